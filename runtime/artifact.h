@@ -1,0 +1,102 @@
+// What a generated graph.cpp tells the fixed runtime about one compiled model: constant data, no code.
+// Sizes and offsets are bytes. Everything is checked by verify_artifact (artifact.cpp) before the first driver call.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace realizar {
+
+// The four device allocations that arguments point into. weights belong to a model, the others to a session.
+enum class Region : uint8_t { none, weights, arena, kv_cache, state };
+
+struct Dim3 {
+  uint32_t x = 1, y = 1, z = 1;
+};
+struct Argument {
+  const char* name;
+  Region region;  // none: a null pointer
+  uint64_t offset;
+};
+// The node waits for node `from`. programmatic: it may start earlier and waits itself, with griddepcontrol.
+struct Edge {
+  uint32_t from;
+  bool programmatic;
+};
+// A kernel takes one struct of device pointers by value, `n_args` of them in order.
+struct Kernel {
+  const char* symbol;
+  uint32_t n_args;
+  uint32_t shared_bytes;  // the most any node asks for
+};
+struct Node {
+  const char* name;  // "blk.3.attn_qkv"
+  uint32_t kernel;   // index into kernels
+  Dim3 grid, block;
+  uint32_t shared_bytes;
+  uint32_t first_arg, n_args;    // into arguments
+  uint32_t first_edge, n_edges;  // into edges
+};
+
+// How a matrix of the GGUF is laid out on the device; see kernels/layout.cuh for the picture.
+// Row group g and column chunk c start at device_offset + g * group_stride + c * chunk_stride.
+struct Tensor {
+  const char* name;
+  uint32_t ggml_type;          // as in the file
+  uint64_t file_offset;        // from the start of the file
+  uint64_t file_bytes;
+  uint64_t rows, cols;         // a vector has one row
+  uint64_t device_offset;      // in the weights region
+  uint32_t repack_kernel;      // index into kernels; no_repack: bytes are copied as they are
+  uint32_t rows_per_group;     // rows of one slot
+  uint32_t cols_per_chunk;     // columns of one slot; the last chunk of a row may be shorter
+  uint64_t group_stride, chunk_stride;
+};
+constexpr uint32_t no_repack = ~0u;
+
+struct Artifact {
+  const char* compiler_version;
+  const char* name;
+  const char* architecture;
+  const char* target;
+  const char* gpu_archs;
+  uint32_t n_vocab, n_ctx, n_embd, n_layer, n_head, n_head_kv, head_size;
+
+  uint64_t file_bytes, header_bytes;  // of the GGUF: its size, and where its tensor data starts
+  const char* header_sha256;          // of the first header_bytes bytes, lower-case hex
+
+  uint64_t weights_bytes, arena_bytes, kv_cache_bytes, state_bytes;
+  uint64_t logits_offset;   // in the arena: f32[n_vocab]
+  uint64_t token_read_bytes;  // weights that one token reads, for the bandwidth figures
+  uint64_t kv_row_bytes;      // KV cache that one token reads for each position it attends to, all layers
+
+  const Kernel* kernels;
+  uint32_t n_kernels;
+  const Node* nodes;
+  uint32_t n_nodes;
+  const Argument* arguments;
+  uint32_t n_arguments;
+  const Edge* edges;
+  uint32_t n_edges;
+  const Tensor* tensors;
+  uint32_t n_tensors;
+
+  const void* code;  // cuda: the embedded fatbin; host: a HostKernel table (driver/host.h)
+  uint64_t code_bytes;
+};
+
+// Defined once, in the generated graph.cpp.
+extern const Artifact artifact;
+
+// The state region starts with this; every kernel that needs the token or the position reads it from here.
+// After it come the attention counters, then int32 history[n_ctx]: the greedy token chosen after each position.
+struct State {
+  int32_t token;     // fed by this step
+  int32_t position;  // of that token, from 0: its rope angle and its row in the KV cache
+  int32_t seq_len;   // positions that attention sees, position + 1
+  int32_t reserved;
+};
+constexpr uint64_t state_counters_offset = 64;
+constexpr uint32_t state_counters = 1024;  // u32 each; zero between nodes, each reset by its last user
+constexpr uint64_t state_history_offset = state_counters_offset + 4 * state_counters;
+
+}  // namespace realizar

@@ -1,0 +1,260 @@
+// Device primitives, twice: PTX on the GPU, the simulator of driver/sim.h on the host. Kernels see the hardware only
+// through these names, so the same kernel source runs under the host target's checks.
+#pragma once
+#include <cstdint>
+#include <cstring>
+
+#if defined(__CUDACC__)
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+
+#define DEVICE __device__ __forceinline__
+#define DEVICE_TABLE static __device__ const
+// Defines a kernel that takes one struct of device pointers and runs `body(args)`.
+#define REALIZAR_KERNEL(symbol, threads, blocks_per_sm, Args, body)                                              \
+  extern "C" __global__ void __launch_bounds__(threads, blocks_per_sm) symbol(const __grid_constant__ Args args) { \
+    body(args);                                                                                                  \
+  }
+
+namespace realizar {
+
+// ------------------------------------------------------------------ where am I
+DEVICE int thread_index() { return threadIdx.x; }
+DEVICE int block_index() { return blockIdx.x; }
+DEVICE int block_threads() { return blockDim.x; }
+DEVICE int grid_blocks() { return gridDim.x; }
+DEVICE char* shared_memory() {
+  extern __shared__ __align__(128) char realizar_shared[];
+  return realizar_shared;
+}
+DEVICE uint32_t shared_address(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
+
+// ------------------------------------------------------------------ barriers and exchanges
+DEVICE void block_sync() { __syncthreads(); }
+DEVICE void warp_sync() { __syncwarp(); }
+DEVICE float warp_shuffle_xor(float v, int mask) { return __shfl_xor_sync(~0u, v, mask); }
+DEVICE int warp_shuffle_xor(int v, int mask) { return __shfl_xor_sync(~0u, v, mask); }
+// The sums of N values over the warp's lanes, in every lane, added as a butterfly from distance 16 to 1.
+template <int N>
+DEVICE void warp_sum(float (&v)[N]) {
+#pragma unroll
+  for (int mask = 16; mask; mask >>= 1)
+#pragma unroll
+    for (int i = 0; i < N; i++) v[i] += __shfl_xor_sync(~0u, v[i], mask);
+}
+DEVICE float warp_max(float v) {
+#pragma unroll
+  for (int mask = 16; mask; mask >>= 1) v = fmaxf(v, __shfl_xor_sync(~0u, v, mask));
+  return v;
+}
+
+// ------------------------------------------------------------------ order between nodes of the graph
+// Everything that depends on an earlier node comes after grid_wait; weights are constant and may be read before it.
+DEVICE void grid_wait() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+// From here on the next node may be scheduled (it still waits for this one's end).
+DEVICE void grid_release() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+// Counts this thread's arrival at a counter in global memory; returns the count before it. What the block wrote before
+// is visible to whoever sees the new count, once block_sync has ordered the block's threads around the call.
+DEVICE uint32_t arrive(uint32_t* counter) {
+  uint32_t before;
+  __threadfence();
+  asm volatile("atom.global.gpu.acq_rel.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
+  __threadfence();
+  return before;
+}
+
+// ------------------------------------------------------------------ global memory that other nodes write
+// Never moved above grid_wait and never served from a stale L1 line, which plain loads may be.
+DEVICE float load_global(const float* p) {
+  float v;
+  asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(v) : "l"(p) : "memory");
+  return v;
+}
+DEVICE int load_global(const int* p) {
+  int v;
+  asm volatile("ld.global.cg.s32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
+  return v;
+}
+DEVICE float4 load_global(const float4* p) {
+  float4 v;
+  asm volatile("ld.global.cg.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(p) : "memory");
+  return v;
+}
+DEVICE uint4 load_global(const uint4* p) {
+  uint4 v;
+  asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
+  return v;
+}
+
+// ------------------------------------------------------------------ asynchronous copies into shared memory
+// A barrier in shared memory that a copy completes. Phases alternate between parity 0 and 1, starting with 0.
+struct CopyBarrier {
+  uint64_t word;
+  DEVICE void init() {
+#if __CUDA_ARCH__ >= 900
+    const int arrivals = 1;
+#else
+    const int arrivals = 32;
+#endif
+    asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(shared_address(&word)), "r"(arrivals) : "memory");
+  }
+  DEVICE void wait(int parity) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile(
+        "{\n.reg .pred p;\nWAIT_%=: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n@!p bra WAIT_%=;\n}" ::"r"(
+            shared_address(&word)),
+        "r"(parity)
+        : "memory");
+#else
+    asm volatile(
+        "{\n.reg .pred p;\nWAIT_%=: mbarrier.test_wait.parity.shared.b64 p, [%0], %1;\n@!p bra WAIT_%=;\n}" ::"r"(
+            shared_address(&word)),
+        "r"(parity)
+        : "memory");
+#endif
+  }
+};
+// Makes initialised barriers visible to the copy engine; before the block_sync that follows their init.
+DEVICE void copy_barriers_ready() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+#endif
+}
+// All 32 lanes of a warp: start copying `bytes` (a multiple of 16) from global to shared memory, both 16-byte aligned.
+// One bulk copy from sm_90 on, 16 bytes a lane below. Complete when a wait for the barrier's phase returns.
+DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& done) {
+#if __CUDA_ARCH__ >= 900
+  if (threadIdx.x % 32 == 0) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(&done.word)), "r"(bytes)
+                 : "memory");
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+            shared_address(to)),
+        "l"(from), "r"(bytes), "r"(shared_address(&done.word))
+        : "memory");
+  }
+#else
+  for (int at = threadIdx.x % 32 * 16; at < bytes; at += 512)
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address((char*)to + at)),
+                 "l"((const char*)from + at)
+                 : "memory");
+  asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(shared_address(&done.word)) : "memory");
+#endif
+}
+
+// ------------------------------------------------------------------ number formats
+DEVICE float half_to_float(uint16_t h) { return __half2float(__ushort_as_half(h)); }
+DEVICE uint16_t float_to_half(float f) { return __half_as_ushort(__float2half_rn(f)); }
+DEVICE float bits_to_float(uint32_t bits) { return __uint_as_float(bits); }
+// The four bytes of a word as floats. 2^23 + byte is exact in a float's mantissa, so one permute and one subtraction do.
+DEVICE float4 unsigned_bytes(uint32_t word) {
+  const uint32_t magic = 0x4B000000u;
+  const float bias = 8388608.f;
+  return {__uint_as_float(__byte_perm(word, magic, 0x7440)) - bias, __uint_as_float(__byte_perm(word, magic, 0x7441)) - bias,
+          __uint_as_float(__byte_perm(word, magic, 0x7442)) - bias, __uint_as_float(__byte_perm(word, magic, 0x7443)) - bias};
+}
+}  // namespace realizar
+
+#else
+#include <cmath>
+
+#include "../driver/sim.h"
+
+#define DEVICE inline
+#define DEVICE_TABLE static const
+#define REALIZAR_KERNEL(symbol, threads, blocks_per_sm, Args, body) \
+  static void symbol(void** params) { body(*(const Args*)params[0]); }
+
+namespace realizar {
+struct alignas(8) uint2 {
+  uint32_t x, y;
+};
+struct alignas(16) uint4 {
+  uint32_t x, y, z, w;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+
+DEVICE int thread_index() { return sim::thread_index(); }
+DEVICE int block_index() { return sim::block_index(); }
+DEVICE int block_threads() { return sim::block_threads(); }
+DEVICE int grid_blocks() { return sim::grid_blocks(); }
+DEVICE char* shared_memory() { return sim::shared_memory(); }
+
+DEVICE void block_sync() { sim::block_sync(); }
+DEVICE void warp_sync() { sim::warp_exchange(nullptr, 0); }
+DEVICE float warp_shuffle_xor(float v, int mask) {
+  return ((const float*)sim::warp_exchange(&v, sizeof v))[(sim::thread_index() % 32) ^ mask];
+}
+DEVICE int warp_shuffle_xor(int v, int mask) {
+  return ((const int*)sim::warp_exchange(&v, sizeof v))[(sim::thread_index() % 32) ^ mask];
+}
+// One meeting of the lanes instead of five; the same additions in the same order as the GPU's butterfly.
+template <int N>
+DEVICE void warp_sum(float (&v)[N]) {
+  const float* all = (const float*)sim::warp_exchange(v, sizeof v);
+  float tree[32];
+  for (int i = 0; i < N; i++) {
+    for (int lane = 0; lane < 32; lane++) tree[lane] = all[lane * N + i];
+    for (int half = 16; half; half >>= 1)
+      for (int lane = 0; lane < half; lane++) tree[lane] += tree[lane + half];
+    v[i] = tree[0];
+  }
+}
+DEVICE float warp_max(float v) {
+  const float* all = (const float*)sim::warp_exchange(&v, sizeof v);
+  for (int lane = 0; lane < 32; lane++) v = fmaxf(v, all[lane]);
+  return v;
+}
+
+DEVICE void grid_wait() { sim::grid_wait(); }
+DEVICE void grid_release() { sim::grid_release(); }
+DEVICE uint32_t arrive(uint32_t* counter) { return __atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL); }
+
+template <typename T>
+DEVICE T load_global(const T* p) {
+  sim::check_after_grid_wait();
+  return *p;
+}
+
+struct CopyBarrier : sim::Mbarrier {
+  DEVICE void init() { sim::Mbarrier::init(1); }
+};
+DEVICE void copy_barriers_ready() {}
+DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& done) {
+  if (thread_index() % 32 == 0) {
+    done.expect(bytes);
+    sim::bulk_copy(to, from, bytes, done);
+  }
+}
+
+DEVICE float bits_to_float(uint32_t bits) {
+  float f;
+  memcpy(&f, &bits, 4);
+  return f;
+}
+DEVICE float half_to_float(uint16_t h) { return sim::half_to_float(h); }
+DEVICE uint16_t float_to_half(float f) { return sim::float_to_half(f); }
+DEVICE float4 unsigned_bytes(uint32_t word) {
+  return {float(word & 255), float(word >> 8 & 255), float(word >> 16 & 255), float(word >> 24)};
+}
+}  // namespace realizar
+#endif
+
+namespace realizar {
+// Unaligned-safe view of memory as another type, at the alignment of T.
+template <typename T>
+DEVICE T load_as(const void* p) {
+  return *(const T*)p;
+}
+DEVICE float bf16_to_float(uint16_t h) { return bits_to_float((uint32_t)h << 16); }
+}  // namespace realizar

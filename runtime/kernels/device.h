@@ -72,7 +72,7 @@ DEVICE uint32_t arrive(uint32_t* counter) {
 }
 
 // ------------------------------------------------------------------ global memory that other nodes write
-// Never moved above grid_wait and never served from a stale L1 line, which plain loads may be.
+// Never moved above grid_wait, which plain loads that the compiler proves constant may be. Not kept in L1: read once.
 DEVICE float load_global(const float* p) {
   float v;
   asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(v) : "l"(p) : "memory");
@@ -91,6 +91,23 @@ DEVICE float4 load_global(const float4* p) {
 DEVICE uint4 load_global(const uint4* p) {
   uint4 v;
   asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
+  return v;
+}
+// The same, kept in L1: for rows that several loads of the block touch.
+DEVICE uint4 load_global_cached(const uint4* p) {
+  uint4 v;
+  asm volatile("ld.global.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
+  return v;
+}
+// Constant data that is read once and far larger than the caches.
+DEVICE uint4 load_once(const uint4* p) {
+  uint4 v;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p));
+  return v;
+}
+DEVICE uint32_t load_global(const uint32_t* p) {
+  uint32_t v;
+  asm volatile("ld.global.cg.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
   return v;
 }
 
@@ -154,10 +171,12 @@ DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& d
 DEVICE float half_to_float(uint16_t h) { return __half2float(__ushort_as_half(h)); }
 DEVICE uint16_t float_to_half(float f) { return __half_as_ushort(__float2half_rn(f)); }
 DEVICE float bits_to_float(uint32_t bits) { return __uint_as_float(bits); }
-// The four bytes of a word as floats. 2^23 + byte is exact in a float's mantissa, so one permute and one subtraction do.
-DEVICE float4 unsigned_bytes(uint32_t word) {
+// The four bytes of a word, less Offset, as floats. 2^23 + byte is exact in a float's mantissa, so one permute and one
+// subtraction do.
+template <int Offset>
+DEVICE float4 bytes_minus(uint32_t word) {
   const uint32_t magic = 0x4B000000u;
-  const float bias = 8388608.f;
+  const float bias = 8388608.f + Offset;
   return {__uint_as_float(__byte_perm(word, magic, 0x7440)) - bias, __uint_as_float(__byte_perm(word, magic, 0x7441)) - bias,
           __uint_as_float(__byte_perm(word, magic, 0x7442)) - bias, __uint_as_float(__byte_perm(word, magic, 0x7443)) - bias};
 }
@@ -176,6 +195,9 @@ DEVICE float4 unsigned_bytes(uint32_t word) {
 namespace realizar {
 struct alignas(8) uint2 {
   uint32_t x, y;
+};
+struct alignas(8) float2 {
+  float x, y;
 };
 struct alignas(16) uint4 {
   uint32_t x, y, z, w;
@@ -226,6 +248,9 @@ DEVICE T load_global(const T* p) {
   return *p;
 }
 
+DEVICE uint4 load_global_cached(const uint4* p) { return load_global(p); }
+DEVICE uint4 load_once(const uint4* p) { return *p; }
+
 struct CopyBarrier : sim::Mbarrier {
   DEVICE void init() { sim::Mbarrier::init(1); }
 };
@@ -244,17 +269,14 @@ DEVICE float bits_to_float(uint32_t bits) {
 }
 DEVICE float half_to_float(uint16_t h) { return sim::half_to_float(h); }
 DEVICE uint16_t float_to_half(float f) { return sim::float_to_half(f); }
-DEVICE float4 unsigned_bytes(uint32_t word) {
-  return {float(word & 255), float(word >> 8 & 255), float(word >> 16 & 255), float(word >> 24)};
+template <int Offset>
+DEVICE float4 bytes_minus(uint32_t word) {
+  return {float(int(word & 255) - Offset), float(int(word >> 8 & 255) - Offset), float(int(word >> 16 & 255) - Offset),
+          float(int(word >> 24) - Offset)};
 }
 }  // namespace realizar
 #endif
 
 namespace realizar {
-// Unaligned-safe view of memory as another type, at the alignment of T.
-template <typename T>
-DEVICE T load_as(const void* p) {
-  return *(const T*)p;
-}
 DEVICE float bf16_to_float(uint16_t h) { return bits_to_float((uint32_t)h << 16); }
 }  // namespace realizar

@@ -1,0 +1,46 @@
+// x = the embedding row of the state's token, from the device layout of formats.cuh. One thread a unit (32 columns).
+// C: cols, group_rows, chunk_cols, format, group_bytes (stride from a row group to the next).
+#pragma once
+#include "../artifact.h"
+#include "formats.cuh"
+
+namespace realizar {
+
+struct EmbedArgs {
+  const char* weights;
+  const State* state;
+  float* output;  // [cols]
+};
+
+template <class C, int Units>
+DEVICE void embed_unit(const char* slot, int row, int u, float* output, int col) {
+  float4 w[8];
+  expand<typename C::format>(
+      C::format::template unit<C::group_rows, Units>(slot, row * Units + u, row * super_units<Units> + u / 8), w);
+#pragma unroll
+  for (int k = 0; k < 8; k++) {
+    const float four[4] = {w[k].x, w[k].y, w[k].z, w[k].w};
+    for (int j = 0; j < 4; j++)
+      if (C::cols % 32 == 0 || col + 4 * k + j < C::cols) output[col + 4 * k + j] = four[j];
+  }
+}
+
+template <class C>
+DEVICE void embed(const EmbedArgs& a) {
+  constexpr int units = (C::cols + 31) / 32, chunk_units = C::chunk_cols / 32;
+  constexpr int chunks = (units + chunk_units - 1) / chunk_units, last_units = units - (chunks - 1) * chunk_units;
+  grid_release();
+  grid_wait();
+  const int unit = block_index() * block_threads() + thread_index();
+  if (unit >= units) return;
+  const int token = load_global(&a.state->token), row = token % C::group_rows;
+  const int chunk = unit / chunk_units, u = unit % chunk_units;
+  const char* slot = a.weights + (int64_t)(token / C::group_rows) * C::group_bytes +
+                     (int64_t)chunk * C::format::template bytes<C::group_rows, chunk_units>;
+  if (chunk < chunks - 1)
+    embed_unit<C, chunk_units>(slot, row, u, a.output, unit * 32);
+  else
+    embed_unit<C, last_units>(slot, row, u, a.output, unit * 32);
+}
+
+}  // namespace realizar

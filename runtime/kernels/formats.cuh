@@ -1,0 +1,245 @@
+// The weight formats on the device, and how a kernel reads 32 columns ("a unit") of one row.
+//
+// A matrix is cut into slots: rows_per_group rows by cols_per_chunk columns, the piece that one bulk copy brings into
+// shared memory. Inside a slot the parts of a format lie in planes, one after another, widest element first; a plane is
+// [row][unit], or [row][unit / 8] where a format scales 256 columns together. So the 32 lanes of a warp, each with a unit
+// of its own, read each plane at consecutive addresses, 16 bytes a lane where there is that much. The slot is padded
+// to 16 bytes. compiler/plan/formats.ts has the same table; the emitted kernels.cu asserts that the sizes agree.
+//
+// Quants are kept as the file has them (the same bits a weight), reordered so that shift and mask give four columns
+// 4k..4k+3 as the bytes of word k:
+//   nibbles   16 bytes: byte i holds column i (low) and column i + 16 (high)
+//   pairs      8 bytes: bits 2(k % 4) + 8b of word k / 4 hold column 4k + b
+//   bits       4 bytes: bit k + 8b holds column 4k + b
+#pragma once
+#include "device.h"
+
+namespace realizar {
+
+constexpr int unit_cols = 32;
+
+// 32 quants of one row as unsigned bytes, and what turns them into weights: scale[h] * (q - offset) - min[h], h = the half.
+struct QuantUnit {
+  uint32_t q[8];
+  float scale[2], min[2];
+};
+
+// Elements a row of a plane that holds one for 8 units.
+template <int Units>
+constexpr int super_units = (Units + 7) / 8;
+constexpr int round_up(int n, int to) { return (n + to - 1) / to * to; }
+
+// Word k of each packing, k = 0..7.
+DEVICE uint32_t word(const uint4& v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
+DEVICE uint32_t nibble_word(const uint4& v, int k) { return word(v, k % 4) >> (k < 4 ? 0 : 4) & 0x0f0f0f0fu; }
+DEVICE uint32_t pair_word(const uint2& v, int k) { return (k < 4 ? v.x : v.y) >> 2 * (k % 4) & 0x03030303u; }
+DEVICE uint32_t bit_word(uint32_t v, int k) { return v >> k & 0x01010101u; }
+
+// Every format below has: bytes<Rows, Units> of a slot, offset (of the quants), scales (1 or 2 a unit), has_min, and
+// unit<Rows, Units>(slot, i, s): the unit at index i = row * Units + u of a plane, s = row * super_units + u / 8.
+
+struct Q8_0 {
+  static constexpr int offset = 128, scales = 1;
+  static constexpr bool has_min = false;
+  template <int R, int U>
+  static constexpr int bytes = round_up(R * U * 34, 16);
+  template <int R, int U>
+  static DEVICE QuantUnit unit(const char* slot, int i, int) {
+    const uint4 a = ((const uint4*)slot)[i], b = ((const uint4*)slot)[R * U + i];
+    const float d = half_to_float(((const uint16_t*)(slot + R * U * 32))[i]);
+    const uint32_t flip = 0x80808080u;  // signed to offset 128
+    return {{a.x ^ flip, a.y ^ flip, a.z ^ flip, a.w ^ flip, b.x ^ flip, b.y ^ flip, b.z ^ flip, b.w ^ flip}, {d, d}, {}};
+  }
+};
+
+// Q4_0, Q4_1, Q5_0, Q5_1: nibbles, then the fifth bits, then d (and m) as f16.
+template <bool FifthBit, bool Min>
+struct Nibbles32 {
+  static constexpr int offset = Min ? 0 : FifthBit ? 16 : 8, scales = 1;
+  static constexpr bool has_min = Min;
+  static constexpr int unit_bytes = 16 + (FifthBit ? 4 : 0) + (Min ? 4 : 2);
+  template <int R, int U>
+  static constexpr int bytes = round_up(R * U * unit_bytes, 16);
+  template <int R, int U>
+  static DEVICE QuantUnit unit(const char* slot, int i, int) {
+    const uint4 low = ((const uint4*)slot)[i];
+    const uint32_t high = FifthBit ? ((const uint32_t*)(slot + R * U * 16))[i] : 0;
+    const uint16_t* scale = (const uint16_t*)(slot + R * U * (FifthBit ? 20 : 16)) + i * (Min ? 2 : 1);
+    QuantUnit v;
+#pragma unroll
+    for (int k = 0; k < 8; k++) v.q[k] = nibble_word(low, k) | (FifthBit ? bit_word(high, k) << 4 : 0);
+    v.scale[0] = v.scale[1] = half_to_float(scale[0]);
+    v.min[0] = v.min[1] = Min ? -half_to_float(scale[1]) : 0.f;
+    return v;
+  }
+};
+using Q4_0 = Nibbles32<false, false>;
+using Q4_1 = Nibbles32<false, true>;
+using Q5_0 = Nibbles32<true, false>;
+using Q5_1 = Nibbles32<true, true>;
+
+// Q4_K, Q5_K: nibbles, fifth bits, {scale, min} as bytes; {d, dmin} as f16 for 256 columns.
+template <bool FifthBit>
+struct Nibbles256 {
+  static constexpr int offset = 0, scales = 1;
+  static constexpr bool has_min = true;
+  static constexpr int unit_bytes = 18 + (FifthBit ? 4 : 0);
+  template <int R, int U>
+  static constexpr int bytes = round_up(R * U * unit_bytes + R * super_units<U> * 4, 16);
+  template <int R, int U>
+  static DEVICE QuantUnit unit(const char* slot, int i, int s) {
+    const uint4 low = ((const uint4*)slot)[i];
+    const uint32_t high = FifthBit ? ((const uint32_t*)(slot + R * U * 16))[i] : 0;
+    const uint8_t* scale = (const uint8_t*)(slot + R * U * (FifthBit ? 20 : 16)) + i * 2;
+    const uint16_t* super = (const uint16_t*)(slot + R * U * unit_bytes) + s * 2;
+    QuantUnit v;
+#pragma unroll
+    for (int k = 0; k < 8; k++) v.q[k] = nibble_word(low, k) | (FifthBit ? bit_word(high, k) << 4 : 0);
+    v.scale[0] = v.scale[1] = half_to_float(super[0]) * scale[0];
+    v.min[0] = v.min[1] = half_to_float(super[1]) * scale[1];
+    return v;
+  }
+};
+using Q4_K = Nibbles256<false>;
+using Q5_K = Nibbles256<true>;
+
+// Q6_K: nibbles, pairs (bits 4 and 5), a signed scale for each 16 columns; d as f16 for 256.
+struct Q6_K {
+  static constexpr int offset = 32, scales = 2;
+  static constexpr bool has_min = false;
+  template <int R, int U>
+  static constexpr int bytes = round_up(R * U * 26 + R * super_units<U> * 2, 16);
+  template <int R, int U>
+  static DEVICE QuantUnit unit(const char* slot, int i, int s) {
+    const uint4 low = ((const uint4*)slot)[i];
+    const uint2 high = ((const uint2*)(slot + R * U * 16))[i];
+    const int8_t* scale = (const int8_t*)(slot + R * U * 24) + i * 2;
+    const float d = half_to_float(((const uint16_t*)(slot + R * U * 26))[s]);
+    QuantUnit v;
+#pragma unroll
+    for (int k = 0; k < 8; k++) v.q[k] = nibble_word(low, k) | pair_word(high, k) << 4;
+    v.scale[0] = d * scale[0];
+    v.scale[1] = d * scale[1];
+    v.min[0] = v.min[1] = 0;
+    return v;
+  }
+};
+
+// Q3_K: pairs, third bits, a signed scale for each 16 columns; d as f16 for 256.
+struct Q3_K {
+  static constexpr int offset = 4, scales = 2;
+  static constexpr bool has_min = false;
+  template <int R, int U>
+  static constexpr int bytes = round_up(R * U * 14 + R * super_units<U> * 2, 16);
+  template <int R, int U>
+  static DEVICE QuantUnit unit(const char* slot, int i, int s) {
+    const uint2 low = ((const uint2*)slot)[i];
+    const uint32_t high = ((const uint32_t*)(slot + R * U * 8))[i];
+    const int8_t* scale = (const int8_t*)(slot + R * U * 12) + i * 2;
+    const float d = half_to_float(((const uint16_t*)(slot + R * U * 14))[s]);
+    QuantUnit v;
+#pragma unroll
+    for (int k = 0; k < 8; k++) v.q[k] = pair_word(low, k) | bit_word(high, k) << 2;
+    v.scale[0] = d * scale[0];
+    v.scale[1] = d * scale[1];
+    v.min[0] = v.min[1] = 0;
+    return v;
+  }
+};
+
+// Q2_K: pairs, a byte for each 16 columns (scale in the low nibble, min in the high one); {d, dmin} as f16 for 256.
+struct Q2_K {
+  static constexpr int offset = 0, scales = 2;
+  static constexpr bool has_min = true;
+  template <int R, int U>
+  static constexpr int bytes = round_up(R * U * 10 + R * super_units<U> * 4, 16);
+  template <int R, int U>
+  static DEVICE QuantUnit unit(const char* slot, int i, int s) {
+    const uint2 low = ((const uint2*)slot)[i];
+    const uint8_t* scale = (const uint8_t*)(slot + R * U * 8) + i * 2;
+    const uint16_t* super = (const uint16_t*)(slot + R * U * 10) + s * 2;
+    const float d = half_to_float(super[0]), dmin = half_to_float(super[1]);
+    QuantUnit v;
+#pragma unroll
+    for (int k = 0; k < 8; k++) v.q[k] = pair_word(low, k);
+#pragma unroll
+    for (int h = 0; h < 2; h++) v.scale[h] = d * (scale[h] & 15), v.min[h] = dmin * (scale[h] >> 4);
+    return v;
+  }
+};
+
+// F32, F16, BF16: planes of 16 bytes, each [row][unit]; plane j holds the j-th 16 bytes of every unit.
+struct FloatUnit {
+  float4 w[8];
+};
+struct F32 {
+  template <int R, int U>
+  static constexpr int bytes = R * U * 128;
+  template <int R, int U>
+  static DEVICE FloatUnit unit(const char* slot, int i, int) {
+    FloatUnit v;
+#pragma unroll
+    for (int j = 0; j < 8; j++) v.w[j] = ((const float4*)slot)[j * R * U + i];
+    return v;
+  }
+};
+template <bool Brain>
+struct Float16 {
+  static DEVICE float widen(uint32_t bits) { return Brain ? bf16_to_float(bits) : half_to_float(bits); }
+  template <int R, int U>
+  static constexpr int bytes = R * U * 64;
+  template <int R, int U>
+  static DEVICE FloatUnit unit(const char* slot, int i, int) {
+    FloatUnit v;
+#pragma unroll
+    for (int j = 0; j < 8; j++) {
+      const uint4 four = ((const uint4*)slot)[j / 2 * R * U + i];
+      const uint32_t a = word(four, j % 2 * 2), b = word(four, j % 2 * 2 + 1);
+      v.w[j] = {widen(a & 0xffff), widen(a >> 16), widen(b & 0xffff), widen(b >> 16)};
+    }
+    return v;
+  }
+};
+using F16 = Float16<false>;
+using BF16 = Float16<true>;
+
+template <class F>
+constexpr bool has_min = requires { requires F::has_min; };
+
+// ------------------------------------------------------------------ what kernels do with a unit
+DEVICE float dot(const float4& a, const float4& b, float sum) {
+  return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, fmaf(a.w, b.w, sum))));
+}
+// Dot product with 32 activations; sums: of their two halves, used where the format has minimums.
+template <class F>
+DEVICE float dot(const FloatUnit& v, const float4 (&x)[8], const float2&) {
+  float sum = 0;
+#pragma unroll
+  for (int k = 0; k < 8; k++) sum = dot(v.w[k], x[k], sum);
+  return sum;
+}
+template <class F>
+DEVICE float dot(const QuantUnit& v, const float4 (&x)[8], const float2& sums) {
+  float half[2] = {};
+#pragma unroll
+  for (int k = 0; k < 8; k++) half[k / 4] = dot(bytes_minus<F::offset>(v.q[k]), x[k], half[k / 4]);
+  float sum = F::scales == 1 ? v.scale[0] * (half[0] + half[1]) : fmaf(v.scale[0], half[0], v.scale[1] * half[1]);
+  if (F::has_min) sum -= F::scales == 1 ? v.min[0] * (sums.x + sums.y) : fmaf(v.min[0], sums.x, v.min[1] * sums.y);
+  return sum;
+}
+template <class F>
+DEVICE void expand(const FloatUnit& v, float4 (&w)[8]) {
+#pragma unroll
+  for (int k = 0; k < 8; k++) w[k] = v.w[k];
+}
+template <class F>
+DEVICE void expand(const QuantUnit& v, float4 (&w)[8]) {
+#pragma unroll
+  for (int k = 0; k < 8; k++) {
+    const float4 q = bytes_minus<F::offset>(v.q[k]);
+    const float scale = v.scale[k / 4], min = F::has_min ? v.min[k / 4] : 0.f;
+    w[k] = {fmaf(scale, q.x, -min), fmaf(scale, q.y, -min), fmaf(scale, q.z, -min), fmaf(scale, q.w, -min)};
+  }
+}
+
+}  // namespace realizar

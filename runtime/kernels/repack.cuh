@@ -1,0 +1,203 @@
+// Weights from the file's blocks to the device layout of formats.cuh, once, when a model is opened.
+// One thread a unit (32 columns of a row). Source blocks are as ggml defines them (ggml-common.h) and only 2-byte
+// aligned, so they are read by bytes; this is load time, where the bus is the limit.
+#pragma once
+#include "../artifact.h"
+#include "formats.cuh"
+
+namespace realizar {
+
+// Where a thread writes: unit `i` of each plane, `s` of the planes that hold one value for 8 units (first: writes them).
+struct Slot {
+  char* base;
+  int rows, units, i, s;
+  bool first;
+  // Plane that starts `unit_bytes` a unit after the slot's start, elements of T.
+  template <typename T>
+  DEVICE T* plane(int unit_bytes) const {
+    return (T*)(base + (int64_t)rows * units * unit_bytes);
+  }
+};
+
+DEVICE uint16_t read_u16(const uint8_t* p) { return p[0] | p[1] << 8; }
+
+template <class Quant>
+DEVICE uint4 pack_nibbles(Quant q) {
+  uint32_t w[4] = {};
+  for (int c = 0; c < 16; c++) w[c / 4] |= (uint32_t)((q(c) & 15) | (q(c + 16) & 15) << 4) << 8 * (c % 4);
+  return {w[0], w[1], w[2], w[3]};
+}
+template <class Quant>
+DEVICE uint2 pack_pairs(Quant q) {
+  uint32_t w[2] = {};
+  for (int c = 0; c < 32; c++) w[c / 16] |= (uint32_t)(q(c) & 3) << (2 * (c / 4 % 4) + 8 * (c % 4));
+  return {w[0], w[1]};
+}
+template <class Quant>
+DEVICE uint32_t pack_bits(Quant q) {
+  uint32_t w = 0;
+  for (int c = 0; c < 32; c++) w |= (uint32_t)(q(c) & 1) << (c / 4 + 8 * (c % 4));
+  return w;
+}
+
+// A source format: pack(row, u, cols, slot) writes unit u of a row that starts at `row` in the file.
+template <class F>
+struct Source;
+
+template <>
+struct Source<Q8_0> {
+  static constexpr int block_cols = 32, block_bytes = 34;
+  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+    const uint8_t* b = row + (int64_t)u * block_bytes;
+    for (int j = 0; j < 2; j++) {
+      uint32_t w[4] = {};
+      for (int c = 0; c < 16; c++) w[c / 4] |= (uint32_t)b[2 + 16 * j + c] << 8 * (c % 4);
+      to.plane<uint4>(16 * j)[to.i] = {w[0], w[1], w[2], w[3]};
+    }
+    to.plane<uint16_t>(32)[to.i] = read_u16(b);
+  }
+};
+
+template <bool FifthBit, bool Min>
+struct Source<Nibbles32<FifthBit, Min>> {
+  static constexpr int block_cols = 32, block_bytes = 2 + (Min ? 2 : 0) + (FifthBit ? 4 : 0) + 16;
+  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+    const uint8_t* b = row + (int64_t)u * block_bytes;
+    const uint8_t* fifth = b + (Min ? 4 : 2);
+    const uint8_t* nibbles = fifth + (FifthBit ? 4 : 0);
+    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return nibbles[c % 16] >> (c < 16 ? 0 : 4); });
+    if (FifthBit) to.plane<uint32_t>(16)[to.i] = pack_bits([&](int c) { return fifth[c / 8] >> c % 8; });
+    uint16_t* scale = to.plane<uint16_t>(FifthBit ? 20 : 16) + to.i * (Min ? 2 : 1);
+    scale[0] = read_u16(b);
+    if (Min) scale[1] = read_u16(b + 2);
+  }
+};
+
+// The 6-bit scale and min of sub-block j of Q4_K and Q5_K, from 12 bytes.
+DEVICE uint8_t scale_k4(const uint8_t* p, int j) { return j < 4 ? p[j] & 63 : (p[j + 4] & 15) | p[j - 4] >> 6 << 4; }
+DEVICE uint8_t min_k4(const uint8_t* p, int j) { return j < 4 ? p[j + 4] & 63 : p[j + 4] >> 4 | p[j] >> 6 << 4; }
+
+template <bool FifthBit>
+struct Source<Nibbles256<FifthBit>> {
+  static constexpr int block_cols = 256, block_bytes = 4 + 12 + (FifthBit ? 32 : 0) + 128;
+  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+    const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
+    const int j = u % 8;
+    const uint8_t* fifth = b + 16;
+    const uint8_t* nibbles = fifth + (FifthBit ? 32 : 0) + j / 2 * 32;
+    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return nibbles[c] >> 4 * (j % 2); });
+    if (FifthBit) to.plane<uint32_t>(16)[to.i] = pack_bits([&](int c) { return fifth[c] >> j; });
+    uint8_t* scale = to.plane<uint8_t>(FifthBit ? 20 : 16) + to.i * 2;
+    scale[0] = scale_k4(b + 4, j);
+    scale[1] = min_k4(b + 4, j);
+    if (to.first) {
+      uint16_t* super = to.plane<uint16_t>(FifthBit ? 22 : 18) + to.s * 2;
+      super[0] = read_u16(b);
+      super[1] = read_u16(b + 2);
+    }
+  }
+};
+
+template <>
+struct Source<Q6_K> {
+  static constexpr int block_cols = 256, block_bytes = 210;
+  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+    const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
+    const int half = u % 8 / 4, j = u % 4;  // 128 columns share 64 bytes of nibbles and 32 of pairs
+    const uint8_t* nibbles = b + 64 * half + 32 * (j % 2);
+    const uint8_t* pairs = b + 128 + 32 * half;
+    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return nibbles[c] >> 4 * (j / 2); });
+    to.plane<uint2>(16)[to.i] = pack_pairs([&](int c) { return pairs[c] >> 2 * j; });
+    for (int h = 0; h < 2; h++) to.plane<uint8_t>(24)[to.i * 2 + h] = b[192 + 2 * (u % 8) + h];
+    if (to.first) to.plane<uint16_t>(26)[to.s] = read_u16(b + 208);
+  }
+};
+
+template <>
+struct Source<Q3_K> {
+  static constexpr int block_cols = 256, block_bytes = 110;
+  // The 6-bit scale of 16 columns, 0 <= j < 16, from 12 bytes: low nibbles in the first 8, high pairs in the last 4.
+  static DEVICE int8_t scale(const uint8_t* p, int j) {
+    const int low = j < 8 ? p[j] & 15 : p[j - 8] >> 4;
+    return (int8_t)((low | (p[8 + j % 4] >> 2 * (j / 4) & 3) << 4) - 32);
+  }
+  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+    const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
+    const int half = u % 8 / 4, j = u % 4;
+    const uint8_t* pairs = b + 32 + 32 * half;
+    to.plane<uint2>(0)[to.i] = pack_pairs([&](int c) { return pairs[c] >> 2 * j; });
+    to.plane<uint32_t>(8)[to.i] = pack_bits([&](int c) { return b[c] >> u % 8; });
+    for (int h = 0; h < 2; h++) to.plane<int8_t>(12)[to.i * 2 + h] = scale(b + 96, 2 * (u % 8) + h);
+    if (to.first) to.plane<uint16_t>(14)[to.s] = read_u16(b + 108);
+  }
+};
+
+template <>
+struct Source<Q2_K> {
+  static constexpr int block_cols = 256, block_bytes = 84;
+  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+    const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
+    const uint8_t* pairs = b + 16 + 32 * (u % 8 / 4);
+    to.plane<uint2>(0)[to.i] = pack_pairs([&](int c) { return pairs[c] >> 2 * (u % 4); });
+    for (int h = 0; h < 2; h++) to.plane<uint8_t>(8)[to.i * 2 + h] = b[2 * (u % 8) + h];
+    if (to.first) {
+      uint16_t* super = to.plane<uint16_t>(10) + to.s * 2;
+      super[0] = read_u16(b + 80);
+      super[1] = read_u16(b + 82);
+    }
+  }
+};
+
+// Columns past the row's end are zeros.
+template <>
+struct Source<F32> {
+  static constexpr int block_cols = 1, block_bytes = 4;
+  static DEVICE void pack(const uint8_t* row, int u, int cols, const Slot& to) {
+    for (int c = 0; c < 32; c++) {
+      const int col = u * 32 + c;
+      uint32_t v = 0;
+      if (col < cols) v = read_u16(row + col * 4) | (uint32_t)read_u16(row + col * 4 + 2) << 16;
+      to.plane<uint32_t>(16 * (c / 4))[to.i * 4 + c % 4] = v;
+    }
+  }
+};
+template <bool Brain>
+struct Source<Float16<Brain>> {
+  static constexpr int block_cols = 1, block_bytes = 2;
+  static DEVICE void pack(const uint8_t* row, int u, int cols, const Slot& to) {
+    for (int c = 0; c < 32; c++) {
+      const int col = u * 32 + c;
+      to.plane<uint16_t>(16 * (c / 8))[to.i * 8 + c % 8] = col < cols ? read_u16(row + col * 2) : 0;
+    }
+  }
+};
+
+template <class F>
+DEVICE void repack(const RepackArgs& a) {
+  const int rows = (int)a.rows_per_group, units = (int)((a.cols + 31) / 32), chunk_units = (int)(a.cols_per_chunk / 32);
+  const uint64_t groups = (a.n_rows + rows - 1) / rows;
+  const uint64_t t = (uint64_t)block_index() * repack_threads + thread_index();
+  if (t >= groups * rows * units) return;
+  const uint64_t row = t / units;
+  const int u = (int)(t % units), chunk = u / chunk_units, in_chunk = u % chunk_units, r = (int)(row % rows);
+  Slot to;
+  to.rows = rows;
+  to.units = units - chunk * chunk_units < chunk_units ? units - chunk * chunk_units : chunk_units;
+  to.base = (char*)a.target + (a.first_row / rows + row / rows) * a.group_stride + chunk * a.chunk_stride;
+  to.i = r * to.units + in_chunk;
+  to.s = r * ((to.units + 7) / 8) + in_chunk / 8;
+  to.first = in_chunk % 8 == 0;
+  const uint64_t row_bytes = a.cols / Source<F>::block_cols * Source<F>::block_bytes;
+  // A group's rows past the tensor's end repeat its last row: no kernel stores their results, and they stay finite.
+  const uint64_t from = row < a.n_rows ? row : a.n_rows - 1;
+  Source<F>::pack((const uint8_t*)a.source + from * row_bytes, u, (int)a.cols, to);
+}
+
+// A vector (norm weight, bias, rope factors) of 16-bit floats becomes f32; F32 vectors are copied as they are.
+template <class F>
+DEVICE void widen_vector(const RepackArgs& a) {
+  const uint64_t i = (uint64_t)block_index() * repack_threads + thread_index();
+  if (i < a.cols) ((float*)a.target)[i] = F::widen(((const uint16_t*)a.source)[i]);
+}
+
+}  // namespace realizar

@@ -6,6 +6,8 @@
 
 namespace realizar {
 
+using DevicePtrValue = uint64_t;  // an address in device memory
+
 // The four device allocations that arguments point into. weights belong to a model, the others to a session.
 enum class Region : uint8_t { none, weights, arena, kv_cache, state };
 
@@ -87,6 +89,9 @@ struct Artifact {
 // Defined once, in the generated graph.cpp.
 extern const Artifact artifact;
 
+// Throws Error{REALIZAR_DAMAGED_PLAN} that names the first entry which breaks a rule of this file.
+void verify_artifact(const Artifact& artifact);
+
 // The state region starts with this; every kernel that needs the token or the position reads it from here.
 // After it come the attention counters, then int32 history[n_ctx]: the greedy token chosen after each position.
 struct State {
@@ -98,5 +103,26 @@ struct State {
 constexpr uint64_t state_counters_offset = 64;
 constexpr uint32_t state_counters = 1024;  // u32 each; zero between nodes, each reset by its last user
 constexpr uint64_t state_history_offset = state_counters_offset + 4 * state_counters;
+
+// What the runtime passes to a repack kernel, by value: turns `n_rows` rows of a GGUF tensor, which start at row
+// `first_row` (a multiple of rows_per_group), into the device layout. One thread for each 32 columns of each row of each
+// touched group: ceil(n_rows / rows_per_group) * rows_per_group * ceil(cols / 32) threads in blocks of repack_threads.
+// Rows past n_rows in the last group repeat its last row.
+struct RepackArgs {
+  DevicePtrValue source;  // n_rows rows as in the file, back to back
+  DevicePtrValue target;  // where the tensor's row group 0 starts
+  uint64_t first_row, n_rows, cols;
+  uint64_t rows_per_group, cols_per_chunk, group_stride, chunk_stride;
+};
+constexpr uint32_t repack_threads = 256;
+
+// What the runtime passes to the kernel "realizar_read_ceiling": every thread of the grid reads its share of n 16-byte
+// words and writes to sink only if their bits match a pattern that they do not have. Blocks of read_ceiling_threads.
+struct ReadCeilingArgs {
+  DevicePtrValue data;
+  uint64_t n;
+  DevicePtrValue sink;  // u32
+};
+constexpr uint32_t read_ceiling_threads = 512;
 
 }  // namespace realizar

@@ -54,6 +54,8 @@ typedef struct realizar_info {
   uint64_t arena_bytes;      /* device memory for one session's activations */
   uint64_t file_bytes;       /* size of the GGUF file */
   const char* header_sha256; /* of the GGUF's bytes before its tensor data, lower-case hex */
+  uint64_t token_read_bytes; /* bytes of weights that one token reads */
+  uint64_t kv_row_bytes;     /* bytes of KV cache that one token reads for each position it attends to, all layers */
 } realizar_info;
 
 typedef struct realizar_model_options {

@@ -10,7 +10,7 @@ export interface Value {
   readonly id: number;
   /** Unique and stable, "blk.0.attn_q". */
   readonly name: string;
-  /** Elements. */
+  /** Elements. 0 only for `Projection.best`: plan/ sizes it, at 2 a block of that projection's grid. */
   readonly size: number;
 }
 

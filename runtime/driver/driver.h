@@ -81,6 +81,11 @@ struct DriverStatus {
 // One of cuda.cpp and host.cpp is linked into a library, and defines this. Loads once; safe from several threads.
 DriverStatus load_driver();
 
+// What the runtime calls from now on: load_driver's table, or the one that a test has put in its place (null: back to
+// load_driver's). Handles keep the table that made them.
+DriverStatus current_driver();
+void set_driver_for_test(const Driver* driver);
+
 // The host simulator's order of blocks and independent nodes (0: as written). Does nothing on a GPU.
 void set_execution_order(uint32_t seed);
 

@@ -262,6 +262,7 @@ DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& d
   }
 }
 
+DEVICE float rsqrtf(float v) { return 1.f / sqrtf(v); }
 DEVICE float bits_to_float(uint32_t bits) {
   float f;
   memcpy(&f, &bits, 4);

@@ -53,6 +53,12 @@ struct Segment {
     ((most = Formats::template bytes<R, Units> > most ? Formats::template bytes<R, Units> : most), ...);
     return most;
   }
+  template <int R, int Units>
+  static constexpr int last_slot() {
+    int last = 0;
+    ((last = Formats::template bytes<R, Units>), ...);
+    return last;
+  }
   static constexpr bool any_min = (has_min<Formats> || ...);
 };
 template <class... S>
@@ -66,9 +72,11 @@ struct ProjectionShape {
   static constexpr int chunk_units = C::chunk_cols / 32;
   static constexpr int chunks = (units + chunk_units - 1) / chunk_units;
   static constexpr int last_units = units - (chunks - 1) * chunk_units;
+  // Slots keep their places in a chunk, also in a shorter last one; only the last slot of a group is cut short.
   template <class S>
-  static constexpr int64_t group_bytes = (int64_t)(chunks - 1) * S::template slots_bytes<C::group_rows, chunk_units> +
-                                         S::template slots_bytes<C::group_rows, last_units>;
+  static constexpr int64_t group_bytes = (int64_t)chunks * S::template slots_bytes<C::group_rows, chunk_units> -
+                                         S::template last_slot<C::group_rows, chunk_units>() +
+                                         S::template last_slot<C::group_rows, last_units>();
   template <class... S>
   static constexpr int largest_slot(Segments<S...>) {
     int most = 0;
@@ -127,18 +135,16 @@ struct Stream {
     f.template operator()<Index, S>(group, rows, bytes);
   }
 
-  template <int Part, class F, class... Rest>
+  template <class F, class... Rest>
   static DEVICE void slot_place(int part, int chunk, int64_t before, int& bytes, int64_t& offset) {
-    const bool last = chunk == Shape::chunks - 1;
-    const int mine = last ? F::template bytes<C::group_rows, Shape::last_units>
-                          : F::template bytes<C::group_rows, Shape::chunk_units>;
+    constexpr int mine = F::template bytes<C::group_rows, Shape::chunk_units>;
     if constexpr (sizeof...(Rest) > 0) {
       if (part > 0) {
-        slot_place<Part + 1, Rest...>(part - 1, chunk, before + mine, bytes, offset);
+        slot_place<Rest...>(part - 1, chunk, before + mine, bytes, offset);
         return;
       }
     }
-    bytes = mine;
+    bytes = chunk < Shape::chunks - 1 ? mine : F::template bytes<C::group_rows, Shape::last_units>;
     offset = before;
   }
   template <int Rows, class... Formats>
@@ -146,7 +152,7 @@ struct Stream {
     constexpr int parts = sizeof...(Formats);
     using S = Segment<Rows, Formats...>;
     const int chunk = slot / parts;
-    slot_place<0, Formats...>(slot % parts, chunk,
+    slot_place<Formats...>(slot % parts, chunk,
                               (int64_t)chunk * S::template slots_bytes<C::group_rows, Shape::chunk_units>, bytes, offset);
   }
 

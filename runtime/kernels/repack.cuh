@@ -193,11 +193,12 @@ DEVICE void repack(const RepackArgs& a) {
   Source<F>::pack((const uint8_t*)a.source + from * row_bytes, u, (int)a.cols, to);
 }
 
-// A vector (norm weight, bias, rope factors) of 16-bit floats becomes f32; F32 vectors are copied as they are.
+// A vector (norm weight, bias, rope factors) of 16-bit floats becomes f32, 32 elements a thread.
 template <class F>
 DEVICE void widen_vector(const RepackArgs& a) {
-  const uint64_t i = (uint64_t)block_index() * repack_threads + thread_index();
-  if (i < a.cols) ((float*)a.target)[i] = F::widen(((const uint16_t*)a.source)[i]);
+  const uint64_t first = ((uint64_t)block_index() * repack_threads + thread_index()) * 32;
+  for (uint64_t i = first; i < first + 32 && i < a.cols; i++)
+    ((float*)a.target)[i] = F::widen(read_u16((const uint8_t*)a.source + 2 * i));
 }
 
 }  // namespace realizar

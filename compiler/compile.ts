@@ -1,0 +1,136 @@
+/** The pipeline, one line a stage. */
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
+import { ArtifactWriter, damages, inputsSha256, type Manifest, manifestOf, readManifest } from './artifact.js';
+import { build } from './build.js';
+import { emit } from './emit/index.js';
+import { FILES, fileName, libraryFile } from './emit/names.js';
+import { CompileError } from './errors.js';
+import { buildGraph } from './ir/build.js';
+import { readGguf } from './model/gguf.js';
+import { modelSpec } from './model/load.js';
+import type { ModelSpec } from './model/spec.js';
+import { VERSION } from './package.js';
+import { runPasses } from './passes/index.js';
+import { lower } from './plan/lower.js';
+import type { Plan } from './plan/plan.js';
+import { cudaTarget, hostTarget, type Target } from './plan/target.js';
+import { type Progress, silent } from './progress.js';
+import { findCuda } from './toolchain.js';
+
+/** Positions of the KV cache where nobody asks for another number. */
+const DEFAULT_CONTEXT = 8192;
+
+export interface PlanOptions {
+  /** Default: cuda where nvcc is found; otherwise an error that names --target host. */
+  readonly target?: 'cuda' | 'host' | undefined;
+  /** nvcc architectures, default sm_90a. */
+  readonly archs?: readonly string[] | undefined;
+  /** Positions of the KV cache, default the smaller of the model's and 8192. */
+  readonly context?: number | undefined;
+}
+
+export interface CompileOptions extends PlanOptions {
+  /** Artifact folder, default generated/<model file's stem>. */
+  readonly output?: string | undefined;
+  /** false: emit the source and stop. */
+  readonly build?: boolean | undefined;
+  /** Host target under AddressSanitizer and UBSan. */
+  readonly sanitize?: boolean | undefined;
+  readonly progress?: Progress | undefined;
+}
+
+export interface CompileResult {
+  readonly folder: string;
+  readonly plan: Plan;
+  readonly manifest: Manifest;
+  /** The folder already held this artifact, so nothing was built. */
+  readonly upToDate: boolean;
+}
+
+/** Model file -> plan. Reads metadata only. */
+export function planModel(path: string, options: PlanOptions): Plan {
+  return planSpec(modelSpec(readGguf(path)), options);
+}
+
+function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
+  const contextLength = chooseContext(spec, options.context);
+  const graph = runPasses(buildGraph(spec));
+  return lower(spec, graph, chooseTarget(options), { contextLength, compilerVersion: VERSION });
+}
+
+/** Model file -> artifact folder. Errors: CompileError and its kinds; the folder is then as it was. */
+export async function compile(path: string, options: CompileOptions = {}): Promise<CompileResult> {
+  const progress = options.progress ?? silent;
+  const spec = await progress.stage('read', (detail) => {
+    const read = modelSpec(readGguf(path));
+    detail(`${read.architecture}, ${read.layers.length} layers, ${read.file.bytes} bytes`);
+    return read;
+  });
+  const plan = await progress.stage('plan', (detail) => {
+    const planned = planSpec(spec, options);
+    detail(`${planned.nodes.length} nodes, ${planned.kernels.length} kernels, context ${planned.model.contextLength}`);
+    return planned;
+  });
+  const files = emit(plan);
+  const folder = options.output ?? join('generated', fileName(spec.name));
+  const sanitize = options.sanitize ?? false;
+  const wantsBuild = options.build ?? true;
+  const cuda = plan.target.kind === 'cuda' && wantsBuild ? requireCuda() : undefined;
+  const inputs = inputsSha256(files, { sanitize, toolkit: cuda?.toolkit, built: wantsBuild });
+  const known = upToDate(folder, inputs);
+  if (known) return { folder, plan, manifest: known, upToDate: true };
+
+  const writer = new ArtifactWriter(folder);
+  try {
+    await progress.stage('emit', (detail) => {
+      writer.write(files);
+      detail(`${files.size} files`);
+    });
+    if (wantsBuild)
+      await progress.stage('build', async (detail) => {
+        const products = await build({ source: writer.folder, sanitize, nvcc: cuda?.nvcc, detail });
+        writer.takeProducts(products, [libraryFile(spec.name), FILES.replay]);
+        chmodSync(join(writer.folder, FILES.replay), 0o755);
+        detail(libraryFile(spec.name));
+      });
+    const manifest = manifestOf(plan, writer.folder, { inputs, sanitize, cuda, built: wantsBuild });
+    writer.commit(manifest);
+    return { folder, plan, manifest, upToDate: false };
+  } catch (error) {
+    writer.discard();
+    throw error;
+  }
+}
+
+function upToDate(folder: string, inputs: string): Manifest | undefined {
+  const manifest = readManifest(folder);
+  return manifest?.inputsSha256 === inputs && damages(folder, manifest).length === 0 ? manifest : undefined;
+}
+
+function chooseTarget({ target, archs }: PlanOptions): Target {
+  if (target === 'host') {
+    if (archs !== undefined) throw new CompileError('--arch names GPU architectures; the host target has none');
+    return hostTarget();
+  }
+  if (target === undefined) requireCuda();
+  return cudaTarget(archs ?? ['sm_90a']);
+}
+
+function requireCuda() {
+  const cuda = findCuda();
+  if (cuda) return cuda;
+  throw new CompileError(
+    'nvcc not found (looked in CUDA_HOME, CUDA_PATH, /usr/local/cuda and PATH): install the CUDA toolkit to compile for ' +
+      'a GPU, or use --target host for the simulator, or --target cuda --no-build to emit the source alone',
+  );
+}
+
+function chooseContext({ contextLength, file }: ModelSpec, asked: number | undefined): number {
+  if (asked === undefined) return Math.min(contextLength, DEFAULT_CONTEXT);
+  if (!Number.isSafeInteger(asked) || asked < 1 || asked > contextLength)
+    throw new CompileError(
+      `${file.path}: --context ${asked}: the model was trained for ${contextLength} positions; choose 1 to ${contextLength}`,
+    );
+  return asked;
+}

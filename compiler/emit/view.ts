@@ -1,0 +1,272 @@
+/** Plan -> plain data for the templates: every decision is made here or before, templates only print. */
+import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
+import { type AttendConfig, type EmbedConfig, type KernelConfig, type ProjectionConfig, strides } from '../plan/kernels.js';
+import type { Plan, PlannedKernel } from '../plan/plan.js';
+import type { PlannedTensor } from '../plan/weights.js';
+import {
+  cFloat,
+  comment,
+  cString,
+  libraryFile,
+  libraryTarget,
+  READ_CEILING_SYMBOL,
+  repackSymbol,
+  shapeStruct,
+  widenSymbol,
+} from './names.js';
+
+export interface View {
+  readonly compilerVersion: string;
+  readonly compilerVersionText: string;
+  readonly archs: string;
+  readonly readCeiling: string;
+  readonly title: string;
+  readonly host: boolean;
+  readonly library: string;
+  readonly libraryFile: string;
+  readonly gencode: string;
+  readonly constants: readonly { name: string; type: string; value: string | number; about: string }[];
+  readonly kernels: readonly KernelView[];
+  readonly loaders: readonly LoaderView[];
+  readonly kernelRows: readonly { row: string }[];
+  readonly nodes: readonly NodeView[];
+  readonly argumentCount: number;
+  readonly edgeCount: number;
+  readonly tensors: readonly { row: string }[];
+}
+
+interface KernelView {
+  readonly symbol: string;
+  readonly shape: string;
+  readonly about: string;
+  readonly fields: readonly string[];
+  readonly tables: readonly { name: string; values: string; size: number }[];
+  readonly asserts: readonly string[];
+  readonly threads: number;
+  readonly blocksPerSm: number;
+  readonly args: string;
+  readonly body: string;
+}
+
+interface LoaderView {
+  readonly symbol: string;
+  readonly body: string;
+}
+
+interface NodeView {
+  readonly about: string;
+  readonly row: string;
+  readonly arguments: string;
+  readonly edges: string;
+}
+
+const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
+  embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
+  projection: { struct: 'ProjectionArgs', count: 9, body: 'projection' },
+  attend: { struct: 'AttendArgs', count: 10, body: 'attend' },
+  select: { struct: 'SelectArgs', count: 3, body: 'select' },
+};
+
+export function view(plan: Plan): View {
+  const { model, target } = plan;
+  const loaders = loadersOf(plan);
+  return {
+    compilerVersion: cString(plan.compilerVersion),
+    compilerVersionText: comment(plan.compilerVersion),
+    archs: target.archs.join(','),
+    readCeiling: READ_CEILING_SYMBOL,
+    title: comment(`${model.name} (${model.architecture}) for ${targetName(plan)}`),
+    host: target.kind === 'host',
+    library: libraryTarget(model.name),
+    libraryFile: libraryFile(model.name),
+    gencode: target.archs.map((arch) => `-gencode arch=${arch.replace('sm', 'compute')},code=${arch}`).join(' '),
+    constants: constants(plan),
+    kernels: plan.kernels.map((kernel) => kernelView(plan, kernel)),
+    loaders,
+    kernelRows: [
+      ...plan.kernels.map(({ symbol, config, launch }) => ({
+        row: `{${cString(symbol)}, ${ARGS[config.kind].count}, ${launch.sharedBytes}}`,
+      })),
+      ...loaders.map(({ symbol }) => ({ row: `{${cString(symbol)}, 0, 0}` })),
+    ],
+    ...nodeTables(plan),
+    tensors: plan.tensors.map((tensor) => ({ row: tensorRow(tensor, loaderIndex(plan, loaders, tensor)) })),
+  };
+}
+
+function targetName({ target }: Plan): string {
+  return target.kind === 'host' ? 'the host simulator' : target.archs.join(', ');
+}
+
+function constants({ model, memory }: Plan): View['constants'] {
+  const int = (name: string, value: number, about: string) => ({ name, type: 'uint32_t', value, about });
+  const size = (name: string, value: number, about: string) => ({ name, type: 'uint64_t', value, about });
+  const text = (name: string, value: string, about: string) => ({ name, type: 'char', value: cString(value), about });
+  return [
+    text('name[]', model.name, "the model file's stem"),
+    text('architecture[]', model.architecture, 'general.architecture'),
+    int('n_vocab', model.vocabSize, 'tokens in the vocabulary'),
+    int('n_ctx', model.contextLength, 'positions of the KV cache'),
+    int('n_embd', model.embeddingLength, 'width of the residual stream'),
+    int('n_ff', model.feedForwardLength, 'width of the feed-forward layer'),
+    int('n_layer', model.layerCount, 'layers'),
+    int('n_head', model.headCount, 'query heads'),
+    int('n_head_kv', model.headCountKv, 'key and value heads'),
+    int('head_size', model.headSize, 'elements of a head'),
+    size('file_bytes', model.fileBytes, 'of the GGUF file'),
+    size('header_bytes', model.headerBytes, 'of the GGUF file before its tensor data'),
+    text('header_sha256[]', model.headerSha256, 'of those bytes'),
+    size('weights_bytes', memory.weightsBytes, 'device memory of the model'),
+    size('kv_cache_bytes', memory.kvCacheBytes, 'device memory of a session'),
+    size('arena_bytes', memory.arenaBytes, 'device memory of a session'),
+    size('state_bytes', memory.stateBytes, 'device memory of a session'),
+    size('logits_offset', memory.logitsOffset, 'in the arena: f32[n_vocab]'),
+    size('token_read_bytes', memory.tokenReadBytes, 'weights that one token reads'),
+    size('kv_row_bytes', memory.kvRowBytes, 'KV cache that one token reads for each position'),
+  ];
+}
+
+function kernelView(plan: Plan, { symbol, config, launch }: PlannedKernel): KernelView {
+  const shape = shapeStruct(symbol);
+  const { struct, body } = ARGS[config.kind];
+  const users = plan.nodes.filter((node) => plan.kernels[node.kernel]!.symbol === symbol);
+  const more = users.length > 1 ? ` (and ${users.length - 1} more)` : '';
+  return {
+    symbol,
+    shape,
+    about: comment(`${users[0]!.name}${more}: ${users[0]!.about}`),
+    fields: fields(config, symbol),
+    tables: config.kind === 'attend' ? [ropeTable(config, symbol)] : [],
+    asserts: asserts(config, shape, launch.sharedBytes),
+    threads: launch.threads,
+    // Two blocks of a streaming kernel fit on a multiprocessor: the next node's starts while this one's ends.
+    blocksPerSm: config.kind === 'projection' ? 2 : 1,
+    args: struct,
+    body: `${body}<${shape}>`,
+  };
+}
+
+const constant = (type: string, assignments: Record<string, string | number | boolean>): string =>
+  `static constexpr ${type} ${Object.entries(assignments)
+    .map(([name, value]) => `${name} = ${value}`)
+    .join(', ')};`;
+
+function fields(config: KernelConfig, symbol: string): string[] {
+  switch (config.kind) {
+    case 'embed':
+      return embedFields(config);
+    case 'projection':
+      return projectionFields(config);
+    case 'attend':
+      return attendFields(config, symbol);
+    case 'select':
+      return [
+        constant('int', { threads: config.threads, candidates: config.candidates, n_vocab: config.vocabSize }),
+      ];
+  }
+}
+
+function embedFields({ cols, groupRows, chunkCols, format, groupBytes }: EmbedConfig): string[] {
+  return [
+    `using format = ${format};`,
+    constant('int', { cols, group_rows: groupRows, chunk_cols: chunkCols }),
+    constant('int64_t', { group_bytes: groupBytes }),
+  ];
+}
+
+function projectionFields(config: ProjectionConfig): string[] {
+  const segments = config.segments.map(({ rows, formats }) => `Segment<${rows}, ${formats.join(', ')}>`);
+  return [
+    `using segments = Segments<${segments.join(', ')}>;`,
+    constant('int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }),
+    constant('int', { warps: config.warps, ring: config.ring, blocks: config.blocks, bias: config.bias }),
+    constant('bool', {
+      normalize: config.normalize,
+      add_residual: config.addResidual,
+      find_best: config.findBest,
+    }),
+    constant('float', { epsilon: cFloat(config.epsilon) }),
+  ];
+}
+
+const ropeTableName = (symbol: string): string => `${symbol.replace(/^realizar_/, '')}_inverse_frequency`;
+
+function attendFields(c: AttendConfig, symbol: string): string[] {
+  return [
+    constant('int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, heads_per_block: c.headsPerBlock }),
+    constant('int', { splits: c.splits, min_split: c.minSplit, n_ctx: c.contextLength, warps: c.warps }),
+    constant('int', { rope_dims: c.ropeDims }),
+    constant('bool', { rope_adjacent: c.ropePairing === 'adjacent', rope_factors: c.ropeFactors }),
+    constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm }),
+    constant('float', { epsilon: cFloat(c.epsilon) }),
+    `static DEVICE float inverse_frequency(int pair) { return ${ropeTableName(symbol)}[pair]; }`,
+  ];
+}
+
+function ropeTable({ ropeDims, ropeBase }: AttendConfig, symbol: string): KernelView['tables'][number] {
+  const values = Array.from({ length: ropeDims / 2 }, (_, i) => cFloat(ropeBase ** ((-2 * i) / ropeDims)));
+  return { name: ropeTableName(symbol), values: wrap(values), size: values.length };
+}
+
+/** Comma separated, a few a line. */
+function wrap(values: readonly string[]): string {
+  const lines: string[] = [];
+  for (let i = 0; i < values.length; i += 8) lines.push(values.slice(i, i + 8).join(', '));
+  return lines.join(',\n    ');
+}
+
+/** What planner and kernel both compute must agree. */
+function asserts(config: KernelConfig, shape: string, sharedBytes: number): string[] {
+  if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes == ${sharedBytes}`];
+  if (config.kind !== 'projection') return [];
+  return [
+    `ProjectionShape<${shape}>::shared_bytes == ${sharedBytes}`,
+    ...config.segments.map(({ rows, formats }) => {
+      const { groupStride } = strides(formats, config.cols, config);
+      return `ProjectionShape<${shape}>::group_bytes<Segment<${rows}, ${formats.join(', ')}>> == ${groupStride}`;
+    }),
+  ];
+}
+
+/** The kernels that bring a tensor of each type to the device. F32 vectors need none. */
+function loadersOf(plan: Plan): LoaderView[] {
+  const used = (layout: PlannedTensor['layout'], type: GgmlType) =>
+    plan.tensors.some((tensor) => tensor.layout === layout && tensor.type === type);
+  return plan.formats.flatMap((type) => [
+    ...(used('tiled', type) ? [{ symbol: repackSymbol(type), body: `repack<${type}>` }] : []),
+    ...(used('vector', type) && type !== 'F32' ? [{ symbol: widenSymbol(type), body: `widen_vector<${type}>` }] : []),
+  ]);
+}
+
+function loaderIndex(plan: Plan, loaders: readonly LoaderView[], { layout, type }: PlannedTensor): string {
+  const symbol = layout === 'tiled' ? repackSymbol(type) : widenSymbol(type);
+  const index = loaders.findIndex((loader) => loader.symbol === symbol);
+  return index < 0 ? 'no_repack' : String(plan.kernels.length + index);
+}
+
+function tensorRow(t: PlannedTensor, loader: string): string {
+  const file = `${GGML_TYPES[t.type].id}, ${t.fileOffset}, ${t.fileBytes}, ${t.rows}, ${t.cols}`;
+  return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}}`;
+}
+
+function nodeTables(plan: Plan): Pick<View, 'nodes' | 'argumentCount' | 'edgeCount'> {
+  let argumentCount = 0;
+  let edgeCount = 0;
+  const nodes = plan.nodes.map((node, index): NodeView => {
+    const { symbol, launch } = plan.kernels[node.kernel]!;
+    const { blocks, threads, sharedBytes } = launch;
+    const shape = `${node.kernel}, {${blocks}, 1, 1}, {${threads}, 1, 1}, ${sharedBytes}`;
+    const row = `{${cString(node.name)}, ${shape}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}}`;
+    argumentCount += node.args.length;
+    edgeCount += node.after.length;
+    return {
+      about: comment(`${index} ${node.name}, ${symbol}: ${node.about}`),
+      row,
+      arguments: node.args
+        .map(({ name, region, offset }) => `{${cString(name)}, Region::${region ?? 'none'}, ${offset}}`)
+        .join(', '),
+      edges: node.after.map(({ from, programmatic }) => `{${from}, ${programmatic}}`).join(', '),
+    };
+  });
+  return { nodes, argumentCount, edgeCount };
+}

@@ -1,0 +1,107 @@
+/** The rules about the sizes of one operation's operands; verify.ts says what breaks when they do not hold. */
+import type { RopeSpec, Weight } from '../model/spec.js';
+import type { Attend, Attention, Norm, Op, Projection, Segment } from './ops.js';
+
+/** Called once for each rule; `detail` says what was found and what was needed. */
+type Need = (holds: boolean, detail: string) => void;
+
+export function checkShapes(op: Op, need: Need): void {
+  const check = SHAPES[op.kind] as (op: Op, checks: Checks) => void;
+  check(op, new Checks(need));
+}
+
+const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks) => void } = {
+  embed: (op, checks) => checks.equal('output', op.output.size, 'weight cols', op.weight.cols),
+  rms_norm: (op, checks) => {
+    checks.equal('output', op.output.size, 'input', op.input.size);
+    checks.heads('input', op.input.size, op.headSize ?? op.input.size);
+    checks.norm(op.norm, op.headSize ?? op.input.size);
+  },
+  linear: (op, checks) => {
+    checks.equal('input', op.input.size, `${op.weight.name} cols`, op.weight.cols);
+    checks.equal('output', op.output.size, `${op.weight.name} rows`, op.weight.rows);
+    checks.vector(op.bias, op.weight.rows);
+  },
+  rope: (op, checks) => {
+    checks.equal('output', op.output.size, 'input', op.input.size);
+    checks.heads('input', op.input.size, op.headSize);
+    checks.rope(op.rope, op.headSize);
+  },
+  kv_append: (op, checks) => checks.equal('value', op.value.size, 'key', op.key.size),
+  attention: (op, checks) => {
+    checks.equal('query', op.query.size, 'heads x head size', op.headCount * op.headSize);
+    checks.attention(op);
+  },
+  add: (op, checks) => {
+    checks.equal('b', op.b.size, 'a', op.a.size);
+    checks.equal('output', op.output.size, 'a', op.a.size);
+  },
+  silu_mul: (op, checks) => {
+    checks.equal('up', op.up.size, 'gate', op.gate.size);
+    checks.equal('output', op.output.size, 'gate', op.gate.size);
+  },
+  select: () => {},
+  projection: (op, checks) => {
+    for (const segment of op.segments) checks.segment(segment, op);
+    if (op.norm) checks.norm(op.norm, op.input.size);
+    const rows = op.segments.reduce((sum, { weights }) => sum + weights[0]!.rows, 0);
+    checks.equal('output', op.output.size, 'rows of the segments', rows);
+    if (op.residual) checks.equal('residual', op.residual.size, 'output', op.output.size);
+  },
+  attend: (op, checks) => {
+    const rows = (op.headCount + 2 * op.headCountKv) * op.headSize;
+    checks.equal('qkv', op.qkv.size, '(heads + 2 x kv heads) x head size', rows);
+    if (op.queryNorm) checks.norm(op.queryNorm, op.headSize);
+    if (op.keyNorm) checks.norm(op.keyNorm, op.headSize);
+    checks.rope(op.rope, op.headSize);
+    checks.attention(op);
+  },
+  select_best: () => {},
+};
+
+class Checks {
+  constructor(private readonly need: Need) {}
+
+  equal(found: string, a: number, needed: string, b: number): void {
+    this.need(a === b, `${found} is ${a}, ${needed} is ${b}`);
+  }
+
+  heads(found: string, size: number, headSize: number): void {
+    const holds = headSize > 0 && size % headSize === 0;
+    this.need(holds, `${found} is ${size}, no multiple of the head size ${headSize}`);
+  }
+
+  vector(weight: Weight | undefined, size: number): void {
+    if (!weight) return;
+    const holds = weight.rows === 1 && weight.cols === size;
+    this.need(holds, `${weight.name} is ${weight.rows} x ${weight.cols}, needed is 1 x ${size}`);
+  }
+
+  norm({ weight, epsilon }: Norm, size: number): void {
+    this.vector(weight, size);
+    this.need(Number.isFinite(epsilon) && epsilon >= 0, `epsilon is ${epsilon}`);
+  }
+
+  rope({ dimensions, base, factors }: RopeSpec, headSize: number): void {
+    const holds = dimensions > 0 && dimensions % 2 === 0 && dimensions <= headSize;
+    this.need(holds, `rope turns ${dimensions} elements of heads of ${headSize}`);
+    this.need(Number.isFinite(base) && base > 0, `rope base is ${base}`);
+    this.vector(factors, dimensions / 2);
+  }
+
+  attention({ headCount, headCountKv, headSize, output }: Attention | Attend): void {
+    this.equal('output', output.size, 'heads x head size', headCount * headSize);
+    const holds = headCountKv > 0 && headCount % headCountKv === 0;
+    this.need(holds, `${headCountKv} kv heads do not divide ${headCount} heads`);
+  }
+
+  segment({ weights, biases }: Segment, { activation, input }: Projection): void {
+    this.equal('weights of a segment', weights.length, 'what the activation takes', activation ? 2 : 1);
+    this.equal('biases of a segment', biases.length, 'its weights', weights.length);
+    for (const [i, weight] of weights.entries()) {
+      this.equal('input', input.size, `${weight.name} cols`, weight.cols);
+      this.equal(`${weight.name} rows`, weight.rows, 'rows of its segment', weights[0]!.rows);
+      this.vector(biases[i], weight.rows);
+    }
+  }
+}

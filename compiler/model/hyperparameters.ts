@@ -1,0 +1,155 @@
+/** Reads an architecture's hyperparameters from the metadata, with llama.cpp's defaults, and checks each. */
+import { UnsupportedError } from '../errors.js';
+import type { GgufFile } from './gguf.js';
+import { describe, type Metadata } from './metadata.js';
+
+export interface Hyperparameters {
+  readonly blockCount: number;
+  readonly contextLength: number;
+  readonly embeddingLength: number;
+  readonly feedForwardLength: number;
+  readonly headCount: number;
+  readonly headCountKv: number;
+  readonly headSize: number;
+  readonly rmsEpsilon: number;
+  readonly ropeDimensions: number;
+  readonly ropeBase: number;
+}
+
+/** Kernels count positions, rows and columns in int32. */
+const MAX_SIZE = 2 ** 31 - 1;
+const MIN_HEAD_SIZE = 32;
+const MAX_HEAD_SIZE = 256;
+const DEFAULT_ROPE_BASE = 10000;
+
+/**
+ * Errors: ModelFileError that names the key for values that are absent, of the wrong type or impossible;
+ * UnsupportedError for possible ones that cannot be compiled.
+ */
+export function readHyperparameters(file: GgufFile, architecture: string): Hyperparameters {
+  const { metadata } = file;
+  const key = (suffix: string): string => `${architecture}.${suffix}`;
+  const size = (suffix: string): number => positive(metadata, key(suffix), metadata.requireUint(key(suffix)));
+
+  const blockCount = readBlockCount(file, key('block_count'));
+  const contextLength = size('context_length');
+  const embeddingLength = size('embedding_length');
+  const feedForwardLength = perLayer(file, key('feed_forward_length'), blockCount);
+  const headCount = perLayer(file, key('attention.head_count'), blockCount);
+  const headCountKv = perLayer(file, key('attention.head_count_kv'), blockCount, headCount);
+  if (headCount % headCountKv !== 0) {
+    metadata.fail(
+      key('attention.head_count_kv'),
+      `expected a divisor of the head count ${headCount}, found ${headCountKv}`,
+    );
+  }
+  const headSize = readHeadSize(file, key, embeddingLength, headCount);
+  checkExactSizes(metadata, key, blockCount * headCountKv * headSize, contextLength);
+  return {
+    blockCount,
+    contextLength,
+    embeddingLength,
+    feedForwardLength,
+    headCount,
+    headCountKv,
+    headSize,
+    rmsEpsilon: positiveFloat(metadata, key('attention.layer_norm_rms_epsilon')),
+    ropeDimensions: readRopeDimensions(metadata, key('rope.dimension_count'), headSize),
+    ropeBase: positiveFloat(metadata, key('rope.freq_base'), DEFAULT_ROPE_BASE),
+  };
+}
+
+function positive(metadata: Metadata, key: string, value: number): number {
+  if (value >= 1 && value <= MAX_SIZE) return value;
+  return metadata.fail(key, `expected 1 to ${MAX_SIZE}, found ${value}`);
+}
+
+function positiveFloat(metadata: Metadata, key: string, absent?: number): number {
+  const value = metadata.getFloat(key) ?? absent ?? metadata.requireFloat(key);
+  if (value > 0 && value < Number.POSITIVE_INFINITY) return value;
+  return metadata.fail(key, `expected a finite number above 0, found ${value}`);
+}
+
+/** No more layers than tensors: nothing later may loop over layers that the file cannot hold. */
+function readBlockCount({ metadata, tensors }: GgufFile, key: string): number {
+  const blockCount = positive(metadata, key, metadata.requireUint(key));
+  if (blockCount <= tensors.length) return blockCount;
+  return metadata.fail(key, `expected no more layers than the file's ${tensors.length} tensors, found ${blockCount}`);
+}
+
+/** A number, or an array of the same number for every layer. */
+function perLayer({ path, metadata }: GgufFile, key: string, blockCount: number, absent?: number): number {
+  const entry = metadata.get(key);
+  if (entry === undefined && absent !== undefined) return absent;
+  if (entry?.type !== 'array') return positive(metadata, key, metadata.requireUint(key));
+
+  if (entry.length !== blockCount) {
+    metadata.fail(key, `expected one element for each of the ${blockCount} layers, found ${describe(entry)}`);
+  }
+  const values = metadata.numberArray(key) ?? [];
+  const [first = 0] = values;
+  if (!Number.isInteger(first)) metadata.fail(key, `expected unsigned integers, found ${describe(entry)}`);
+  const other = values.findIndex((value) => value !== first);
+  if (other > 0) {
+    throw new UnsupportedError(
+      path,
+      `a different ${key} for each layer`,
+      `it is ${first} in layer 0 and ${values[other]} in layer ${other}; all layers must be alike`,
+    );
+  }
+  return positive(metadata, key, first);
+}
+
+function readHeadSize(
+  { path, metadata }: GgufFile,
+  key: (suffix: string) => string,
+  embeddingLength: number,
+  headCount: number,
+): number {
+  const keyLength = metadata.getUint(key('attention.key_length'));
+  if (keyLength === undefined && embeddingLength % headCount !== 0) {
+    metadata.fail(
+      key('attention.head_count'),
+      `expected a divisor of the embedding length ${embeddingLength}, found ${headCount}`,
+    );
+  }
+  const headSize = keyLength ?? embeddingLength / headCount;
+  const valueLength = metadata.getUint(key('attention.value_length')) ?? headSize;
+  if (valueLength !== headSize) {
+    throw new UnsupportedError(
+      path,
+      `a head of ${headSize} for keys and ${valueLength} for values`,
+      `${key('attention.key_length')} and ${key('attention.value_length')} must be equal`,
+    );
+  }
+  if (headSize % 2 !== 0 || headSize < MIN_HEAD_SIZE || headSize > MAX_HEAD_SIZE) {
+    throw new UnsupportedError(
+      path,
+      `head size ${headSize}`,
+      `it must be even, ${MIN_HEAD_SIZE} to ${MAX_HEAD_SIZE} (${key('attention.key_length')}, or embedding by head count)`,
+    );
+  }
+  return headSize;
+}
+
+function readRopeDimensions(metadata: Metadata, key: string, headSize: number): number {
+  const dimensions = metadata.getUint(key) ?? headSize;
+  if (dimensions >= 2 && dimensions <= headSize && dimensions % 2 === 0) return dimensions;
+  return metadata.fail(key, `expected an even number, 2 to the head size ${headSize}, found ${dimensions}`);
+}
+
+/** The largest product of the model's sizes, the bytes of a KV cache at full context, must stay an exact number. */
+function checkExactSizes(
+  metadata: Metadata,
+  key: (suffix: string) => string,
+  kvElements: number,
+  contextLength: number,
+): void {
+  const bytesPerPosition = 2 * 2 * kvElements;
+  const most = Math.floor(Number.MAX_SAFE_INTEGER / bytesPerPosition);
+  if (contextLength <= most) return;
+  metadata.fail(
+    key('context_length'),
+    `expected at most ${most} positions of ${bytesPerPosition} bytes of KV cache, found ${contextLength}`,
+  );
+}

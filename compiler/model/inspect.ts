@@ -1,0 +1,151 @@
+/** What `realizar-compile inspect` shows of a GGUF file, of any architecture. Plain data, ready for JSON. */
+import { CompileError } from '../errors.js';
+import type { GgufFile } from './gguf.js';
+import { modelSpec } from './load.js';
+import type { Metadata, MetadataEntry, ScalarValue } from './metadata.js';
+
+export interface Inspection {
+  readonly path: string;
+  readonly bytes: number;
+  readonly version: number;
+  readonly alignment: number;
+  readonly headerBytes: number;
+  readonly headerSha256: string;
+  /** Why the file cannot be compiled; null where it can. */
+  readonly refusal: string | null;
+  /** A list, not an object: keys are the file's to choose. */
+  readonly metadata: readonly InspectedEntry[];
+  readonly tensors: readonly InspectedTensor[];
+  /** Largest first. */
+  readonly types: readonly TypeTotal[];
+  readonly memory: {
+    readonly weightsBytes: number;
+    /** f16 keys and values of every layer at full context; null where the metadata does not describe attention. */
+    readonly kvCache: readonly { readonly context: number; readonly bytes: number }[] | null;
+  };
+}
+
+/** Integers beyond 2^53, NaN and infinities are strings. */
+type JsonScalar = string | number | boolean;
+
+export interface InspectedEntry {
+  readonly key: string;
+  readonly type: string;
+  readonly value: JsonScalar | { readonly length: number; readonly of: string; readonly first: readonly JsonScalar[] };
+}
+
+export interface InspectedTensor {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface TypeTotal {
+  readonly type: string;
+  readonly tensors: number;
+  readonly elements: number;
+  readonly bytes: number;
+}
+
+const SHOWN_ELEMENTS = 8;
+const LEAST_CONTEXT = 512;
+const F16_BYTES = 2;
+
+export function inspectModel(file: GgufFile): Inspection {
+  const { path, bytes, version, alignment, headerBytes, headerSha256, metadata } = file;
+  return {
+    path,
+    bytes,
+    version,
+    alignment,
+    headerBytes,
+    headerSha256,
+    refusal: refusalOf(file),
+    metadata: Array.from(metadata, ([key, entry]) => ({ key, type: entry.type, value: metadataValue(entry) })),
+    tensors: file.tensors.map(({ name, type, dims, offset, bytes }) => ({ name, type, shape: dims, offset, bytes })),
+    types: typeTotals(file),
+    memory: {
+      weightsBytes: file.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
+      kvCache: kvCache(metadata),
+    },
+  };
+}
+
+function refusalOf(file: GgufFile): string | null {
+  try {
+    modelSpec(file);
+    return null;
+  } catch (error) {
+    if (error instanceof CompileError) return error.message;
+    throw error;
+  }
+}
+
+function metadataValue(entry: MetadataEntry): InspectedEntry['value'] {
+  if (entry.type !== 'array') return jsonScalar(entry.value);
+  const first: JsonScalar[] = [];
+  for (const element of entry.elements()) {
+    if (first.length === SHOWN_ELEMENTS) break;
+    first.push(jsonScalar(typeof element === 'object' ? Buffer.from(element).toString() : element));
+  }
+  return { length: entry.length, of: entry.of, first };
+}
+
+function jsonScalar(value: ScalarValue): JsonScalar {
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : `${value}`;
+  return typeof value === 'number' && !Number.isFinite(value) ? `${value}` : value;
+}
+
+function typeTotals({ tensors }: GgufFile): TypeTotal[] {
+  const totals = new Map<string, TypeTotal>();
+  for (const { type, dims, bytes } of tensors) {
+    const sum = totals.get(type) ?? { type, tensors: 0, elements: 0, bytes: 0 };
+    totals.set(type, {
+      type,
+      tensors: sum.tensors + 1,
+      elements: sum.elements + dims.reduce((product, dim) => product * dim, 1),
+      bytes: sum.bytes + bytes,
+    });
+  }
+  return [...totals.values()].sort((a, b) => b.bytes - a.bytes);
+}
+
+/** At 512, 1024, ... and the most that the model was trained for. */
+function kvCache(metadata: Metadata): Inspection['memory']['kvCache'] {
+  const architecture = metadata.get('general.architecture');
+  if (architecture?.type !== 'string') return null;
+  const perPosition = kvBytesPerPosition(metadata, `${architecture.value}`);
+  const [most] = uints(metadata, `${architecture.value}.context_length`);
+  if (perPosition === undefined || most === undefined) return null;
+
+  const contexts: number[] = [];
+  for (let context = LEAST_CONTEXT; context < most; context *= 2) contexts.push(context);
+  return [...contexts, most].map((context) => ({ context, bytes: context * perPosition }));
+}
+
+function kvBytesPerPosition(metadata: Metadata, architecture: string): number | undefined {
+  const values = (suffix: string): number[] => uints(metadata, `${architecture}.${suffix}`);
+  const [layers] = values('block_count');
+  const heads = values('attention.head_count');
+  const kvHeads = values('attention.head_count_kv');
+  const headSize = (values('embedding_length')[0] ?? Number.NaN) / Math.max(...heads);
+  const [keyLength = headSize] = values('attention.key_length');
+  const [valueLength = keyLength] = values('attention.value_length');
+
+  const perLayer = kvHeads.length > 0 ? kvHeads : heads;
+  const [first] = perLayer;
+  if (layers === undefined || first === undefined) return undefined;
+  const allHeads = perLayer.length > 1 ? perLayer.reduce((sum, count) => sum + count, 0) : layers * first;
+  const bytes = F16_BYTES * allHeads * (keyLength + valueLength);
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined;
+}
+
+/** An integer or an array of them; empty where the key is absent or holds something else. */
+function uints(metadata: Metadata, key: string): number[] {
+  const entry = metadata.get(key);
+  const values = entry === undefined ? [] : entry.type === 'array' ? [...entry.elements()] : [entry.value];
+  const numbers = values.map((value) => (typeof value === 'bigint' ? Number(value) : value));
+  return numbers.every((value) => Number.isSafeInteger(value) && Number(value) >= 0) ? numbers.map(Number) : [];
+}

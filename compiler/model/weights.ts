@@ -1,0 +1,104 @@
+/** Finds every tensor that an architecture names, checks its shape and type, and refuses the ones left over. */
+import { ModelFileError, UnsupportedError } from '../errors.js';
+import type { Architecture, Size, TensorRule } from './architectures/architecture.js';
+import { GGML_TYPES, isSupportedType } from './ggml.js';
+import type { GgufFile } from './gguf.js';
+import { quote, several } from './quote.js';
+import type { LayerSpec, Weight } from './spec.js';
+import type { TensorInfo } from './tensor_table.js';
+
+type ModelWeights = { readonly [Role in keyof Architecture['model']]: Weight };
+
+export interface BoundWeights {
+  /** `output` is absent where the file ties it to the token embedding. */
+  readonly model: Omit<ModelWeights, 'output'> & { readonly output?: Weight };
+  readonly layers: readonly LayerSpec[];
+}
+
+/** Missing names are counted up to here, so that a wrong block_count costs no more than the file's own size. */
+const ENOUGH_MISSING = 1000;
+const VECTOR_TYPES: readonly string[] = ['F32', 'F16', 'BF16'];
+
+/** Errors: ModelFileError for missing, extra or wrongly shaped tensors, UnsupportedError for types; they name a few. */
+export function bindWeights(
+  file: GgufFile,
+  architecture: Architecture,
+  sizes: Readonly<Record<Size, number>>,
+  blockCount: number,
+): BoundWeights {
+  const binder = new Binder(file, sizes);
+  const model = binder.bind(architecture.model, '');
+  const layers: unknown[] = [];
+  for (let i = 0; i < blockCount && binder.missing.length < ENOUGH_MISSING; i++) {
+    layers.push(binder.bind(architecture.layer, `blk.${i}.`));
+  }
+  binder.finish(architecture.name, blockCount);
+  // bind() fills every role whose rule is not optional, or finish() has thrown.
+  return { model: model as BoundWeights['model'], layers: layers as LayerSpec[] };
+}
+
+class Binder {
+  readonly missing: string[] = [];
+  private readonly misshapen: string[] = [];
+  private readonly mistyped: string[] = [];
+  private readonly unused: Map<string, TensorInfo>;
+
+  constructor(
+    private readonly file: GgufFile,
+    private readonly sizes: Readonly<Record<Size, number>>,
+  ) {
+    this.unused = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
+  }
+
+  /** The weights of the rules' roles; what is wrong with them is kept for finish(). */
+  bind(rules: object, prefix: string): Record<string, Weight> {
+    const weights: Record<string, Weight> = {};
+    for (const [role, rule] of Object.entries(rules) as [string, TensorRule][]) {
+      const name = prefix + rule.name;
+      const tensor = this.unused.get(name);
+      this.unused.delete(name);
+      const weight = tensor && this.check(rule, tensor);
+      if (weight) weights[role] = weight;
+      else if (!tensor && !rule.optional) this.missing.push(name);
+    }
+    return weights;
+  }
+
+  finish(architecture: string, blockCount: number): void {
+    const problem = (place: string, text: string): never => {
+      throw new ModelFileError(this.file.path, place, text);
+    };
+    const { missing, misshapen, mistyped } = this;
+    const model = `a ${architecture} model of ${blockCount} layers`;
+    if (missing.length > 0) problem('tensors', `${model} needs ${several(missing)}, which the file does not have`);
+    if (misshapen.length > 0) problem('tensors', several(misshapen));
+    if (this.unused.size > 0) {
+      const extra = Array.from(this.unused.keys(), (name) => quote(name));
+      problem('tensors', `${model} has no place for ${several(extra)}, which the file has`);
+    }
+    if (mistyped.length > 0) {
+      const types = `vectors must be ${VECTOR_TYPES.join(', ')}, matrices one of ${Object.keys(GGML_TYPES).join(', ')}`;
+      throw new UnsupportedError(this.file.path, several(mistyped), types);
+    }
+  }
+
+  private check(rule: TensorRule, { name, type, dims, offset, bytes }: TensorInfo): Weight | undefined {
+    const rows = rule.rows === 1 ? 1 : this.sizes[rule.rows];
+    const cols = this.sizes[rule.cols];
+    const [foundCols = 1, foundRows = 1, ...rest] = dims;
+    if (foundCols !== cols || foundRows !== rows || rest.some((dim) => dim !== 1)) {
+      const expected = rule.rows === 1 ? [cols] : [cols, rows];
+      this.misshapen.push(`expected ${name} of shape [${expected.join(', ')}], found [${dims.join(', ')}]`);
+      return undefined;
+    }
+    if (!isSupportedType(type) || (rule.kind === 'vector' && !VECTOR_TYPES.includes(type))) {
+      this.mistyped.push(`${name} of type ${type}`);
+      return undefined;
+    }
+    if (rule.kind === 'f32' && type !== 'F32') {
+      this.mistyped.push(`${name} of type ${type} (only F32)`);
+      return undefined;
+    }
+    return { name, type, rows, cols, offset, bytes };
+  }
+}

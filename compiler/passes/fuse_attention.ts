@@ -1,0 +1,85 @@
+/**
+ * linear q, k, v of one input; norms of the heads of q and k; rope of both; kv_append; attention
+ *   -> projection with the segments q, k, v; attend
+ *
+ * One pass and not two: between the two halves, q, k and v would be parts of one value, which the IR has no name for.
+ */
+import { kvCache } from '../ir/effects.js';
+import type { Attend, Attention, Graph, KvAppend, Linear, Op, RmsNorm, Rope, Value } from '../ir/ops.js';
+import { asSegment } from './lower_linear.js';
+import { type Edits, freshValues, rewrite, Uses } from './uses.js';
+
+/** A query or a key on its way from the projection to the attention. */
+interface RotatedHeads {
+  readonly linear: Linear;
+  readonly norm?: RmsNorm;
+  readonly rope: Rope;
+}
+
+interface AttentionMatch {
+  readonly attention: Attention;
+  readonly append: KvAppend;
+  readonly query: RotatedHeads;
+  readonly key: RotatedHeads;
+  readonly value: Linear;
+}
+
+export function fuseAttention(graph: Graph): Graph {
+  const uses = new Uses(graph);
+  const fresh = freshValues(graph);
+  const edits: Edits = new Map();
+  for (const op of graph.ops) {
+    const match = op.kind === 'attention' && matchAttention(uses, op);
+    if (!match) continue;
+    for (const matched of matchedOps(match)) edits.set(matched, []);
+    edits.set(op, fused(match, fresh));
+  }
+  return rewrite(graph, edits);
+}
+
+function matchAttention(uses: Uses, attention: Attention): AttentionMatch | undefined {
+  const [append, first] = uses.touching(kvCache(attention.layer));
+  // Later operations may attend to the same cache; an earlier one would miss the append, which moves to this attention.
+  if (append?.kind !== 'kv_append' || first !== attention) return undefined;
+  const query = matchHeads(uses, attention.query, attention.headSize);
+  const key = matchHeads(uses, append.key, attention.headSize);
+  const value = uses.soleWriter('linear', append.value);
+  if (!query || !key || !value) return undefined;
+  const sameInput = query.linear.input === key.linear.input && key.linear.input === value.input;
+  if (!sameInput || query.rope.rope !== key.rope.rope) return undefined;
+  return { attention, append, query, key, value };
+}
+
+function matchHeads(uses: Uses, value: Value, headSize: number): RotatedHeads | undefined {
+  const rope = uses.soleWriter('rope', value);
+  if (rope?.headSize !== headSize) return undefined;
+  const norm = uses.soleWriter('rms_norm', rope.input);
+  if (norm && norm.headSize !== headSize) return undefined;
+  const linear = uses.soleWriter('linear', norm ? norm.input : rope.input);
+  return linear && { linear, ...(norm && { norm }), rope };
+}
+
+function matchedOps({ append, query, key, value }: AttentionMatch): Op[] {
+  const heads = [query, key].flatMap(({ linear, norm, rope }) => (norm ? [linear, norm, rope] : [linear, rope]));
+  return [...heads, value, append];
+}
+
+function fused({ attention, query, key, value }: AttentionMatch, fresh: ReturnType<typeof freshValues>): Op[] {
+  const { layer, headCount, headCountKv, headSize, output } = attention;
+  const linears = [query.linear, key.linear, value];
+  const size = linears.reduce((sum, linear) => sum + linear.output.size, 0);
+  const qkv = fresh(`blk.${layer}.attn_qkv`, size);
+  const attend: Attend = {
+    kind: 'attend',
+    layer,
+    qkv,
+    ...(query.norm && { queryNorm: query.norm.norm }),
+    ...(key.norm && { keyNorm: key.norm.norm }),
+    rope: query.rope.rope,
+    headCount,
+    headCountKv,
+    headSize,
+    output,
+  };
+  return [{ kind: 'projection', input: value.input, segments: linears.map(asSegment), output: qkv }, attend];
+}

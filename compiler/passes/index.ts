@@ -1,0 +1,42 @@
+/** The passes in the order they run: unfused graph in, one operation a kernel out. */
+import type { Graph } from '../ir/ops.js';
+import { verifyFused, verifyGraph, verifyPrimitive } from '../ir/verify.js';
+import { foldNorm } from './fold_norm.js';
+import { foldResidual } from './fold_residual.js';
+import { fuseAttention } from './fuse_attention.js';
+import { fuseGateUp } from './fuse_gate_up.js';
+import { fuseSelect } from './fuse_select.js';
+import { lowerLinear } from './lower_linear.js';
+
+/** Keeps what the graph computes, to the bit; where its pattern does not apply it leaves the operations as they are. */
+export interface Pass {
+  readonly name: string;
+  readonly run: (graph: Graph) => Graph;
+}
+
+export const passes: readonly Pass[] = [
+  { name: 'fuse_attention', run: fuseAttention },
+  { name: 'fuse_gate_up', run: fuseGateUp },
+  { name: 'lower_linear', run: lowerLinear },
+  { name: 'fold_norm', run: foldNorm },
+  { name: 'fold_residual', run: foldResidual },
+  { name: 'fuse_select', run: fuseSelect },
+];
+
+/** Throws a plain Error where a rule of the IR (verify.ts) does not hold, or where an operation has no fused form. */
+export function runPasses(graph: Graph): Graph {
+  verifyPrimitive(graph);
+  const fused = passes.reduce(runPass, graph);
+  verifyFused(fused);
+  return fused;
+}
+
+function runPass(graph: Graph, pass: Pass): Graph {
+  const result = pass.run(graph);
+  try {
+    verifyGraph(result);
+  } catch (error) {
+    throw new Error(`after pass ${pass.name}: ${(error as Error).message}`, { cause: error });
+  }
+  return result;
+}

@@ -1,0 +1,15 @@
+/** linear -> projection with one segment */
+import type { Graph, Linear, Op, Segment } from '../ir/ops.js';
+
+export function lowerLinear(graph: Graph): Graph {
+  return { ...graph, ops: graph.ops.map(lowered) };
+}
+
+export function asSegment({ weight, bias }: Linear): Segment {
+  return { weights: [weight], biases: [bias] };
+}
+
+function lowered(op: Op): Op {
+  if (op.kind !== 'linear') return op;
+  return { kind: 'projection', input: op.input, segments: [asSegment(op)], output: op.output };
+}

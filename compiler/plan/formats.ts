@@ -1,0 +1,47 @@
+/**
+ * Bytes of a slot of each device format: the twin of runtime/kernels/formats.cuh. The emitted kernels.cu asserts that
+ * both agree on every slot a model uses.
+ */
+import type { GgmlType } from '../model/ggml.js';
+
+/** Columns that one lane takes at a time. */
+export const UNIT_COLS = 32;
+
+interface Format {
+  /** Bytes a unit of 32 columns. */
+  readonly unitBytes: number;
+  /** Bytes for each 8 units or part of them: scales of a K-quant's block of 256 columns. */
+  readonly superBytes: number;
+}
+
+const FORMATS: Record<GgmlType, Format> = {
+  F32: { unitBytes: 128, superBytes: 0 },
+  F16: { unitBytes: 64, superBytes: 0 },
+  BF16: { unitBytes: 64, superBytes: 0 },
+  Q8_0: { unitBytes: 34, superBytes: 0 },
+  Q4_0: { unitBytes: 18, superBytes: 0 },
+  Q4_1: { unitBytes: 20, superBytes: 0 },
+  Q5_0: { unitBytes: 22, superBytes: 0 },
+  Q5_1: { unitBytes: 24, superBytes: 0 },
+  Q2_K: { unitBytes: 10, superBytes: 4 },
+  Q3_K: { unitBytes: 14, superBytes: 2 },
+  Q4_K: { unitBytes: 18, superBytes: 4 },
+  Q5_K: { unitBytes: 22, superBytes: 4 },
+  Q6_K: { unitBytes: 26, superBytes: 2 },
+};
+
+const MINIMUMS: ReadonlySet<GgmlType> = new Set(['Q4_1', 'Q5_1', 'Q2_K', 'Q4_K', 'Q5_K']);
+
+/** Does the format subtract a minimum, so that kernels need the sums of the activations? */
+export const hasMinimum = (type: GgmlType): boolean => MINIMUMS.has(type);
+
+export const unitsOf = (cols: number): number => Math.ceil(cols / UNIT_COLS);
+
+export function slotBytes(type: GgmlType, rows: number, units: number): number {
+  const { unitBytes, superBytes } = FORMATS[type];
+  return roundUp(rows * (units * unitBytes + Math.ceil(units / 8) * superBytes), 16);
+}
+
+export function roundUp(n: number, to: number): number {
+  return Math.ceil(n / to) * to;
+}

@@ -1,0 +1,256 @@
+/** Fused operation -> kernel: its compile-time shape, launch geometry and shared memory. The twin of runtime/kernels. */
+import { CompileError } from '../errors.js';
+import type { Attend, Embed, Projection } from '../ir/ops.js';
+import type { GgmlType } from '../model/ggml.js';
+import type { Weight } from '../model/spec.js';
+import { hasMinimum, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
+import type { Target } from './target.js';
+
+/** How a matrix is cut into slots. */
+export interface Tiling {
+  readonly groupRows: number;
+  /** A multiple of 32; the last chunk of a row may be shorter. */
+  readonly chunkCols: number;
+}
+
+/** embed.cuh */
+export interface EmbedConfig extends Tiling {
+  readonly kind: 'embed';
+  readonly cols: number;
+  readonly format: GgmlType;
+  readonly groupBytes: number;
+}
+
+/** projection.cuh */
+export interface ProjectionConfig extends Tiling {
+  readonly kind: 'projection';
+  readonly cols: number;
+  readonly segments: readonly SegmentConfig[];
+  readonly warps: number;
+  /** Slots of a warp's ring. */
+  readonly ring: number;
+  readonly blocks: number;
+  readonly normalize: boolean;
+  readonly epsilon: number;
+  readonly addResidual: boolean;
+  readonly findBest: boolean;
+  /** Bit i: segment i, or weight i of a gated segment, has a bias. */
+  readonly bias: number;
+}
+export interface SegmentConfig {
+  readonly rows: number;
+  /** One format, or those of gate and up. */
+  readonly formats: readonly GgmlType[];
+}
+
+/** attend.cuh */
+export interface AttendConfig {
+  readonly kind: 'attend';
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly headsPerBlock: number;
+  readonly splits: number;
+  readonly minSplit: number;
+  readonly contextLength: number;
+  readonly warps: number;
+  readonly ropeDims: number;
+  readonly ropeBase: number;
+  readonly ropePairing: 'adjacent' | 'half';
+  readonly ropeFactors: boolean;
+  readonly queryNorm: boolean;
+  readonly keyNorm: boolean;
+  readonly epsilon: number;
+}
+
+/** select.cuh */
+export interface SelectConfig {
+  readonly kind: 'select';
+  readonly threads: number;
+  readonly candidates: number;
+  readonly vocabSize: number;
+}
+
+export type KernelConfig = EmbedConfig | ProjectionConfig | AttendConfig | SelectConfig;
+
+/** What a launch of the kernel asks for. */
+export interface Launch {
+  readonly blocks: number;
+  readonly threads: number;
+  readonly sharedBytes: number;
+}
+
+const chunkShape = ({ cols, chunkCols }: { cols: number; chunkCols: number }) => {
+  const units = unitsOf(cols);
+  const chunkUnits = chunkCols / UNIT_COLS;
+  const chunks = Math.ceil(units / chunkUnits);
+  return { units, chunkUnits, chunks, lastUnits: units - (chunks - 1) * chunkUnits };
+};
+
+/** Bytes from one slot of a matrix to its next in the same group, and from a row group to the next. */
+export interface Strides {
+  readonly chunkStride: number;
+  readonly groupStride: number;
+  /** Where each matrix's slot starts in a chunk. */
+  readonly partOffsets: readonly number[];
+}
+
+export function strides(formats: readonly GgmlType[], cols: number, { groupRows, chunkCols }: Tiling): Strides {
+  const { chunkUnits, chunks, lastUnits } = chunkShape({ cols, chunkCols });
+  const partOffsets: number[] = [];
+  let chunkStride = 0;
+  for (const format of formats) {
+    partOffsets.push(chunkStride);
+    chunkStride += slotBytes(format, groupRows, chunkUnits);
+  }
+  const last = slotBytes(formats.at(-1)!, groupRows, lastUnits);
+  return { chunkStride, partOffsets, groupStride: (chunks - 1) * chunkStride + partOffsets.at(-1)! + last };
+}
+
+/** Slots about as large as the target asks for, groups few enough that every warp of the grid has one. */
+function chooseTiling(segments: readonly SegmentConfig[], cols: number, target: Target): Tiling {
+  const { groupRows: candidates, warps, slotBytes: wanted } = target.projection;
+  const rows = segments.reduce((sum, segment) => sum + segment.rows, 0);
+  const groupRows = candidates.find((r) => rows / r >= target.multiprocessors * warps) ?? candidates.at(-1)!;
+  return { groupRows, chunkCols: chunkColumns(segments.flatMap((s) => s.formats), cols, groupRows, wanted) };
+}
+
+/** Equal chunks of whole 256-column blocks, as many as bring the widest format's slot near the wanted size. */
+function chunkColumns(formats: readonly GgmlType[], cols: number, groupRows: number, wanted: number): number {
+  const units = unitsOf(cols);
+  const whole = Math.max(...formats.map((format) => slotBytes(format, groupRows, units)));
+  const chunks = Math.ceil(whole / wanted);
+  return chunks === 1 ? units * UNIT_COLS : Math.min(roundUp(Math.ceil(units / chunks), 8), units) * UNIT_COLS;
+}
+
+export function projectionConfig(op: Projection, target: Target): ProjectionConfig {
+  const cols = op.input.size;
+  const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
+  const tiling = chooseTiling(segments, cols, target);
+  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / tiling.groupRows), 0);
+  const biases = op.activation ? op.segments[0]!.biases : op.segments.map((segment) => segment.biases[0]);
+  const config = {
+    kind: 'projection' as const,
+    cols,
+    ...tiling,
+    segments,
+    warps: target.projection.warps,
+    ring: 1,
+    blocks: Math.min(groups, target.multiprocessors),
+    normalize: op.norm !== undefined,
+    epsilon: op.norm?.epsilon ?? 0,
+    addResidual: op.residual !== undefined,
+    findBest: op.best !== undefined,
+    bias: biases.reduce((mask, bias, i) => mask | (bias ? 1 << i : 0), 0),
+  };
+  return { ...config, ring: ringDepth(config, target) };
+}
+
+/** As deep as the bytes in flight that the target asks for, within what the group's slots can use and shared memory holds. */
+function ringDepth(config: ProjectionConfig, target: Target): number {
+  const slot = largestSlot(config);
+  const { chunks } = chunkShape(config);
+  const groups = config.segments.reduce((sum, { rows }) => sum + Math.ceil(rows / config.groupRows), 0);
+  const slotsOfWarp =
+    Math.ceil(groups / config.blocks / config.warps) * chunks * Math.max(...config.segments.map((s) => s.formats.length));
+  const wanted = Math.max(2, Math.floor(target.projection.ringBytes / (config.warps * slot)));
+  let ring = Math.max(1, Math.min(wanted, slotsOfWarp));
+  while (ring > 1 && projectionShared({ ...config, ring }) > target.sharedBudget) ring--;
+  return ring;
+}
+
+function largestSlot(config: ProjectionConfig): number {
+  const { chunkUnits } = chunkShape(config);
+  return Math.max(...config.segments.flatMap((s) => s.formats.map((f) => slotBytes(f, config.groupRows, chunkUnits))));
+}
+
+/** ProjectionShape::shared_bytes. */
+function projectionShared(config: ProjectionConfig): number {
+  const { units } = chunkShape(config);
+  const rings = config.warps * config.ring * largestSlot(config);
+  const input = 8 * (units | 1) * 16;
+  const sums = config.segments.some((s) => s.formats.some(hasMinimum)) ? units * 8 : 0;
+  return roundUp(rings + input + sums + config.warps * config.ring * 16 + config.warps * 12, 16);
+}
+
+export function embedConfig(op: Embed, tiling: Tiling): EmbedConfig {
+  const { cols, type } = op.weight;
+  const groupBytes = strides([type], cols, tiling).groupStride;
+  return { kind: 'embed', cols, ...tiling, format: type, groupBytes };
+}
+
+/** For a matrix that only the embedding reads: a row at a time. */
+export function rowTiling(weight: Weight): Tiling {
+  return { groupRows: 1, chunkCols: unitsOf(weight.cols) * UNIT_COLS };
+}
+
+export function attendConfig(op: Attend, contextLength: number, target: Target): AttendConfig {
+  const headsPerKv = op.headCount / op.headCountKv;
+  let headsPerBlock = Math.min(headsPerKv, target.attention.maxHeadsPerBlock);
+  while (headsPerKv % headsPerBlock) headsPerBlock--;
+  const groups = op.headCount / headsPerBlock;
+  const { minSplit, warps } = target.attention;
+  const worthwhile = Math.ceil(contextLength / minSplit);
+  return {
+    kind: 'attend',
+    heads: op.headCount,
+    kvHeads: op.headCountKv,
+    headSize: op.headSize,
+    headsPerBlock,
+    splits: Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups))),
+    minSplit,
+    contextLength,
+    warps,
+    ropeDims: op.rope.dimensions,
+    ropeBase: op.rope.base,
+    ropePairing: op.rope.pairing,
+    ropeFactors: op.rope.factors !== undefined,
+    queryNorm: op.queryNorm !== undefined,
+    keyNorm: op.keyNorm !== undefined,
+    epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
+  };
+}
+
+/** AttendShape::shared_bytes. */
+function attendShared(c: AttendConfig): number {
+  const row = kvRow(c.headSize);
+  const floats =
+    c.headsPerBlock * row + 2 * row + c.headsPerBlock * c.warps * 32 + c.warps * c.headsPerBlock * (1 + c.headSize) + 4;
+  return floats * 4;
+}
+
+/** f16 elements from one position's key or value to the next in the KV cache. */
+export const kvRow = (headSize: number): number => roundUp(headSize, 8);
+
+/** f32 elements that splits leave for each other; none where the context is not split. */
+export const partialSize = (c: AttendConfig): number => (c.splits > 1 ? c.heads * c.splits * (c.headSize + 2) : 0);
+
+/** Counters that the splits of one layer count themselves with. */
+export const attendCounters = (c: AttendConfig): number => c.heads / c.headsPerBlock;
+
+export function launchOf(config: KernelConfig): Launch {
+  switch (config.kind) {
+    case 'embed':
+      return { blocks: Math.ceil(unitsOf(config.cols) / 32), threads: 32, sharedBytes: 0 };
+    case 'projection':
+      return { blocks: config.blocks, threads: config.warps * 32, sharedBytes: projectionShared(config) };
+    case 'attend':
+      return {
+        blocks: attendCounters(config) * config.splits,
+        threads: config.warps * 32,
+        sharedBytes: attendShared(config),
+      };
+    case 'select':
+      return { blocks: 1, threads: config.threads, sharedBytes: (config.threads / 32) * 8 };
+  }
+}
+
+/** Throws where a kernel needs more shared memory than the target has. */
+export function checkShared(node: string, launch: Launch, target: Target): void {
+  if (launch.sharedBytes <= target.sharedBytes) return;
+  const where = target.kind === 'cuda' ? target.archs.join(', ') : 'the host target';
+  throw new CompileError(
+    `${node} needs ${launch.sharedBytes} bytes of shared memory a block, ${where} has ${target.sharedBytes}: ` +
+      'the model is too wide for this GPU; compile for one with more shared memory',
+  );
+}

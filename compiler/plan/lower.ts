@@ -1,0 +1,305 @@
+/** Fused graph -> plan: kernels with their shapes, nodes with resolved arguments, memory with offsets. */
+import { CompileError } from '../errors.js';
+import { reads, writes } from '../ir/effects.js';
+import type { Attend, Embed, FusedOp, Graph, Projection, Value } from '../ir/ops.js';
+import type { ModelSpec, Weight } from '../model/spec.js';
+import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
+import { type EdgeNode, type Interval, planEdges } from './edges.js';
+import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
+import { roundUp } from './formats.js';
+import {
+  type AttendConfig,
+  attendConfig,
+  attendCounters,
+  checkShared,
+  embedConfig,
+  type KernelConfig,
+  kvRow,
+  launchOf,
+  partialSize,
+  type ProjectionConfig,
+  projectionConfig,
+} from './kernels.js';
+import { KernelTable } from './kernel_table.js';
+import { PLAN_VERSION, type Plan, type PlannedArgument, type PlannedNode, verifyPlan } from './plan.js';
+import type { Target } from './target.js';
+import { WeightPlanner } from './weights.js';
+
+/** runtime/artifact.h: State, then the counters, then the history. */
+const STATE_COUNTERS_OFFSET = 64;
+const STATE_COUNTERS = 1024;
+const STATE_HISTORY_OFFSET = STATE_COUNTERS_OFFSET + 4 * STATE_COUNTERS;
+const STATE_BYTES = 16;
+
+export interface LowerOptions {
+  readonly contextLength: number;
+  readonly compilerVersion: string;
+}
+
+export function lower(spec: ModelSpec, graph: Graph, target: Target, options: LowerOptions): Plan {
+  return new Lowering(spec, graph, target, options).plan();
+}
+
+/** A fused operation with its kernel chosen. */
+interface Lowered {
+  readonly op: FusedOp;
+  readonly name: string;
+  readonly config: KernelConfig;
+}
+
+class Lowering {
+  readonly #weights = new WeightPlanner();
+  readonly #weightStarts = new Map<FusedOp, number>();
+  readonly #ops: readonly FusedOp[];
+  readonly #lowered: Lowered[] = [];
+  readonly #kvLayerBytes: number;
+  #candidates = 0;
+
+  constructor(
+    private readonly spec: ModelSpec,
+    private readonly graph: Graph,
+    private readonly target: Target,
+    private readonly options: LowerOptions,
+  ) {
+    this.#ops = graph.ops as readonly FusedOp[];
+    this.#kvLayerBytes = roundUp(spec.headCountKv * options.contextLength * kvRow(spec.headSize) * 2, 256);
+  }
+
+  plan(): Plan {
+    this.#chooseKernels();
+    const buffers = this.#requestBuffers();
+    const placed = planBuffers(buffers);
+    const kernels = new KernelTable();
+    const edges = planEdges(this.#lowered.map((lowered) => this.#effects(lowered, placed)));
+    const nodes = this.#lowered.map((lowered, index): PlannedNode => {
+      const launch = launchOf(lowered.config);
+      checkShared(lowered.name, launch, this.target);
+      return {
+        name: lowered.name,
+        kernel: kernels.index(lowered.name, lowered.config, launch),
+        args: this.#args(lowered, placed),
+        after: edges[index]!,
+        about: about(lowered),
+      };
+    });
+    const { spec, options } = this;
+    return verifyPlan({
+      version: PLAN_VERSION,
+      compilerVersion: options.compilerVersion,
+      target: { kind: this.target.kind, archs: this.target.archs },
+      model: {
+        name: spec.name,
+        architecture: spec.architecture,
+        vocabSize: spec.vocabSize,
+        contextLength: options.contextLength,
+        embeddingLength: spec.embeddingLength,
+        feedForwardLength: spec.feedForwardLength,
+        layerCount: spec.layers.length,
+        headCount: spec.headCount,
+        headCountKv: spec.headCountKv,
+        headSize: spec.headSize,
+        fileBytes: spec.file.bytes,
+        headerBytes: spec.file.headerBytes,
+        headerSha256: spec.file.headerSha256,
+      },
+      memory: {
+        weightsBytes: this.#weights.totalBytes,
+        kvCacheBytes: this.#kvLayerBytes * 2 * spec.layers.length,
+        arenaBytes: placed.totalBytes,
+        stateBytes: roundUp(STATE_HISTORY_OFFSET + 4 * options.contextLength, 256),
+        logitsOffset: placed.offsets.get(this.graph.logits.name)!,
+        tokenReadBytes: this.#tokenReadBytes(),
+        kvRowBytes: spec.layers.length * 2 * spec.headCountKv * kvRow(spec.headSize) * 2,
+      },
+      kernels: kernels.kernels,
+      nodes,
+      buffers: buffers.map(({ name, bytes, firstUse, lastUse }) => ({
+        name,
+        offset: placed.offsets.get(name)!,
+        bytes,
+        firstNode: firstUse,
+        lastNode: lastUse,
+      })),
+      tensors: this.#weights.tensors,
+      formats: formatsOf(this.#weights.tensors),
+    });
+  }
+
+  /** Projections first: where the model ties its embedding, the output projection decides that matrix's layout. */
+  #chooseKernels(): void {
+    const configs = new Map<FusedOp, KernelConfig>();
+    for (const op of this.#ops) {
+      if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op));
+      if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op));
+    }
+    for (const op of this.#ops) {
+      if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
+      if (op.kind === 'select_best')
+        configs.set(op, { kind: 'select', threads: 128, candidates: this.#candidates, vocabSize: this.spec.vocabSize });
+    }
+    for (const op of this.#ops) this.#lowered.push({ op, name: nodeName(op), config: configs.get(op)! });
+  }
+
+  #chooseProjection(op: Projection): ProjectionConfig {
+    const config = projectionConfig(op, this.target);
+    this.#weightStarts.set(op, this.#weights.projection(op, config));
+    for (const vector of [op.norm?.weight, ...op.segments.flatMap(({ biases }) => biases)])
+      if (vector) this.#weights.vector(vector);
+    if (op.best) this.#candidates = config.blocks;
+    return config;
+  }
+
+  #chooseAttend(op: Attend): AttendConfig {
+    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope.factors])
+      if (vector) this.#weights.vector(vector);
+    const config = attendConfig(op, this.options.contextLength, this.target);
+    if (attendCounters(config) > STATE_COUNTERS)
+      throw new CompileError(
+        `${op.output.name} has ${attendCounters(config)} groups of heads; at most ${STATE_COUNTERS} are supported`,
+      );
+    return config;
+  }
+
+  #chooseEmbed(op: Embed): KernelConfig {
+    const { offset, tiling } = this.#weights.embedding(op.weight);
+    this.#weightStarts.set(op, offset);
+    return embedConfig(op, tiling);
+  }
+
+  /** Every value, and what the splits of an attention leave for each other, from the node that writes it to its last reader. */
+  #requestBuffers(): BufferRequest[] {
+    const uses = new Map<string, { bytes: number; firstUse: number; lastUse: number }>();
+    const use = (name: string, bytes: number, node: number) => {
+      const known = uses.get(name);
+      uses.set(name, { bytes, firstUse: known?.firstUse ?? node, lastUse: node });
+    };
+    for (const [index, { op, config }] of this.#lowered.entries()) {
+      for (const value of [...reads(op).values, ...writes(op).values])
+        use(value.name, this.#valueBytes(value), index);
+      if (config.kind === 'attend' && partialSize(config) > 0) use(partialName(op as Attend), 4 * partialSize(config), index);
+    }
+    // The host reads the logits when the graph has ended.
+    use(this.graph.logits.name, this.#valueBytes(this.graph.logits), this.#lowered.length - 1);
+    return [...uses].map(([name, { bytes, firstUse, lastUse }]) => ({ name, bytes, firstUse, lastUse }));
+  }
+
+  /** A value of size 0 is the candidates' list, one (value, row) for each block of the output projection. */
+  #valueBytes(value: Value): number {
+    return value.size === 0 ? 8 * this.#candidates : 4 * value.size;
+  }
+
+  #effects({ op, config }: Lowered, placed: BufferPlan): EdgeNode {
+    const value = (v: Value): Interval => this.#arena(v.name, this.#valueBytes(v), placed);
+    const resource = (name: string): Interval =>
+      name === 'state'
+        ? { region: 'state', start: 0, end: STATE_BYTES }
+        : { region: 'kv_cache', ...this.#layerInterval(Number(name.slice('kv.'.length))) };
+    const read = [...reads(op).values.map(value), ...reads(op).resources.map(resource)];
+    const write = [...writes(op).values.map(value), ...writes(op).resources.map(resource)];
+    if (op.kind === 'attend' && config.kind === 'attend' && config.splits > 1) {
+      write.push({ region: 'state', start: STATE_COUNTERS_OFFSET, end: STATE_HISTORY_OFFSET });
+      write.push(this.#arena(partialName(op), 4 * partialSize(config), placed));
+    }
+    return { reads: read, writes: write, waits: true };
+  }
+
+  #arena(name: string, bytes: number, placed: BufferPlan): Interval {
+    const start = placed.offsets.get(name)!;
+    return { region: 'arena', start, end: start + bytes };
+  }
+
+  #layerInterval(layer: number): { start: number; end: number } {
+    return { start: layer * 2 * this.#kvLayerBytes, end: (layer + 1) * 2 * this.#kvLayerBytes };
+  }
+
+  #args({ op, config }: Lowered, placed: BufferPlan): PlannedArgument[] {
+    const none = (name: string): PlannedArgument => ({ name, region: null, offset: 0 });
+    const value = (name: string, v: Value | undefined): PlannedArgument =>
+      v ? { name, region: 'arena', offset: placed.offsets.get(v.name)! } : none(name);
+    const vector = (name: string, w: Weight | undefined): PlannedArgument =>
+      w ? { name, region: 'weights', offset: this.#weights.vector(w) } : none(name);
+    const weights = (): PlannedArgument => ({ name: 'weights', region: 'weights', offset: this.#weightStarts.get(op)! });
+    const state: PlannedArgument = { name: 'state', region: 'state', offset: 0 };
+    switch (op.kind) {
+      case 'embed':
+        return [weights(), state, value('output', op.output)];
+      case 'projection': {
+        const biases = op.segments.flatMap((segment) => segment.biases);
+        return [
+          weights(),
+          value('input', op.input),
+          vector('norm', op.norm?.weight),
+          value('residual', op.residual),
+          value('output', op.output),
+          value('best', op.best),
+          ...[0, 1, 2].map((i) => vector(`bias${i}`, biases[i])),
+        ];
+      }
+      case 'attend': {
+        const { start } = this.#layerInterval(op.layer);
+        const splits = config.kind === 'attend' && config.splits > 1;
+        return [
+          value('qkv', op.qkv),
+          vector('query_norm', op.queryNorm?.weight),
+          vector('key_norm', op.keyNorm?.weight),
+          vector('rope_factors', op.rope.factors),
+          { name: 'keys', region: 'kv_cache', offset: start },
+          { name: 'values', region: 'kv_cache', offset: start + this.#kvLayerBytes },
+          state,
+          { name: 'counters', region: 'state', offset: STATE_COUNTERS_OFFSET },
+          splits
+            ? { name: 'partial', region: 'arena', offset: placed.offsets.get(partialName(op))! }
+            : none('partial'),
+          value('output', op.output),
+        ];
+      }
+      case 'select_best':
+        return [value('best', op.best), state, { name: 'history', region: 'state', offset: STATE_HISTORY_OFFSET }];
+    }
+  }
+
+  /** The matrices of all projections, plus one row of the embedding, as the file stores them. */
+  #tokenReadBytes(): number {
+    let bytes = 0;
+    for (const op of this.#ops) {
+      if (op.kind === 'embed') bytes += op.weight.bytes / op.weight.rows;
+      if (op.kind === 'projection')
+        for (const { weights } of op.segments) for (const weight of weights) bytes += weight.bytes;
+    }
+    return bytes;
+  }
+}
+
+const partialName = (op: Attend): string => `${op.output.name}.splits`;
+
+function nodeName(op: FusedOp): string {
+  return op.kind === 'select_best' ? 'select' : op.output.name;
+}
+
+function formatsOf(tensors: readonly { type: GgmlType }[]): GgmlType[] {
+  return [...new Set(tensors.map(({ type }) => type))].sort((a, b) => GGML_TYPES[a].id - GGML_TYPES[b].id);
+}
+
+function about({ op }: Lowered): string {
+  switch (op.kind) {
+    case 'embed':
+      return `${op.weight.name} ${op.weight.type} [${op.weight.rows} x ${op.weight.cols}], row of the token -> f32[${op.output.size}]`;
+    case 'projection': {
+      const matrices = op.segments
+        .flatMap(({ weights }) => weights)
+        .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows} x ${cols}]`);
+      const product = `${op.norm ? 'norm, ' : ''}${matrices.join(' + ')}`;
+      const rest = `${op.activation ? ', silu(gate) * up' : ''}${op.residual ? `, + ${op.residual.name}` : ''}`;
+      return `${op.input.name} f32[${op.input.size}]: ${product}${rest} -> f32[${op.output.size}]`;
+    }
+    case 'attend':
+      return (
+        `${op.queryNorm ? 'norm and ' : ''}rope q and k, append to KV cache ${op.layer}, ` +
+        `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize} -> f32[${op.output.size}]`
+      );
+    case 'select_best':
+      return 'greedy token; token, position and seq_len move on';
+  }
+}
+
+const shortName = (weight: string): string => weight.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '');

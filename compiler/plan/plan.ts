@@ -1,0 +1,128 @@
+/**
+ * The plan: everything that the emitted source and the runtime know of a model, as plain data. It is written to
+ * plan.json, so its shape is a contract; docs/plan.md describes it and PLAN_VERSION counts its changes.
+ */
+import type { GgmlType } from '../model/ggml.js';
+import type { Edge } from './edges.js';
+import type { KernelConfig, Launch } from './kernels.js';
+import type { PlannedTensor } from './weights.js';
+
+export const PLAN_VERSION = 1;
+
+/** The device allocations that arguments point into. weights belong to a model, the others to a session. */
+export type Region = 'weights' | 'arena' | 'kv_cache' | 'state';
+
+/** One field of a kernel's argument struct; region null is a null pointer. */
+export interface PlannedArgument {
+  readonly name: string;
+  readonly region: Region | null;
+  /** Bytes from the region's start. */
+  readonly offset: number;
+}
+
+export interface PlannedKernel {
+  /** C identifier, also the name in the module. */
+  readonly symbol: string;
+  readonly config: KernelConfig;
+  readonly launch: Launch;
+}
+
+export interface PlannedNode {
+  /** llama.cpp's name of what the node computes, "blk.0.ffn_inp". */
+  readonly name: string;
+  /** Index into kernels. */
+  readonly kernel: number;
+  readonly args: readonly PlannedArgument[];
+  readonly after: readonly Edge[];
+  /** One line for a reader: operation and shapes. */
+  readonly about: string;
+}
+
+export interface PlannedBuffer {
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly firstNode: number;
+  readonly lastNode: number;
+}
+
+export interface Plan {
+  readonly version: typeof PLAN_VERSION;
+  readonly compilerVersion: string;
+  readonly target: { readonly kind: 'cuda' | 'host'; readonly archs: readonly string[] };
+  readonly model: {
+    readonly name: string;
+    readonly architecture: string;
+    readonly vocabSize: number;
+    readonly contextLength: number;
+    readonly embeddingLength: number;
+    readonly feedForwardLength: number;
+    readonly layerCount: number;
+    readonly headCount: number;
+    readonly headCountKv: number;
+    readonly headSize: number;
+    readonly fileBytes: number;
+    readonly headerBytes: number;
+    readonly headerSha256: string;
+  };
+  readonly memory: {
+    readonly weightsBytes: number;
+    /** Of one session, at the full context. */
+    readonly kvCacheBytes: number;
+    readonly arenaBytes: number;
+    readonly stateBytes: number;
+    /** In the arena, f32[vocabSize]. */
+    readonly logitsOffset: number;
+    /** Weights that one token reads. */
+    readonly tokenReadBytes: number;
+    /** KV cache that one token reads for each position it attends to. */
+    readonly kvRowBytes: number;
+  };
+  readonly kernels: readonly PlannedKernel[];
+  readonly nodes: readonly PlannedNode[];
+  readonly buffers: readonly PlannedBuffer[];
+  readonly tensors: readonly PlannedTensor[];
+  /** Tensor types that need a repack kernel, in ggml's order. */
+  readonly formats: readonly GgmlType[];
+}
+
+/** Stable JSON: keys in the order of the types, two spaces, a newline at the end. */
+export function planJson(plan: Plan): string {
+  return `${JSON.stringify(plan, null, 2)}\n`;
+}
+
+/** The rules that the emitted source relies on. A broken one is a defect of the compiler. */
+export function verifyPlan(plan: Plan): Plan {
+  const need = (holds: boolean, rule: string) => {
+    if (!holds) throw new Error(`plan: ${rule}`);
+  };
+  const bytes: Record<Region, number> = {
+    weights: plan.memory.weightsBytes,
+    arena: plan.memory.arenaBytes,
+    kv_cache: plan.memory.kvCacheBytes,
+    state: plan.memory.stateBytes,
+  };
+  for (const [region, size] of Object.entries(bytes))
+    need(Number.isSafeInteger(size) && size > 0, `${region} has ${size} bytes`);
+  need(plan.nodes.length > 0, 'no nodes');
+  need(new Set(plan.kernels.map((k) => k.symbol)).size === plan.kernels.length, 'two kernels share a symbol');
+  need(new Set(plan.nodes.map((n) => n.name)).size === plan.nodes.length, 'two nodes share a name');
+  for (const [index, node] of plan.nodes.entries()) {
+    need(plan.kernels[node.kernel] !== undefined, `${node.name} names kernel ${node.kernel}`);
+    for (const { from } of node.after) need(from >= 0 && from < index, `${node.name} comes after node ${from}`);
+    need(index === 0 || node.after.length > 0, `${node.name} depends on nothing`);
+    for (const { name, region, offset } of node.args)
+      need(
+        region === null || (offset >= 0 && offset % 4 === 0 && offset < bytes[region]),
+        `${node.name}: ${name} points to ${region} + ${offset}`,
+      );
+  }
+  for (const { name, deviceOffset, deviceBytes, fileOffset, fileBytes } of plan.tensors) {
+    need(deviceOffset >= 0 && deviceOffset + deviceBytes <= bytes.weights, `${name} leaves the weights region`);
+    need(
+      fileOffset >= plan.model.headerBytes && fileOffset + fileBytes <= plan.model.fileBytes,
+      `${name} leaves the file`,
+    );
+  }
+  return plan;
+}

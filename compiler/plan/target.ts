@@ -1,0 +1,83 @@
+/** What the planner knows of the machine that the graph will run on. */
+import { CompileError } from '../errors.js';
+
+export interface Target {
+  readonly kind: 'cuda' | 'host';
+  /** nvcc names of the machine code to build, "sm_90a"; empty for the host. */
+  readonly archs: readonly string[];
+  /** Blocks that a streaming kernel is spread over. */
+  readonly multiprocessors: number;
+  /** The most shared memory a block may have, bytes. */
+  readonly sharedBytes: number;
+  /** Shared memory a projection tries to stay under, so that two nodes' blocks fit on one multiprocessor. */
+  readonly sharedBudget: number;
+  readonly projection: {
+    readonly warps: number;
+    /** Bytes of one matrix's slot to aim for, and of one block's rings together. */
+    readonly slotBytes: number;
+    readonly ringBytes: number;
+    /** Rows of a group, best first; the first that leaves every warp a group is taken, else the last. */
+    readonly groupRows: readonly number[];
+  };
+  readonly attention: {
+    readonly warps: number;
+    /** Positions below which a split of the context is not worth a block. */
+    readonly minSplit: number;
+    readonly maxHeadsPerBlock: number;
+  };
+}
+
+interface Gpu {
+  readonly multiprocessors: number;
+  readonly sharedKiB: number;
+}
+
+/** Data-centre or largest consumer part of each architecture; shared memory from the CUDA programming guide, table of compute capabilities. */
+const GPUS: Record<string, Gpu> = {
+  sm_80: { multiprocessors: 108, sharedKiB: 163 },
+  sm_86: { multiprocessors: 82, sharedKiB: 99 },
+  sm_87: { multiprocessors: 16, sharedKiB: 163 },
+  sm_89: { multiprocessors: 128, sharedKiB: 99 },
+  sm_90: { multiprocessors: 132, sharedKiB: 227 },
+  sm_90a: { multiprocessors: 132, sharedKiB: 227 },
+  sm_100: { multiprocessors: 148, sharedKiB: 227 },
+  sm_100a: { multiprocessors: 148, sharedKiB: 227 },
+  sm_120: { multiprocessors: 170, sharedKiB: 99 },
+  sm_120a: { multiprocessors: 170, sharedKiB: 99 },
+};
+
+/** One plan serves every named architecture: the first sets the grid, the smallest shared memory the limit. */
+export function cudaTarget(archs: readonly string[]): Target {
+  for (const arch of archs)
+    if (!Object.hasOwn(GPUS, arch))
+      throw new CompileError(`unknown GPU architecture ${JSON.stringify(arch)}; known are ${Object.keys(GPUS).join(', ')}`);
+  if (new Set(archs).size !== archs.length) throw new CompileError(`an architecture is named twice: ${archs.join(',')}`);
+  const first = archs[0];
+  if (first === undefined) throw new CompileError('no GPU architecture named; try --arch sm_90a');
+  const sharedBytes = Math.min(...archs.map((arch) => GPUS[arch]!.sharedKiB)) * 1024;
+  return {
+    kind: 'cuda',
+    archs,
+    multiprocessors: GPUS[first]!.multiprocessors,
+    sharedBytes,
+    sharedBudget: Math.floor((sharedBytes - 1024) / 2),
+    projection: { warps: 8, slotBytes: 8192, ringBytes: 65536, groupRows: [4, 2, 1] },
+    attention: { warps: 4, minSplit: 64, maxHeadsPerBlock: 8 },
+  };
+}
+
+/**
+ * The simulator. Few threads, because each is a fiber; small slots and splits, so that short tests go through rings,
+ * chunks and splits as long contexts and wide models do on a GPU.
+ */
+export function hostTarget(): Target {
+  return {
+    kind: 'host',
+    archs: [],
+    multiprocessors: 4,
+    sharedBytes: 227 * 1024,
+    sharedBudget: 227 * 1024,
+    projection: { warps: 3, slotBytes: 2048, ringBytes: 16384, groupRows: [8, 4, 2, 1] },
+    attention: { warps: 2, minSplit: 8, maxHeadsPerBlock: 8 },
+  };
+}

@@ -1,0 +1,118 @@
+/** Where every weight goes on the device, and how its rows are cut for the kernel that reads them. */
+import type { Projection } from '../ir/ops.js';
+import type { GgmlType } from '../model/ggml.js';
+import type { Weight } from '../model/spec.js';
+import { roundUp } from './formats.js';
+import { type ProjectionConfig, rowTiling, strides, type Tiling } from './kernels.js';
+
+/** One tensor of the file and its place in the weights region; offsets and strides are bytes. */
+export interface PlannedTensor {
+  readonly name: string;
+  readonly type: GgmlType;
+  readonly rows: number;
+  readonly cols: number;
+  readonly fileOffset: number;
+  readonly fileBytes: number;
+  readonly deviceOffset: number;
+  readonly deviceBytes: number;
+  /** tiled: runtime/kernels/formats.cuh; vector: f32, widened where the file has 16 bits. */
+  readonly layout: 'tiled' | 'vector';
+  readonly rowsPerGroup: number;
+  readonly colsPerChunk: number;
+  readonly groupStride: number;
+  readonly chunkStride: number;
+}
+
+/** Start of each allocation in the weights region; as cudaMalloc aligns. */
+const ALIGNMENT = 256;
+
+/** Lays weights out in the order that nodes ask for them. A weight asked for twice keeps its first place. */
+export class WeightPlanner {
+  readonly #tensors = new Map<string, PlannedTensor>();
+  #end = 0;
+
+  get tensors(): PlannedTensor[] {
+    return [...this.#tensors.values()];
+  }
+
+  get totalBytes(): number {
+    return this.#end;
+  }
+
+  /** All matrices of a projection, so that each block's share is contiguous; returns where they start. */
+  projection(op: Projection, config: ProjectionConfig): number {
+    const start = this.#end;
+    let offset = start;
+    for (const { weights } of op.segments) {
+      const { chunkStride, groupStride, partOffsets } = strides(
+        weights.map(({ type }) => type),
+        config.cols,
+        config,
+      );
+      const groups = Math.ceil(weights[0]!.rows / config.groupRows);
+      for (const [part, weight] of weights.entries())
+        this.#add(weight, {
+          layout: 'tiled',
+          deviceOffset: offset + partOffsets[part]!,
+          deviceBytes: groups * groupStride - partOffsets[part]!,
+          rowsPerGroup: config.groupRows,
+          colsPerChunk: config.chunkCols,
+          groupStride,
+          chunkStride,
+        });
+      offset += groups * groupStride;
+    }
+    this.#end = roundUp(offset, ALIGNMENT);
+    return start;
+  }
+
+  /** The embedding, where the output projection has not placed it already. */
+  embedding(weight: Weight): { offset: number; tiling: Tiling } {
+    const placed = this.#tensors.get(weight.name);
+    if (placed)
+      return {
+        offset: placed.deviceOffset,
+        tiling: { groupRows: placed.rowsPerGroup, chunkCols: placed.colsPerChunk },
+      };
+    const tiling = rowTiling(weight);
+    const { chunkStride, groupStride } = strides([weight.type], weight.cols, tiling);
+    const offset = this.#end;
+    const deviceBytes = weight.rows * groupStride;
+    this.#add(weight, {
+      layout: 'tiled',
+      deviceOffset: offset,
+      deviceBytes,
+      rowsPerGroup: tiling.groupRows,
+      colsPerChunk: tiling.chunkCols,
+      groupStride,
+      chunkStride,
+    });
+    this.#end = roundUp(offset + deviceBytes, ALIGNMENT);
+    return { offset, tiling };
+  }
+
+  /** A norm weight, bias or rope factors, as f32. */
+  vector(weight: Weight): number {
+    const placed = this.#tensors.get(weight.name);
+    if (placed) return placed.deviceOffset;
+    const offset = this.#end;
+    const deviceBytes = weight.cols * 4;
+    this.#add(weight, {
+      layout: 'vector',
+      deviceOffset: offset,
+      deviceBytes,
+      rowsPerGroup: 1,
+      colsPerChunk: weight.cols,
+      groupStride: deviceBytes,
+      chunkStride: deviceBytes,
+    });
+    this.#end = roundUp(offset + deviceBytes, ALIGNMENT);
+    return offset;
+  }
+
+  #add(weight: Weight, place: Omit<PlannedTensor, 'name' | 'type' | 'rows' | 'cols' | 'fileOffset' | 'fileBytes'>): void {
+    if (this.#tensors.has(weight.name)) throw new Error(`${weight.name} is placed twice`);
+    const { name, type, rows, cols, offset, bytes } = weight;
+    this.#tensors.set(name, { name, type, rows, cols, fileOffset: offset, fileBytes: bytes, ...place });
+  }
+}

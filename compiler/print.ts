@@ -1,0 +1,62 @@
+/** What the commands print for a person. */
+import { relative } from 'node:path';
+import { FILES } from './emit/names.js';
+import type { CompileResult } from './compile.js';
+import type { Plan } from './plan/plan.js';
+
+const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** 1536 -> "1.5 KiB". */
+export function bytesText(bytes: number): string {
+  let value = bytes;
+  let size = 0;
+  while (value >= 1024 && size < SIZES.length - 1) {
+    value /= 1024;
+    size++;
+  }
+  return `${size === 0 ? value : value.toFixed(1)} ${SIZES[size]}`;
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd())
+    .join('\n');
+}
+
+/** The kernel sequence, a line a node. */
+export function planTable(plan: Plan): string {
+  const { model, memory, target } = plan;
+  const rows = plan.nodes.map((node, index) => {
+    const { symbol, launch } = plan.kernels[node.kernel]!;
+    const after = node.after.map(({ from, programmatic }) => `${from}${programmatic ? 'p' : ''}`).join(' ');
+    return [
+      String(index),
+      node.name,
+      symbol.replace(/^realizar_/, ''),
+      String(launch.blocks),
+      String(launch.threads),
+      bytesText(launch.sharedBytes),
+      after,
+      node.about,
+    ];
+  });
+  return [
+    `${model.name}: ${model.architecture}, ${model.layerCount} layers, context ${model.contextLength}, ${target.archs.join(',') || target.kind}`,
+    table([['#', 'node', 'kernel', 'grid', 'block', 'shared', 'after', 'what'], ...rows]),
+    `${plan.nodes.length} nodes, ${plan.kernels.length} kernels; p: programmatic edge`,
+    `weights ${bytesText(memory.weightsBytes)}; a session: KV cache ${bytesText(memory.kvCacheBytes)}, activations ${bytesText(memory.arenaBytes)}`,
+    '',
+  ].join('\n');
+}
+
+export function compileSummary({ folder, plan, manifest, upToDate }: CompileResult, model: string): string {
+  const where = relative('.', folder) || '.';
+  const { memory } = plan;
+  const size = `${plan.nodes.length} nodes, weights ${bytesText(memory.weightsBytes)}, KV cache ${bytesText(memory.kvCacheBytes)} at ${plan.model.contextLength} positions`;
+  const next =
+    manifest.library === undefined
+      ? `build it: cmake -S ${where} -B ${where}/build -DREALIZAR_RUNTIME=<runtime folder of realizar-compile> && cmake --build ${where}/build`
+      : `run it: ${where}/${FILES.replay} --model ${model} --tokens 1,2,3`;
+  return `${where}${upToDate ? ' is up to date' : ''}: ${size}\n${next}\n`;
+}

@@ -1,0 +1,38 @@
+/** What the runtime needs of an artifact directory: its library, found through manifest.json. */
+import { readFile, realpath } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { failure } from './errors.js';
+
+const COMPILE_AGAIN = 'compile the model with realizar-compile';
+
+async function readManifest(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw failure('BAD_ARTIFACT', `${path}: not JSON (${error.message}); ${COMPILE_AGAIN}`);
+    throw failure('BAD_ARTIFACT', `no artifact here: ${(error as Error).message}; ${COMPILE_AGAIN}`);
+  }
+}
+
+/** The absolute path of an artifact's library, links resolved. Rejects with a BAD_ARTIFACT error that says what is wrong. */
+export async function findLibrary(directory: string): Promise<string> {
+  const root = resolve(directory);
+  const path = join(root, 'manifest.json');
+  const manifest = await readManifest(path);
+  const library =
+    typeof manifest === 'object' && manifest !== null && 'library' in manifest ? manifest.library : undefined;
+  if (typeof library !== 'string' || library === '' || library.includes('\0'))
+    throw failure('BAD_ARTIFACT', `${path}: "library" must name the compiled library; ${COMPILE_AGAIN}`);
+  const inside = relative(root, resolve(root, library));
+  if (isAbsolute(library) || inside === '..' || inside.startsWith(`..${sep}`))
+    throw failure('BAD_ARTIFACT', `${path}: "library" must be inside the artifact, got ${JSON.stringify(library)}`);
+  try {
+    return await realpath(join(root, library));
+  } catch (error) {
+    throw failure(
+      'BAD_ARTIFACT',
+      `${path} names a library that is not there: ${(error as Error).message}; ${COMPILE_AGAIN}`,
+    );
+  }
+}

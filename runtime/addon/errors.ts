@@ -1,0 +1,39 @@
+/** A call of the runtime failed. The message says what was found, what was needed and what to do. */
+export class RealizarError extends Error {
+  override name = 'RealizarError';
+  constructor(
+    /** `realizar_status` of realizar.h (positive), or a status of the addon itself (negative). */
+    readonly status: number,
+    /** The status in words: `INVALID_ARGUMENT`, `NO_DRIVER`, `CONTEXT_FULL`, ...; the addon's own are {@link STATUS}. */
+    readonly statusName: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** What the addon reports without asking the compiled library. */
+export const STATUS = {
+  INVALID_ARGUMENT: 1,
+  /** The artifact directory, its manifest or its library is missing, damaged or of another version. */
+  BAD_ARTIFACT: -1,
+  /** The model or session was closed. */
+  CLOSED: -2,
+  /** The addon's own binary is missing. */
+  NOT_BUILT: -3,
+} as const;
+
+export function failure(statusName: keyof typeof STATUS, message: string): RealizarError {
+  return new RealizarError(STATUS[statusName], statusName, message);
+}
+
+/** Waits for a native call; its failures, plain errors with two properties, become {@link RealizarError}s. */
+export async function typed<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof Error && 'status' in error && 'statusName' in error)
+      throw new RealizarError(Number(error.status), String(error.statusName), error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * Runs compiled models in Node: open an artifact, create a session, step it token by token.
+ *
+ * ```js
+ * const model = await openModel('generated/storyteller', { model: 'storyteller.gguf' });
+ * const session = await model.createSession();
+ * await session.buildGraph();
+ * await session.step(42);
+ * const next = await session.greedy();
+ * await model.close();
+ * ```
+ *
+ * Whatever can block runs on libuv's thread pool (UV_THREADPOOL_SIZE, 4 threads unless set), never on the event loop.
+ */
+import { checkBoolean, checkInteger, checkPath } from './arguments.js';
+import { findLibrary } from './artifact.js';
+import { failure, typed } from './errors.js';
+import { loadAddon } from './locate.js';
+import { Model } from './model.js';
+
+export { RealizarError } from './errors.js';
+export type { Model } from './model.js';
+export type { ModelInfo } from './native.js';
+export type { Session, StepOptions } from './session.js';
+
+export interface OpenProgress {
+  /** What is being done, in a word or two. */
+  readonly phase: string;
+  /** Bytes. */
+  readonly done: number;
+  /** Bytes. */
+  readonly total: number;
+}
+
+export interface OpenOptions {
+  /** The GGUF file that the artifact was compiled from: a path or a file: URL. */
+  readonly model: string | URL;
+  /** GPU ordinal; 0, the first, unless given. */
+  readonly device?: number;
+  /** Host target only: 0 runs blocks in order, another 32-bit seed permutes blocks and independent nodes. */
+  readonly orderSeed?: number;
+  /** Fill the scratch memory with NaN before every step, so that reading what no kernel wrote shows. */
+  readonly poison?: boolean;
+  /** Called while weights are loaded, on the event loop; never after the promise has settled. */
+  readonly onProgress?: (progress: OpenProgress) => void;
+}
+
+const MAX_INT32 = 2 ** 31 - 1;
+const MAX_UINT32 = 2 ** 32 - 1;
+
+/**
+ * Opens the artifact that `realizar-compile` wrote to a directory, and loads the model's weights to the device.
+ * Rejects with a {@link RealizarError}: the artifact is missing or of another version, the GGUF file is not the one that
+ * was compiled, there is no driver or device, memory is short.
+ */
+export async function openModel(artifactDirectory: string | URL, options: OpenOptions): Promise<Model> {
+  if (typeof options !== 'object' || options === null)
+    throw failure('INVALID_ARGUMENT', 'options must be an object with the path of the GGUF file as "model"');
+  const directory = checkPath('artifactDirectory', artifactDirectory);
+  const path = checkPath('options.model', options.model);
+  const device = checkInteger('options.device', options.device ?? 0, MAX_INT32);
+  const orderSeed = checkInteger('options.orderSeed', options.orderSeed ?? 0, MAX_UINT32);
+  const poison = checkBoolean('options.poison', options.poison ?? false);
+  const progress = new Progress(options.onProgress);
+  const library = await findLibrary(directory);
+  const native = await typed(loadAddon().open(library, path, device, orderSeed, poison, progress.report));
+  const model = new Model(native);
+  if (progress.thrown) {
+    await model.close();
+    throw progress.thrown.error;
+  }
+  return model;
+}
+
+/** Hands reports on to the caller's function, and keeps what it throws for the promise: native code cannot. */
+class Progress {
+  thrown: { error: unknown } | undefined;
+  readonly report: ((phase: string, done: number, total: number) => void) | undefined;
+
+  constructor(onProgress: OpenOptions['onProgress']) {
+    if (onProgress === undefined) return;
+    if (typeof onProgress !== 'function') throw failure('INVALID_ARGUMENT', 'options.onProgress must be a function');
+    this.report = (phase, done, total) => {
+      if (this.thrown) return;
+      try {
+        onProgress({ phase, done, total });
+      } catch (error) {
+        this.thrown = { error };
+      }
+    };
+  }
+}

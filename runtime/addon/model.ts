@@ -1,0 +1,63 @@
+import { failure, typed } from './errors.js';
+import type { ModelInfo, NativeModel } from './native.js';
+import { Session } from './session.js';
+
+/**
+ * A compiled model with its weights on a device. Any number of sessions share it.
+ *
+ * Close it when done: the weights are device memory that the garbage collector does not see. After {@link Model.close}
+ * every call rejects with the status `CLOSED`.
+ */
+export class Model {
+  /** What was fixed when the model was compiled. */
+  readonly info: ModelInfo;
+  /** The GPU's name, or what stands for it on the host target. */
+  readonly deviceName: string;
+  readonly #native: NativeModel;
+  // Weak, so that a session nobody holds can be collected while its model lives.
+  #sessions: WeakRef<Session>[] = [];
+  #opening = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  /** @internal Models come from openModel. */
+  constructor(native: NativeModel) {
+    this.#native = native;
+    this.info = Object.freeze(native.info());
+    this.deviceName = native.deviceName();
+  }
+
+  /** Allocates a KV cache and scratch memory for one conversation, at position 0 and without a graph. */
+  async createSession(): Promise<Session> {
+    if (this.#closed) throw failure('CLOSED', 'the model is closed');
+    const opening = typed(this.#native.openSession()).then((native) => this.#track(new Session(native, this.info)));
+    this.#opening.add(opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(opening);
+    }
+  }
+
+  /** Closes the sessions, each after the calls made on it, then frees the weights. Closing twice is allowed. */
+  close(): Promise<void> {
+    this.#closed ??= this.#closeAll();
+    return this.#closed;
+  }
+
+  /** `await using model = ...`, where the language has it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #track(session: Session): Session {
+    this.#sessions = this.#sessions.filter((known) => known.deref() !== undefined);
+    this.#sessions.push(new WeakRef(session));
+    return session;
+  }
+
+  async #closeAll(): Promise<void> {
+    await Promise.allSettled(this.#opening);
+    await Promise.all(this.#sessions.map((known) => known.deref()?.close()));
+    await typed(this.#native.close());
+  }
+}

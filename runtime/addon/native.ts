@@ -1,0 +1,68 @@
+/** The classes of the addon's binary (wrap.h). Only index.ts and its neighbours call them, with checked arguments. */
+
+/** What was fixed when the model was compiled. Sizes in bytes. */
+export interface ModelInfo {
+  readonly compilerVersion: string;
+  /** The model file's stem. */
+  readonly name: string;
+  readonly architecture: string;
+  readonly target: 'cuda' | 'host';
+  /** Comma separated, "sm_90a"; empty for the host target. */
+  readonly gpuArchs: string;
+  readonly vocabSize: number;
+  /** Positions of one session. */
+  readonly contextLength: number;
+  readonly embeddingLength: number;
+  readonly layerCount: number;
+  readonly headCount: number;
+  readonly headCountKv: number;
+  readonly headSize: number;
+  /** Kernel nodes in one token's graph. */
+  readonly nodeCount: number;
+  /** Device memory for the weights. */
+  readonly weightsBytes: number;
+  /** Device memory for one session's KV cache. */
+  readonly kvCacheBytes: number;
+  /** Device memory for one session's activations. */
+  readonly arenaBytes: number;
+  /** Size of the GGUF file. */
+  readonly fileBytes: number;
+  /** Of the GGUF's bytes before its tensor data, lower-case hex. */
+  readonly headerSha256: string;
+  /** Weights that one token reads. */
+  readonly tokenReadBytes: number;
+  /** KV cache that one token reads for each position it attends to, all layers. */
+  readonly kvRowBytes: number;
+}
+
+export interface NativeAddon {
+  open(
+    library: string,
+    model: string,
+    device: number,
+    orderSeed: number,
+    poison: boolean,
+    progress: ((phase: string, done: number, total: number) => void) | undefined,
+  ): Promise<NativeModel>;
+}
+
+export interface NativeModel {
+  info(): ModelInfo;
+  deviceName(): string;
+  openSession(): Promise<NativeSession>;
+  close(): Promise<void>;
+}
+
+/** mode: 0 graph, 1 eager. */
+export interface NativeSession {
+  buildGraph(): Promise<number>;
+  step(token: number, mode: number): Promise<void>;
+  runGreedy(count: number, mode: number): Promise<Int32Array>;
+  logits(): Promise<Float32Array>;
+  greedy(): Promise<number>;
+  /** After the last call that has ended. */
+  position(): number;
+  rewind(position: number): Promise<void>;
+  dumpNodes(): Promise<string>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,60 @@
+// The JavaScript classes over the handles. They trust their arguments: index.ts and its neighbours check them first.
+#pragma once
+#include <napi.h>
+
+#include "owners.h"
+
+namespace addon {
+
+class Model : public Napi::ObjectWrap<Model> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  // open(library path, GGUF path, device, order seed, poison, progress or undefined): promise of a Model
+  static Napi::Value open(const Napi::CallbackInfo& info);
+  explicit Model(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value info(const Napi::CallbackInfo& info);
+  Napi::Value device_name(const Napi::CallbackInfo& info);
+  Napi::Value open_session(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<ModelHandle> handle_;  // null once closed
+};
+
+class Session : public Napi::ObjectWrap<Session> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit Session(const Napi::CallbackInfo& info);
+
+ private:
+  Napi::Value build_graph(const Napi::CallbackInfo& info);
+  Napi::Value step(const Napi::CallbackInfo& info);
+  Napi::Value run_greedy(const Napi::CallbackInfo& info);
+  Napi::Value logits(const Napi::CallbackInfo& info);
+  Napi::Value greedy(const Napi::CallbackInfo& info);
+  Napi::Value position(const Napi::CallbackInfo& info);
+  Napi::Value rewind(const Napi::CallbackInfo& info);
+  Napi::Value dump_nodes(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<SessionHandle> handle_;  // null once closed
+};
+
+// One per environment (worker threads load the addon again).
+struct Classes {
+  Napi::FunctionReference model, session;
+};
+
+// A new object of a class, which takes over the handle.
+template <typename Handle>
+Napi::Value wrap(Napi::Env env, Napi::FunctionReference& type, std::shared_ptr<Handle> handle) {
+  return type.New({Napi::External<std::shared_ptr<Handle>>::New(env, &handle)});
+}
+template <typename Handle>
+std::shared_ptr<Handle> unwrap(const Napi::CallbackInfo& info) {
+  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "only open() and openSession() make these");
+  return *info[0].As<Napi::External<std::shared_ptr<Handle>>>().Data();
+}
+
+}  // namespace addon

@@ -1,0 +1,120 @@
+#include "device.h"
+
+#include <atomic>
+#include <charconv>
+#include <string_view>
+
+#include "error.h"
+
+namespace realizar {
+namespace {
+
+std::atomic<const Driver*> test_driver = nullptr;
+
+constexpr Result out_of_memory = 2;  // CUDA_ERROR_OUT_OF_MEMORY
+
+// One entry of the list, "sm_90a".
+bool runs_on(std::string_view arch, int major, int minor) {
+  if (!arch.starts_with("sm_")) return false;
+  int number = 0;
+  const auto [end, error] = std::from_chars(arch.data() + 3, arch.data() + arch.size(), number);
+  if (error != std::errc() || number / 10 != major) return false;
+  const std::string_view suffix(end, arch.data() + arch.size() - end);
+  return suffix == "a" ? number % 10 == minor : number % 10 <= minor;
+}
+
+}  // namespace
+
+DriverStatus current_driver() {
+  if (const Driver* driver = test_driver) return {driver, nullptr};
+  return load_driver();
+}
+
+void set_driver_for_test(const Driver* driver) { test_driver = driver; }
+
+void check_architecture(const char* archs, int major, int minor, const std::string& device_name) {
+  for (std::string_view rest = archs; !rest.empty();) {
+    const size_t comma = rest.find(',');
+    if (runs_on(rest.substr(0, comma), major, minor)) return;
+    rest = comma == rest.npos ? std::string_view() : rest.substr(comma + 1);
+  }
+  const char* specific = major == 9 && minor == 0 ? "a" : "";  // Hopper's own instructions need the 'a'
+  throw Error(REALIZAR_WRONG_ARCHITECTURE,
+              format("%s has compute capability %d.%d; this library holds machine code for %s only: compile the model "
+                     "again with --arch sm_%d%d%s",
+                     device_name.c_str(), major, minor, archs, major, minor, specific));
+}
+
+OpenDevice open_device(int ordinal) {
+  const DriverStatus status = current_driver();
+  if (!status.driver) throw Error(REALIZAR_NO_DRIVER, status.error);
+  const Driver& driver = *status.driver;
+  check(driver, driver.init(0), "cuInit", "this process");
+  int count = 0;
+  check(driver, driver.device_get_count(&count), "cuDeviceGetCount", "this process");
+  if (ordinal < 0 || ordinal >= count)
+    throw Error(REALIZAR_NO_DEVICE, format("device %d was asked for, but the driver sees %d device%s, counted from 0",
+                                           ordinal, count, count == 1 ? "" : "s"));
+
+  OpenDevice opened;
+  const std::string subject = format("device %d", ordinal);
+  opened.driver = &driver;
+  opened.ordinal = ordinal;
+  check(driver, driver.device_get(&opened.device, ordinal), "cuDeviceGet", subject.c_str());
+  char name[256] = "";
+  check(driver, driver.device_get_name(name, sizeof name, opened.device), "cuDeviceGetName", subject.c_str());
+  opened.name = name;
+  check(driver, driver.device_primary_ctx_retain(&opened.context, opened.device), "cuDevicePrimaryCtxRetain", name);
+  opened.retained = RetainedContext(driver, opened.device);
+  opened.make_current();
+  return opened;
+}
+
+void OpenDevice::make_current() const {
+  check(*driver, driver->ctx_set_current(context), "cuCtxSetCurrent", name.c_str());
+}
+
+int OpenDevice::attribute(int which, const char* what) const {
+  int value = 0;
+  check(*driver, driver->device_get_attribute(&value, which, device), "cuDeviceGetAttribute", what);
+  return value;
+}
+
+DeviceMemory allocate(const OpenDevice& device, uint64_t bytes, const char* what) {
+  DevicePtr memory = 0;
+  const Result result = device.driver->mem_alloc(&memory, bytes);
+  if (result == 0) return DeviceMemory(*device.driver, memory);
+  size_t free = 0, total = 0;
+  if (result != out_of_memory || device.driver->mem_get_info(&free, &total) != 0)
+    fail_call(*device.driver, result, "cuMemAlloc", format("%s (%llu bytes)", what, (unsigned long long)bytes));
+  throw Error(REALIZAR_OUT_OF_MEMORY,
+              format("%s needs %llu bytes on %s, which has %zu bytes free of %zu: free memory there or use a "
+                     "larger device",
+                     what, (unsigned long long)bytes, device.name.c_str(), free, total));
+}
+
+PinnedMemory allocate_pinned(const OpenDevice& device, uint64_t bytes, const char* what) {
+  void* memory = nullptr;
+  if (const Result result = device.driver->mem_alloc_host(&memory, bytes); result != 0)
+    fail_call(*device.driver, result, "cuMemAllocHost", format("%s (%llu bytes)", what, (unsigned long long)bytes));
+  return PinnedMemory(*device.driver, memory);
+}
+
+OwnedStream create_stream(const OpenDevice& device) {
+  Stream stream = nullptr;
+  check(*device.driver, device.driver->stream_create(&stream, stream_non_blocking), "cuStreamCreate",
+        device.name.c_str());
+  return OwnedStream(*device.driver, stream);
+}
+
+OwnedEvent create_event(const OpenDevice& device, unsigned flags) {
+  Event event = nullptr;
+  check(*device.driver, device.driver->event_create(&event, flags), "cuEventCreate", device.name.c_str());
+  return OwnedEvent(*device.driver, event);
+}
+
+void synchronize(const OpenDevice& device, Stream stream, const char* what) {
+  check(*device.driver, device.driver->stream_synchronize(stream), "cuStreamSynchronize", what);
+}
+
+}  // namespace realizar

@@ -1,0 +1,47 @@
+#include "sim_grid.h"
+
+#include <algorithm>
+#include <new>
+#include <numeric>
+#include <random>
+
+namespace realizar::sim {
+
+Grid::Grid(const Launch& launch, Pool& pool)
+    : launch_(launch), pool_(pool), order_(size_t(launch.blocks)), blocks_(size_t(launch.blocks)) {
+  std::iota(order_.begin(), order_.end(), 0);
+  if (!launch.seed) return;
+  std::mt19937 random(launch.seed);
+  for (size_t n = order_.size(); n > 1; n--) std::swap(order_[n - 1], order_[random() % n]);
+}
+
+void Grid::step(bool open) {
+  pool_.run(order_.size(), [&](size_t position, Worker& worker) {
+    if (position < failed_position_.load(std::memory_order_relaxed)) run_block(position, open, worker);
+  });
+}
+
+void Grid::run_block(size_t position, bool open, Worker& worker) try {
+  std::unique_ptr<Block>& block = blocks_[position];
+  if (!open)
+    block = std::make_unique<Block>(launch_, order_[position]);
+  else if (!block)
+    return;
+  else
+    block->open_grid();
+  block->run(worker);
+  if (!block->error.empty()) report(position, block->error);
+  if (block->ended()) block.reset();
+} catch (const std::bad_alloc&) {
+  report(position, launch_.name + ": no memory for a block's shared memory of " + std::to_string(launch_.shared_bytes) +
+                       " bytes");
+}
+
+void Grid::report(size_t position, const std::string& error) {
+  const std::lock_guard lock(mutex_);
+  if (position > failed_position_) return;
+  failed_position_ = position;
+  error_ = error;
+}
+
+}  // namespace realizar::sim

@@ -1,0 +1,39 @@
+// A launched kernel: its blocks, spread over the pool.
+#pragma once
+#include <climits>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "sim_pool.h"
+
+namespace realizar::sim {
+
+class Grid {
+ public:
+  // `launch` and `pool` outlive the grid.
+  Grid(const Launch& launch, Pool& pool);
+
+  // Runs every thread up to grid_wait, or to its end where grid_wait has nothing to wait for.
+  void start() { step(false); }
+  // After start, when the grids before this one are complete: runs every thread to its end.
+  void finish() { step(true); }
+  // What went wrong, in the first block (in the order of execution) where something did; empty if nothing has.
+  const std::string& error() const { return error_; }
+
+ private:
+  void step(bool open);
+  void run_block(size_t position, bool open, Worker& worker);
+  void report(size_t position, const std::string& error);
+
+  const Launch& launch_;
+  Pool& pool_;
+  std::vector<int> order_;                      // the block at each position
+  std::vector<std::unique_ptr<Block>> blocks_;  // by position; null where it has not begun or has ended
+  std::mutex mutex_;
+  std::atomic<size_t> failed_position_{SIZE_MAX};
+  std::string error_;
+};
+
+}  // namespace realizar::sim

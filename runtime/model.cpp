@@ -1,0 +1,58 @@
+#include "model.h"
+
+#include <cstring>
+
+#include "error.h"
+#include "model_file.h"
+#include "weights.h"
+
+namespace realizar {
+namespace {
+
+// Dynamic shared memory that a kernel gets without asking for more.
+constexpr uint32_t default_shared_bytes = 48 << 10;
+
+void check_device(const OpenDevice& device) {
+  if (!strcmp(artifact.target, "host")) return;
+  check_architecture(artifact.gpu_archs, device.attribute(attribute_compute_capability_major, "the compute capability"),
+                     device.attribute(attribute_compute_capability_minor, "the compute capability"), device.name);
+}
+
+void load_code(Model& model) {
+  const Driver& driver = *model.device.driver;
+  Module module = nullptr;
+  check(driver, driver.module_load_data(&module, artifact.code), "cuModuleLoadData", "the library's kernels");
+  model.module = OwnedModule(driver, module);
+  for (uint32_t i = 0; i < artifact.n_kernels; i++) {
+    const Kernel& kernel = artifact.kernels[i];
+    Function function = nullptr;
+    check(driver, driver.module_get_function(&function, module, kernel.symbol), "cuModuleGetFunction", kernel.symbol);
+    if (kernel.shared_bytes > default_shared_bytes)
+      check(driver, driver.func_set_max_dynamic_shared(function, int(kernel.shared_bytes)), "cuFuncSetAttribute",
+            format("%s (%u bytes of shared memory)", kernel.symbol, kernel.shared_bytes).c_str());
+    model.functions.push_back(function);
+  }
+}
+
+}  // namespace
+
+// The last owner may let go on any thread; the members free themselves in the device's context.
+Model::~Model() {
+  if (device.retained) device.driver->ctx_set_current(device.context);
+}
+
+std::shared_ptr<const Model> open_model(const char* path, const realizar_model_options& options) {
+  verify_artifact(artifact);
+  auto model = std::make_shared<Model>();
+  model->order_seed = options.order_seed;
+  model->poison = options.poison != 0;
+  model->device = open_device(options.device);
+  check_device(model->device);
+  const ModelFile file(path, artifact);
+  set_execution_order(model->order_seed);
+  load_code(*model);
+  model->weights = load_weights(model->device, artifact, model->functions, file, {options.progress, options.user});
+  return model;
+}
+
+}  // namespace realizar

@@ -1,0 +1,62 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { buildAddon, buildArtifact, installPackage, runNode, Script, temporaryDirectory } from './support.js';
+
+let project: string;
+beforeAll(async () => {
+  buildAddon();
+  project = buildArtifact(temporaryDirectory());
+  await installPackage(project);
+}, 300_000);
+
+const prologue = (script: Script) => `
+  import { openModel } from 'realizar-compile';
+  const model = await openModel('.', { model: ${JSON.stringify(script.path)} });
+  const session = await model.createSession();
+  await session.buildGraph();
+`;
+
+describe('a process that uses the installed package', () => {
+  it('ends by itself, and frees what was not closed', () => {
+    const script = new Script();
+    const out = runNode(project, `${prologue(script)} await session.step(1); console.log(await session.greedy());`);
+    expect(out).toBe('6\n');
+    expect(script.calls().slice(-2)).toEqual(['session_close ends', 'model_close']);
+  });
+
+  it('stays alive until a step that nobody awaits has ended', () => {
+    const script = new Script('slow step 200');
+    runNode(project, `${prologue(script)} session.step(1); session.step(2);`);
+    expect(script.calls().filter((line) => line === 'step ends')).toHaveLength(2);
+  });
+
+  it('may exit while a step is running', () => {
+    const script = new Script('slow step 300');
+    runNode(project, `${prologue(script)} session.step(1); setTimeout(() => process.exit(0), 50);`);
+    expect(script.calls()).toContain('step begins');
+  });
+
+  it('may use it from several worker threads, and stop one while a step is running', () => {
+    const script = new Script('slow step 300');
+    const worker = JSON.stringify(`${prologue(script)} await session.step(1);`);
+    const out = runNode(
+      project,
+      `import { Worker } from 'node:worker_threads';
+       const url = new URL('data:text/javascript,' + encodeURIComponent('import ' + JSON.stringify(import.meta.resolve('./worker.mjs'))));
+       import { writeFileSync } from 'node:fs';
+       writeFileSync('worker.mjs', ${worker});
+       const run = () => new Worker(url);
+       const [stopped, whole] = [run(), run()];
+       setTimeout(() => stopped.terminate(), 150);
+       whole.on('exit', (code) => console.log('worker ended', code));`,
+    );
+    expect(out).toBe('worker ended 0\n');
+    expect(script.calls()).toContain('step ends');
+  });
+
+  it('learns of a rejection that it did not handle', () => {
+    const source = `${prologue(new Script('fail step 8'))}
+      process.on('unhandledRejection', (error) => console.log(error.name, error.status));
+      session.step(1);`;
+    expect(runNode(project, source)).toBe('RealizarError 8\n');
+  });
+});

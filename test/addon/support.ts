@@ -1,0 +1,79 @@
+/** The addon's binary, mock libraries to open with it, and a place to run scripts that use the package. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Builds the addon where it is stale. Test files run at the same time, so one of them builds and the others wait. */
+export function buildAddon(): void {
+  mkdirSync(join(root, 'build'), { recursive: true });
+  const lock = join(root, 'build', '.addon.lock');
+  execFileSync('flock', [lock, 'npm', 'run', '--silent', 'build:addon'], { cwd: root, stdio: 'pipe' });
+}
+
+export function temporaryDirectory(): string {
+  return mkdtempSync(join(tmpdir(), 'realizar-addon-'));
+}
+
+/** Compiles C source into DIR/lib<name>.so and writes the manifest that names it. */
+export function buildArtifact(dir: string, { source = join(root, 'test/addon/mock.c'), flags = [] as string[] } = {}) {
+  const args = ['-shared', '-fPIC', '-g', '-Wall', '-Werror', '-I', join(root, 'runtime'), ...flags];
+  // Replaced, not overwritten: as the compiler does, since a process may have the old file mapped.
+  const library = join(dir, 'libmock.so');
+  execFileSync('cc', [...args, '-o', `${library}.new`, source], { stdio: 'pipe' });
+  execFileSync('mv', [`${library}.new`, library]);
+  writeFileSync(join(dir, 'manifest.json'), JSON.stringify({ library: 'libmock.so' }));
+  return dir;
+}
+
+/** A "model file" for the mock: its behaviour, and what was called on it. */
+export class Script {
+  readonly path: string;
+  readonly #log: string;
+
+  constructor(...lines: string[]) {
+    const dir = temporaryDirectory();
+    this.path = join(dir, 'mock.gguf');
+    this.#log = join(dir, 'log');
+    writeFileSync(this.path, [...lines, `log ${this.#log}`, ''].join('\n'));
+  }
+
+  /** What was called so far, in order. */
+  calls(): string[] {
+    return existsSync(this.#log) ? readFileSync(this.#log, 'utf8').trimEnd().split('\n') : [];
+  }
+}
+
+/** Installs the package, compiled from today's sources, as a dependency of a project in `dir`. */
+export async function installPackage(dir: string): Promise<void> {
+  const home = join(dir, 'node_modules', 'realizar-compile');
+  mkdirSync(home, { recursive: true });
+  await cp(join(root, 'package.json'), join(home, 'package.json'));
+  symlinkSync(join(root, 'build'), join(home, 'build'));
+  const config = ts.getParsedCommandLineOfConfigFile(
+    join(root, 'tsconfig.build.json'),
+    {},
+    {
+      ...ts.sys,
+      onUnRecoverableConfigFileDiagnostic: (problem) => {
+        throw new Error(ts.flattenDiagnosticMessageText(problem.messageText, '\n'));
+      },
+    },
+  )!;
+  const entry = join(root, 'runtime/addon/index.ts');
+  const options = { ...config.options, outDir: join(home, 'dist'), rootDir: root };
+  ts.createProgram([entry], options).emit();
+}
+
+/** Runs an ES module in `dir` with this Node. Resolves with what it printed; throws where it crashed. */
+export function runNode(dir: string, source: string, flags: string[] = []): string {
+  const path = join(dir, 'main.mjs');
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, source);
+  return execFileSync(process.execPath, [...flags, path], { cwd: dir, encoding: 'utf8', timeout: 60_000 });
+}

@@ -1,0 +1,178 @@
+// Every driver call that opening, building and stepping make is made to fail in turn.
+#include <functional>
+#include <set>
+
+#include "../../runtime/driver/host.h"
+#include "faulty_driver.h"
+#include "open.h"
+
+using namespace test;
+
+// Runs `body` once for each driver call it makes, with that call failing; returns how many those were. A status of
+// REALIZAR_OK is right only if what failed was freeing something.
+static int fail_each_call(FaultyDriver& driver, const std::function<int()>& body,
+                          const std::function<void(int status)>& check_after) {
+  static const std::set<std::string> frees = {"mem_free", "mem_free_host", "stream_destroy", "event_destroy"};
+  for (int n = 0;; n++) {
+    driver.arm(n);
+    const int status = body();
+    const std::string failed = driver.failed();
+    const bool freeing_stream = failed == "stream_synchronize" && driver.calls().back() != failed &&
+                                driver.calls()[size_t(n) + 1] == "stream_destroy";
+    driver.arm(-1);
+    if (failed.empty()) {
+      CHECK_EQUAL(status, int(REALIZAR_OK));
+      return n;
+    }
+    if (!frees.count(failed) && !freeing_stream) {
+      CHECK_EQUAL(failed + " " + realizar_status_name(status), failed + " REALIZAR_DRIVER");
+      CHECK_HAS(realizar_last_error(), "failed for ");
+      CHECK_HAS(realizar_last_error(), ": CUDA_ERROR_INVALID_VALUE, ");
+    }
+    check_after(status);
+  }
+}
+
+TEST(every_call_of_opening_a_model_may_fail) {
+  const tiny::File file;
+  FaultyDriver driver;
+  const auto open = [&] {
+    realizar_model* model = nullptr;
+    const int status = realizar_model_open(file.path(), nullptr, &model);
+    CHECK((status == REALIZAR_OK) == (model != nullptr));
+    realizar_model_close(model);
+    return status;
+  };
+  const int calls = fail_each_call(driver, open, [](int) { CHECK_EQUAL(realizar::host_live_objects(), size_t(0)); });
+  CHECK(calls > 30);
+  const Model model = open_model(file);
+  check_decoding(open_with_graph(model), {1, 2, 3}, REALIZAR_GRAPH);
+}
+
+TEST(every_call_of_opening_a_session_may_fail) {
+  const tiny::File file;
+  FaultyDriver driver;
+  const Model model = open_model(file);
+  const size_t before = realizar::host_live_objects();
+  const auto open = [&] {
+    realizar_session* session = nullptr;
+    const int status = realizar_session_open(model.get(), &session);
+    // What the test wants to fail is opening.
+    if (status == REALIZAR_OK && driver.failed().empty()) driver.arm(-1);
+    realizar_session_close(session);
+    return status;
+  };
+  CHECK_EQUAL(fail_each_call(driver, open, [&](int) { CHECK_EQUAL(realizar::host_live_objects(), before); }), 9);
+}
+
+TEST(every_call_of_building_a_graph_may_fail) {
+  const tiny::File file;
+  FaultyDriver driver;
+  const Model model = open_model(file);
+  const Session session = open_session(model);
+  const size_t before = realizar::host_live_objects();
+  int seen = 0;
+  const auto build = [&] { return realizar_graph_build(session.get(), nullptr); };
+  const int calls = fail_each_call(driver, build, [&](int) {
+    const char* const subjects[] = {"", "tiny",
+                                    "node token_embd (0)",
+                                    "node blk.0.mix (1)", "node blk.0.mix (1)",
+                                    "node output (2)", "node output (2)",
+                                    "node select (3)", "node select (3)", "node select (3)",
+                                    "the graph of 4 nodes", "the graph of 4 nodes"};
+    CHECK_HAS(realizar_last_error(), subjects[seen]);
+    seen++;
+    CHECK_EQUAL(realizar::host_live_objects(), before);
+    CHECK_EQUAL(realizar_session_rewind(session.get(), 0), int(REALIZAR_OK));
+    CHECK_EQUAL(realizar_session_step(session.get(), 1, REALIZAR_GRAPH), int(REALIZAR_NO_GRAPH));
+    check_decoding(session, {3, 1, 4}, REALIZAR_EAGER);
+  });
+  // Set the context; create; 4 nodes, 4 edges; instantiate; upload.
+  CHECK_EQUAL(calls, 12);
+  CHECK_EQUAL(realizar_session_rewind(session.get(), 0), int(REALIZAR_OK));
+  check_decoding(session, {3, 1, 4}, REALIZAR_GRAPH);
+}
+
+TEST(the_error_names_call_node_and_reason) {
+  const tiny::File file;
+  FaultyDriver driver;
+  const Model model = open_model(file);
+  const Session session = open_session(model);
+  driver.arm(5);
+  CHECK_EQUAL(realizar_graph_build(session.get(), nullptr), int(REALIZAR_DRIVER));
+  CHECK_EQUAL(std::string(realizar_last_error()).find(
+                  "cuGraphAddKernelNode failed for node output (2): CUDA_ERROR_INVALID_VALUE, invalid argument"),
+              size_t(0));
+}
+
+TEST(a_failed_rebuild_keeps_the_graph) {
+  const tiny::File file;
+  FaultyDriver driver;
+  const Model model = open_model(file);
+  const Session session = open_with_graph(model);
+  driver.arm(3);
+  CHECK_EQUAL(realizar_graph_build(session.get(), nullptr), int(REALIZAR_DRIVER));
+  driver.arm(-1);
+  check_decoding(session, {3, 1, 4}, REALIZAR_GRAPH);
+}
+
+TEST(every_call_of_a_step_may_fail) {
+  const tiny::File file;
+  FaultyDriver driver;
+  const Model model = open_model(file);
+  for (const int mode : {REALIZAR_GRAPH, REALIZAR_EAGER}) {
+    const Session session = open_with_graph(model);
+    const auto step = [&] { return realizar_session_step(session.get(), 5, mode); };
+    const int calls = fail_each_call(driver, step, [&](int) { CHECK_EQUAL(position_of(session), 0u); });
+    // Set the context, one copy, one launch (or one for each node).
+    CHECK_EQUAL(calls, mode == REALIZAR_GRAPH ? 3 : 6);
+    CHECK(read_logits(session) == tiny::expected_logits({5}));
+  }
+}
+
+TEST(a_step_is_one_copy_and_one_launch) {
+  const tiny::File file;
+  FaultyDriver driver;
+  const Model model = open_model(file);
+  const Session session = open_with_graph(model);
+  driver.arm(-1);
+  CHECK_EQUAL(realizar_session_step(session.get(), 5, REALIZAR_GRAPH), int(REALIZAR_OK));
+  CHECK((driver.calls() == std::vector<std::string>{"ctx_set_current", "memcpy_htod_async", "graph_launch"}));
+  driver.arm(-1);
+  CHECK_EQUAL(realizar_session_run_greedy(session.get(), 3, nullptr, REALIZAR_GRAPH), int(REALIZAR_OK));
+  CHECK((driver.calls() == std::vector<std::string>{"ctx_set_current", "graph_launch", "graph_launch", "graph_launch"}));
+}
+
+TEST(code_is_loaded_once_a_model) {
+  const tiny::File file;
+  FaultyDriver driver;
+  const Model model = open_model(file);
+  open_with_graph(model);
+  open_with_graph(model);
+  CHECK_EQUAL(driver.count("module_load_data"), 1);
+  CHECK_EQUAL(driver.count("func_set_max_dynamic_shared"), 1);
+}
+
+TEST(too_little_memory_says_how_much_is_needed) {
+  const tiny::File file;
+  FaultyDriver driver;
+  driver.arm(-1);
+  Model model = open_model(file);
+  const auto& calls = driver.calls();
+  int first_alloc = 0;
+  while (calls[size_t(first_alloc)] != "mem_alloc") first_alloc++;
+  model.reset();
+  driver.arm(first_alloc, out_of_memory);
+  realizar_model* none = nullptr;
+  CHECK_EQUAL(realizar_model_open(file.path(), nullptr, &none), int(REALIZAR_OUT_OF_MEMORY));
+  CHECK_HAS(realizar_last_error(), "the weights needs 3520 bytes on ");
+  CHECK_HAS(realizar_last_error(), "bytes free of ");
+  CHECK_EQUAL(realizar::host_live_objects(), size_t(0));
+
+  driver.arm(-1);
+  model = open_model(file);
+  driver.arm(2, out_of_memory);
+  realizar_session* no_session = nullptr;
+  CHECK_EQUAL(realizar_session_open(model.get(), &no_session), int(REALIZAR_OUT_OF_MEMORY));
+  CHECK_HAS(realizar_last_error(), "the KV cache of 100 positions (realizar-compile --context) needs 16000 bytes on ");
+}

@@ -1,0 +1,41 @@
+// runtime_test NAME: runs one test. Exit code 1 if a check failed or there is no such test.
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "check.h"
+
+namespace test {
+namespace {
+
+struct Entry {
+  const char* name;
+  void (*run)();
+};
+std::vector<Entry>& entries() {
+  static std::vector<Entry> all;
+  return all;
+}
+int failures = 0;
+
+}  // namespace
+
+Registered::Registered(const char* name, void (*run)()) { entries().push_back({name, run}); }
+
+void report(bool holds, const char* file, int line, const std::string& what) {
+  if (holds) return;
+  failures++;
+  fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what.c_str());
+}
+
+}  // namespace test
+
+int main(int argc, char** argv) {
+  for (const test::Entry& entry : test::entries()) {
+    if (argc != 2 || strcmp(argv[1], entry.name) != 0) continue;
+    entry.run();
+    return test::failures > 0;
+  }
+  fprintf(stderr, "there is no test %s\n", argc == 2 ? argv[1] : "without a name");
+  return 1;
+}

@@ -1,0 +1,191 @@
+/** Random primitive graphs: the patterns of the passes, near misses of them, and operations in any other order. */
+import fc from 'fast-check';
+import { reads } from '../../compiler/ir/effects.js';
+import type { Graph, Norm, PrimitiveOp, Value } from '../../compiler/ir/ops.js';
+import type { RopeSpec, Weight } from '../../compiler/model/spec.js';
+
+/** Every value but the logits has this many elements, so that any operation can read any of them. */
+const SIZE = 8;
+const HEAD_SIZE = 4;
+const HEADS = SIZE / HEAD_SIZE;
+const VOCAB = 7;
+const ADJACENT: RopeSpec = { dimensions: 4, base: 10, pairing: 'adjacent' };
+const HALF: RopeSpec = { dimensions: 2, base: 100, pairing: 'half' };
+
+const RECIPES = [
+  'linear',
+  'norm',
+  'head_norm',
+  'rope',
+  'add',
+  'silu_mul',
+  'attention',
+  'layer',
+  'mlp',
+  'reuse',
+] as const;
+
+/** A recipe and the choices it makes: which of the values so far it reads, which options it takes. */
+interface Choice {
+  readonly recipe: (typeof RECIPES)[number];
+  readonly picks: readonly number[];
+  readonly flags: readonly boolean[];
+}
+
+const choice: fc.Arbitrary<Choice> = fc.record({
+  recipe: fc.constantFrom(...RECIPES),
+  // Half of the picks are 0: the newest value, no leak, no miss.
+  picks: fc.array(fc.oneof(fc.constant(0), fc.nat(5)), { minLength: 4, maxLength: 4 }),
+  flags: fc.array(fc.boolean(), { minLength: 3, maxLength: 3 }),
+});
+
+export const primitiveGraph: fc.Arbitrary<Graph> = fc
+  .tuple(fc.array(choice, { minLength: 1, maxLength: 7 }), fc.constantFrom('linear', 'sum', 'twice'))
+  .map(([choices, ending]) => {
+    const draft = new Draft();
+    draft.embed();
+    for (const { recipe, picks, flags } of choices) draft[recipe](picks, flags);
+    return draft.finish(ending);
+  });
+
+class Draft {
+  readonly #ops: PrimitiveOp[] = [];
+  /** What later operations may read, oldest first. */
+  readonly #values: Value[] = [];
+  #serial = 0;
+  #layers = 0;
+
+  embed(): void {
+    const output = this.#value();
+    this.#ops.push({ kind: 'embed', weight: this.#weight(VOCAB), output });
+    this.#values.push(output);
+  }
+
+  linear([a]: readonly number[], [bias]: readonly boolean[]): void {
+    this.#values.push(this.#linear(this.#pick(a), bias));
+  }
+
+  norm([a]: readonly number[]): void {
+    this.#values.push(this.#norm(this.#pick(a)));
+  }
+
+  head_norm([a]: readonly number[]): void {
+    this.#values.push(this.#norm(this.#pick(a), HEAD_SIZE));
+  }
+
+  rope([a]: readonly number[], [half]: readonly boolean[]): void {
+    this.#values.push(this.#rope(this.#pick(a), half ? HALF : ADJACENT));
+  }
+
+  add([a, b]: readonly number[]): void {
+    this.#values.push(this.#add(this.#pick(a), this.#pick(b)));
+  }
+
+  silu_mul([a, b]: readonly number[]): void {
+    this.#values.push(this.#siluMul(this.#pick(a), this.#pick(b)));
+  }
+
+  /** Attention of values that no pattern prepared. */
+  attention([a, b, c]: readonly number[]): void {
+    this.#append(this.#pick(a), this.#pick(b));
+    this.#values.push(this.#attend(this.#pick(c)));
+  }
+
+  /** norm, q/k/v, attention, output and residual; half of the time with something that keeps a pass from fusing it. */
+  layer([a, stray, leak, miss]: readonly number[], [qNorm, kNorm, bias]: readonly boolean[]): void {
+    const input = this.#norm(this.#pick(a));
+    const project = (i: number) => this.#linear(stray === i ? this.#pick(a) : input, bias);
+    const [q, k, v] = [project(1), project(2), project(3)];
+    const normed = (x: Value, norm = false) => (norm ? this.#norm(x, miss === 1 ? undefined : HEAD_SIZE) : x);
+    const query = this.#rope(normed(q, qNorm), ADJACENT, miss === 2 ? SIZE : HEAD_SIZE);
+    const key = this.#rope(normed(k, kNorm), miss === 3 ? HALF : ADJACENT);
+    if (leak) this.#values.push([input, q, v, query, key][leak - 1]!);
+    this.#append(key, v);
+    if (miss === 4) this.reuse([a ?? 0]);
+    const output = this.#attend(query);
+    if (miss === 5) this.reuse([a ?? 0]);
+    this.#values.push(this.#add(this.#linear(output, bias), this.#pick(a)));
+  }
+
+  mlp([a, b, leak]: readonly number[], [bias, swap]: readonly boolean[]): void {
+    const input = this.#norm(this.#pick(a));
+    const gate = this.#linear(input, bias);
+    const up = this.#linear(b === 4 ? this.#pick(a) : input, bias);
+    if (leak) this.#values.push([input, gate, up, input, up][leak - 1]!);
+    const down = this.#linear(this.#siluMul(gate, up));
+    this.#values.push(swap ? this.#add(this.#pick(a), down) : this.#add(down, this.#pick(a)));
+  }
+
+  /** Attends once more to the newest layer's cache, if there is one. */
+  reuse([a]: readonly number[]): void {
+    if (this.#layers > 0) this.#values.push(this.#attend(this.#pick(a)));
+  }
+
+  /** Everything that nothing reads goes into the logits: a linear's output, the sum of two, or one added to itself. */
+  finish(ending: 'linear' | 'sum' | 'twice'): Graph {
+    const read = new Set(this.#ops.flatMap((op) => reads(op).values));
+    const unread = this.#values.filter((value) => !read.has(value));
+    const last = unread.reduce((sum, value) => this.#add(sum, value));
+    const head = this.#linear(last, false, VOCAB);
+    const other = ending === 'sum' ? this.#linear(last, true, VOCAB) : head;
+    const logits = ending === 'linear' ? head : this.#add(head, other);
+    return { ops: [...this.#ops, { kind: 'select', logits }], logits };
+  }
+
+  #pick(age = 0): Value {
+    return this.#values[Math.max(0, this.#values.length - 1 - age)]!;
+  }
+
+  #linear(input: Value, bias = false, rows = SIZE): Value {
+    const output = this.#value(rows);
+    const optional = bias && { bias: this.#weight(1, rows) };
+    this.#ops.push({ kind: 'linear', input, weight: this.#weight(rows), ...optional, output });
+    return output;
+  }
+
+  #norm(input: Value, headSize?: number): Value {
+    const output = this.#value();
+    const norm: Norm = { weight: this.#weight(1, headSize ?? SIZE), epsilon: 1e-5 };
+    this.#ops.push({ kind: 'rms_norm', input, norm, ...(headSize && { headSize }), output });
+    return output;
+  }
+
+  #rope(input: Value, rope: RopeSpec, headSize = HEAD_SIZE): Value {
+    const output = this.#value();
+    this.#ops.push({ kind: 'rope', input, headSize, rope, output });
+    return output;
+  }
+
+  #add(a: Value, b: Value): Value {
+    const output = this.#value(a.size);
+    this.#ops.push({ kind: 'add', a, b, output });
+    return output;
+  }
+
+  #siluMul(gate: Value, up: Value): Value {
+    const output = this.#value();
+    this.#ops.push({ kind: 'silu_mul', gate, up, output });
+    return output;
+  }
+
+  #append(key: Value, value: Value): void {
+    this.#ops.push({ kind: 'kv_append', layer: this.#layers++, key, value });
+  }
+
+  /** Attends to the newest layer's cache. */
+  #attend(query: Value): Value {
+    const output = this.#value();
+    const heads = { headCount: HEADS, headCountKv: HEADS, headSize: HEAD_SIZE };
+    this.#ops.push({ kind: 'attention', layer: this.#layers - 1, query, ...heads, output });
+    return output;
+  }
+
+  #value(size = SIZE): Value {
+    const id = this.#serial++;
+    return { id, name: `v${id}`, size };
+  }
+
+  #weight(rows: number, cols = SIZE): Weight {
+    return { name: `w${this.#serial++}`, type: 'F32', rows, cols, offset: 0, bytes: 4 * rows * cols };
+  }
+}

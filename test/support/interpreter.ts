@@ -1,0 +1,205 @@
+/**
+ * Evaluates graphs of either form in float64, over random weights or those of a model file. A fused operation is spelt out as its doc
+ * comment in ops.ts says, from the same pieces in the same order as the primitive ones, so that two graphs with the same
+ * meaning give the same bits.
+ */
+import type { Attend, Attention, Graph, Norm, Op, Projection, Segment, Value } from '../../compiler/ir/ops.js';
+import type { RopeSpec, Weight } from '../../compiler/model/spec.js';
+import { Random } from './random.js';
+
+type Vector = Float64Array;
+
+export interface Step {
+  readonly token: number;
+  readonly logits: Vector;
+}
+
+/** Row `index` of a weight. */
+export type Rows = (weight: Weight, index: number) => Vector;
+
+/** Feeds the tokens, then `greedy` more that the graph selects; returns what was fed and the logits after each. */
+export function evaluate(graph: Graph, tokens: readonly number[], greedy: number, rows: Rows = randomRow): Step[] {
+  const interpreter = new Interpreter(graph, rows);
+  const fed = Array.from(tokens, (token) => interpreter.step(token));
+  return [...fed, ...Array.from({ length: greedy }, () => interpreter.step())];
+}
+
+class Interpreter {
+  readonly #state = { token: 0, position: 0, seqLen: 1 };
+  readonly #kv = new Map<number, { keys: Vector[]; values: Vector[] }>();
+  #values = new Map<Value, Vector>();
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly rows: Rows,
+  ) {}
+
+  step(token = this.#state.token): Step {
+    this.#state.token = token;
+    this.#values = new Map();
+    for (const op of this.graph.ops) this.#run(op);
+    return { token, logits: this.#read(this.graph.logits) };
+  }
+
+  #run(op: Op): void {
+    if (op.kind === 'kv_append') this.#append(op.layer, this.#read(op.key), this.#read(op.value));
+    else if (op.kind === 'select') this.#select(blockBest(this.#read(op.logits), 1));
+    else if (op.kind === 'select_best') this.#select(this.#read(op.best));
+    else this.#values.set(op.output, this.#output(op));
+    // Three rows a block: several blocks, and a last one that is not full.
+    if (op.kind === 'projection' && op.best) this.#values.set(op.best, blockBest(this.#read(op.output), 3));
+  }
+
+  #output(op: Extract<Op, { output: Value }>): Vector {
+    switch (op.kind) {
+      case 'embed':
+        return this.rows(op.weight, this.#state.token);
+      case 'rms_norm':
+        return this.#rmsNorm(this.#read(op.input), op.norm, op.headSize);
+      case 'linear':
+        return this.#linear(this.#read(op.input), op.weight, op.bias);
+      case 'rope':
+        return this.#rope(this.#read(op.input), op.rope, op.headSize);
+      case 'attention':
+        return this.#attention(op, this.#read(op.query));
+      case 'add':
+        return add(this.#read(op.a), this.#read(op.b));
+      case 'silu_mul':
+        return siluMul(this.#read(op.gate), this.#read(op.up));
+      case 'projection':
+        return this.#projection(op);
+      case 'attend':
+        return this.#attend(op);
+    }
+  }
+
+  #projection(op: Projection): Vector {
+    const input = op.norm ? this.#rmsNorm(this.#read(op.input), op.norm) : this.#read(op.input);
+    const rows = concat(op.segments.map((segment) => this.#segment(input, segment, op.activation)));
+    return op.residual ? add(rows, this.#read(op.residual)) : rows;
+  }
+
+  #segment(input: Vector, { weights, biases }: Segment, activation: Projection['activation']): Vector {
+    const products = weights.map((weight, i) => this.#linear(input, weight, biases[i]));
+    return activation ? siluMul(products[0]!, products[1]!) : products[0]!;
+  }
+
+  #linear(input: Vector, weight: Weight, bias?: Weight): Vector {
+    const output = Float64Array.from({ length: weight.rows }, (_, i) => dot(this.rows(weight, i), input));
+    return bias ? add(output, this.rows(bias, 0)) : output;
+  }
+
+  #rmsNorm(input: Vector, { weight, epsilon }: Norm, headSize = input.length): Vector {
+    const scale = this.rows(weight, 0);
+    const heads = Array.from({ length: input.length / headSize }, (_, i) =>
+      input.subarray(i * headSize, (i + 1) * headSize),
+    );
+    return concat(
+      heads.map((head) => {
+        const rms = Math.sqrt(dot(head, head) / headSize + epsilon);
+        return head.map((x, i) => (x / rms) * scale[i]!);
+      }),
+    );
+  }
+
+  #attend(op: Attend): Vector {
+    const qkv = this.#read(op.qkv);
+    const qSize = op.headCount * op.headSize;
+    const kvSize = op.headCountKv * op.headSize;
+    const rotated = (x: Vector, norm?: Norm) =>
+      this.#rope(norm ? this.#rmsNorm(x, norm, op.headSize) : x, op.rope, op.headSize);
+    const key = rotated(qkv.subarray(qSize, qSize + kvSize), op.keyNorm);
+    this.#append(op.layer, key, qkv.subarray(qSize + kvSize));
+    return this.#attention(op, rotated(qkv.subarray(0, qSize), op.queryNorm));
+  }
+
+  #append(layer: number, key: Vector, value: Vector): void {
+    const cache = this.#kv.get(layer) ?? { keys: [], values: [] };
+    cache.keys[this.#state.position] = key;
+    cache.values[this.#state.position] = value;
+    this.#kv.set(layer, cache);
+  }
+
+  #attention(op: Attention | Attend, query: Vector): Vector {
+    const { keys, values } = this.#kv.get(op.layer)!;
+    const output = new Float64Array(query.length);
+    for (let head = 0; head < op.headCount; head++) {
+      const kvHead = Math.floor((head * op.headCountKv) / op.headCount);
+      const slice = (x: Vector, index: number) => x.subarray(index * op.headSize, (index + 1) * op.headSize);
+      const q = slice(query, head);
+      const visible = keys.slice(0, this.#state.seqLen);
+      const weights = softmax(visible.map((key) => dot(q, slice(key, kvHead)) / Math.sqrt(op.headSize)));
+      for (const [position, weight] of weights.entries()) {
+        const v = slice(values[position]!, kvHead);
+        for (let i = 0; i < op.headSize; i++) output[head * op.headSize + i]! += weight * v[i]!;
+      }
+    }
+    return output;
+  }
+
+  #rope(input: Vector, rope: RopeSpec, headSize: number): Vector {
+    const output = input.slice();
+    const factors = rope.factors && this.rows(rope.factors, 0);
+    for (let head = 0; head < input.length; head += headSize) {
+      for (let i = 0; i < rope.dimensions / 2; i++) {
+        const [a, b] = rope.pairing === 'half' ? [i, i + rope.dimensions / 2] : [2 * i, 2 * i + 1];
+        const angle = (this.#state.position * rope.base ** ((-2 * i) / rope.dimensions)) / (factors?.[i] ?? 1);
+        const [x, y] = [input[head + a]!, input[head + b]!];
+        output[head + a] = x * Math.cos(angle) - y * Math.sin(angle);
+        output[head + b] = x * Math.sin(angle) + y * Math.cos(angle);
+      }
+    }
+    return output;
+  }
+
+  /** best: the largest logit and its row, for each block. */
+  #select(best: Vector): void {
+    let chosen = 0;
+    for (let i = 2; i < best.length; i += 2) if (best[i]! > best[chosen]!) chosen = i;
+    this.#state.token = best[chosen + 1]!;
+    this.#state.position++;
+    this.#state.seqLen++;
+  }
+
+  #read(value: Value): Vector {
+    const data = this.#values.get(value);
+    if (!data) throw new Error(`${value.name} is read before it is written`);
+    return data;
+  }
+}
+
+function blockBest(logits: Vector, rows: number): Vector {
+  const best: number[] = [];
+  for (let start = 0; start < logits.length; start += rows) {
+    const block = logits.subarray(start, start + rows);
+    const max = Math.max(...block);
+    best.push(max, start + block.indexOf(max));
+  }
+  return Float64Array.from(best);
+}
+
+function softmax(scores: readonly number[]): number[] {
+  const max = Math.max(...scores);
+  const terms = scores.map((score) => Math.exp(score - max));
+  const sum = terms.reduce((a, b) => a + b, 0);
+  return terms.map((term) => term / sum);
+}
+
+const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+const add = (a: Vector, b: Vector) => a.map((x, i) => x + b[i]!);
+const siluMul = (gate: Vector, up: Vector) => gate.map((x, i) => (x / (1 + Math.exp(-x))) * up[i]!);
+const concat = (parts: Vector[]) => Float64Array.from(parts.flatMap((part) => [...part]));
+
+/** Between 0.5 and 1.5 for vectors, between -1 and 1 for matrices; the same for the same name and index. */
+function randomRow({ name, rows, cols }: Weight, index: number): Vector {
+  const random = new Random(hash(`${name} ${index}`));
+  const [low, high] = rows === 1 ? [0.5, 1.5] : [-1, 1];
+  return Float64Array.from({ length: cols }, () => random.uniform(low, high));
+}
+
+/** FNV-1a. */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (const char of text) h = Math.imul(h ^ char.charCodeAt(0), 0x01000193);
+  return h;
+}

@@ -1,0 +1,103 @@
+/** Random tensor data of every ggml type: not quantised from anything, but valid blocks with all bit patterns in them. */
+import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import type { Random } from './random.js';
+
+/** The types whose elements stand alone. */
+export type FloatType = 'F32' | 'F16' | 'BF16';
+type BlockType = Exclude<GgmlType, FloatType>;
+
+/** Where a block keeps its f16 scale, and what a block of random bytes with scale 1 dequantises to. */
+interface BlockInfo {
+  readonly scale: number;
+  /** Root mean square of the elements of random blocks whose scale is 1 and whose minimum is `minRatio`. */
+  readonly rms: number;
+  readonly min?: number;
+  /** The minimum to take with scale 1 so that the elements' mean is 0. */
+  readonly minRatio?: number;
+}
+
+/** Root mean square of the integers low..high. */
+function rms(low: number, high: number): number {
+  let sum = 0;
+  for (let i = low; i <= high; i++) sum += i * i;
+  return Math.sqrt(sum / (high - low + 1));
+}
+
+/** Root mean square of scale * q - middle * min, with scale and min from 0..scales-1 and q from 0..2*middle. */
+function rmsWithMin(scales: number, middle: number): number {
+  const scale = rms(0, scales - 1);
+  const mean = (scales - 1) / 2;
+  return Math.sqrt(scale ** 2 * rms(0, 2 * middle) ** 2 + middle ** 2 * scale ** 2 - 2 * middle ** 2 * mean ** 2);
+}
+
+/** Root mean square of q - middle, with q from 0..2*middle. */
+function rmsCentred(middle: number): number {
+  return Math.sqrt(rms(0, 2 * middle) ** 2 - middle ** 2);
+}
+
+const BLOCKS: Record<BlockType, BlockInfo> = {
+  Q4_0: { scale: 0, rms: rms(-8, 7) },
+  Q4_1: { scale: 0, min: 2, minRatio: -7.5, rms: rmsCentred(7.5) },
+  Q5_0: { scale: 0, rms: rms(-16, 15) },
+  Q5_1: { scale: 0, min: 2, minRatio: -15.5, rms: rmsCentred(15.5) },
+  Q8_0: { scale: 0, rms: rms(-128, 127) },
+  Q2_K: { scale: 80, min: 82, minRatio: 1.5, rms: rmsWithMin(16, 1.5) },
+  Q3_K: { scale: 108, rms: rms(-32, 31) * rms(-4, 3) },
+  Q4_K: { scale: 0, min: 2, minRatio: 7.5, rms: rmsWithMin(64, 7.5) },
+  Q5_K: { scale: 0, min: 2, minRatio: 15.5, rms: rmsWithMin(64, 15.5) },
+  Q6_K: { scale: 208, rms: rms(-128, 127) * rms(-32, 31) },
+};
+
+/** The bits of the nearest half. Finite numbers only. */
+export function toHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  const exponent = Math.max(-14, Math.floor(Math.log2(magnitude)));
+  const steps = Math.round(magnitude * 2 ** (10 - exponent));
+  const bits = ((exponent + 14) << 10) + steps;
+  if (!(bits < 0x7c00)) throw new RangeError(`${value} has no finite half`);
+  return sign | bits;
+}
+
+/** Writes one element of a plain type, rounded to nearest. */
+export function writeFloat(data: Buffer, at: number, type: FloatType, value: number): void {
+  if (type === 'F16') {
+    data.writeUInt16LE(toHalf(value), at);
+    return;
+  }
+  const single = Buffer.alloc(4);
+  single.writeFloatLE(value);
+  if (type === 'F32') single.copy(data, at);
+  else data.writeUInt16LE((single.readUInt32LE() + 0x8000) >>> 16, at);
+}
+
+function writeScales(random: Random, block: Buffer, info: BlockInfo, std: number): void {
+  const spread = random.uniform(0.5, 1.5) / Math.sqrt(13 / 12);
+  const scale = ((random.bits() & 1 ? 1 : -1) * spread * std) / info.rms;
+  block.writeUInt16LE(toHalf(scale), info.scale);
+  if (info.min !== undefined) block.writeUInt16LE(toHalf(scale * info.minRatio!), info.min);
+}
+
+function randomBlocks(random: Random, type: BlockType, elements: number, std: number): Buffer {
+  const { blockSize, blockBytes } = GGML_TYPES[type];
+  const data = Buffer.alloc((elements / blockSize) * blockBytes);
+  for (let at = 0; at < data.length; at++) data[at] = random.bits();
+  for (let at = 0; at < data.length; at += blockBytes) {
+    writeScales(random, data.subarray(at, at + blockBytes), BLOCKS[type], std);
+  }
+  return data;
+}
+
+/**
+ * Bytes of `elements` random elements with mean 0 and about the standard deviation asked. F32, F16 and BF16 are normally
+ * distributed; in the block types quants and sub-block scales are uniform and the block's scale varies, with either sign.
+ */
+export function randomTensor(random: Random, type: GgmlType, elements: number, std: number): Buffer {
+  const { blockSize, blockBytes } = GGML_TYPES[type];
+  if (elements % blockSize !== 0) throw new RangeError(`${elements} elements are no whole number of ${type} blocks`);
+  if (type !== 'F32' && type !== 'F16' && type !== 'BF16') return randomBlocks(random, type, elements, std);
+
+  const data = Buffer.alloc(elements * blockBytes);
+  for (let at = 0; at < data.length; at += blockBytes) writeFloat(data, at, type, std * random.normal());
+  return data;
+}

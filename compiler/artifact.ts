@@ -101,7 +101,9 @@ export function readManifest(folder: string): Manifest | undefined {
   if (manifest?.format !== 'realizar-artifact')
     throw new CompileError(`${path}: this is not a manifest of realizar-compile; ${again}`);
   if (manifest.version !== MANIFEST_VERSION)
-    throw new CompileError(`${path}: manifest version ${manifest.version}, this compiler reads ${MANIFEST_VERSION}; ${again}`);
+    throw new CompileError(
+      `${path}: manifest version ${manifest.version}, this compiler reads ${MANIFEST_VERSION}; ${again}`,
+    );
   return manifest;
 }
 

@@ -2,8 +2,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompileOptions, compile, type PlanOptions, planModel } from './compile.js';
 import { CompileError } from './errors.js';
-import { inspectModel } from './model/inspect.js';
 import { readGguf } from './model/gguf.js';
+import { inspectModel } from './model/inspect.js';
 import { renderInspection } from './model/inspect_text.js';
 import { VERSION } from './package.js';
 import { planJson } from './plan/plan.js';
@@ -87,10 +87,17 @@ interface PlanFlags {
 function addPlanOptions(command: Command): void {
   command
     .addOption(
-      new Option('--target <target>', 'what to compile for (default: cuda where nvcc is found)').choices(['cuda', 'host']),
+      new Option('--target <target>', 'what to compile for (default: cuda where nvcc is found)').choices([
+        'cuda',
+        'host',
+      ]),
     )
     .option('--arch <list>', 'GPU architectures, comma separated (default: sm_90a)', (list) => list.split(','))
-    .option('--context <n>', 'positions of the KV cache (default: what the model was trained for, at most 8192)', integer);
+    .option(
+      '--context <n>',
+      'positions of the KV cache (default: what the model was trained for, at most 8192)',
+      integer,
+    );
 }
 
 function planOptions({ target, arch, context }: PlanFlags, otherwise?: 'cuda'): PlanOptions {

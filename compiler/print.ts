@@ -1,7 +1,7 @@
 /** What the commands print for a person. */
 import { relative } from 'node:path';
-import { FILES } from './emit/names.js';
 import type { CompileResult } from './compile.js';
+import { FILES } from './emit/names.js';
 import type { Plan } from './plan/plan.js';
 
 const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -20,7 +20,12 @@ export function bytesText(bytes: number): string {
 function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
-    .map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 

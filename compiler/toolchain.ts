@@ -30,7 +30,10 @@ export function findProgram(name: string, folders: readonly string[] = []): stri
 
 export function findCuda(): Cuda | undefined {
   const homes = [process.env['CUDA_HOME'], process.env['CUDA_PATH'], '/usr/local/cuda'];
-  const nvcc = findProgram('nvcc', homes.filter((home) => home !== undefined && home !== '').map((home) => join(home!, 'bin')));
+  const nvcc = findProgram(
+    'nvcc',
+    homes.filter((home) => home !== undefined && home !== '').map((home) => join(home!, 'bin')),
+  );
   if (nvcc === undefined) return undefined;
   const release = /release (\d+)\.(\d+)/.exec(execFileSync(nvcc, ['--version'], { encoding: 'utf8' }));
   if (release === null) throw new BuildError(`${nvcc} --version does not say its release`);
@@ -47,10 +50,14 @@ export function requireBuildTools(): { cmake: string } {
   const cmake = findProgram('cmake');
   const missing = [
     ...(cmake === undefined ? ['cmake (3.20 or newer)'] : []),
-    ...(['c++', 'g++', 'clang++'].some((name) => findProgram(name)) || process.env['CXX'] ? [] : ['a C++20 compiler (g++ 11 or newer)']),
+    ...(['c++', 'g++', 'clang++'].some((name) => findProgram(name)) || process.env['CXX']
+      ? []
+      : ['a C++20 compiler (g++ 11 or newer)']),
     ...(['make', 'ninja'].some((name) => findProgram(name)) ? [] : ['make or ninja']),
   ];
   if (cmake === undefined || missing.length > 0)
-    throw new BuildError(`cannot build: ${missing.join(' and ')} not found; install it, or stop after emitting with --no-build`);
+    throw new BuildError(
+      `cannot build: ${missing.join(' and ')} not found; install it, or stop after emitting with --no-build`,
+    );
   return { cmake };
 }

@@ -7,21 +7,26 @@ import { emit } from './emit/index.js';
 import { FILES } from './emit/names.js';
 import { CompileError } from './errors.js';
 import { VERSION } from './package.js';
-import { type Plan, PLAN_VERSION } from './plan/plan.js';
+import { PLAN_VERSION, type Plan } from './plan/plan.js';
 
 /** What was checked, a line each. Errors: CompileError that lists everything that is wrong. */
 export function verifyArtifact(folder: string, model?: string): string {
   const manifest = readManifest(folder);
-  if (!manifest) throw new CompileError(`${folder}: no ${FILES.manifest} here; this is not an artifact of realizar-compile`);
+  if (!manifest)
+    throw new CompileError(`${folder}: no ${FILES.manifest} here; this is not an artifact of realizar-compile`);
   const problems = damages(folder, manifest);
   if (manifest.compilerVersion !== VERSION)
     problems.push(`made by realizar-compile ${manifest.compilerVersion}, this is ${VERSION}`);
   if (problems.length === 0) problems.push(...sourceProblems(folder, manifest, model));
   if (problems.length > 0)
-    throw new CompileError(`${folder} is not what it should be:\n${problems.map((p) => `  ${p}`).join('\n')}\ncompile the model again`);
+    throw new CompileError(
+      `${folder} is not what it should be:\n${problems.map((p) => `  ${p}`).join('\n')}\ncompile the model again`,
+    );
   const checked = [
     `${Object.keys(manifest.files).length} files unchanged since ${manifest.library ? 'the build' : 'they were emitted'}`,
-    model === undefined ? 'source is what this compiler emits for its plan' : `source is what this compiler emits for ${model}`,
+    model === undefined
+      ? 'source is what this compiler emits for its plan'
+      : `source is what this compiler emits for ${model}`,
   ];
   return `${folder}: ${checked.join('; ')}\n`;
 }
@@ -42,6 +47,8 @@ function planAgain({ target, archs, contextLength }: Manifest, model: string): P
 function readPlan(folder: string): Plan {
   const plan: Plan = JSON.parse(readFileSync(join(folder, FILES.plan), 'utf8'));
   if (plan.version !== PLAN_VERSION)
-    throw new CompileError(`${folder}: plan version ${plan.version}, this compiler reads ${PLAN_VERSION}; compile the model again`);
+    throw new CompileError(
+      `${folder}: plan version ${plan.version}, this compiler reads ${PLAN_VERSION}; compile the model again`,
+    );
   return plan;
 }

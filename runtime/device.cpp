@@ -87,10 +87,11 @@ DeviceMemory allocate(const OpenDevice& device, uint64_t bytes, const char* what
   size_t free = 0, total = 0;
   if (result != out_of_memory || device.driver->mem_get_info(&free, &total) != 0)
     fail_call(*device.driver, result, "cuMemAlloc", format("%s (%llu bytes)", what, (unsigned long long)bytes));
-  throw Error(REALIZAR_OUT_OF_MEMORY,
-              format("%s needs %llu bytes on %s, which has %zu bytes free of %zu: free memory there or use a "
-                     "larger device",
-                     what, (unsigned long long)bytes, device.name.c_str(), free, total));
+  throw Error(
+      REALIZAR_OUT_OF_MEMORY,
+      format("there is no room for %s on %s: %llu bytes are needed, and %zu of %zu are free; free memory there or "
+             "use a larger device",
+             what, device.name.c_str(), (unsigned long long)bytes, free, total));
 }
 
 PinnedMemory allocate_pinned(const OpenDevice& device, uint64_t bytes, const char* what) {

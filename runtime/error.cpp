@@ -13,6 +13,9 @@ realizar_status status_of(Result result) {
   switch (result) {
     case 2:  // CUDA_ERROR_OUT_OF_MEMORY
       return REALIZAR_OUT_OF_MEMORY;
+    case 34:   // CUDA_ERROR_STUB_LIBRARY
+    case 803:  // CUDA_ERROR_SYSTEM_DRIVER_MISMATCH
+      return REALIZAR_NO_DRIVER;
     case 100:  // CUDA_ERROR_NO_DEVICE
     case 101:  // CUDA_ERROR_INVALID_DEVICE
       return REALIZAR_NO_DEVICE;

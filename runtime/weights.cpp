@@ -34,10 +34,14 @@ class Uploader {
  public:
   Uploader(const OpenDevice& device, const Artifact& artifact, const std::vector<Function>& functions,
            const ModelFile& file, Progress progress, uint64_t piece_bytes)
-      : device_(device), artifact_(artifact), functions_(functions), file_(file), progress_(progress) {
+      : device_(device),
+        artifact_(artifact),
+        functions_(functions),
+        file_(file),
+        progress_(progress),
+        piece_bytes_(piece_bytes) {
     weights_ = allocate(device, artifact.weights_bytes, "the weights");
     const uint64_t pinned = largest_piece(artifact, piece_bytes, false);
-    piece_bytes_ = std::min(piece_bytes, pinned);
     for (Buffer& buffer : buffers_) {
       buffer.memory = allocate_pinned(device, pinned, "a buffer for loading weights");
       buffer.copied = create_event(device, event_disable_timing);
@@ -126,7 +130,7 @@ class Uploader {
   const std::vector<Function>& functions_;
   const ModelFile& file_;
   Progress progress_;
-  uint64_t piece_bytes_ = 0, done_ = 0, total_ = 0;
+  uint64_t piece_bytes_, done_ = 0, total_ = 0;
   unsigned next_ = 0;
   DeviceMemory weights_, staging_;
   Buffer buffers_[2];

@@ -68,7 +68,6 @@ export function bindingFiles(info: BindingInfo): Map<string, string> {
       noLib: true,
       noResolve: true,
     },
-    manipulationSettings: { useTrailingCommas: true },
   });
   writeModule(project, info);
   const emitted = project.emitToMemory().getFiles();
@@ -76,10 +75,7 @@ export function bindingFiles(info: BindingInfo): Map<string, string> {
 }
 
 function writeModule(project: Project, info: BindingInfo): void {
-  const source = project.createSourceFile(
-    FILE,
-    '// Written by realizar-compile: the constants of a compiled model, and open().\n',
-  );
+  const source = project.createSourceFile(FILE);
   source.addImportDeclaration({
     moduleSpecifier: 'realizar-compile',
     namedImports: ['openModel', { name: 'Model', isTypeOnly: true }, { name: 'OpenOptions', isTypeOnly: true }],
@@ -116,14 +112,17 @@ function writeModule(project: Project, info: BindingInfo): void {
     name: 'open',
     parameters: [{ name: 'options', type: 'OpenOptions' }],
     returnType: 'Promise<Model>',
-    statements: "return openModel(new URL('.', import.meta.url), options);",
+    statements: 'return openModel(new URL(".", import.meta.url), options);',
   });
+  source.insertStatements(0, '// Written by realizar-compile: the constants of a compiled model, and open().');
 }
 
 /** A literal of plain ASCII, so that no reader or tool is misled by what a model calls itself. */
 function literal(value: string | number | readonly string[]): string {
-  const escape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return JSON.stringify(value).replace(/[^\x20-\x7e]/g, escape);
+  return JSON.stringify(value).replace(
+    /[^\x20-\x7e]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 function typeOf(value: string | number | readonly string[]): string {

@@ -18,7 +18,10 @@ const LONGEST = 80;
 
 /** A model's name as a file name: letters, digits, dot, dash and underscore, never hidden, never empty. */
 export function fileName(model: string): string {
-  const safe = model.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^[._-]+/, '').slice(0, LONGEST);
+  const safe = model
+    .replace(/[^A-Za-z0-9._-]+/g, '_')
+    .replace(/^[._-]+/, '')
+    .slice(0, LONGEST);
   return safe === '' ? 'model' : safe;
 }
 
@@ -28,7 +31,9 @@ export const libraryFile = (model: string): string => `lib${libraryTarget(model)
 
 /** A TypeScript identifier for a model, camel case: "storyteller-q8_0" gives storytellerQ8_0. */
 export function identifier(model: string): string {
-  const parts = fileName(model).split(/[.-]+/).filter((part) => part !== '');
+  const parts = fileName(model)
+    .split(/[.-]+/)
+    .filter((part) => part !== '');
   const camel = parts.map((part, i) => (i === 0 ? part : part[0]!.toUpperCase() + part.slice(1))).join('');
   return /^[A-Za-z_]/.test(camel) ? camel : `model${camel}`;
 }

@@ -1,6 +1,12 @@
 /** Plan -> plain data for the templates: every decision is made here or before, templates only print. */
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
-import { type AttendConfig, type EmbedConfig, type KernelConfig, type ProjectionConfig, strides } from '../plan/kernels.js';
+import {
+  type AttendConfig,
+  type EmbedConfig,
+  type KernelConfig,
+  type ProjectionConfig,
+  strides,
+} from '../plan/kernels.js';
 import type { Plan, PlannedKernel } from '../plan/plan.js';
 import type { PlannedTensor } from '../plan/weights.js';
 import {
@@ -160,9 +166,7 @@ function fields(config: KernelConfig, symbol: string): string[] {
     case 'attend':
       return attendFields(config, symbol);
     case 'select':
-      return [
-        constant('int', { threads: config.threads, candidates: config.candidates, n_vocab: config.vocabSize }),
-      ];
+      return [constant('int', { threads: config.threads, candidates: config.candidates, n_vocab: config.vocabSize })];
   }
 }
 

@@ -10,13 +10,13 @@
  * - `size`          a value has at least one element; a projection's `best` has 0, because plan/ sizes it
  * - `shape`         operands agree with each other and with the rows and columns of the weights (shapes.ts)
  * - `kv`            each layer's KV cache is appended to by one operation, and attended to by that one or later ones, at
- *                   least one, with rows of the same size; the layers are 0 to n - 1, appended to in that order
+ *                   least one, with rows of the same size; the layers are 0 to n - 1
  * - `select`        the last operation, and no other, selects: from the logits, or from the `best` that the projection
  *                   which writes the logits leaves beside them
  *
  * Of a primitive graph: `primitive`, every operation is a PrimitiveOp. Of a fused graph: `fused`, every one is a FusedOp.
  */
-import { type Resource, reads, writes } from './effects.js';
+import { kvCache, type Resource, reads, writes } from './effects.js';
 import type { FusedOp, Graph, Op, PrimitiveOp, Projection, Value } from './ops.js';
 import { checkShapes } from './shapes.js';
 
@@ -83,24 +83,27 @@ function verifySize(op: Op, value: Value): void {
 }
 
 function verifyKv({ ops }: Graph): void {
-  const rowSize = new Map<Resource, number>();
-  const unread = new Map<Resource, Op>();
+  const appended = new Map<Resource, Op>();
+  const attended = new Set<Resource>();
   for (const op of ops) {
     // Writes first: attend appends to the cache that it attends to.
     for (const cache of writes(op).resources.filter(isKv)) {
-      need(!rowSize.has(cache), op, 'kv', `${cache} is appended to again`);
-      need(cache === `kv.${rowSize.size}`, op, 'kv', `${cache} is appended to as cache number ${rowSize.size}`);
-      rowSize.set(cache, kvRowSize(op));
-      unread.set(cache, op);
+      need(!appended.has(cache), op, 'kv', `${cache} is appended to again`);
+      appended.set(cache, op);
     }
     for (const cache of reads(op).resources.filter(isKv)) {
-      need(rowSize.has(cache), op, 'kv', `${cache} is attended to before it is appended to`);
-      const size = kvRowSize(op);
-      need(rowSize.get(cache) === size, op, 'kv', `rows of ${cache} have ${rowSize.get(cache)} elements, not ${size}`);
-      unread.delete(cache);
+      const append = appended.get(cache);
+      if (!append) throw broken(op, 'kv', `${cache} is attended to before it is appended to`);
+      const [rows, size] = [kvRowSize(append), kvRowSize(op)];
+      need(rows === size, op, 'kv', `rows of ${cache} have ${rows} elements, not ${size}`);
+      attended.add(cache);
     }
   }
-  for (const [cache, op] of unread) need(false, op, 'kv', `nothing attends to ${cache}`);
+  const caches = new Set(Array.from(appended.keys(), (_, layer) => kvCache(layer)));
+  for (const [cache, op] of appended) {
+    need(attended.has(cache), op, 'kv', `nothing attends to ${cache}`);
+    need(caches.has(cache), op, 'kv', `${cache} is not among the first ${caches.size}`);
+  }
 }
 
 const isKv = (resource: Resource) => resource !== 'state';
@@ -124,7 +127,10 @@ function verifySelect({ ops, logits }: Graph): void {
 }
 
 function need(holds: boolean, op: Op, rule: string, detail: string): void {
-  if (holds) return;
+  if (!holds) throw broken(op, rule, detail);
+}
+
+function broken(op: Op, rule: string, detail: string): Error {
   const subject = writes(op).values[0] ?? reads(op).values[0];
-  throw new Error(`IR rule "${rule}" broken by ${op.kind} of ${subject?.name}: ${detail}`);
+  return new Error(`IR rule "${rule}" broken by ${op.kind} of ${subject?.name}: ${detail}`);
 }

@@ -34,7 +34,7 @@ export interface InspectedEntry {
   readonly value: JsonScalar | { readonly length: number; readonly of: string; readonly first: readonly JsonScalar[] };
 }
 
-export interface InspectedTensor {
+interface InspectedTensor {
   readonly name: string;
   readonly type: string;
   readonly shape: readonly number[];
@@ -42,7 +42,7 @@ export interface InspectedTensor {
   readonly bytes: number;
 }
 
-export interface TypeTotal {
+interface TypeTotal {
   readonly type: string;
   readonly tensors: number;
   readonly elements: number;

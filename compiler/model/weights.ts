@@ -9,7 +9,7 @@ import type { TensorInfo } from './tensor_table.js';
 
 type ModelWeights = { readonly [Role in keyof Architecture['model']]: Weight };
 
-export interface BoundWeights {
+interface BoundWeights {
   /** `output` is absent where the file ties it to the token embedding. */
   readonly model: Omit<ModelWeights, 'output'> & { readonly output?: Weight };
   readonly layers: readonly LayerSpec[];

@@ -22,7 +22,7 @@ interface Placed extends BufferRequest {
 /**
  * Places the largest buffer first, each in the tightest gap that buffers alive at the same time leave. Lifetimes are
  * inclusive, so what a node writes never shares bytes with what that node reads. Offsets and totalBytes are multiples
- * of `alignment` (a power of two); the result depends on the requests alone, not on their order.
+ * of `alignment`; the result depends on the requests alone, not on their order.
  */
 export function planBuffers(requests: readonly BufferRequest[], alignment = 256): BufferPlan {
   const placed: Placed[] = [];

@@ -112,7 +112,15 @@ function chooseTiling(segments: readonly SegmentConfig[], cols: number, target: 
   const { groupRows: candidates, warps, slotBytes: wanted } = target.projection;
   const rows = segments.reduce((sum, segment) => sum + segment.rows, 0);
   const groupRows = candidates.find((r) => rows / r >= target.multiprocessors * warps) ?? candidates.at(-1)!;
-  return { groupRows, chunkCols: chunkColumns(segments.flatMap((s) => s.formats), cols, groupRows, wanted) };
+  return {
+    groupRows,
+    chunkCols: chunkColumns(
+      segments.flatMap((s) => s.formats),
+      cols,
+      groupRows,
+      wanted,
+    ),
+  };
 }
 
 /** Equal chunks of whole 256-column blocks, as many as bring the widest format's slot near the wanted size. */
@@ -152,7 +160,9 @@ function ringDepth(config: ProjectionConfig, target: Target): number {
   const { chunks } = chunkShape(config);
   const groups = config.segments.reduce((sum, { rows }) => sum + Math.ceil(rows / config.groupRows), 0);
   const slotsOfWarp =
-    Math.ceil(groups / config.blocks / config.warps) * chunks * Math.max(...config.segments.map((s) => s.formats.length));
+    Math.ceil(groups / config.blocks / config.warps) *
+    chunks *
+    Math.max(...config.segments.map((s) => s.formats.length));
   const wanted = Math.max(2, Math.floor(target.projection.ringBytes / (config.warps * slot)));
   let ring = Math.max(1, Math.min(wanted, slotsOfWarp));
   while (ring > 1 && projectionShared({ ...config, ring }) > target.sharedBudget) ring--;

@@ -2,11 +2,12 @@
 import { CompileError } from '../errors.js';
 import { reads, writes } from '../ir/effects.js';
 import type { Attend, Embed, FusedOp, Graph, Projection, Value } from '../ir/ops.js';
+import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
 import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
 import { type EdgeNode, type Interval, planEdges } from './edges.js';
-import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import { roundUp } from './formats.js';
+import { KernelTable } from './kernel_table.js';
 import {
   type AttendConfig,
   attendConfig,
@@ -16,11 +17,10 @@ import {
   type KernelConfig,
   kvRow,
   launchOf,
-  partialSize,
   type ProjectionConfig,
+  partialSize,
   projectionConfig,
 } from './kernels.js';
-import { KernelTable } from './kernel_table.js';
 import { PLAN_VERSION, type Plan, type PlannedArgument, type PlannedNode, verifyPlan } from './plan.js';
 import type { Target } from './target.js';
 import { WeightPlanner } from './weights.js';
@@ -174,9 +174,9 @@ class Lowering {
       uses.set(name, { bytes, firstUse: known?.firstUse ?? node, lastUse: node });
     };
     for (const [index, { op, config }] of this.#lowered.entries()) {
-      for (const value of [...reads(op).values, ...writes(op).values])
-        use(value.name, this.#valueBytes(value), index);
-      if (config.kind === 'attend' && partialSize(config) > 0) use(partialName(op as Attend), 4 * partialSize(config), index);
+      for (const value of [...reads(op).values, ...writes(op).values]) use(value.name, this.#valueBytes(value), index);
+      if (config.kind === 'attend' && partialSize(config) > 0)
+        use(partialName(op as Attend), 4 * partialSize(config), index);
     }
     // The host reads the logits when the graph has ended.
     use(this.graph.logits.name, this.#valueBytes(this.graph.logits), this.#lowered.length - 1);
@@ -218,7 +218,11 @@ class Lowering {
       v ? { name, region: 'arena', offset: placed.offsets.get(v.name)! } : none(name);
     const vector = (name: string, w: Weight | undefined): PlannedArgument =>
       w ? { name, region: 'weights', offset: this.#weights.vector(w) } : none(name);
-    const weights = (): PlannedArgument => ({ name: 'weights', region: 'weights', offset: this.#weightStarts.get(op)! });
+    const weights = (): PlannedArgument => ({
+      name: 'weights',
+      region: 'weights',
+      offset: this.#weightStarts.get(op)!,
+    });
     const state: PlannedArgument = { name: 'state', region: 'state', offset: 0 };
     switch (op.kind) {
       case 'embed':
@@ -247,9 +251,7 @@ class Lowering {
           { name: 'values', region: 'kv_cache', offset: start + this.#kvLayerBytes },
           state,
           { name: 'counters', region: 'state', offset: STATE_COUNTERS_OFFSET },
-          splits
-            ? { name: 'partial', region: 'arena', offset: placed.offsets.get(partialName(op))! }
-            : none('partial'),
+          splits ? { name: 'partial', region: 'arena', offset: placed.offsets.get(partialName(op))! } : none('partial'),
           value('output', op.output),
         ];
       }

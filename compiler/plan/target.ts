@@ -50,8 +50,11 @@ const GPUS: Record<string, Gpu> = {
 export function cudaTarget(archs: readonly string[]): Target {
   for (const arch of archs)
     if (!Object.hasOwn(GPUS, arch))
-      throw new CompileError(`unknown GPU architecture ${JSON.stringify(arch)}; known are ${Object.keys(GPUS).join(', ')}`);
-  if (new Set(archs).size !== archs.length) throw new CompileError(`an architecture is named twice: ${archs.join(',')}`);
+      throw new CompileError(
+        `unknown GPU architecture ${JSON.stringify(arch)}; known are ${Object.keys(GPUS).join(', ')}`,
+      );
+  if (new Set(archs).size !== archs.length)
+    throw new CompileError(`an architecture is named twice: ${archs.join(',')}`);
   const first = archs[0];
   if (first === undefined) throw new CompileError('no GPU architecture named; try --arch sm_90a');
   const sharedBytes = Math.min(...archs.map((arch) => GPUS[arch]!.sharedKiB)) * 1024;

@@ -110,7 +110,10 @@ export class WeightPlanner {
     return offset;
   }
 
-  #add(weight: Weight, place: Omit<PlannedTensor, 'name' | 'type' | 'rows' | 'cols' | 'fileOffset' | 'fileBytes'>): void {
+  #add(
+    weight: Weight,
+    place: Omit<PlannedTensor, 'name' | 'type' | 'rows' | 'cols' | 'fileOffset' | 'fileBytes'>,
+  ): void {
     if (this.#tensors.has(weight.name)) throw new Error(`${weight.name} is placed twice`);
     const { name, type, rows, cols, offset, bytes } = weight;
     this.#tensors.set(name, { name, type, rows, cols, fileOffset: offset, fileBytes: bytes, ...place });

@@ -23,7 +23,7 @@ export async function findLibrary(directory: string): Promise<string> {
   const library =
     typeof manifest === 'object' && manifest !== null && 'library' in manifest ? manifest.library : undefined;
   if (typeof library !== 'string' || library === '' || library.includes('\0'))
-    throw failure('BAD_ARTIFACT', `${path}: "library" must name the compiled library; ${COMPILE_AGAIN}`);
+    throw failure('BAD_ARTIFACT', `${path} names no library, as after --no-build; ${COMPILE_AGAIN}`);
   const inside = relative(root, resolve(root, library));
   if (isAbsolute(library) || inside === '..' || inside.startsWith(`..${sep}`))
     throw failure('BAD_ARTIFACT', `${path}: "library" must be inside the artifact, got ${JSON.stringify(library)}`);

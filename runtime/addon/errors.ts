@@ -4,7 +4,7 @@ export class RealizarError extends Error {
   constructor(
     /** `realizar_status` of realizar.h (positive), or a status of the addon itself (negative). */
     readonly status: number,
-    /** The status in words: `INVALID_ARGUMENT`, `NO_DRIVER`, `CONTEXT_FULL`, ...; the addon's own are {@link STATUS}. */
+    /** realizar.h's name without `REALIZAR_`: `NO_DRIVER`, ...; or `BAD_ARTIFACT`, `CLOSED`, `NOT_BUILT`. */
     readonly statusName: string,
     message: string,
   ) {
@@ -13,7 +13,7 @@ export class RealizarError extends Error {
 }
 
 /** What the addon reports without asking the compiled library. */
-export const STATUS = {
+const STATUS = {
   INVALID_ARGUMENT: 1,
   /** The artifact directory, its manifest or its library is missing, damaged or of another version. */
   BAD_ARTIFACT: -1,
@@ -33,7 +33,7 @@ export async function typed<T>(call: Promise<T>): Promise<T> {
     return await call;
   } catch (error) {
     if (error instanceof Error && 'status' in error && 'statusName' in error)
-      throw new RealizarError(Number(error.status), String(error.statusName), error.message);
+      throw new RealizarError(Number(error.status), String(error.statusName).replace(/^REALIZAR_/, ''), error.message);
     throw error;
   }
 }

@@ -1,6 +1,5 @@
 // A library built by realizar-compile, opened at run time: the C ABI of realizar.h as a table of functions.
 #pragma once
-#include <stdexcept>
 #include <string>
 
 #include "realizar.h"

@@ -22,7 +22,8 @@ export class Model {
   /** @internal Models come from openModel. */
   constructor(native: NativeModel) {
     this.#native = native;
-    this.info = Object.freeze(native.info());
+    const info = native.info();
+    this.info = Object.freeze({ ...info, gpuArchs: info.gpuArchs.split(',').filter((arch) => arch !== '') });
     this.deviceName = native.deviceName();
   }
 

@@ -7,8 +7,8 @@ export interface ModelInfo {
   readonly name: string;
   readonly architecture: string;
   readonly target: 'cuda' | 'host';
-  /** Comma separated, "sm_90a"; empty for the host target. */
-  readonly gpuArchs: string;
+  /** GPU architectures with machine code in the library; none for the host target. */
+  readonly gpuArchs: readonly string[];
   readonly vocabSize: number;
   /** Positions of one session. */
   readonly contextLength: number;
@@ -47,7 +47,8 @@ export interface NativeAddon {
 }
 
 export interface NativeModel {
-  info(): ModelInfo;
+  /** gpuArchs: comma separated. */
+  info(): Omit<ModelInfo, 'gpuArchs'> & { readonly gpuArchs: string };
   deviceName(): string;
   openSession(): Promise<NativeSession>;
   close(): Promise<void>;

@@ -33,6 +33,7 @@ static_assert(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR == attribute_compute_
 static_assert(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR == attribute_compute_capability_minor);
 static_assert(CU_STREAM_NON_BLOCKING == stream_non_blocking);
 static_assert(CU_EVENT_DEFAULT == event_default && CU_EVENT_DISABLE_TIMING == event_disable_timing);
+static_assert(CUDA_ERROR_STUB_LIBRARY == 34 && CUDA_ERROR_SYSTEM_DRIVER_MISMATCH == 803);
 static_assert(CUDA_ERROR_OUT_OF_MEMORY == 2 && CUDA_ERROR_NO_DEVICE == 100 && CUDA_ERROR_INVALID_DEVICE == 101 &&
               CUDA_ERROR_NO_BINARY_FOR_GPU == 209);
 

@@ -11,7 +11,10 @@ struct HostKernel {
 };
 
 // A row of that table; a kernel and its argument struct.
-#define REALIZAR_HOST_KERNEL(symbol, Args) {#symbol, symbol, sizeof(Args)}
+#define REALIZAR_HOST_KERNEL(symbol, Args) \
+  {                                        \
+#symbol, symbol, sizeof(Args)          \
+  }
 
 // For tests: what the host driver has given out and not got back. Allocations, modules, streams, events, graphs,
 // instantiated graphs, and retained contexts.

@@ -32,8 +32,9 @@ struct OpaqueGraphExec {
   explicit OpaqueGraphExec(const OpaqueGraph& graph);
 
   // Runs every node. A node with a programmatic edge from P is started (all its threads run up to grid_wait) before the
-  // part of P after its own grid_wait runs: in a chain, start 0, start 1, finish 0, start 2, finish 1, ... With a seed,
-  // independent nodes are permuted and nodes are started two edges ahead. Throws Failure.
+  // part of P after its own grid_wait runs, which is all of P if no programmatic edge leads to it. In a chain: start 0,
+  // start 1, finish 0, start 2, finish 1, ... With a seed, independent nodes are permuted and nodes are started two
+  // edges ahead. Throws Failure.
   void run(sim::Pool& pool, const sim::DeviceMemory& memory, uint32_t seed) const;
 
   // Node indices so that each comes after its predecessors; with a seed, one of the possible orders.

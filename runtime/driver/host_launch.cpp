@@ -40,7 +40,7 @@ void launch_kernel(Function function, Dim3 grid, Dim3 block, unsigned shared_byt
   const KernelCall call(function_of(function), grid, block, shared_bytes, params);
   const sim::Launch launch = call.launch(host().memory, call.describe(), false, host().order_seed);
   sim::Grid running(launch, host().pool);
-  running.start();
+  running.finish();
   if (!running.error().empty()) fail(launch_failed, running.error());
 }
 

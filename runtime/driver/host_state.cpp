@@ -108,8 +108,8 @@ void check_stream(Stream stream) {
 
 void check_device_range(DevicePtr memory, size_t bytes) {
   if (bytes && !host().memory.contains((const void*)memory, bytes))
-    fail(invalid_value, std::to_string(bytes) + " bytes at " + hex(memory) +
-                            " are not inside one allocation of device memory");
+    fail(invalid_value,
+         std::to_string(bytes) + " bytes at " + hex(memory) + " are not inside one allocation of device memory");
 }
 
 OpaqueFunction& function_of(Function function) {

@@ -32,8 +32,9 @@ std::vector<uint16_t> shuffled_threads(Block& block) {
 
 }  // namespace
 
-Block::Block(const Launch& launch, int index)
+Block::Block(const Launch& launch, int index, Stacks& stacks)
     : launch(launch),
+      stacks(stacks),
       index(index),
       n_threads(launch.threads),
       grid_open(!launch.must_wait),
@@ -41,7 +42,6 @@ Block::Block(const Launch& launch, int index)
       warps(size_t(launch.threads + warp_lanes - 1) / warp_lanes),
       random_state((uint64_t(launch.seed) << 32 | uint32_t(index)) * 0x9e3779b97f4a7c15) {
   if (permuted) thread_order = shuffled_threads(*this);
-  fibers.reserve(size_t(n_threads));
   // Exactly as large as asked, so that AddressSanitizer sees what runs over it.
   void* memory = nullptr;
   if (posix_memalign(&memory, 128, launch.shared_bytes)) throw std::bad_alloc();
@@ -50,7 +50,7 @@ Block::Block(const Launch& launch, int index)
 }
 
 Block::~Block() {
-  for (Fiber* fiber : fibers) worker->give_back(fiber);
+  stacks.give_back(fibers);
   free(shared);
 }
 
@@ -76,13 +76,14 @@ Fiber* Block::next() {
       for (uint32_t skip = random() % 8; skip; skip--) ready.push(ready.pop());
   }
   if (ready.head) return ready.pop();
-  if (n_started == n_threads || !error.empty()) return &worker->main;
-  Fiber* fiber = worker->take();
-  if (!fiber) {
+  if (n_started == n_threads || !error.empty()) return &main;
+  if (n_fibers_used == fibers.size()) stacks.take(warp_lanes, fibers);
+  if (n_fibers_used == fibers.size()) {
     set_error(-1, "no memory for another thread's stack");
-    return &worker->main;
+    return &main;
   }
-  fibers.push_back(fiber);
+  Fiber* fiber = fibers[n_fibers_used++];
+  prepare(fiber);
   begin_thread(fiber);
   return fiber;
 }
@@ -96,13 +97,12 @@ bool Block::end_thread(Fiber* fiber) {
   return begin_thread(fiber);
 }
 
-void Block::run(Worker& on) {
-  worker = &on;
+void Block::run() {
   do {
     while (error.empty()) {
       Fiber* fiber = next();
-      if (fiber == &worker->main) break;
-      switch_fibers(&worker->main, fiber);
+      if (fiber == &main) break;
+      switch_fibers(&main, fiber);
     }
   } while (error.empty() && deliver_copy());
   if (error.empty()) check_stopped();
@@ -124,8 +124,10 @@ void Block::set_error(int thread, const char* text) {
 void Block::check_stopped() {
   char text[300];
   if (ended()) {
-    if (copies.empty()) return;
-    snprintf(text, sizeof text, "ended while %zu bulk copies into its shared memory were under way", copies.size());
+    const auto unseen = std::ranges::count_if(
+        barriers, [](const Barrier& barrier) { return barrier.expected_bytes || !barrier.observed; });
+    if (!unseen) return;
+    snprintf(text, sizeof text, "ended before anybody waited for the last copies to %d of its barriers", int(unseen));
   } else {
     if (!grid_open && at_grid_wait.count) return;
     int in_exchange = 0, at_barrier = 0;
@@ -148,7 +150,7 @@ void fail(const char* format, ...) {
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
   block.set_error(self->thread, text);
-  switch_for_good(self, &block.worker->main);
+  switch_for_good(self, &block.main);
 }
 
 void fail_early_load() {

@@ -23,9 +23,9 @@
 namespace realizar::sim {
 
 class DeviceMemory;
+class Stacks;
 struct Block;
 struct Mbarrier;
-struct Worker;
 
 constexpr int warp_lanes = 32;
 
@@ -126,12 +126,12 @@ struct Copy {
 };
 
 struct Block {
-  Block(const Launch& launch, int index);
+  Block(const Launch& launch, int index, Stacks& stacks);
   ~Block();
   Block(const Block&) = delete;
 
   // Lets every thread run until it ends or waits for what only other grids can give.
-  void run(Worker& on);
+  void run();
   // The grids before this one are complete: lets threads past grid_wait.
   void open_grid();
   bool ended() const { return n_ended == n_threads; }
@@ -147,7 +147,8 @@ struct Block {
   uint32_t random();
 
   const Launch& launch;
-  Worker* worker = nullptr;  // that runs it, or did last
+  Stacks& stacks;
+  Fiber main;  // the stack of the OS thread that is in run
   const int index, n_threads;
   char* shared = nullptr;
   int n_started = 0, n_ended = 0;
@@ -159,7 +160,8 @@ struct Block {
   std::vector<Copy> copies;
   std::unique_ptr<char[]> staged;      // what the copies read when they were issued, at their offsets
   std::vector<uint16_t> thread_order;  // when permuted
-  std::vector<Fiber*> fibers;          // all that it has taken from workers
+  std::vector<Fiber*> fibers;          // all that it has taken from `stacks`
+  size_t n_fibers_used = 0;
   uint64_t random_state;
   std::string error;  // the first; empty if there is none
 };
@@ -281,9 +283,17 @@ struct Mbarrier {
 void bulk_copy(void* to, const void* from, int bytes, Mbarrier& done);
 
 // ------------------------------------------------------------------ number formats
+#if defined(__aarch64__)
+using NativeHalf = __fp16;
+#define REALIZAR_SIM_NATIVE_HALF 1
+#elif defined(__F16C__) && defined(__FLT16_MAX__)
+using NativeHalf = _Float16;
+#define REALIZAR_SIM_NATIVE_HALF 1
+#endif
+
 inline float half_to_float(uint16_t half) {
-#if defined(__F16C__) || defined(__aarch64__)
-  _Float16 value;
+#ifdef REALIZAR_SIM_NATIVE_HALF
+  NativeHalf value;
   memcpy(&value, &half, sizeof value);
   return float(value);
 #else
@@ -310,8 +320,8 @@ inline float half_to_float(uint16_t half) {
 
 // Rounds to nearest, ties to even.
 inline uint16_t float_to_half(float value) {
-#if defined(__F16C__) || defined(__aarch64__)
-  const _Float16 half = _Float16(value);
+#ifdef REALIZAR_SIM_NATIVE_HALF
+  const NativeHalf half = NativeHalf(value);
   uint16_t bits;
   memcpy(&bits, &half, sizeof bits);
   return bits;

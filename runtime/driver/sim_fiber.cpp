@@ -114,25 +114,36 @@ Fiber* map_fiber(size_t index) {
 
 }  // namespace
 
-Worker::~Worker() {
-  for (Fiber* fiber : idle) munmap((char*)(fiber + 1) - stack_span, stack_span);
+Stacks::~Stacks() {
+  for (Fiber* fiber : idle_) munmap((char*)(fiber + 1) - stack_span, stack_span);
 }
 
-Fiber* Worker::take() {
-  if (idle.empty()) {
-    Fiber* fiber = map_fiber(n_mapped);
-    if (!fiber) return nullptr;
-    n_mapped++;
-    idle.push_back(fiber);
+void Stacks::take(size_t n, std::vector<Fiber*>& to) {
+  const std::lock_guard lock(mutex_);
+  for (; n; n--) {
+    if (idle_.empty()) {
+      Fiber* fiber = map_fiber(n_mapped_);
+      if (!fiber) return;
+      n_mapped_++;
+      idle_.push_back(fiber);
+    }
+    to.push_back(idle_.back());
+    idle_.pop_back();
   }
-  Fiber* fiber = idle.back();
-  idle.pop_back();
+}
+
+void Stacks::give_back(std::vector<Fiber*>& from) {
+  const std::lock_guard lock(mutex_);
+  idle_.insert(idle_.end(), from.rbegin(), from.rend());
+  from.clear();
+}
+
+void prepare(Fiber* fiber) {
 #ifdef REALIZAR_SIM_ASAN
   __asan_unpoison_memory_region(fiber->stack, fiber->stack_bytes);
   fiber->fake_stack = nullptr;
 #endif
   fiber->stack_pointer = first_frame(fiber->stack + fiber->stack_bytes);
-  return fiber;
 }
 
 #ifdef REALIZAR_SIM_ASAN

@@ -1,26 +1,33 @@
-// Stacks for simulated threads, and the OS threads that run them.
+// Stacks for simulated threads, and the switches between them.
 #pragma once
+#include <mutex>
 #include <vector>
 
 #include "sim.h"
 
 namespace realizar::sim {
 
-// What one OS thread needs to run blocks, one at a time.
-struct Worker {
-  Fiber main;  // the OS thread's own stack: where Block::run is
-  std::vector<Fiber*> idle;
-  size_t n_mapped = 0;
+// All stacks that simulated threads have needed so far. A block takes them many at a time and gives all back in the
+// end.
+class Stacks {
+ public:
+  Stacks() = default;
+  ~Stacks();
+  Stacks(const Stacks&) = delete;
 
-  Worker() = default;
-  ~Worker();
-  Worker(const Worker&) = delete;
+  // Adds n fibers to `to`, or as many as there is memory for.
+  void take(size_t n, std::vector<Fiber*>& to);
+  // Empties `from`, whatever is on the stacks.
+  void give_back(std::vector<Fiber*>& from);
 
-  // A fiber that runs fiber_main on an empty stack; null if there is no memory for it.
-  Fiber* take();
-  // The fiber's stack is free again, whatever is on it.
-  void give_back(Fiber* fiber) { idle.push_back(fiber); }
+ private:
+  std::mutex mutex_;
+  std::vector<Fiber*> idle_;
+  size_t n_mapped_ = 0;
 };
+
+// Makes a fiber's next switch to it enter fiber_main, on an empty stack.
+void prepare(Fiber* fiber);
 
 // Runs threads of its block until none is left to begin.
 [[noreturn]] void fiber_main();

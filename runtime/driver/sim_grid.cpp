@@ -16,20 +16,16 @@ Grid::Grid(const Launch& launch, Pool& pool)
 }
 
 void Grid::step(bool open) {
-  pool_.run(order_.size(), [&](size_t position, Worker& worker) {
-    if (position < failed_position_.load(std::memory_order_relaxed)) run_block(position, open, worker);
+  pool_.run(order_.size(), [&](size_t position) {
+    if (position < failed_position_.load(std::memory_order_relaxed)) run_block(position, open);
   });
 }
 
-void Grid::run_block(size_t position, bool open, Worker& worker) try {
+void Grid::run_block(size_t position, bool open) try {
   std::unique_ptr<Block>& block = blocks_[position];
-  if (!open)
-    block = std::make_unique<Block>(launch_, order_[position]);
-  else if (!block)
-    return;
-  else
-    block->open_grid();
-  block->run(worker);
+  if (!block) block = std::make_unique<Block>(launch_, order_[position], pool_.stacks());
+  if (open) block->open_grid();
+  block->run();
   if (!block->error.empty()) report(position, block->error);
   if (block->ended()) block.reset();
 } catch (const std::bad_alloc&) {

@@ -15,16 +15,19 @@ class Grid {
   // `launch` and `pool` outlive the grid.
   Grid(const Launch& launch, Pool& pool);
 
-  // Runs every thread up to grid_wait, or to its end where grid_wait has nothing to wait for.
-  void start() { step(false); }
-  // After start, when the grids before this one are complete: runs every thread to its end.
+  // Runs every thread up to grid_wait. Nothing, if that has nothing to wait for: then all of it may come after whatever
+  // the nodes after it do before their own grid_wait.
+  void start() {
+    if (launch_.must_wait) step(false);
+  }
+  // When the grids before this one are complete: runs every thread to its end.
   void finish() { step(true); }
   // What went wrong, in the first block (in the order of execution) where something did; empty if nothing has.
   const std::string& error() const { return error_; }
 
  private:
   void step(bool open);
-  void run_block(size_t position, bool open, Worker& worker);
+  void run_block(size_t position, bool open);
   void report(size_t position, const std::string& error);
 
   const Launch& launch_;

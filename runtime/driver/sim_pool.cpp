@@ -26,10 +26,7 @@ void wait_for(std::mutex& mutex, std::condition_variable& changed, Condition con
 
 }  // namespace
 
-Pool::Pool() {
-  for (size_t i = 0; i < std::max(1u, std::thread::hardware_concurrency()); i++)
-    workers_.push_back(std::make_unique<Worker>());
-}
+Pool::Pool() : size_(std::max(1u, std::thread::hardware_concurrency())) {}
 
 Pool::~Pool() {
   {
@@ -50,33 +47,30 @@ bool Pool::claim(size_t& part, const Job*& job) {
   return true;
 }
 
-void Pool::work(Worker& worker) {
+void Pool::work() {
   size_t part;
   const Job* job;
   while (claim(part, job)) {
     const size_t n = n_;
-    (*job)(part, worker);
+    (*job)(part);
     if (n_done_.fetch_add(1, std::memory_order_acq_rel) + 1 < n) continue;
     const std::lock_guard lock(mutex_);
     done_.notify_one();
   }
 }
 
-void Pool::serve(Worker& worker) {
+void Pool::serve() {
   uint32_t seen = 0;
   for (;;) {
     wait_for(mutex_, posted_, [&] { return stopping_ || job_number() != seen; });
     if (stopping_) return;
     seen = job_number();
-    work(worker);
+    work();
   }
 }
 
 void Pool::run(size_t n, const Job& job) {
-  while (threads_.size() + 1 < std::min(n, size())) {
-    Worker& worker = *workers_[threads_.size() + 1];
-    threads_.emplace_back([this, &worker] { serve(worker); });
-  }
+  while (threads_.size() + 1 < std::min(n, size())) threads_.emplace_back([this] { serve(); });
   {
     const std::lock_guard lock(mutex_);
     const uint64_t number = job_number();
@@ -87,7 +81,7 @@ void Pool::run(size_t n, const Job& job) {
     next_ = (number + 1) << 32;
   }
   if (n > 1) posted_.notify_all();
-  work(*workers_[0]);
+  work();
   wait_for(mutex_, done_, [&] { return n_done_ == n; });
 }
 

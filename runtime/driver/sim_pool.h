@@ -3,7 +3,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -12,28 +11,30 @@
 
 namespace realizar::sim {
 
-// As many workers as the machine runs threads at once. Worker 0 is the calling thread, so a job never waits for a
-// thread to wake up: whoever is awake takes the next part. The other threads start when first useful and stay awake for
-// some microseconds after a job, because the next node of a graph is that near.
+// As many OS threads as the machine runs at once. One is the calling thread, so a job never waits for another to wake
+// up: whoever is awake takes the next part. The others start when first useful and stay awake for some microseconds
+// after a job, because the next node of a graph is that near.
 class Pool {
  public:
-  using Job = std::function<void(size_t part, Worker& worker)>;
+  using Job = std::function<void(size_t part)>;
 
   Pool();
   ~Pool();
 
-  size_t size() const { return workers_.size(); }
+  size_t size() const { return size_; }
   // Calls job for each part below n, beginning in order, and waits for all. One caller at a time. The job throws
   // nothing; run throws std::system_error where a thread cannot be started.
   void run(size_t n, const Job& job);
+  Stacks& stacks() { return stacks_; }
 
  private:
   bool claim(size_t& part, const Job*& job);
-  void work(Worker& worker);
-  void serve(Worker& worker);
+  void work();
+  void serve();
   uint32_t job_number() const { return uint32_t(next_.load(std::memory_order_acquire) >> 32); }
 
-  std::vector<std::unique_ptr<Worker>> workers_;
+  const size_t size_;
+  Stacks stacks_;
   std::vector<std::thread> threads_;
 
   // The high half of next_ numbers the job, the low half is its next part. A thread that wakes up late takes a part of

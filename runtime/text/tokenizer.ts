@@ -3,12 +3,15 @@ import { Tokenizer as Definition } from '@huggingface/tokenizers';
 import type { GgufFile } from '../../compiler/model/gguf.js';
 import { readVocabulary } from './byte_level_bpe.js';
 
+// Models end documents and turns with tokens that their metadata may not name; llama.cpp knows them by their text, too.
+const END_TEXTS = ['<|endoftext|>', '<|end_of_text|>', '<|im_end|>', '<|eot_id|>', '<|eom_id|>', '<|end|>'];
+
 export class Tokenizer {
   readonly #tokenizer: Definition;
   readonly #vocabSize: number;
   readonly #before: readonly number[];
   readonly #after: readonly number[];
-  readonly #ends: ReadonlySet<number>;
+  readonly #ends: ReadonlySet<number | undefined>;
 
   /** Errors: UnsupportedError for another kind of vocabulary, ModelFileError for damaged metadata. */
   constructor(file: GgufFile) {
@@ -20,7 +23,8 @@ export class Tokenizer {
     this.#vocabSize = tokens.length;
     this.#before = (metadata.getBool('tokenizer.ggml.add_bos_token') ?? addBos) ? [needed('bos')] : [];
     this.#after = metadata.getBool('tokenizer.ggml.add_eos_token') ? [needed('eos')] : [];
-    this.#ends = new Set(['eos', 'eot', 'eom'].map(tokenId).filter((id) => id !== undefined));
+    const ends = [...['eos', 'eot', 'eom'].map(tokenId), ...END_TEXTS.map((text) => tokens.indexOf(text))];
+    this.#ends = new Set(ends.filter((id) => id !== -1));
   }
 
   /**
@@ -40,7 +44,7 @@ export class Tokenizer {
     return this.#tokenizer.decode([...ids], { skip_special_tokens: options.skipControl ?? false });
   }
 
-  /** The model ends its text with this token. */
+  /** The model ends a text or a turn with this token. */
   isEnd(id: number): boolean {
     return this.#ends.has(id);
   }

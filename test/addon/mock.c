@@ -36,7 +36,7 @@ struct realizar_session {
 
 static const realizar_info info = {
     .abi_version = MOCK_ABI_VERSION, .compiler_version = "0.0.0", .name = "mock", .architecture = "none",
-    .target = "host", .gpu_archs = "", .n_vocab = N_VOCAB, .n_ctx = N_CTX, .n_embd = 8, .n_layer = 1, .n_head = 2,
+    .target = "host", .gpu_archs = "sm_1,sm_2", .n_vocab = N_VOCAB, .n_ctx = N_CTX, .n_embd = 8, .n_layer = 1, .n_head = 2,
     .n_head_kv = 1, .head_size = 4, .n_node = N_NODE, .weights_bytes = 1ull << 40, .kv_cache_bytes = 64,
     .arena_bytes = 32, .file_bytes = 3, .header_sha256 = "00ff", .token_read_bytes = 5, .kv_row_bytes = 2};
 static _Thread_local char error[256];
@@ -83,7 +83,7 @@ static int leave(realizar_session* s, const char* call, int status) {
 
 const realizar_info* realizar_get_info(void) { return &info; }
 const char* realizar_last_error(void) { return error; }
-const char* realizar_status_name(int status) { return status == REALIZAR_DRIVER ? "DRIVER" : "OTHER"; }
+const char* realizar_status_name(int status) { return status == REALIZAR_DRIVER ? "REALIZAR_DRIVER" : "REALIZAR_OTHER"; }
 void realizar_free(void* memory) { free(memory); }
 const char* realizar_model_device_name(const realizar_model* m) { return m->state == ALIVE ? "mock device" : "dead"; }
 

@@ -26,7 +26,7 @@ describe('openModel', () => {
       name: 'mock',
       architecture: 'none',
       target: 'host',
-      gpuArchs: '',
+      gpuArchs: ['sm_1', 'sm_2'],
       vocabSize: 16,
       contextLength: 32,
       embeddingLength: 8,
@@ -92,9 +92,9 @@ describe('a directory that is no artifact', () => {
   it('is missing, or holds no readable manifest', async () => {
     await expectBad('/nowhere', /\/nowhere\/manifest\.json/);
     await expectBad(manifest('{"library"'), /manifest\.json: not JSON/);
-    await expectBad(manifest('null'), /"library" must name/);
-    await expectBad(manifest([]), /"library" must name/);
-    await expectBad(manifest({ library: 7 }), /"library" must name/);
+    await expectBad(manifest('null'), /names no library/);
+    await expectBad(manifest([]), /names no library/);
+    await expectBad(manifest({ library: 7 }), /names no library/);
   });
 
   it('names a library outside itself, or none that is there', async () => {

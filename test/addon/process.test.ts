@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { buildAddon, buildArtifact, installPackage, runNode, Script, temporaryDirectory } from './support.js';
 
@@ -37,15 +39,11 @@ describe('a process that uses the installed package', () => {
 
   it('may use it from several worker threads, and stop one while a step is running', () => {
     const script = new Script('slow step 300');
-    const worker = JSON.stringify(`${prologue(script)} await session.step(1);`);
+    writeFileSync(join(project, 'worker.mjs'), `${prologue(script)} await session.step(1);`);
     const out = runNode(
       project,
       `import { Worker } from 'node:worker_threads';
-       const url = new URL('data:text/javascript,' + encodeURIComponent('import ' + JSON.stringify(import.meta.resolve('./worker.mjs'))));
-       import { writeFileSync } from 'node:fs';
-       writeFileSync('worker.mjs', ${worker});
-       const run = () => new Worker(url);
-       const [stopped, whole] = [run(), run()];
+       const [stopped, whole] = [new Worker('./worker.mjs'), new Worker('./worker.mjs')];
        setTimeout(() => stopped.terminate(), 150);
        whole.on('exit', (code) => console.log('worker ended', code));`,
     );

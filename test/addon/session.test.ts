@@ -108,16 +108,16 @@ describe('a session', () => {
     const timer = setInterval(() => ticks++, 10);
     await session.step(1, { mode: 'eager' });
     clearInterval(timer);
-    expect(ticks).toBeGreaterThan(5);
+    expect(ticks).toBeGreaterThan(2);
   });
 
   it('shares its model with others that run at the same time', async () => {
     const script = new Script('slow step 200');
     const model = await open(script);
     const sessions = await Promise.all([model.createSession(), model.createSession()]);
-    const before = performance.now();
     await Promise.all(sessions.map((session, i) => session.step(i, { mode: 'eager' })));
-    expect(performance.now() - before).toBeLessThan(390);
+    const steps = script.calls().filter((line) => line.startsWith('step'));
+    expect(steps).toEqual(['step begins', 'step begins', 'step ends', 'step ends']);
     expect(await sessions[0].greedy()).toBe(next(0, 0));
     expect(await sessions[1].greedy()).toBe(next(1, 0));
     expect(script.calls().join()).not.toContain('OVERLAP');

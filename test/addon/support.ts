@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
@@ -73,7 +73,6 @@ export async function installPackage(dir: string): Promise<void> {
 /** Runs an ES module in `dir` with this Node. Resolves with what it printed; throws where it crashed. */
 export function runNode(dir: string, source: string, flags: string[] = []): string {
   const path = join(dir, 'main.mjs');
-  mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, source);
   return execFileSync(process.execPath, [...flags, path], { cwd: dir, encoding: 'utf8', timeout: 60_000 });
 }

@@ -56,7 +56,7 @@ describe('the rules of every graph', () => {
     ['kv', 'an append after the attention', swapped(primitive, primitive.ops.indexOf(append))],
     ['kv', 'a cache that nothing attends to', { ...primitive, ops: [...primitive.ops, { ...append, layer: 2 }] }],
     ['kv', 'an attention to a later layer', patch(primitive, 'attention', 0, { layer: 1 })],
-    ['kv', 'layers out of order', patch(fused, 'attend', 0, { layer: 1 })],
+    ['kv', 'a layer left out', patch(fused, 'attend', 1, { layer: 2 })],
     ['kv', 'a layer twice', patch(fused, 'attend', 1, { layer: 0 })],
     ['kv', 'rows of another size', patch(primitive, 'attention', 0, { headCountKv: 4 })],
     ['select', 'no operation at all', { ...primitive, ops: [] }],

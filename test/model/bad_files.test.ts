@@ -1,12 +1,20 @@
 /** Files that are damaged or no GGUF at all: each error names the file, the place, what was expected and found. */
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ModelFileError } from '../../compiler/errors.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { type GgufInput, type MetadataValue, writeGguf } from '../support/gguf_writer.js';
-import { str, temporaryFile, tensor, tinyModel, u32, withKeys, writeModel } from '../support/tiny_models.js';
+import {
+  str,
+  temporaryFile,
+  temporaryFolder,
+  tensor,
+  tinyModel,
+  u32,
+  withKeys,
+  writeModel,
+} from '../support/tiny_models.js';
 
 /** The message must hold the path, then everything that is listed. */
 function expectRefused(path: string, ...parts: string[]): void {
@@ -60,8 +68,8 @@ describe('what is no GGUF file', () => {
     ['anything else', start('\xde\xad\xbe\xef'), ['found the bytes deadbeef']],
   ])('%s', (_, bytes, parts) => expectRefused(temporaryFile(bytes), ...parts));
 
-  test('no file', () => expectRefused(join(tmpdir(), 'realizar-no-such-model.gguf'), 'file: ', 'ENOENT'));
-  test('a folder', () => expectRefused(mkdtempSync(join(tmpdir(), 'realizar-test-')), 'file: expected a regular file'));
+  test('no file', () => expectRefused(join(temporaryFolder, 'absent.gguf'), 'file: ', 'ENOENT'));
+  test('a folder', () => expectRefused(temporaryFolder, 'file: expected a regular file'));
 });
 
 describe('version', () => {
@@ -119,6 +127,17 @@ describe('counts and lengths larger than the file', () => {
       ['tensor 0 at byte', 'a length of a tensor name', `found ${big}`],
     ],
   ])('%s', (_, bytes, parts) => expectRefused(temporaryFile(bytes), ...parts));
+
+  test.each<[string, Buffer, string[]]>([
+    ['tensors', patched(TENSOR_COUNT, 2n ** 21n), ['header at byte 8', 'at most 1048576 tensors, found 2097152']],
+    ['keys', patched(KEY_COUNT, 2n ** 21n), ['header at byte 16', 'at most 1048576 metadata entries, found 2097152']],
+    ['bytes of header', patched(FIRST_KEY, 2n ** 29n), ['metadata entry 0', 'a header of at most 268435456 bytes']],
+  ])('more %s than any model has, in a file that could hold them', (_, bytes, parts) => {
+    const path = temporaryFile(bytes);
+    truncateSync(path, 2 ** 30);
+    expectRefused(path, ...parts);
+    truncateSync(path);
+  });
 
   test('one tensor more than there are', () => {
     const count = tinyModel().tensors.length;

@@ -136,6 +136,11 @@ describe("llama.cpp's defaults", () => {
     expect(spec).toMatchObject({ headCount: 2, headCountKv: 1, feedForwardLength: 96 });
   });
 
+  test('a rope scaling factor has no effect with the type none', () => {
+    const factor = { 'llama.rope.scaling.type': str('none'), 'llama.rope.scaling.factor': f32(4) };
+    expect(load(withKeys(tinyModel(), factor)).rope.base).toBe(10000);
+  });
+
   test.each<[string, MetadataValue]>([
     ['llama.expert_count', u32(0)],
     ['llama.rope.scaling.type', str('none')],

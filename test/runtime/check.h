@@ -9,26 +9,27 @@ struct Registered {
 };
 void report(bool holds, const char* file, int line, const std::string& what);
 
-}  // namespace test
-
-#define TEST(name)                                           \
-  static void name();                                        \
-  static const test::Registered registered_##name(#name, name); \
-  static void name()
-#define CHECK(condition) test::report(bool(condition), __FILE__, __LINE__, #condition)
-// The text is part of the other one.
-#define CHECK_HAS(text, part) \
-  test::report(std::string(text).find(part) != std::string::npos, __FILE__, __LINE__, \
-               "\"" + std::string(text) + "\" has \"" + std::string(part) + "\"")
-#define CHECK_EQUAL(a, b)                                                  \
-  test::report((a) == (b), __FILE__, __LINE__,                             \
-               #a " (" + test::show(a) + ") == " #b " (" + test::show(b) + ")")
-
-namespace test {
-inline std::string show(const std::string& text) { return text; }
-inline std::string show(const char* text) { return text; }
+inline std::string show(const std::string& text) { return '"' + text + '"'; }
+inline std::string show(const char* text) { return show(std::string(text)); }
 template <typename T>
 std::string show(T value) {
   return std::to_string(value);
 }
+template <typename A, typename B>
+void report_equal(const A& a, const B& b, const char* file, int line, const std::string& what) {
+  if (!(a == b)) report(false, file, line, what + ": " + show(a) + " and " + show(b));
+}
+inline void report_has(const std::string& text, const std::string& part, const char* file, int line) {
+  if (text.find(part) == text.npos) report(false, file, line, show(text) + " has " + show(part));
+}
+
 }  // namespace test
+
+#define TEST(name)                                              \
+  static void name();                                           \
+  static const test::Registered registered_##name(#name, name); \
+  static void name()
+#define CHECK(condition) test::report(bool(condition), __FILE__, __LINE__, #condition)
+#define CHECK_EQUAL(a, b) test::report_equal(a, b, __FILE__, __LINE__, #a " == " #b)
+// The second text is a part of the first.
+#define CHECK_HAS(text, part) test::report_has(text, part, __FILE__, __LINE__)

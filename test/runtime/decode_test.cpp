@@ -173,6 +173,6 @@ TEST(two_sessions_decode_in_two_threads) {
 
 TEST(errors_belong_to_their_thread) {
   CHECK_EQUAL(realizar_session_step(nullptr, 0, REALIZAR_GRAPH), int(REALIZAR_INVALID_ARGUMENT));
-  std::thread([] { CHECK_EQUAL(std::string(realizar_last_error()), std::string()); }).join();
-  CHECK_EQUAL(std::string(realizar_last_error()), std::string("session is null"));
+  std::thread([] { CHECK_EQUAL(std::string(realizar_last_error()), ""); }).join();
+  CHECK_EQUAL(std::string(realizar_last_error()), "session is null");
 }

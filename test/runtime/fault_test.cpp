@@ -17,8 +17,9 @@ static int fail_each_call(FaultyDriver& driver, const std::function<int()>& body
     driver.arm(n);
     const int status = body();
     const std::string failed = driver.failed();
-    const bool freeing_stream = failed == "stream_synchronize" && driver.calls().back() != failed &&
-                                driver.calls()[size_t(n) + 1] == "stream_destroy";
+    const size_t next = size_t(n) + 1;  // owners of a stream wait for it just before they destroy it
+    const bool freeing_stream =
+        failed == "stream_synchronize" && next < driver.calls().size() && driver.calls()[next] == "stream_destroy";
     driver.arm(-1);
     if (failed.empty()) {
       CHECK_EQUAL(status, int(REALIZAR_OK));
@@ -40,6 +41,7 @@ TEST(every_call_of_opening_a_model_may_fail) {
     realizar_model* model = nullptr;
     const int status = realizar_model_open(file.path(), nullptr, &model);
     CHECK((status == REALIZAR_OK) == (model != nullptr));
+    if (driver.failed().empty()) driver.arm(-1);  // closing is not what this is about
     realizar_model_close(model);
     return status;
   };
@@ -57,8 +59,7 @@ TEST(every_call_of_opening_a_session_may_fail) {
   const auto open = [&] {
     realizar_session* session = nullptr;
     const int status = realizar_session_open(model.get(), &session);
-    // What the test wants to fail is opening.
-    if (status == REALIZAR_OK && driver.failed().empty()) driver.arm(-1);
+    if (driver.failed().empty()) driver.arm(-1);
     realizar_session_close(session);
     return status;
   };
@@ -74,12 +75,18 @@ TEST(every_call_of_building_a_graph_may_fail) {
   int seen = 0;
   const auto build = [&] { return realizar_graph_build(session.get(), nullptr); };
   const int calls = fail_each_call(driver, build, [&](int) {
-    const char* const subjects[] = {"", "tiny",
+    const char* const subjects[] = {"",
+                                    "tiny",
                                     "node token_embd (0)",
-                                    "node blk.0.mix (1)", "node blk.0.mix (1)",
-                                    "node output (2)", "node output (2)",
-                                    "node select (3)", "node select (3)", "node select (3)",
-                                    "the graph of 4 nodes", "the graph of 4 nodes"};
+                                    "node blk.0.mix (1)",
+                                    "node blk.0.mix (1)",
+                                    "node output (2)",
+                                    "node output (2)",
+                                    "node select (3)",
+                                    "node select (3)",
+                                    "node select (3)",
+                                    "the graph of 4 nodes",
+                                    "the graph of 4 nodes"};
     CHECK_HAS(realizar_last_error(), subjects[seen]);
     seen++;
     CHECK_EQUAL(realizar::host_live_objects(), before);
@@ -100,8 +107,8 @@ TEST(the_error_names_call_node_and_reason) {
   const Session session = open_session(model);
   driver.arm(5);
   CHECK_EQUAL(realizar_graph_build(session.get(), nullptr), int(REALIZAR_DRIVER));
-  CHECK_EQUAL(std::string(realizar_last_error()).find(
-                  "cuGraphAddKernelNode failed for node output (2): CUDA_ERROR_INVALID_VALUE, invalid argument"),
+  CHECK_EQUAL(std::string(realizar_last_error())
+                  .find("cuGraphAddKernelNode failed for node output (2): CUDA_ERROR_INVALID_VALUE, invalid argument"),
               size_t(0));
 }
 
@@ -140,7 +147,8 @@ TEST(a_step_is_one_copy_and_one_launch) {
   CHECK((driver.calls() == std::vector<std::string>{"ctx_set_current", "memcpy_htod_async", "graph_launch"}));
   driver.arm(-1);
   CHECK_EQUAL(realizar_session_run_greedy(session.get(), 3, nullptr, REALIZAR_GRAPH), int(REALIZAR_OK));
-  CHECK((driver.calls() == std::vector<std::string>{"ctx_set_current", "graph_launch", "graph_launch", "graph_launch"}));
+  CHECK(
+      (driver.calls() == std::vector<std::string>{"ctx_set_current", "graph_launch", "graph_launch", "graph_launch"}));
 }
 
 TEST(code_is_loaded_once_a_model) {
@@ -165,8 +173,8 @@ TEST(too_little_memory_says_how_much_is_needed) {
   driver.arm(first_alloc, out_of_memory);
   realizar_model* none = nullptr;
   CHECK_EQUAL(realizar_model_open(file.path(), nullptr, &none), int(REALIZAR_OUT_OF_MEMORY));
-  CHECK_HAS(realizar_last_error(), "the weights needs 3520 bytes on ");
-  CHECK_HAS(realizar_last_error(), "bytes free of ");
+  CHECK_HAS(realizar_last_error(), "there is no room for the weights on ");
+  CHECK_HAS(realizar_last_error(), ": 3520 bytes are needed, and ");
   CHECK_EQUAL(realizar::host_live_objects(), size_t(0));
 
   driver.arm(-1);
@@ -174,5 +182,7 @@ TEST(too_little_memory_says_how_much_is_needed) {
   driver.arm(2, out_of_memory);
   realizar_session* no_session = nullptr;
   CHECK_EQUAL(realizar_session_open(model.get(), &no_session), int(REALIZAR_OUT_OF_MEMORY));
-  CHECK_HAS(realizar_last_error(), "the KV cache of 100 positions (realizar-compile --context) needs 16000 bytes on ");
+  CHECK_HAS(realizar_last_error(),
+            "there is no room for the KV cache of 100 positions (realizar-compile --context) on ");
+  CHECK_HAS(realizar_last_error(), ": 16000 bytes are needed, and ");
 }

@@ -16,8 +16,9 @@ int fail_at = -1;
 Result fail_with = invalid_value;
 
 // A driver that reports a failure to free has still freed, or the test could not tell a leak.
-const std::set<std::string> releases = {"mem_free",      "mem_free_host", "stream_destroy",     "event_destroy",
-                                        "module_unload", "graph_destroy", "graph_exec_destroy", "device_primary_ctx_release"};
+const std::set<std::string> releases = {
+    "mem_free",      "mem_free_host", "stream_destroy",     "event_destroy",
+    "module_unload", "graph_destroy", "graph_exec_destroy", "device_primary_ctx_release"};
 
 template <auto Entry>
 struct Wrap;
@@ -36,7 +37,7 @@ struct Wrap<Entry> {
 
 Driver wrapped() {
   Driver table = {};
-#define WRAP(entry) Wrap<&Driver::entry>::name = #entry, table.entry = Wrap<&Driver::entry>::call
+#define WRAP(entry) Wrap<& Driver::entry>::name = #entry, table.entry = Wrap<&Driver::entry>::call
   WRAP(init), WRAP(driver_get_version), WRAP(device_get_count), WRAP(device_get), WRAP(device_get_name);
   WRAP(device_get_attribute), WRAP(device_primary_ctx_retain), WRAP(device_primary_ctx_release), WRAP(ctx_set_current);
   WRAP(mem_get_info), WRAP(mem_alloc), WRAP(mem_free), WRAP(mem_alloc_host), WRAP(mem_free_host);

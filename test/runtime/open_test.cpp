@@ -17,22 +17,22 @@ static int open_status(const char* path, realizar_model_options options = defaul
 TEST(describes_the_model_before_opening_it) {
   const realizar_info& info = *realizar_get_info();
   CHECK_EQUAL(info.abi_version, uint32_t(REALIZAR_ABI_VERSION));
-  CHECK_EQUAL(std::string(info.name), std::string("tiny"));
-  CHECK_EQUAL(std::string(info.target), std::string("host"));
+  CHECK_EQUAL(std::string(info.name), "tiny");
+  CHECK_EQUAL(std::string(info.target), "host");
   CHECK_EQUAL(info.n_vocab, 10u);
   CHECK_EQUAL(info.n_node, 4u);
   CHECK_EQUAL(info.file_bytes, uint64_t(3264));
   CHECK_EQUAL(info.token_read_bytes, uint64_t(1760));
   CHECK_EQUAL(info.kv_row_bytes, uint64_t(160));
-  CHECK_EQUAL(std::string(realizar_last_error()), std::string());
+  CHECK_EQUAL(std::string(realizar_last_error()), "");
 }
 
 TEST(names_every_status) {
-  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_OK)), std::string("REALIZAR_OK"));
-  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_DRIVER)), std::string("REALIZAR_DRIVER"));
-  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_DAMAGED_PLAN)), std::string("REALIZAR_DAMAGED_PLAN"));
-  CHECK_EQUAL(std::string(realizar_status_name(-1)), std::string("unknown status"));
-  CHECK_EQUAL(std::string(realizar_status_name(12)), std::string("unknown status"));
+  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_OK)), "REALIZAR_OK");
+  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_DRIVER)), "REALIZAR_DRIVER");
+  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_DAMAGED_PLAN)), "REALIZAR_DAMAGED_PLAN");
+  CHECK_EQUAL(std::string(realizar_status_name(-1)), "unknown status");
+  CHECK_EQUAL(std::string(realizar_status_name(12)), "unknown status");
 }
 
 TEST(reports_progress_in_bytes_of_the_file) {
@@ -40,7 +40,7 @@ TEST(reports_progress_in_bytes_of_the_file) {
   static std::vector<uint64_t> seen;
   realizar_model_options options = default_options();
   options.progress = [](void*, const char* phase, uint64_t done, uint64_t total) {
-    CHECK_EQUAL(std::string(phase), std::string("weights"));
+    CHECK_EQUAL(std::string(phase), "weights");
     CHECK_EQUAL(total, uint64_t(3200));
     seen.push_back(done);
   };
@@ -154,10 +154,11 @@ TEST(dumps_nodes) {
   const Session session = open_session(model);
   char* text = nullptr;
   CHECK_EQUAL(realizar_session_dump_nodes(session.get(), &text), int(REALIZAR_OK));
-  CHECK_EQUAL(std::string(text, strcspn(text, "\n")).find(
-                  "0 token_embd kernel=tiny_embed grid=1,1,1 block=64,1,1 shared=0 after=[] state=0x"),
+  CHECK_EQUAL(std::string(text, strcspn(text, "\n"))
+                  .find("0 token_embd kernel=tiny_embed grid=1,1,1 block=64,1,1 shared=0 after=[] state=0x"),
               size_t(0));
-  CHECK_HAS(text, "\n2 output kernel=tiny_logits grid=1,1,1 block=32,1,1 shared=60000 after=[1 programmatic] weights=0x");
+  CHECK_HAS(text,
+            "\n2 output kernel=tiny_logits grid=1,1,1 block=32,1,1 shared=60000 after=[1 programmatic] weights=0x");
   CHECK_HAS(text, " bias=0x0 ");
   CHECK_HAS(text, "\n3 select kernel=tiny_select grid=1,1,1 block=32,1,1 shared=0 after=[0, 2] state=0x");
   realizar_free(text);

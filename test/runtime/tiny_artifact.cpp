@@ -40,10 +40,10 @@ const Node nodes[] = {{"token_embd", 0, {1, 1, 1}, {64, 1, 1}, 0, 0, 3, 0, 0},
 #else
                       {"select", 3, {1, 1, 1}, {32, 1, 1}, 0, 11, 3, 2, 2}};
 #endif
-const Tensor tensors[] = {{"token_embd.weight", 0, 64, matrix_bytes, tiny::n_vocab, tiny::n_cols, 0, no_repack, 0, 0, 0, 0},
-                          {"output.weight", 0, 64 + matrix_bytes, matrix_bytes, tiny::n_vocab, tiny::n_cols,
-                           tiny::output_device_offset, 4, tiny::rows_per_group, tiny::cols_per_chunk,
-                           tiny::group_stride, tiny::chunk_stride}};
+const Tensor tensors[] = {
+    {"token_embd.weight", 0, 64, matrix_bytes, tiny::n_vocab, tiny::n_cols, 0, no_repack, 0, 0, 0, 0},
+    {"output.weight", 0, 64 + matrix_bytes, matrix_bytes, tiny::n_vocab, tiny::n_cols, tiny::output_device_offset, 4,
+     tiny::rows_per_group, tiny::cols_per_chunk, tiny::group_stride, tiny::chunk_stride}};
 
 }  // namespace
 

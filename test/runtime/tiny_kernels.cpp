@@ -77,8 +77,7 @@ void repack_f32(const RepackArgs& a) {
   if (row >= (a.n_rows + a.rows_per_group - 1) / a.rows_per_group * a.rows_per_group) return;
   const uint64_t chunk = first_col / a.cols_per_chunk;
   const uint64_t width = std::min(a.cols_per_chunk, a.cols - chunk * a.cols_per_chunk);
-  float* slot =
-      (float*)(a.target + (group + row / a.rows_per_group) * a.group_stride + chunk * a.chunk_stride);
+  float* slot = (float*)(a.target + (group + row / a.rows_per_group) * a.group_stride + chunk * a.chunk_stride);
   for (uint64_t c = first_col; c < std::min(first_col + 32, a.cols); c++)
     slot[row % a.rows_per_group * width + c % a.cols_per_chunk] =
         row < a.n_rows ? ((const float*)a.source)[row * a.cols + c] : 0.f;

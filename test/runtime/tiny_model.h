@@ -1,6 +1,6 @@
-// A model small enough to work out by hand, with the shape of a real one: an embedding, a cache that grows, a projection
-// whose weights are repacked, a selection that advances the state. All its numbers are small integers, so every
-// order of additions gives the same bits.
+// A model small enough to work out by hand, with the shape of a real one: an embedding, a cache that grows, a
+// projection whose weights are repacked, a selection that advances the state. All its numbers are small integers, so
+// every order of additions gives the same bits.
 //
 //   x[c]      = embedding[token][c]
 //   mix[c]    = sum over positions q of (q + 1) * x of position q [c]
@@ -42,6 +42,7 @@ constexpr uint64_t output_device_offset = n_vocab * n_cols * sizeof(float);
 constexpr uint32_t rows_per_group = 4, cols_per_chunk = 32;
 constexpr uint64_t chunk_stride = rows_per_group * cols_per_chunk * sizeof(float);
 constexpr uint64_t group_stride = rows_per_group * n_cols * sizeof(float);
-constexpr uint64_t weights_bytes = output_device_offset + (n_vocab + rows_per_group - 1) / rows_per_group * group_stride;
+constexpr uint64_t weights_bytes =
+    output_device_offset + (n_vocab + rows_per_group - 1) / rows_per_group * group_stride;
 
 }  // namespace tiny

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { type GgufInput, type MetadataValue, type TensorInput, writeGguf } from './gguf_writer.js';
 
@@ -85,22 +86,15 @@ export function replaceTensor(input: GgufInput, name: string, ...others: TensorI
   return { ...input, tensors: input.tensors.flatMap((tensor) => (tensor.name === name ? others : [tensor])) };
 }
 
-/** A file that goes with the test's process. */
+/** Of one test file; it goes when that file's tests are done. */
+export const temporaryFolder = mkdtempSync(join(tmpdir(), 'realizar-test-'));
+afterAll(() => rmSync(temporaryFolder, { recursive: true, force: true }));
+
+/** The last one written, unless it has a name of its own. */
 export function temporaryFile(bytes: Uint8Array, name = 'model.gguf'): string {
-  const path = join(temporaryFolder(), name);
+  const path = join(temporaryFolder, name);
   writeFileSync(path, bytes);
   return path;
-}
-
-let folder: string | undefined;
-
-function temporaryFolder(): string {
-  if (folder === undefined) {
-    const made = mkdtempSync(join(tmpdir(), 'realizar-test-'));
-    process.once('exit', () => rmSync(made, { recursive: true, force: true }));
-    folder = made;
-  }
-  return folder;
 }
 
 export function writeModel(input: GgufInput, name?: string): string {

@@ -29,7 +29,7 @@ describe('encoding with the storyteller vocabulary', () => {
     expect([ids[0], ...ids.slice(-2)]).toEqual([IM_START, IM_END, END_OF_TEXT]);
     expect(storyteller.decode(ids)).toBe('<|im_start|>user\nHi<|im_end|><|endoftext|>');
     expect(storyteller.decode(ids, { skipControl: true })).toBe('user\nHi');
-    expect([END_OF_TEXT, IM_START, IM_END].map((id) => storyteller.isEnd(id))).toEqual([false, false, true]);
+    expect([END_OF_TEXT, IM_START, IM_END].map((id) => storyteller.isEnd(id))).toEqual([true, false, true]);
   });
 
   const text = fc.oneof(
@@ -166,6 +166,17 @@ describe('what a file says about its vocabulary', () => {
     expect(encode('llama-bpe', flag('bos', false))).toEqual([0]);
     expect(encode('qwen2', { ...flag('bos', true), ...flag('eos', true) })).toEqual([7, 0, 9]);
     expect(() => new Tokenizer(vocabulary('llama-bpe'))).toThrow(/tokenizer\.ggml\.bos_token_id/);
+  });
+
+  it('ends texts with the tokens that it names', () => {
+    const id = (value: number): MetadataValue => ({ type: 'uint32', value });
+    const ids: Metadata = {
+      'tokenizer.ggml.eos_token_id': id(5),
+      'tokenizer.ggml.eot_token_id': id(6),
+      'tokenizer.ggml.eom_token_id': id(7),
+    };
+    const tokenizer = new Tokenizer(vocabulary('gpt-2', [], ids));
+    expect([4, 5, 6, 7, 8, -1].filter((token) => tokenizer.isEnd(token))).toEqual([5, 6, 7]);
   });
 
   it('has user-defined tokens, which are text', () => {

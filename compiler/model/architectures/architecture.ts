@@ -33,7 +33,7 @@ export interface Architecture {
 }
 
 /** output[rows] = matrix[rows][cols] * input[cols]. */
-export function matrix(name: string, rows: Size, cols: Size): TensorRule {
+function matrix(name: string, rows: Size, cols: Size): TensorRule {
   return { name, rows, cols, kind: 'matrix', optional: false };
 }
 

@@ -1,0 +1,28 @@
+// Written by realizar-compile: the constants of a compiled model, and open().
+import { openModel } from "realizar-compile";
+/** What was fixed when the model was compiled. Sizes in bytes. */
+export const storytellerQ8_0 = {
+  name: "storyteller-q8_0",
+  architecture: "llama",
+  target: "cuda",
+  gpuArchs: ["sm_90a"],
+  compilerVersion: "0.1.0",
+  library: "libstoryteller-q8_0.so",
+  vocabSize: 909,
+  contextLength: 512,
+  embeddingLength: 256,
+  layerCount: 4,
+  headCount: 8,
+  headCountKv: 4,
+  headSize: 32,
+  nodeCount: 23,
+  weightsBytes: 3598848,
+  kvCacheBytes: 1048576,
+  arenaBytes: 12800,
+  fileBytes: 3625792,
+  headerSha256: "29db554e9fccf322576c5806847eec722f9c2fd49fc42eae2359e233b25ddb6f"
+};
+/** Opens the model compiled into this folder. `options.model` is its GGUF file, whose weights go to the device. */
+export function open(options) {
+  return openModel(new URL(".", import.meta.url), options);
+}

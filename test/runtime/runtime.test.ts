@@ -1,0 +1,310 @@
+import { execFile } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const here = fileURLToPath(new URL('.', import.meta.url));
+const runtime = join(here, '../../runtime');
+const cudaInclude = join(process.env.CUDA_HOME ?? '/usr/local/cuda', 'include');
+const hasCudaHeader = existsSync(join(cudaInclude, 'cuda.h'));
+const dir = mkdtempSync(join(tmpdir(), 'realizar-runtime-'));
+
+const sanitize = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+const flags = ['-std=c++20', '-O0', '-g1', '-Wall', '-Wextra', '-Werror', '-fPIC', '-fvisibility=hidden', ...sanitize];
+
+const sources = (folder: string, pattern: RegExp): string[] =>
+  readdirSync(folder)
+    .filter((file) => pattern.test(file))
+    .map((file) => join(folder, file));
+const runtimeSources = sources(runtime, /\.cpp$/);
+const hostSources = sources(join(runtime, 'driver'), /^(host|sim).*\.cpp$/);
+const replaySources = sources(join(runtime, 'replay'), /\.cpp$/);
+const testSources = sources(here, /(_test|^main|^faulty_driver)\.cpp$/);
+const tinyModel = join(here, 'tiny_model.cpp');
+const tinyKernels = join(here, 'tiny_kernels.cpp');
+const tinyArtifact = join(here, 'tiny_artifact.cpp');
+
+/** Compiles each source to an object file; returns those, in order. */
+async function compile(files: string[], extra: string[] = []): Promise<string[]> {
+  const object = (file: string) => join(dir, `${[...file.split('/'), ...extra].join('_').replaceAll('/', '_')}.o`);
+  const waiting = [...files];
+  const worker = async () => {
+    for (let file = waiting.shift(); file; file = waiting.shift())
+      await run('g++', [...flags, ...extra, '-c', file, '-o', object(file)]);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  return files.map(object);
+}
+const link = (output: string, objects: string[], extra: string[] = []) =>
+  run('g++', [...sanitize, ...objects, '-o', join(dir, output), '-pthread', '-ldl', ...extra]);
+
+/** Builds DIR/<name>/libtiny.so and the replay program beside it. */
+async function buildArtifact(name: string, library: string[], replay: string[]): Promise<void> {
+  await run('mkdir', ['-p', join(dir, name)]);
+  await link(`${name}/libtiny.so`, library, ['-shared', '-Wl,--no-undefined']);
+  await link(`${name}/replay`, replay, [`-L${join(dir, name)}`, '-ltiny', '-Wl,-rpath,$ORIGIN']);
+}
+
+interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+async function start(program: string, ...args: string[]): Promise<Result> {
+  try {
+    return { code: 0, ...(await run(join(dir, program), args)) };
+  } catch (error) {
+    const { code, stdout, stderr } = error as Result;
+    return { code, stdout, stderr };
+  }
+}
+
+beforeAll(async () => {
+  const common = await compile([...runtimeSources, tinyKernels]);
+  const host = await compile(hostSources);
+  const plan = await compile([tinyArtifact]);
+  const replay = await compile(replaySources);
+  await link('runtime_test', [...common, ...host, ...plan, ...(await compile([...testSources, tinyModel]))]);
+  await buildArtifact('host', [...common, ...host, ...plan], replay);
+  await buildArtifact('damaged', [...common, ...host, ...(await compile([tinyArtifact], ['-DTINY_DAMAGED']))], replay);
+  if (hasCudaHeader) {
+    // Kernels and plan of the host stand in for those of the GPU: no code is loaded before there is a driver.
+    const cuda = await compile([join(runtime, 'driver/cuda.cpp')], [`-I${cudaInclude}`]);
+    const cudaPlan = await compile([tinyArtifact], ['-DTINY_CUDA']);
+    const noCode = join(dir, 'no_code.cpp');
+    writeFileSync(noCode, `#include "${here}tiny_kernels.h"\nconst realizar::HostKernel tiny::kernels[] = {{}};\n`);
+    const stub = await compile([noCode]);
+    await buildArtifact('cuda', [...common.slice(0, -1), ...cuda, ...cudaPlan, ...stub], replay);
+  }
+  writeModel(join(dir, 'tiny.gguf'));
+}, 600_000);
+afterAll(() => rmSync(dir, { recursive: true }));
+
+describe.each(testSources.filter((file) => file.endsWith('_test.cpp')).map((file) => basename(file)))('%s', (file) => {
+  const names = [...readFileSync(join(here, file), 'utf8').matchAll(/^TEST\((\w+)\)/gm)].map((match) => match[1]!);
+  it.each(names)(
+    '%s',
+    async (name) => {
+      expect(await start('runtime_test', name)).toEqual({ code: 0, stdout: '', stderr: '' });
+    },
+    60_000,
+  );
+});
+
+// The tiny model once more, from the formulas in tiny_model.h.
+const [vocab, cols] = [10, 40];
+const embedding = (token: number, col: number) => ((token * 7 + col * 3) % 5) - 2;
+const output = (row: number, col: number) => ((row * 5 + col * 11 + row * col) % 7) - 3;
+const logitsAfter = (tokens: number[]) =>
+  Array.from({ length: vocab }, (_, row) => {
+    let sum = 0;
+    for (const [q, token] of tokens.entries())
+      for (let c = 0; c < cols; c++) sum += (q + 1) * embedding(token, c) * output(row, c);
+    return sum;
+  });
+const greedyAfter = (tokens: number[]) => logitsAfter(tokens).indexOf(Math.max(...logitsAfter(tokens)));
+
+function writeModel(path: string): void {
+  const header = Buffer.alloc(64);
+  header.write('abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq');
+  const matrix = (value: (row: number, col: number) => number) =>
+    Float32Array.from({ length: vocab * cols }, (_, i) => value(Math.floor(i / cols), i % cols));
+  const parts = [embedding, output].map((value) => Buffer.from(matrix(value).buffer));
+  writeFileSync(path, Buffer.concat([header, ...parts]));
+}
+
+describe('replay', () => {
+  const model = join(dir, 'tiny.gguf');
+  const replay = (...args: string[]) => start('host/replay', '--model', model, ...args);
+  const tokens = [3, 1, 4, 1, 5];
+
+  it('prints the greedy token after each token', async () => {
+    const expected = tokens.map((_, i) => greedyAfter(tokens.slice(0, i + 1))).join(',');
+    for (const mode of ['graph', 'eager'])
+      expect(await replay('--tokens', tokens.join(), '--mode', mode)).toEqual({
+        code: 0,
+        stdout: `${expected}\n`,
+        stderr: '',
+      });
+  });
+
+  it('writes logits, the same in every mode and order', async () => {
+    const path = join(dir, 'out.f32');
+    const expected = tokens.flatMap((_, i) => logitsAfter(tokens.slice(0, i + 1)));
+    const variants = [[], ['--mode=eager'], ['--poison'], ['--order-seed', '7'], ['--order-seed=8', '--mode', 'eager']];
+    for (const variant of variants) {
+      expect(await replay('--tokens', tokens.join(), '--logits', path, ...variant)).toMatchObject({
+        code: 0,
+        stdout: '',
+      });
+      expect([...new Float32Array(new Uint8Array(readFileSync(path)).buffer)]).toEqual(expected);
+      rmSync(path);
+    }
+  });
+
+  it('leaves no part of a logits file behind', async () => {
+    const before = readdirSync(dir);
+    const path = join(dir, 'short.f32');
+    expect(await replay('--tokens', '1,2,10', '--logits', path)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('token 10 is outside the vocabulary'),
+    });
+    expect(await replay('--tokens', '1', '--logits', join(dir, 'none', 'x.f32'))).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('cannot write'),
+    });
+    expect(readdirSync(dir)).toEqual(before);
+  });
+
+  it('dumps nodes', async () => {
+    const { code, stdout } = await replay('--dump-nodes');
+    expect(code).toBe(0);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(4);
+    expect(lines[1]).toMatch(
+      /^1 blk\.0\.mix kernel=tiny_mix grid=1,1,1 block=64,1,1 shared=0 after=\[0 programmatic\]( \w+=0x[0-9a-f]+){4}$/,
+    );
+  });
+
+  it('measures', async () => {
+    const { code, stdout, stderr } = await replay(
+      '--bench',
+      '--json',
+      '--steps',
+      '20',
+      '--depth',
+      '10',
+      '--repeat',
+      '3',
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const result = JSON.parse(stdout);
+    expect(result).toMatchObject({
+      name: 'tiny',
+      target: 'host',
+      mode: 'graph',
+      n_node: 4,
+      steps: 20,
+      depth: 10,
+      repeat: 3,
+    });
+    // Steps at positions 11..30 attend to 12..31 positions of 160 bytes each.
+    expect(result.bytes_per_token).toBe(1760 + 160 * 21.5);
+    expect(result.tokens_per_second * result.ms_per_token).toBeCloseTo(1000, 0);
+    expect(result.gb_per_second * 1e9).toBeCloseTo(result.bytes_per_token * result.tokens_per_second, -4);
+    expect(result.ratio).toBeCloseTo(result.gb_per_second / result.read_ceiling_gb_per_second, 3);
+    for (const time of ['open_ms', 'upload_ms', 'session_ms', 'graph_build_ms'])
+      expect(result[time]).toBeGreaterThan(0);
+    expect(result.upload_ms).toBeLessThan(result.open_ms);
+  });
+
+  it('measures as many steps as fit where nobody says how many', async () => {
+    const { code, stdout } = await replay('--bench', '--repeat', '1');
+    expect(code).toBe(0);
+    expect(stdout).toContain('median of 1 runs of 99 steps after 1 positions');
+    expect(await replay('--bench', '--steps', '100')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('needs 101 positions'),
+    });
+  });
+
+  it('explains a wrong command line', async () => {
+    const wrong: [string[], string][] = [
+      [[], '--model FILE is missing'],
+      [['--model', model], 'nothing to do'],
+      [['--model'], '--model needs a value'],
+      [['--model', '--bench'], '--model needs a value'],
+      [['--model', model, '--tokens', ''], '--tokens takes a whole number'],
+      [['--model', model, '--tokens', '1,,2'], '--tokens takes a whole number'],
+      [['--model', model, '--tokens', '1,2x'], '"2x"'],
+      [['--model', model, '--tokens', '-1'], '"-1"'],
+      [['--model', model, '--tokens', '99999999999'], '"99999999999"'],
+      [['--model', model, '--tokens', '1', '--mode', 'fast'], '--mode is graph or eager, not "fast"'],
+      [['--model', model, '--tokens', '1', '--steps', '3'], '--steps is for --bench'],
+      [['--model', model, '--tokens', '1', '--json'], '--json is for --bench'],
+      [['--model', model, '--bench', '--logits', 'x'], '--logits is for --tokens'],
+      [['--model', model, '--bench', '--tokens', '1'], 'leave out --tokens'],
+      [['--model', model, '--bench', '--steps', '0'], '--steps takes a whole number from 1 on'],
+      [['--model', model, '--frobnicate'], 'unknown argument "--frobnicate"'],
+      [['--model', model, '--bench=1'], 'unknown argument "--bench=1"'],
+      [['tiny.gguf'], 'unknown argument "tiny.gguf"'],
+    ];
+    for (const [args, text] of wrong) {
+      const result = await start('host/replay', ...args);
+      expect(result, args.join(' ')).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(text) });
+    }
+    expect(await start('host/replay', '--help')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('--order-seed'),
+    });
+  });
+
+  it('reports what the library refuses', async () => {
+    expect(await replay('--tokens', '1', '--device', '99')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('device 99 was asked for'),
+    });
+    expect(await start('host/replay', '--model', join(dir, 'absent.gguf'), '--tokens', '1')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('No such file'),
+    });
+  });
+
+  it('refuses a damaged plan before it looks for a device', async () => {
+    expect(await start('damaged/replay', '--model', model, '--tokens', '1', '--device', '99')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is damaged: node 3 (select): its edges reach past the table'),
+    });
+  });
+});
+
+describe('cuda driver', () => {
+  if (!hasCudaHeader)
+    console.error(`skipped: there is no ${cudaInclude}/cuda.h to compile runtime/driver/cuda.cpp with`);
+  const hasDriver = async () => (await run('ldconfig', ['-p'])).stdout.includes('libcuda.so.1');
+
+  it.skipIf(!hasCudaHeader)('answers on a machine without a driver', async ({ skip }) => {
+    if (await hasDriver()) skip('this machine has a CUDA driver');
+    expect(await start('cuda/replay', '--model', join(dir, 'tiny.gguf'), '--tokens', '1')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'replay: no CUDA driver: libcuda.so.1: cannot open shared object file: No such file or directory; ' +
+        'install the NVIDIA driver, or compile with --target host\n',
+    });
+  });
+
+  // Drivers that know their version and have the other calls that are listed.
+  const needed = [...readFileSync(join(runtime, 'driver/cuda.cpp'), 'utf8').matchAll(/\b(cu[A-Z]\w+)"?\);/g)].map(
+    (m) => m[1]!,
+  );
+  it.skipIf(!hasCudaHeader).each([
+    [
+      'old',
+      11080,
+      ['cuInit'],
+      /it supports CUDA 11\.8 and lacks .*cuGraphAddDependencies_v2.*, and CUDA 12\.3 is needed/,
+    ],
+    ['complete', 12020, needed, /it supports CUDA 12\.2, and CUDA 12\.3 is needed; install a newer NVIDIA driver/],
+  ])('says what is wrong with an %s driver of CUDA %i', async (folder, version, calls, text) => {
+    await run('mkdir', ['-p', join(dir, folder)]);
+    const source = join(dir, folder, 'driver.c');
+    const others = calls
+      .filter((call) => call !== 'cuDriverGetVersion')
+      .map((call) => `int ${call}(void) { return 1; }\n`);
+    writeFileSync(source, `int cuDriverGetVersion(int* v) { *v = ${version}; return 0; }\n${others.join('')}`);
+    await run('cc', ['-shared', '-fPIC', source, '-o', join(dir, folder, 'libcuda.so.1')]);
+    const env = { ...process.env, LD_LIBRARY_PATH: join(dir, folder) };
+    const failure = run(join(dir, 'cuda/replay'), ['--model', join(dir, 'tiny.gguf'), '--tokens', '1'], { env });
+    await expect(failure).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(text) });
+  });
+
+  it.skipIf(!hasCudaHeader)('does not link against CUDA', async () => {
+    const { stdout } = await run('readelf', ['-d', join(dir, 'cuda/libtiny.so')]);
+    expect(stdout).not.toMatch(/NEEDED.*(cuda|nvidia)/);
+  });
+});

@@ -57,9 +57,12 @@ function run(program: string, args: readonly string[], onLine: (line: string) =>
 
 /** From the first line that speaks of an error, which names the file it is about; all lines where none does. */
 function errorLines(lines: readonly string[]): string {
-  const first = lines.findIndex((line) => /\berror\b|\bfatal\b|CMake Error/i.test(line));
+  const first = Math.max(
+    0,
+    lines.findIndex((line) => /\berror\b|\bfatal\b|CMake Error/i.test(line)),
+  );
   return lines
-    .slice(first < 0 ? 0 : first, (first < 0 ? 0 : first) + 60)
+    .slice(first, first + 60)
     .join('\n')
     .trim();
 }

@@ -4,19 +4,6 @@ import type { CompileResult } from './compile.js';
 import { FILES } from './emit/names.js';
 import type { Plan } from './plan/plan.js';
 
-const SIZES = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-
-/** 1536 -> "1.5 KiB". */
-export function bytesText(bytes: number): string {
-  let value = bytes;
-  let size = 0;
-  while (value >= 1024 && size < SIZES.length - 1) {
-    value /= 1024;
-    size++;
-  }
-  return `${size === 0 ? value : value.toFixed(1)} ${SIZES[size]}`;
-}
-
 function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows
@@ -41,7 +28,7 @@ export function planTable(plan: Plan): string {
       symbol.replace(/^realizar_/, ''),
       String(launch.blocks),
       String(launch.threads),
-      bytesText(launch.sharedBytes),
+      formatBytes(launch.sharedBytes),
       after,
       node.about,
     ];
@@ -50,7 +37,7 @@ export function planTable(plan: Plan): string {
     `${model.name}: ${model.architecture}, ${model.layerCount} layers, context ${model.contextLength}, ${target.archs.join(',') || target.kind}`,
     table([['#', 'node', 'kernel', 'grid', 'block', 'shared', 'after', 'what'], ...rows]),
     `${plan.nodes.length} nodes, ${plan.kernels.length} kernels; p: programmatic edge`,
-    `weights ${bytesText(memory.weightsBytes)}; a session: KV cache ${bytesText(memory.kvCacheBytes)}, activations ${bytesText(memory.arenaBytes)}`,
+    `weights ${formatBytes(memory.weightsBytes)}; a session: KV cache ${formatBytes(memory.kvCacheBytes)}, activations ${formatBytes(memory.arenaBytes)}`,
     '',
   ].join('\n');
 }
@@ -58,7 +45,7 @@ export function planTable(plan: Plan): string {
 export function compileSummary({ folder, plan, manifest, upToDate }: CompileResult, model: string): string {
   const where = relative('.', folder) || '.';
   const { memory } = plan;
-  const size = `${plan.nodes.length} nodes, weights ${bytesText(memory.weightsBytes)}, KV cache ${bytesText(memory.kvCacheBytes)} at ${plan.model.contextLength} positions`;
+  const size = `${plan.nodes.length} nodes, weights ${formatBytes(memory.weightsBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)} at ${plan.model.contextLength} positions`;
   const next =
     manifest.library === undefined
       ? `build it: cmake -S ${where} -B ${where}/build -DREALIZAR_RUNTIME=<runtime folder of realizar-compile> && cmake --build ${where}/build`

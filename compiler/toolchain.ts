@@ -16,7 +16,7 @@ export interface Cuda {
 }
 
 export function findProgram(name: string, folders: readonly string[] = []): string | undefined {
-  for (const folder of [...folders, ...(process.env['PATH'] ?? '').split(delimiter)]) {
+  for (const folder of [...folders, ...(process.env.PATH ?? '').split(delimiter)]) {
     if (folder === '') continue;
     try {
       accessSync(join(folder, name), constants.X_OK);
@@ -29,7 +29,7 @@ export function findProgram(name: string, folders: readonly string[] = []): stri
 }
 
 export function findCuda(): Cuda | undefined {
-  const homes = [process.env['CUDA_HOME'], process.env['CUDA_PATH'], '/usr/local/cuda'];
+  const homes = [process.env.CUDA_HOME, process.env.CUDA_PATH, '/usr/local/cuda'];
   const nvcc = findProgram(
     'nvcc',
     homes.filter((home) => home !== undefined && home !== '').map((home) => join(home!, 'bin')),
@@ -50,7 +50,7 @@ export function requireBuildTools(): { cmake: string } {
   const cmake = findProgram('cmake');
   const missing = [
     ...(cmake === undefined ? ['cmake (3.20 or newer)'] : []),
-    ...(['c++', 'g++', 'clang++'].some((name) => findProgram(name)) || process.env['CXX']
+    ...(['c++', 'g++', 'clang++'].some((name) => findProgram(name)) || process.env.CXX
       ? []
       : ['a C++20 compiler (g++ 11 or newer)']),
     ...(['make', 'ninja'].some((name) => findProgram(name)) ? [] : ['make or ninja']),

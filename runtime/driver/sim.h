@@ -1,9 +1,9 @@
 // The host target's simulator as kernels see it: kernels/device.h maps its primitives to these functions. It is for
 // verification and small demos, not a fast CPU engine.
 //
-// Every thread of a block is a fiber; the fibers of a block take turns, and a fiber that waits is on a
-// list until somebody wakes it. What a kernel does wrong ends its block with a message (fail), never the process.
-// Only what runs once a thread, once an exchange or once a load is inline; the rest is in sim.cpp.
+// Every thread of a block is a fiber; the fibers of a block take turns, and one that waits is on a list until somebody
+// wakes it. What a kernel does wrong ends its block with a message (fail), never the process. Only what runs once a
+// thread, once an exchange or once a load is inline.
 #pragma once
 #include <cstddef>
 #include <cstdint>

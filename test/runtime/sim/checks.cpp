@@ -119,7 +119,7 @@ void doubles_body(const Args& a) {
   if (first_thread()) a.data[16] *= 2;
 }
 
-// Past the end of shared memory, of an allocation and of the parameters.
+// Past the end of shared memory, of an allocation and of its own variables.
 void overruns_shared_body(const Args& a) { shared_memory()[1024 + (a.data == nullptr)] = 1; }
 void overruns_global_body(const Args& a) { a.data[64] = 1; }
 void overruns_stack_body(const Args& a) {
@@ -128,31 +128,71 @@ void overruns_stack_body(const Args& a) {
   for (int i = 0; i < 4 + a.data[0]; i++) p[i] = 1;
 }
 
-#define KERNELS(X)                                                                                          \
-  X(fine)                                                                                                   \
-  X(never_waits)                                                                                            \
-  X(loads_early)                                                                                            \
-  X(misses_block_sync)                                                                                      \
-  X(misses_warp_sync) X(diverges) X(waits_forever) X(uninitialised) X(overwritten) X(initialised_twice)     \
-      X(barrier_in_global_memory) X(arrives_twice) X(armed_unseen) X(overlapping) X(ends_early)             \
-          X(fails_in_some_blocks) X(looks) X(copies_early) X(doubles) X(overruns_shared) X(overruns_global) \
-              X(overruns_stack)
-#define COPIES(X)                                  \
-  X(copy_of_24, (copy_body<0, 0, 24>))             \
-  X(copy_from_odd, (copy_body<4, 0, 16>))          \
-  X(copy_to_odd, (copy_body<0, 8, 16>))            \
-  X(copy_past_shared, (copy_body<0, 1008, 32>))    \
-  X(copy_before_shared, (copy_body<0, -16, 16>))   \
-  X(copy_past_allocation, (copy_body<240, 0, 32>)) \
-  X(copy_unexpected, (copy_body<0, 0, 32, 16>))    \
-  X(copy_too_little, (copy_body<0, 0, 16, 32>))
-#define DEFINE(name) REALIZAR_KERNEL(name, 1, 1, Args, name##_body)
-#define DEFINE_COPY(name, body) REALIZAR_KERNEL(name, 1, 1, Args, body)
-#define ROW(name) {#name, name, sizeof(Args)},
-#define ROW_COPY(name, body) {#name, name, sizeof(Args)},
-KERNELS(DEFINE)
-COPIES(DEFINE_COPY)
-const HostKernel kernels[] = {KERNELS(ROW) COPIES(ROW_COPY){}};
+REALIZAR_KERNEL(fine, 1, 1, Args, fine_body)
+REALIZAR_KERNEL(never_waits, 1, 1, Args, never_waits_body)
+REALIZAR_KERNEL(loads_early, 1, 1, Args, loads_early_body)
+REALIZAR_KERNEL(misses_block_sync, 1, 1, Args, misses_block_sync_body)
+REALIZAR_KERNEL(misses_warp_sync, 1, 1, Args, misses_warp_sync_body)
+REALIZAR_KERNEL(diverges, 1, 1, Args, diverges_body)
+REALIZAR_KERNEL(waits_forever, 1, 1, Args, waits_forever_body)
+REALIZAR_KERNEL(uninitialised, 1, 1, Args, uninitialised_body)
+REALIZAR_KERNEL(overwritten, 1, 1, Args, overwritten_body)
+REALIZAR_KERNEL(initialised_twice, 1, 1, Args, initialised_twice_body)
+REALIZAR_KERNEL(barrier_in_global_memory, 1, 1, Args, barrier_in_global_memory_body)
+REALIZAR_KERNEL(arrives_twice, 1, 1, Args, arrives_twice_body)
+REALIZAR_KERNEL(armed_unseen, 1, 1, Args, armed_unseen_body)
+REALIZAR_KERNEL(overlapping, 1, 1, Args, overlapping_body)
+REALIZAR_KERNEL(ends_early, 1, 1, Args, ends_early_body)
+REALIZAR_KERNEL(fails_in_some_blocks, 1, 1, Args, fails_in_some_blocks_body)
+REALIZAR_KERNEL(looks, 1, 1, Args, looks_body)
+REALIZAR_KERNEL(copies_early, 1, 1, Args, copies_early_body)
+REALIZAR_KERNEL(doubles, 1, 1, Args, doubles_body)
+REALIZAR_KERNEL(overruns_shared, 1, 1, Args, overruns_shared_body)
+REALIZAR_KERNEL(overruns_global, 1, 1, Args, overruns_global_body)
+REALIZAR_KERNEL(overruns_stack, 1, 1, Args, overruns_stack_body)
+REALIZAR_KERNEL(copy_of_24, 1, 1, Args, (copy_body<0, 0, 24>))
+REALIZAR_KERNEL(copy_from_odd, 1, 1, Args, (copy_body<4, 0, 16>))
+REALIZAR_KERNEL(copy_to_odd, 1, 1, Args, (copy_body<0, 8, 16>))
+REALIZAR_KERNEL(copy_past_shared, 1, 1, Args, (copy_body<0, 1008, 32>))
+REALIZAR_KERNEL(copy_before_shared, 1, 1, Args, (copy_body<0, -16, 16>))
+REALIZAR_KERNEL(copy_past_allocation, 1, 1, Args, (copy_body<240, 0, 32>))
+REALIZAR_KERNEL(copy_unexpected, 1, 1, Args, (copy_body<0, 0, 32, 16>))
+REALIZAR_KERNEL(copy_too_little, 1, 1, Args, (copy_body<0, 0, 16, 32>))
+#define ROW(name)             \
+  HostKernel {                \
+#name, name, sizeof(Args) \
+  }
+const HostKernel kernels[] = {ROW(fine),
+                              ROW(never_waits),
+                              ROW(loads_early),
+                              ROW(misses_block_sync),
+                              ROW(misses_warp_sync),
+                              ROW(diverges),
+                              ROW(waits_forever),
+                              ROW(uninitialised),
+                              ROW(overwritten),
+                              ROW(initialised_twice),
+                              ROW(barrier_in_global_memory),
+                              ROW(arrives_twice),
+                              ROW(armed_unseen),
+                              ROW(overlapping),
+                              ROW(ends_early),
+                              ROW(fails_in_some_blocks),
+                              ROW(looks),
+                              ROW(copies_early),
+                              ROW(doubles),
+                              ROW(overruns_shared),
+                              ROW(overruns_global),
+                              ROW(overruns_stack),
+                              ROW(copy_of_24),
+                              ROW(copy_from_odd),
+                              ROW(copy_to_odd),
+                              ROW(copy_past_shared),
+                              ROW(copy_before_shared),
+                              ROW(copy_past_allocation),
+                              ROW(copy_unexpected),
+                              ROW(copy_too_little),
+                              {}};
 
 constexpr unsigned shared_bytes = 1024;
 constexpr size_t n_data = 64;

@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -125,17 +126,16 @@ export function damages(folder: string, manifest: Manifest): string[] {
 export class ArtifactWriter {
   readonly folder: string;
   readonly #target: string;
-  readonly #onSignal = (signal: NodeJS.Signals) => {
-    this.discard();
-    process.kill(process.pid, signal);
-  };
 
   constructor(target: string) {
     this.#target = resolve(target);
     refuseForeignFolder(this.#target);
-    mkdirSync(dirname(this.#target), { recursive: true });
-    this.folder = mkdtempSync(join(dirname(this.#target), `.${basename(this.#target)}.building-`));
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, this.#onSignal);
+    try {
+      mkdirSync(dirname(this.#target), { recursive: true });
+      this.folder = mkdtempSync(join(dirname(this.#target), `.${basename(this.#target)}.building-`));
+    } catch (error) {
+      throw new CompileError(`cannot write ${target}: ${(error as Error).message}; choose another folder with -o`);
+    }
   }
 
   write(files: EmittedFiles): void {
@@ -159,23 +159,19 @@ export class ArtifactWriter {
       renameSync(this.#target, old);
     }
     renameSync(this.folder, this.#target);
-    this.#forgetSignals();
     if (replaces) rmSync(old, { recursive: true, force: true });
   }
 
   discard(): void {
-    rmSync(this.folder, { recursive: true, force: true });
-    this.#forgetSignals();
-  }
-
-  #forgetSignals(): void {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, this.#onSignal);
+    // A compiler that is about to die may still write.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
 /** Only a folder of our own is replaced. */
 function refuseForeignFolder(target: string): void {
   if (!existsSync(target)) return;
+  if (!statSync(target).isDirectory()) throw new CompileError(`${target} is not a folder; choose another with -o`);
   const names = readdirSync(target);
   if (names.length === 0 || names.includes(FILES.manifest) || names.includes(FILES.plan)) return;
   throw new CompileError(

@@ -13,27 +13,38 @@ export interface BuildOptions {
   readonly sanitize: boolean;
   readonly nvcc?: string | undefined;
   readonly detail: (text: string) => void;
+  /** Ends the build. */
+  readonly interrupted: AbortSignal;
 }
 
 /** Returns the folder of the products. Errors: BuildError with the compiler's own words. */
-export async function build({ source, sanitize, nvcc, detail }: BuildOptions): Promise<string> {
+export async function build({ source, sanitize, nvcc, detail, interrupted }: BuildOptions): Promise<string> {
   const { cmake } = requireBuildTools();
   const folder = join(source, FILES.build);
   const generator = findProgram('ninja') ? ['-G', 'Ninja'] : ['-G', 'Unix Makefiles'];
   const settings = [`-DREALIZAR_RUNTIME=${RUNTIME_DIR}`, `-DREALIZAR_SANITIZE=${sanitize ? 'ON' : 'OFF'}`];
   if (nvcc !== undefined) settings.push(`-DNVCC=${nvcc}`);
   detail('configuring');
-  await run(cmake, ['-S', source, '-B', folder, ...generator, ...settings], () => {});
-  await run(cmake, ['--build', folder, '--parallel', String(availableParallelism())], (line) => {
+  await run(cmake, ['-S', source, '-B', folder, ...generator, ...settings], interrupted, () => {});
+  await run(cmake, ['--build', folder, '--parallel', String(availableParallelism())], interrupted, (line) => {
     const step = /^\[([^\]]+)\] (?:Building|Linking|Generating) (.*)$/.exec(line);
     if (step) detail(`[${step[1]!.trim()}] ${step[2]!.split('/').at(-1)!.replace(/\.o$/, '')}`);
   });
   return join(folder, 'out');
 }
 
-function run(program: string, args: readonly string[], onLine: (line: string) => void): Promise<void> {
+function run(
+  program: string,
+  args: readonly string[],
+  interrupted: AbortSignal,
+  onLine: (line: string) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    // A process group, so that an interrupt ends the compilers too, and we see their end before we clean up.
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const stop = () => child.pid !== undefined && process.kill(-child.pid, 'SIGTERM');
+    interrupted.addEventListener('abort', stop);
+    if (interrupted.aborted) stop();
     const lines: string[] = [];
     let rest = '';
     const take = (chunk: Buffer) => {
@@ -48,6 +59,8 @@ function run(program: string, args: readonly string[], onLine: (line: string) =>
     child.stderr.on('data', take);
     child.on('error', (error) => reject(new BuildError(`${program}: ${error.message}`)));
     child.on('close', (code, signal) => {
+      interrupted.removeEventListener('abort', stop);
+      if (interrupted.aborted) return reject(new BuildError('interrupted'));
       if (code === 0) return resolve();
       const how = signal ? `was ended by ${signal}` : `failed with exit code ${code}`;
       reject(new BuildError(`${program} ${how}\n${errorLines([...lines, rest])}`));

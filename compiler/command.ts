@@ -55,7 +55,7 @@ function program(): Command {
     .option('--json', 'print JSON')
     .action((model: string, { json }: { json?: boolean }) => {
       const inspection = inspectModel(readGguf(model));
-      print(json ? `${JSON.stringify(inspection, null, 2)}\n` : renderInspection(inspection));
+      print(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${renderInspection(inspection)}\n`);
     });
 
   const plan = root

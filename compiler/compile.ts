@@ -6,6 +6,7 @@ import { build } from './build.js';
 import { emit } from './emit/index.js';
 import { FILES, fileName, libraryFile } from './emit/names.js';
 import { CompileError } from './errors.js';
+import { interruptible } from './interrupt.js';
 import { buildGraph } from './ir/build.js';
 import { readGguf } from './model/gguf.js';
 import { modelSpec } from './model/load.js';
@@ -81,26 +82,29 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
   const known = upToDate(folder, inputs);
   if (known) return { folder, plan, manifest: known, upToDate: true };
 
-  const writer = new ArtifactWriter(folder);
-  try {
-    await progress.stage('emit', (detail) => {
-      writer.write(files);
-      detail(`${files.size} files`);
-    });
-    if (wantsBuild)
-      await progress.stage('build', async (detail) => {
-        const products = await build({ source: writer.folder, sanitize, nvcc: cuda?.nvcc, detail });
-        writer.takeProducts(products, [libraryFile(spec.name), FILES.replay]);
-        chmodSync(join(writer.folder, FILES.replay), 0o755);
-        detail(libraryFile(spec.name));
+  const manifest = await interruptible(async (interrupted) => {
+    const writer = new ArtifactWriter(folder);
+    try {
+      await progress.stage('emit', (detail) => {
+        writer.write(files);
+        detail(`${files.size} files`);
       });
-    const manifest = manifestOf(plan, writer.folder, { inputs, sanitize, cuda, built: wantsBuild });
-    writer.commit(manifest);
-    return { folder, plan, manifest, upToDate: false };
-  } catch (error) {
-    writer.discard();
-    throw error;
-  }
+      if (wantsBuild)
+        await progress.stage('build', async (detail) => {
+          const products = await build({ source: writer.folder, sanitize, nvcc: cuda?.nvcc, detail, interrupted });
+          writer.takeProducts(products, [libraryFile(spec.name), FILES.replay]);
+          chmodSync(join(writer.folder, FILES.replay), 0o755);
+          detail(libraryFile(spec.name));
+        });
+      const made = manifestOf(plan, writer.folder, { inputs, sanitize, cuda, built: wantsBuild });
+      writer.commit(made);
+      return made;
+    } catch (error) {
+      writer.discard();
+      throw error;
+    }
+  });
+  return { folder, plan, manifest, upToDate: false };
 }
 
 function upToDate(folder: string, inputs: string): Manifest | undefined {

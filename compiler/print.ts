@@ -3,18 +3,10 @@ import { relative } from 'node:path';
 import type { CompileResult } from './compile.js';
 import { FILES } from './emit/names.js';
 import type { Plan } from './plan/plan.js';
+import { alignColumns, formatBytes } from './text.js';
 
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column]!))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}
+const PLAN_COLUMNS = ['#', 'node', 'kernel', 'grid', 'block', 'shared', 'after', 'what'];
+const NUMBERS_RIGHT = [1, 0, 0, 1, 1, 1] as const;
 
 /** The kernel sequence, a line a node. */
 export function planTable(plan: Plan): string {
@@ -35,7 +27,7 @@ export function planTable(plan: Plan): string {
   });
   return [
     `${model.name}: ${model.architecture}, ${model.layerCount} layers, context ${model.contextLength}, ${target.archs.join(',') || target.kind}`,
-    table([['#', 'node', 'kernel', 'grid', 'block', 'shared', 'after', 'what'], ...rows]),
+    ...alignColumns([PLAN_COLUMNS, ...rows], NUMBERS_RIGHT),
     `${plan.nodes.length} nodes, ${plan.kernels.length} kernels; p: programmatic edge`,
     `weights ${formatBytes(memory.weightsBytes)}; a session: KV cache ${formatBytes(memory.kvCacheBytes)}, activations ${formatBytes(memory.arenaBytes)}`,
     '',

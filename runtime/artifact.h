@@ -39,18 +39,18 @@ struct Node {
   uint32_t first_edge, n_edges;  // into edges
 };
 
-// How a matrix of the GGUF is laid out on the device; see kernels/layout.cuh for the picture.
+// How a matrix of the GGUF is laid out on the device; see kernels/formats.cuh, and docs/plan.md for a picture.
 // Row group g and column chunk c start at device_offset + g * group_stride + c * chunk_stride.
 struct Tensor {
   const char* name;
-  uint32_t ggml_type;          // as in the file
-  uint64_t file_offset;        // from the start of the file
+  uint32_t ggml_type;    // as in the file
+  uint64_t file_offset;  // from the start of the file
   uint64_t file_bytes;
-  uint64_t rows, cols;         // a vector has one row
-  uint64_t device_offset;      // in the weights region
-  uint32_t repack_kernel;      // index into kernels; no_repack: bytes are copied as they are
-  uint32_t rows_per_group;     // rows of one slot
-  uint32_t cols_per_chunk;     // columns of one slot; the last chunk of a row may be shorter
+  uint64_t rows, cols;      // a vector has one row
+  uint64_t device_offset;   // in the weights region
+  uint32_t repack_kernel;   // index into kernels; no_repack: bytes are copied as they are
+  uint32_t rows_per_group;  // rows of one slot
+  uint32_t cols_per_chunk;  // columns of one slot; the last chunk of a row may be shorter
   uint64_t group_stride, chunk_stride;
 };
 constexpr uint32_t no_repack = ~0u;
@@ -67,7 +67,7 @@ struct Artifact {
   const char* header_sha256;          // of the first header_bytes bytes, lower-case hex
 
   uint64_t weights_bytes, arena_bytes, kv_cache_bytes, state_bytes;
-  uint64_t logits_offset;   // in the arena: f32[n_vocab]
+  uint64_t logits_offset;     // in the arena: f32[n_vocab]
   uint64_t token_read_bytes;  // weights that one token reads, for the bandwidth figures
   uint64_t kv_row_bytes;      // KV cache that one token reads for each position it attends to, all layers
 
@@ -105,9 +105,9 @@ constexpr uint32_t state_counters = 1024;  // u32 each; zero between nodes, each
 constexpr uint64_t state_history_offset = state_counters_offset + 4 * state_counters;
 
 // What the runtime passes to a repack kernel, by value: turns `n_rows` rows of a GGUF tensor, which start at row
-// `first_row` (a multiple of rows_per_group), into the device layout. One thread for each 32 columns of each row of each
-// touched group: ceil(n_rows / rows_per_group) * rows_per_group * ceil(cols / 32) threads in blocks of repack_threads.
-// Rows past n_rows in the last group repeat its last row.
+// `first_row` (a multiple of rows_per_group), into the device layout. One thread for each 32 columns of each row of
+// each touched group: ceil(n_rows / rows_per_group) * rows_per_group * ceil(cols / 32) threads in blocks of
+// repack_threads. Rows past n_rows in the last group repeat its last row.
 struct RepackArgs {
   DevicePtrValue source;  // n_rows rows as in the file, back to back
   DevicePtrValue target;  // where the tensor's row group 0 starts

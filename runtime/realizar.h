@@ -1,8 +1,8 @@
 /* The C ABI that every library built by realizar-compile exports.
  *
- * Functions return a status; on anything but REALIZAR_OK, realizar_last_error() says what was found, what was needed and
- * what to do. Nothing here aborts or prints. A model may be shared by many sessions; a session belongs to one thread at a
- * time. Handles are freed only by their close function, sessions before their model. */
+ * Functions return a status; on anything but REALIZAR_OK, realizar_last_error() says what was found, what was needed
+ * and what to do. Nothing here aborts or prints. A model may be shared by many sessions; a session belongs to one
+ * thread at a time. Handles are freed only by their close function, sessions before their model. */
 #ifndef REALIZAR_H
 #define REALIZAR_H
 #include <stddef.h>
@@ -43,10 +43,10 @@ typedef struct realizar_session realizar_session; /* KV cache, scratch memory, p
 typedef struct realizar_info {
   uint32_t abi_version;
   const char* compiler_version;
-  const char* name;          /* the model file's stem */
-  const char* architecture;  /* general.architecture */
-  const char* target;        /* "cuda" or "host" */
-  const char* gpu_archs;     /* comma separated, "sm_90a"; empty for host */
+  const char* name;         /* the model file's stem */
+  const char* architecture; /* general.architecture */
+  const char* target;       /* "cuda" or "host" */
+  const char* gpu_archs;    /* comma separated, "sm_90a"; empty for host */
   uint32_t n_vocab, n_ctx, n_embd, n_layer, n_head, n_head_kv, head_size;
   uint32_t n_node;           /* kernel nodes in one token's graph */
   uint64_t weights_bytes;    /* device memory for weights */
@@ -61,8 +61,9 @@ typedef struct realizar_info {
 typedef struct realizar_model_options {
   uint32_t struct_size; /* sizeof(realizar_model_options) */
   int32_t device;       /* ordinal; 0 is the first */
-  uint32_t order_seed;  /* host target only: 0 runs blocks in order, anything else permutes blocks and independent nodes */
-  uint32_t poison;      /* 1: fill the arena with NaN before every step, so that reading what nobody wrote shows */
+  uint32_t
+      order_seed;  /* host target only: 0 runs blocks in order, anything else permutes blocks and independent nodes */
+  uint32_t poison; /* 1: fill the arena with NaN before every step, so that reading what nobody wrote shows */
   void (*progress)(void* user, const char* phase, uint64_t done, uint64_t total); /* may be null; bytes */
   void* user;
 } realizar_model_options;
@@ -72,15 +73,16 @@ REALIZAR_API const char* realizar_last_error(void); /* of the calling thread; ""
 REALIZAR_API const char* realizar_status_name(int status);
 
 /* Maps the GGUF file, checks that it is the one compiled, and copies its weights to the device. options may be null. */
-REALIZAR_API int realizar_model_open(const char* gguf_path, const realizar_model_options* options, realizar_model** out);
+REALIZAR_API int realizar_model_open(const char* gguf_path, const realizar_model_options* options,
+                                     realizar_model** out);
 REALIZAR_API void realizar_model_close(realizar_model* model); /* null is allowed */
 REALIZAR_API const char* realizar_model_device_name(const realizar_model* model);
 
 REALIZAR_API int realizar_session_open(realizar_model* model, realizar_session** out);
 REALIZAR_API void realizar_session_close(realizar_session* session); /* null is allowed */
 
-/* Builds and instantiates the CUDA graph of one token; n_node (may be null) receives its number of kernel nodes. After a
- * failure the error names the node and the driver's reason, nothing is left behind, and eager steps still work. */
+/* Builds and instantiates the CUDA graph of one token; n_node (may be null) receives its number of kernel nodes. After
+ * a failure the error names the node and the driver's reason, nothing is left behind, and eager steps still work. */
 REALIZAR_API int realizar_graph_build(realizar_session* session, uint32_t* n_node);
 
 /* Feeds one token at the session's position and moves the position on by one. Returns once the work is queued. */
@@ -98,7 +100,8 @@ REALIZAR_API int realizar_session_position(const realizar_session* session, uint
 /* Forgets every position from `position` on (0 empties the session): the next step is fed there. */
 REALIZAR_API int realizar_session_rewind(realizar_session* session, uint32_t position);
 
-/* Measures the device's streaming-read ceiling: bytes/s of a kernel that only reads, over a buffer several times the L2. */
+/* Measures the device's streaming-read ceiling: bytes/s of a kernel that only reads, over a buffer several times the
+ * L2. */
 REALIZAR_API int realizar_measure_read_ceiling(realizar_model* model, double* bytes_per_second);
 
 /* One line of text a node: kernel, grid, block, shared memory, edges, resolved arguments. Free with realizar_free. */

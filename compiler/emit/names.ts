@@ -25,9 +25,9 @@ export function fileName(model: string): string {
   return safe === '' ? 'model' : safe;
 }
 
-/** CMake target and shared library of a model. */
-export const libraryTarget = (model: string): string => fileName(model).replace(/\.+/g, '_');
-export const libraryFile = (model: string): string => `lib${libraryTarget(model)}.so`;
+/** A model's shared library, and its name without lib and .so. */
+export const libraryName = (model: string): string => fileName(model).replace(/\.+/g, '_');
+export const libraryFile = (model: string): string => `lib${libraryName(model)}.so`;
 
 /** A TypeScript identifier for a model, camel case: "storyteller-q8_0" gives storytellerQ8_0. */
 export function identifier(model: string): string {

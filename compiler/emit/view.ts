@@ -14,7 +14,7 @@ import {
   comment,
   cString,
   libraryFile,
-  libraryTarget,
+  libraryName,
   READ_CEILING_SYMBOL,
   repackSymbol,
   shapeStruct,
@@ -83,7 +83,7 @@ export function view(plan: Plan): View {
     readCeiling: READ_CEILING_SYMBOL,
     title: comment(`${model.name} (${model.architecture}) for ${targetName(plan)}`),
     host: target.kind === 'host',
-    library: libraryTarget(model.name),
+    library: libraryName(model.name),
     libraryFile: libraryFile(model.name),
     gencode: target.archs.map((arch) => `-gencode arch=${arch.replace('sm', 'compute')},code=${arch}`).join(' '),
     constants: constants(plan),
@@ -145,8 +145,7 @@ function kernelView(plan: Plan, { symbol, config, launch }: PlannedKernel): Kern
     tables: config.kind === 'attend' ? [ropeTable(config, symbol)] : [],
     asserts: asserts(config, shape, launch.sharedBytes),
     threads: launch.threads,
-    // Two blocks of a streaming kernel fit on a multiprocessor: the next node's starts while this one's ends.
-    blocksPerSm: config.kind === 'projection' ? 2 : 1,
+    blocksPerSm: config.kind === 'projection' ? config.blocksPerMultiprocessor : 1,
     args: struct,
     body: `${body}<${shape}>`,
   };
@@ -198,8 +197,8 @@ const ropeTableName = (symbol: string): string => `${symbol.replace(/^realizar_/
 function attendFields(c: AttendConfig, symbol: string): string[] {
   return [
     constant('int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, heads_per_block: c.headsPerBlock }),
-    constant('int', { splits: c.splits, min_split: c.minSplit, n_ctx: c.contextLength, warps: c.warps }),
-    constant('int', { rope_dims: c.ropeDims }),
+    constant('int', { splits: c.splits, min_split: c.minSplit, tile: c.tile, stages: c.stages, warps: c.warps }),
+    constant('int', { n_ctx: c.contextLength, rope_dims: c.ropeDims }),
     constant('bool', { rope_adjacent: c.ropePairing === 'adjacent', rope_factors: c.ropeFactors }),
     constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm }),
     constant('float', { epsilon: cFloat(c.epsilon) }),

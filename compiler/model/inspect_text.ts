@@ -1,4 +1,5 @@
 /** Prints an Inspection for a terminal. Strings of the file are escaped. */
+import { alignColumns, formatBytes } from '../text.js';
 import type { InspectedEntry, Inspection } from './inspect.js';
 import { quote } from './quote.js';
 
@@ -59,15 +60,5 @@ function plain(name: string): string {
 
 /** A title and rows in columns; right[i] is 1 for a column whose text stands to the right. */
 function section(title: string, rows: readonly string[][], right: readonly (0 | 1)[]): string {
-  const widths = right.map((_, i) => rows.reduce((most, row) => Math.max(most, row[i]?.length ?? 0), 0));
-  const line = (row: string[]): string =>
-    row.map((cell, i) => (right[i] ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0))).join('  ');
-  return ['', title, ...rows.map((row) => `  ${line(row)}`.trimEnd())].join('\n');
-}
-
-/** "1.50 GiB". */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log2(bytes) / 10)));
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 2)} ${units[power]}`;
+  return ['', title, ...alignColumns(rows, right).map((line) => `  ${line}`)].join('\n');
 }

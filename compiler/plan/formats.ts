@@ -30,10 +30,11 @@ const FORMATS: Record<GgmlType, Format> = {
   Q6_K: { unitBytes: 26, superBytes: 2 },
 };
 
-const MINIMUMS: ReadonlySet<GgmlType> = new Set(['Q4_1', 'Q5_1', 'Q2_K', 'Q4_K', 'Q5_K']);
+/** Products with float formats take the activations as f32, with quants as 16-bit integers. */
+export const isQuant = (type: GgmlType): boolean => !['F32', 'F16', 'BF16'].includes(type);
 
-/** Does the format subtract a minimum, so that kernels need the sums of the activations? */
-export const hasMinimum = (type: GgmlType): boolean => MINIMUMS.has(type);
+/** Has the format an offset or a minimum, so that products need the sums of the activations? */
+export const needsSums = (type: GgmlType): boolean => isQuant(type) && type !== 'Q8_0';
 
 export const unitsOf = (cols: number): number => Math.ceil(cols / UNIT_COLS);
 

@@ -3,7 +3,7 @@ import { CompileError } from '../errors.js';
 import type { Attend, Embed, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
-import { hasMinimum, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
+import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
 import type { Target } from './target.js';
 
 /** How a matrix is cut into slots. */
@@ -30,6 +30,7 @@ export interface ProjectionConfig extends Tiling {
   /** Slots of a warp's ring. */
   readonly ring: number;
   readonly blocks: number;
+  readonly blocksPerMultiprocessor: number;
   readonly normalize: boolean;
   readonly epsilon: number;
   readonly addResidual: boolean;
@@ -52,6 +53,9 @@ export interface AttendConfig {
   readonly headsPerBlock: number;
   readonly splits: number;
   readonly minSplit: number;
+  /** Positions of a tile of the cache in shared memory, and tiles of a block's ring. */
+  readonly tile: number;
+  readonly stages: number;
   readonly contextLength: number;
   readonly warps: number;
   readonly ropeDims: number;
@@ -107,51 +111,88 @@ export function strides(formats: readonly GgmlType[], cols: number, { groupRows,
   return { chunkStride, partOffsets, groupStride: (chunks - 1) * chunkStride + partOffsets.at(-1)! + last };
 }
 
-/** Slots about as large as the target asks for, groups few enough that every warp of the grid has one. */
-function chooseTiling(segments: readonly SegmentConfig[], cols: number, target: Target): Tiling {
-  const { groupRows: candidates, warps, slotBytes: wanted } = target.projection;
-  const rows = segments.reduce((sum, segment) => sum + segment.rows, 0);
-  const groupRows = candidates.find((r) => rows / r >= target.multiprocessors * warps) ?? candidates.at(-1)!;
-  return {
-    groupRows,
-    chunkCols: chunkColumns(
-      segments.flatMap((s) => s.formats),
-      cols,
-      groupRows,
-      wanted,
-    ),
-  };
+/** The group that the cost model finds fastest, in slots of about `wanted` bytes. */
+function chooseTiling(segments: readonly SegmentConfig[], cols: number, wanted: number, target: Target): Tiling {
+  const formats = segments.flatMap((segment) => segment.formats);
+  const smallest = (rows: number) => Math.max(...formats.map((f) => slotBytes(f, rows, Math.min(unitsOf(cols), 8))));
+  const [least, ...more] = target.projection.groupRows;
+  const candidates = [least!, ...more.filter((rows) => smallest(rows) <= wanted)];
+  const costs = candidates.map((rows) => ({ rows, cost: groupCost(segments, cols, rows, target) }));
+  const groupRows = costs.reduce((best, other) => (other.cost < best.cost ? other : best)).rows;
+  return { groupRows, chunkCols: chunkColumns(formats, cols, groupRows, wanted) };
 }
 
-/** Equal chunks of whole 256-column blocks, as many as bring the widest format's slot near the wanted size. */
+/** Cycles of the block with the most groups: to stream its rows, and for its warps to take their groups in turn. */
+function groupCost(segments: readonly SegmentConfig[], cols: number, rows: number, target: Target): number {
+  const { warps, cost } = target.projection;
+  const units = unitsOf(cols);
+  const groups = segments.reduce((sum, segment) => sum + Math.ceil(segment.rows / rows), 0);
+  const bytes = segments.reduce((sum, { rows: n, formats }) => {
+    const group = formats.reduce((all, format) => all + slotBytes(format, rows, units), 0);
+    return sum + Math.ceil(n / rows) * group;
+  }, 0);
+  const ofBlock = Math.ceil(groups / Math.min(groups, target.multiprocessors));
+  const parts = segments[0]!.formats.length;
+  const rounds = Math.ceil(ofBlock / warps);
+  return (
+    (ofBlock * bytes) / groups / cost.bytesPerCycle +
+    rounds * (cost.group + cost.unit * parts * rows * Math.ceil(units / 32))
+  );
+}
+
+/**
+ * Chunks of whole 256-column blocks that bring the widest format's slot near the wanted size, a quarter more or half less:
+ * the number of chunks that leaves the last one least short, because slots keep their places in it.
+ */
 function chunkColumns(formats: readonly GgmlType[], cols: number, groupRows: number, wanted: number): number {
   const units = unitsOf(cols);
   const whole = Math.max(...formats.map((format) => slotBytes(format, groupRows, units)));
-  const chunks = Math.ceil(whole / wanted);
-  return chunks === 1 ? units * UNIT_COLS : Math.min(roundUp(Math.ceil(units / chunks), 8), units) * UNIT_COLS;
+  const fewest = Math.ceil(whole / (1.25 * wanted));
+  if (fewest === 1) return units * UNIT_COLS;
+  const most = Math.max(fewest, Math.ceil(whole / (0.5 * wanted)));
+  let best = { chunkUnits: units, short: Number.POSITIVE_INFINITY };
+  for (let chunks = fewest; chunks <= most; chunks++) {
+    const chunkUnits = Math.min(roundUp(Math.ceil(units / chunks), 8), units);
+    const short = (chunkUnits - (units % chunkUnits)) % chunkUnits;
+    if (short < best.short) best = { chunkUnits, short };
+  }
+  return best.chunkUnits * UNIT_COLS;
 }
 
+/** Slots are made smaller where one for each warp leaves no room for the input. */
 export function projectionConfig(op: Projection, target: Target): ProjectionConfig {
+  let config = shapeProjection(op, target.projection.slotBytes, target);
+  for (let wanted = target.projection.slotBytes / 2; wanted >= LEAST_SLOT; wanted /= 2) {
+    if (projectionShared(config) <= target.sharedBudget) break;
+    config = shapeProjection(op, wanted, target);
+  }
+  return { ...config, ring: ringDepth(config, target) };
+}
+
+/** Bytes; below it a copy costs more than it brings. */
+const LEAST_SLOT = 256;
+
+function shapeProjection(op: Projection, slot: number, target: Target): ProjectionConfig {
   const cols = op.input.size;
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
-  const tiling = chooseTiling(segments, cols, target);
+  const tiling = chooseTiling(segments, cols, slot, target);
   const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / tiling.groupRows), 0);
   const biases = op.activation ? op.segments[0]!.biases : op.segments.map((segment) => segment.biases[0]);
-  const config = {
-    kind: 'projection' as const,
+  return {
+    kind: 'projection',
     cols,
     ...tiling,
     segments,
     warps: target.projection.warps,
     ring: 1,
     blocks: Math.min(groups, target.multiprocessors),
+    blocksPerMultiprocessor: target.projection.blocksPerMultiprocessor,
     normalize: op.norm !== undefined,
     epsilon: op.norm?.epsilon ?? 0,
     addResidual: op.residual !== undefined,
     findBest: op.best !== undefined,
     bias: biases.reduce((mask, bias, i) => mask | (bias ? 1 << i : 0), 0),
   };
-  return { ...config, ring: ringDepth(config, target) };
 }
 
 /** As deep as the bytes in flight that the target asks for, within what the group's slots can use and shared memory holds. */
@@ -177,10 +218,13 @@ function largestSlot(config: ProjectionConfig): number {
 /** ProjectionShape::shared_bytes. */
 function projectionShared(config: ProjectionConfig): number {
   const { units } = chunkShape(config);
+  const formats = config.segments.flatMap((segment) => segment.formats);
   const rings = config.warps * config.ring * largestSlot(config);
-  const input = 8 * (units | 1) * 16;
-  const sums = config.segments.some((s) => s.formats.some(hasMinimum)) ? units * 8 : 0;
-  return roundUp(rings + input + sums + config.warps * config.ring * 16 + config.warps * 12, 16);
+  const floats = formats.every(isQuant) ? 0 : 8 * (units | 1) * 16;
+  const ints = formats.some(isQuant) ? 4 * (units * 16 + 64) + units * 4 : 0;
+  const sums = formats.some(needsSums) ? units * 8 : 0;
+  const barriersAt = roundUp(rings + floats + ints + sums, 16);
+  return roundUp(barriersAt + config.warps * config.ring * 16 + config.warps * 12, 16);
 }
 
 export function embedConfig(op: Embed, tiling: Tiling): EmbedConfig {
@@ -199,7 +243,7 @@ export function attendConfig(op: Attend, contextLength: number, target: Target):
   let headsPerBlock = Math.min(headsPerKv, target.attention.maxHeadsPerBlock);
   while (headsPerKv % headsPerBlock) headsPerBlock--;
   const groups = op.headCount / headsPerBlock;
-  const { minSplit, warps } = target.attention;
+  const { minSplit, warps, stages } = target.attention;
   const worthwhile = Math.ceil(contextLength / minSplit);
   return {
     kind: 'attend',
@@ -209,6 +253,8 @@ export function attendConfig(op: Attend, contextLength: number, target: Target):
     headsPerBlock,
     splits: Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups))),
     minSplit,
+    tile: tilePositions(op.headSize, target),
+    stages,
     contextLength,
     warps,
     ropeDims: op.rope.dimensions,
@@ -221,12 +267,22 @@ export function attendConfig(op: Attend, contextLength: number, target: Target):
   };
 }
 
+/** The largest power of two of positions whose keys and values fit in a stage; threads are shared out evenly over them. */
+function tilePositions(headSize: number, { attention }: Target): number {
+  const { stageBytes, warps } = attention;
+  let tile = warps * 32;
+  while (tile > 8 && tile * kvRow(headSize) * 4 > stageBytes) tile /= 2;
+  return tile;
+}
+
 /** AttendShape::shared_bytes. */
 function attendShared(c: AttendConfig): number {
   const row = kvRow(c.headSize);
-  const floats =
-    c.headsPerBlock * row + 2 * row + c.headsPerBlock * c.warps * 32 + c.warps * c.headsPerBlock * (1 + c.headSize) + 4;
-  return floats * 4;
+  const heads = c.headsPerBlock;
+  const ring = c.stages * 2 * c.tile * row * 2;
+  const numbers = heads * row + row + heads * c.tile + 3 * heads + 1;
+  const newestAt = roundUp(ring + 4 * (numbers + c.ropeDims), 16);
+  return roundUp(newestAt + 4 * row + c.stages * 16 + 4 * c.warps * heads * c.headSize, 16);
 }
 
 /** f16 elements from one position's key or value to the next in the KV cache. */

@@ -13,17 +13,30 @@ export interface Target {
   readonly sharedBudget: number;
   readonly projection: {
     readonly warps: number;
+    /** Blocks that registers must allow on a multiprocessor: with several, the nodes ahead fill their rings early. */
+    readonly blocksPerMultiprocessor: number;
     /** Bytes of one matrix's slot to aim for, and of one block's rings together. */
     readonly slotBytes: number;
     readonly ringBytes: number;
-    /** Rows of a group, best first; the first that leaves every warp a group is taken, else the last. */
+    /** Rows that a group may have. */
     readonly groupRows: readonly number[];
+    readonly cost: {
+      /** Bytes that a multiprocessor streams in a cycle. */
+      readonly bytesPerCycle: number;
+      /** Cycles that a warp spends on a group besides its rows: waiting, reducing, storing. */
+      readonly group: number;
+      /** Cycles that a warp spends on a row's unit of 32 columns a lane. */
+      readonly unit: number;
+    };
   };
   readonly attention: {
     readonly warps: number;
     /** Positions below which a split of the context is not worth a block. */
     readonly minSplit: number;
     readonly maxHeadsPerBlock: number;
+    /** Keys and values of a tile in shared memory, bytes, and tiles of a block's ring. */
+    readonly stageBytes: number;
+    readonly stages: number;
   };
 }
 
@@ -64,8 +77,16 @@ export function cudaTarget(archs: readonly string[]): Target {
     multiprocessors: GPUS[first]!.multiprocessors,
     sharedBytes,
     sharedBudget: Math.floor((sharedBytes - 1024) / 2),
-    projection: { warps: 8, slotBytes: 8192, ringBytes: 65536, groupRows: [4, 2, 1] },
-    attention: { warps: 4, minSplit: 64, maxHeadsPerBlock: 8 },
+    projection: {
+      warps: 16,
+      blocksPerMultiprocessor: 1,
+      slotBytes: 4608,
+      ringBytes: 139264,
+      groupRows: [1, 2, 4],
+      // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz; the others as seen in a timeline of the 1B model's nodes.
+      cost: { bytesPerCycle: 13.4, group: 500, unit: 25 },
+    },
+    attention: { warps: 8, minSplit: 64, maxHeadsPerBlock: 8, stageBytes: 16384, stages: 2 },
   };
 }
 
@@ -80,7 +101,14 @@ export function hostTarget(): Target {
     multiprocessors: 4,
     sharedBytes: 227 * 1024,
     sharedBudget: 227 * 1024,
-    projection: { warps: 3, slotBytes: 2048, ringBytes: 16384, groupRows: [8, 4, 2, 1] },
-    attention: { warps: 2, minSplit: 8, maxHeadsPerBlock: 8 },
+    projection: {
+      warps: 3,
+      blocksPerMultiprocessor: 1,
+      slotBytes: 2048,
+      ringBytes: 16384,
+      groupRows: [1, 2, 4, 8],
+      cost: { bytesPerCycle: 1, group: 500, unit: 25 },
+    },
+    attention: { warps: 2, minSplit: 24, maxHeadsPerBlock: 8, stageBytes: 2048, stages: 2 },
   };
 }

@@ -61,7 +61,8 @@ struct Driver {
   Result (*module_unload)(Module module);
   Result (*module_get_function)(Function* function, Module module, const char* name);
   Result (*func_set_max_dynamic_shared)(Function function, int bytes);
-  Result (*launch_kernel)(Function function, Dim3 grid, Dim3 block, unsigned shared_bytes, Stream stream, void** params);
+  Result (*launch_kernel)(Function function, Dim3 grid, Dim3 block, unsigned shared_bytes, Stream stream,
+                          void** params);
   Result (*graph_create)(Graph* graph, unsigned flags);
   Result (*graph_destroy)(Graph graph);
   Result (*graph_add_kernel_node)(GraphNode* node, Graph graph, Function function, Dim3 grid, Dim3 block,
@@ -75,8 +76,8 @@ struct Driver {
 
 // What load_driver found: a table, or why there is none.
 struct DriverStatus {
-  const Driver* driver;   // null: see error
-  const char* error;      // "no CUDA driver: libcuda.so.1: cannot open shared object file ..."
+  const Driver* driver;  // null: see error
+  const char* error;     // "no CUDA driver: libcuda.so.1: cannot open shared object file ..."
 };
 // One of cuda.cpp and host.cpp is linked into a library, and defines this. Loads once; safe from several threads.
 DriverStatus load_driver();

@@ -1,15 +1,22 @@
 // One token's attention for one layer: per-head norms of q and k, rope, KV append, softmax(q k^T / sqrt(d)) v.
 //
-// The context is split over blocks (flash decoding): block = (KV head, group of its query heads, split). Each block turns
-// its queries itself; the blocks of the last split also turn the new key, use it from shared memory, and one of them
-// appends it and the new value to the cache. Scores: a thread a position. Values: a warp a position, lanes over the head.
-// A block leaves (largest score, sum of exponentials, weighted values) for each head; the last one to arrive for a group
-// of heads adds the splits up, in their order, so the result does not depend on who was last.
+// The context is split over blocks (flash decoding): block = (KV head, group of its query heads, split). A split's share
+// of the cache comes through shared memory in tiles of C::tile positions, a ring of C::stages of them. All of it but the
+// newest position was written by earlier launches, as was the state, so position, rope angles and the first tiles are
+// there before grid_wait; only q and the new key and value come after it.
 //
-// KV cache of a layer: keys then values, each f16 [head_count_kv][n_ctx][row], row = head_size rounded up to 8.
+// Each block turns its queries itself. The blocks of the last split also turn the new key and use it and the new value
+// from shared memory; one of them appends both to the cache. Scores: a thread a position and some of the heads. Softmax:
+// a warp a head. Values: a warp a position, lanes over the head. A block leaves (weighted values, largest score, sum of
+// exponentials) of each head; the last one to arrive for a group of heads adds the splits up, in their order, so that
+// the result does not depend on who was last.
+//
+// KV cache of a layer: keys then values, each f16 [kv_heads][n_ctx][row], row = head_size rounded up to 8. The 16-byte
+// pieces of a key are swizzled by its position, so that threads that read consecutive keys hit different banks.
 //
 // C: heads, kv_heads, head_size, heads_per_block, splits, min_split (positions below which a split is not worth a block),
-//    n_ctx, warps; rope_dims, rope_adjacent, inverse_frequency(i), rope_factors; query_norm, key_norm, epsilon.
+//    tile, stages, n_ctx, warps; rope_dims, rope_adjacent, inverse_frequency(i), rope_factors; query_norm, key_norm,
+//    epsilon.
 #pragma once
 #include "../artifact.h"
 #include "device.h"
@@ -31,22 +38,68 @@ struct AttendArgs {
 
 template <class C>
 struct AttendShape {
-  static constexpr int threads = C::warps * 32, tile = threads;
-  static constexpr int row = (C::head_size + 7) / 8 * 8;
-  static constexpr int heads_per_kv = C::heads / C::kv_heads, head_groups = heads_per_kv / C::heads_per_block;
+  static constexpr int threads = C::warps * 32, H = C::heads_per_block;
+  static constexpr int row = (C::head_size + 7) / 8 * 8, pieces = row / 8;
+  static constexpr int heads_per_kv = C::heads / C::kv_heads, head_groups = heads_per_kv / H;
+  static constexpr int score_groups = threads / C::tile;  // threads that share a position, each with its heads
+  static constexpr int score_heads = (H + score_groups - 1) / score_groups;
+  static constexpr int warp_heads = (H + C::warps - 1) / C::warps;
   static constexpr int pairs = (C::head_size + 63) / 64;  // lane's pairs of dimensions: 2 * lane + 64 * j
   static constexpr int partial_row = C::head_size + 2;
-  // Shared memory, floats: queries, new key, new value, scores of a tile, one number a warp and head, weighted values.
-  static constexpr int query_at = 0, key_at = query_at + C::heads_per_block * row, value_at = key_at + row;
-  static constexpr int score_at = value_at + row, warp_at = score_at + C::heads_per_block * tile;
-  static constexpr int sum_at = warp_at + C::warps * C::heads_per_block;
-  static constexpr int shared_bytes = (sum_at + C::warps * C::heads_per_block * C::head_size + 4) * 4;
+  static constexpr int half_tile = C::tile * row * 2;  // bytes of a tile's keys, and of its values
+  // Shared memory, bytes: the ring; then f32: queries, turned new key before rounding, scores of a tile, of each head how
+  // much older sums fade, its largest score and sum, values of each warp; cos and sin; f16: new key, new value.
+  static constexpr int query_at = C::stages * 2 * half_tile, key_at = query_at + H * row * 4;
+  static constexpr int score_at = key_at + row * 4, fade_at = score_at + H * C::tile * 4;
+  static constexpr int most_at = fade_at + H * 4, sum_at = most_at + H * 4;
+  static constexpr int angle_at = sum_at + H * 4 + 4;  // one more number: am I the last split?
+  static constexpr int newest_at = (angle_at + C::rope_dims * 4 + 15) / 16 * 16;
+  static constexpr int barrier_at = newest_at + 2 * row * 2;
+  static constexpr int warp_values_at = barrier_at + C::stages * 16;
+  static constexpr int shared_bytes = (warp_values_at + C::warps * H * C::head_size * 4 + 15) / 16 * 16;
+  static_assert(threads % C::tile == 0 && C::head_size % 2 == 0);
+  // Where piece i of the key at a position lies in its row.
+  static DEVICE int swizzle(int position, int i) { return pieces % 8 == 0 ? i ^ position % 8 : i; }
+};
+
+// What a block works on.
+template <class C>
+struct AttendBlock {
+  using Shape = AttendShape<C>;
+  const AttendArgs& args;
+  char* shared;
+  int split, kv_head, first_head, counter;
+  int position, splits, first, end;  // first, end: this split's share of positions, the newest included
+
+  DEVICE float* floats(int at) const { return (float*)(shared + at); }
+  DEVICE bool has_newest() const { return split == splits - 1; }
+  DEVICE int tiles() const { return (end - first + C::tile - 1) / C::tile; }
+  DEVICE uint16_t* newest_key() const { return (uint16_t*)(shared + Shape::newest_at); }
+  DEVICE uint16_t* newest_value() const { return newest_key() + Shape::row; }
+  DEVICE const char* tile_keys(int i) const { return shared + i % C::stages * 2 * Shape::half_tile; }
+  DEVICE const char* tile_values(int i) const { return tile_keys(i) + Shape::half_tile; }
+  DEVICE CopyBarrier& barrier(int i) const { return ((CopyBarrier*)(shared + Shape::barrier_at))[i % C::stages]; }
+
+  // Warp 0: starts copying the cached positions of a tile.
+  DEVICE void fetch(int i) const {
+    const int from = first + i * C::tile, cached = has_newest() ? position : end;
+    const int n = cached - from < C::tile ? cached - from : C::tile;
+    if (i >= tiles() || n <= 0) return;
+    const int64_t row = ((int64_t)kv_head * C::n_ctx + from) * Shape::row;
+    const int bytes = n * Shape::row * 2;
+    begin_copies(barrier(i), 2 * bytes);
+    copy_to_shared((char*)tile_keys(i), args.keys + row, bytes, barrier(i));
+    copy_to_shared((char*)tile_values(i), args.values + row, bytes, barrier(i));
+    end_copies(barrier(i));
+  }
+  DEVICE void await(int i) const {
+    if (first + i * C::tile < (has_newest() ? position : end)) barrier(i).wait(i / C::stages & 1);
+  }
 };
 
 // A head of q or k from the projection: norm, rope, times `scale`, into shared memory. One warp.
 template <class C>
-DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* factors, int position, float scale,
-                      float* to) {
+DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* angles, float scale, float* to) {
   const int lane = thread_index() % 32;
   float squares[1] = {};
   for (int d = lane; d < AttendShape<C>::row; d += 32) {
@@ -62,11 +115,7 @@ DEVICE void turn_head(const float* from, const float* norm, bool normalize, cons
   warp_sync();
   for (int i = lane; i < C::rope_dims / 2; i += 32) {
     const int a = C::rope_adjacent ? 2 * i : i, b = C::rope_adjacent ? 2 * i + 1 : i + C::rope_dims / 2;
-    float angle = position * C::inverse_frequency(i);
-    if (C::rope_factors) angle /= factors[i];
-    float sine, cosine;
-    sincosf(angle, &sine, &cosine);
-    const float x = to[a], y = to[b];
+    const float cosine = angles[2 * i], sine = angles[2 * i + 1], x = to[a], y = to[b];
     to[a] = x * cosine - y * sine;
     to[b] = x * sine + y * cosine;
   }
@@ -74,47 +123,30 @@ DEVICE void turn_head(const float* from, const float* norm, bool normalize, cons
   for (int d = lane; d < C::head_size; d += 32) to[d] *= scale;
 }
 
-// Adds up the splits of one block's heads: out = sum_s e^(m_s - M) values_s / sum_s e^(m_s - M) sum_s.
+// The queries of the block, and the new key and value where this split ends with them. A warp a head, in turn.
 template <class C>
-DEVICE void combine_splits(const AttendArgs& a, int first_head, int splits) {
+DEVICE void load_heads(const AttendBlock<C>& b) {
   using Shape = AttendShape<C>;
-  for (int i = thread_index(); i < C::heads_per_block * C::head_size; i += Shape::threads) {
-    const int head = first_head + i / C::head_size, d = i % C::head_size;
-    const float* rows = a.partial + (int64_t)head * C::splits * Shape::partial_row;
-    float most = -INFINITY, sum = 0, value = 0;
-    for (int s = 0; s < splits; s++) most = fmaxf(most, load_global(rows + s * Shape::partial_row + C::head_size));
-    for (int s = 0; s < splits; s++) {
-      const float* row = rows + s * Shape::partial_row;
-      const float weight = expf(load_global(row + C::head_size) - most);
-      sum = fmaf(weight, load_global(row + C::head_size + 1), sum);
-      value = fmaf(weight, load_global(row + d), value);
-    }
-    a.output[head * C::head_size + d] = value / sum;
-  }
-}
-
-// The queries of the block, and the new key and value where this split ends with them. One warp a head, in turn.
-template <class C>
-DEVICE void load_heads(const AttendArgs& a, int kv_head, int first_head, int position, bool has_newest, bool appends,
-                       float* shared) {
-  using Shape = AttendShape<C>;
+  const AttendArgs& a = b.args;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
-  const float scale = 1.f / sqrtf((float)C::head_size);
-  for (int h = warp; h < C::heads_per_block; h += C::warps)
-    turn_head<C>(a.qkv + (first_head + h) * C::head_size, a.query_norm, C::query_norm, a.rope_factors, position, scale,
-                 shared + Shape::query_at + h * Shape::row);
-  if (!has_newest || warp != C::heads_per_block % C::warps) return;
-  float* key = shared + Shape::key_at;
-  float* value = shared + Shape::value_at;
-  turn_head<C>(a.qkv + (C::heads + kv_head) * C::head_size, a.key_norm, C::key_norm, a.rope_factors, position, 1.f, key);
-  const int64_t cache_row = ((int64_t)kv_head * C::n_ctx + position) * Shape::row;
+  const float* angles = b.floats(Shape::angle_at);
+  for (int h = warp; h < Shape::H; h += C::warps)
+    turn_head<C>(a.qkv + (b.first_head + h) * C::head_size, a.query_norm, C::query_norm, angles,
+                 rsqrtf((float)C::head_size), b.floats(Shape::query_at) + h * Shape::row);
+  if (!b.has_newest() || warp != C::warps - 1) return;
+  float* key = b.floats(Shape::key_at);
+  turn_head<C>(a.qkv + (C::heads + b.kv_head) * C::head_size, a.key_norm, C::key_norm, angles, 1.f, key);
+  warp_sync();
+  const float* value = a.qkv + (C::heads + C::kv_heads + b.kv_head) * C::head_size;
+  const bool appends = b.first_head % Shape::heads_per_kv == 0;  // one group of heads does
+  const int64_t row = ((int64_t)b.kv_head * C::n_ctx + b.position) * Shape::row;
   for (int d = lane; d < Shape::row; d += 32) {
     const uint16_t k = float_to_half(d < C::head_size ? key[d] : 0.f);
-    const uint16_t v =
-        float_to_half(d < C::head_size ? load_global(a.qkv + (C::heads + C::kv_heads + kv_head) * C::head_size + d) : 0.f);
-    key[d] = half_to_float(k);  // as every later token will see it
-    value[d] = half_to_float(v);
-    if (appends) a.keys[cache_row + d] = k, a.values[cache_row + d] = v;
+    const uint16_t v = float_to_half(d < C::head_size ? load_global(value + d) : 0.f);
+    const int swizzled = Shape::swizzle(b.position, d / 8) * 8 + d % 8;
+    b.newest_key()[swizzled] = k;
+    b.newest_value()[d] = v;
+    if (appends) a.keys[row + swizzled] = k, a.values[row + d] = v;
   }
 }
 
@@ -124,143 +156,213 @@ DEVICE void unpack_halves(const uint4& v, float (&f)[8]) {
   for (int i = 0; i < 4; i++) f[2 * i] = half_to_float(w[i] & 0xffff), f[2 * i + 1] = half_to_float(w[i] >> 16);
 }
 
-// scores[h] = q_h . k for the key in row `position` of the cache, or the newest one.
+// scores[h][t] = q_h . k_t for the tile's n positions.
 template <class C>
-DEVICE void score_position(const uint16_t* keys, const float* newest, const float* queries, float (&scores)[C::heads_per_block]) {
-  constexpr int row = AttendShape<C>::row;
+DEVICE void score_tile(const AttendBlock<C>& b, int i, int n) {
+  using Shape = AttendShape<C>;
+  const int t = thread_index() % C::tile, group = thread_index() / C::tile, position = b.first + i * C::tile + t;
+  if (t >= n) return;
+  const uint4* key = position == b.position ? (const uint4*)b.newest_key() : (const uint4*)b.tile_keys(i) + t * Shape::pieces;
+  const float* queries = b.floats(Shape::query_at);
+  float scores[Shape::score_heads] = {};
 #pragma unroll 4
-  for (int d = 0; d < row; d += 8) {
+  for (int piece = 0; piece < Shape::pieces; piece++) {
     float k[8];
-    if (newest) {
+    unpack_halves(key[Shape::swizzle(position, piece)], k);
 #pragma unroll
-      for (int j = 0; j < 8; j++) k[j] = newest[d + j];
-    } else {
-      unpack_halves(load_global_cached((const uint4*)(keys + d)), k);
+    for (int j = 0; j < Shape::score_heads; j++) {
+      const int h = group + j * Shape::score_groups;
+      if (Shape::H % Shape::score_groups && h >= Shape::H) continue;
+      const float4 q0 = *(const float4*)(queries + h * Shape::row + piece * 8);
+      const float4 q1 = *(const float4*)(queries + h * Shape::row + piece * 8 + 4);
+      scores[j] += q0.x * k[0] + q0.y * k[1] + q0.z * k[2] + q0.w * k[3] + q1.x * k[4] + q1.y * k[5] + q1.z * k[6] + q1.w * k[7];
+    }
+  }
+#pragma unroll
+  for (int j = 0; j < Shape::score_heads; j++) {
+    const int h = group + j * Shape::score_groups;
+    if (h < Shape::H) b.floats(Shape::score_at)[h * C::tile + t] = scores[j];
+  }
+}
+
+// Scores of the tile become exponentials; each head's largest score and sum move on. A warp a head, in turn.
+template <class C>
+DEVICE void soften_tile(const AttendBlock<C>& b, int n, float (&most)[AttendShape<C>::warp_heads],
+                        float (&sum)[AttendShape<C>::warp_heads]) {
+  using Shape = AttendShape<C>;
+  const int warp = thread_index() / 32, lane = thread_index() % 32;
+#pragma unroll
+  for (int j = 0; j < Shape::warp_heads; j++) {
+    const int h = warp + j * C::warps;
+    if (h >= Shape::H) continue;
+    float* scores = b.floats(Shape::score_at) + h * C::tile;
+    float largest = -INFINITY;
+    for (int t = lane; t < n; t += 32) largest = fmaxf(largest, scores[t]);
+    largest = fmaxf(most[j], warp_max(largest));
+    const float fade = expf(most[j] - largest);
+    float tile_sum[1] = {};
+    for (int t = lane; t < n; t += 32) {
+      const float e = expf(scores[t] - largest);
+      scores[t] = e;
+      tile_sum[0] += e;
+    }
+    warp_sum(tile_sum);
+    sum[j] = fmaf(sum[j], fade, tile_sum[0]);
+    most[j] = largest;
+    if (lane == 0) b.floats(Shape::fade_at)[h] = fade;
+  }
+}
+
+// value[h] = value[h] * fade + sum over the warp's positions of the tile of e * v.
+template <class C>
+DEVICE void add_values(const AttendBlock<C>& b, int i, int n,
+                       float (&value)[AttendShape<C>::H][AttendShape<C>::pairs][2]) {
+  using Shape = AttendShape<C>;
+  const int warp = thread_index() / 32, lane = thread_index() % 32, from = b.first + i * C::tile;
+  const float* scores = b.floats(Shape::score_at);
+#pragma unroll
+  for (int h = 0; h < Shape::H; h++) {
+    const float fade = b.floats(Shape::fade_at)[h];
+#pragma unroll
+    for (int j = 0; j < Shape::pairs; j++) value[h][j][0] *= fade, value[h][j][1] *= fade;
+  }
+#pragma unroll 4
+  for (int t = warp; t < n; t += C::warps) {
+    const uint16_t* row =
+        from + t == b.position ? b.newest_value() : (const uint16_t*)b.tile_values(i) + t * Shape::row;
+#pragma unroll
+    for (int j = 0; j < Shape::pairs; j++) {
+      const int d = 2 * lane + 64 * j;
+      if (C::head_size % 64 && d >= C::head_size) continue;
+      const uint32_t two = *(const uint32_t*)(row + d);
+      const float v0 = half_to_float(two & 0xffff), v1 = half_to_float(two >> 16);
+#pragma unroll
+      for (int h = 0; h < Shape::H; h++) {
+        const float e = scores[h * C::tile + t];
+        value[h][j][0] = fmaf(e, v0, value[h][j][0]);
+        value[h][j][1] = fmaf(e, v1, value[h][j][1]);
+      }
+    }
+  }
+}
+
+// Adds up the splits of the block's heads: out = sum_s e^(m_s - M) values_s / sum_s e^(m_s - M) sum_s.
+template <class C>
+DEVICE void combine_splits(const AttendBlock<C>& b) {
+  using Shape = AttendShape<C>;
+  for (int i = thread_index(); i < Shape::H * C::head_size; i += Shape::threads) {
+    const int head = b.first_head + i / C::head_size, d = i % C::head_size;
+    const float* rows = b.args.partial + (int64_t)head * C::splits * Shape::partial_row;
+    float most = -INFINITY, sum = 0, value = 0;
+#pragma unroll 8
+    for (int s = 0; s < b.splits; s++) most = fmaxf(most, load_global(rows + s * Shape::partial_row + C::head_size));
+#pragma unroll 4
+    for (int s = 0; s < b.splits; s++) {
+      const float* row = rows + s * Shape::partial_row;
+      const float weight = expf(load_global(row + C::head_size) - most);
+      sum = fmaf(weight, load_global(row + C::head_size + 1), sum);
+      value = fmaf(weight, load_global(row + d), value);
+    }
+    b.args.output[head * C::head_size + d] = value / sum;
+  }
+}
+
+// Adds up the block's warps and writes the heads' results, or what combine_splits needs of them.
+template <class C>
+DEVICE void finish_heads(const AttendBlock<C>& b, const float (&value)[AttendShape<C>::H][AttendShape<C>::pairs][2],
+                         const float (&most)[AttendShape<C>::warp_heads], const float (&sum)[AttendShape<C>::warp_heads]) {
+  using Shape = AttendShape<C>;
+  const int warp = thread_index() / 32, lane = thread_index() % 32;
+  float* warp_values = b.floats(Shape::warp_values_at);
+#pragma unroll
+  for (int h = 0; h < Shape::H; h++)
+#pragma unroll
+    for (int j = 0; j < Shape::pairs; j++) {
+      const int d = 2 * lane + 64 * j;
+      if (C::head_size % 64 && d >= C::head_size) continue;
+      warp_values[(warp * Shape::H + h) * C::head_size + d] = value[h][j][0];
+      warp_values[(warp * Shape::H + h) * C::head_size + d + 1] = value[h][j][1];
     }
 #pragma unroll
-    for (int h = 0; h < C::heads_per_block; h++)
-#pragma unroll
-      for (int j = 0; j < 8; j++) scores[h] = fmaf(queries[h * row + d + j], k[j], scores[h]);
+  for (int j = 0; j < Shape::warp_heads; j++) {
+    const int h = warp + j * C::warps;
+    if (h < Shape::H && lane == 0) b.floats(Shape::most_at)[h] = most[j], b.floats(Shape::sum_at)[h] = sum[j];
   }
+  block_sync();
+  for (int i = thread_index(); i < Shape::H * C::head_size; i += Shape::threads) {
+    const int h = i / C::head_size, d = i % C::head_size, head = b.first_head + h;
+    float v = 0;
+#pragma unroll
+    for (int w = 0; w < C::warps; w++) v += warp_values[w * Shape::H * C::head_size + i];
+    if (b.splits == 1) {
+      b.args.output[head * C::head_size + d] = v / b.floats(Shape::sum_at)[h];
+      continue;
+    }
+    float* partial = b.args.partial + ((int64_t)head * C::splits + b.split) * Shape::partial_row;
+    partial[d] = v;
+    if (d == 0) partial[C::head_size] = b.floats(Shape::most_at)[h], partial[C::head_size + 1] = b.floats(Shape::sum_at)[h];
+  }
+  if (b.splits == 1) return;
+  int* is_last = (int*)b.floats(Shape::sum_at + Shape::H * 4);
+  block_sync();
+  if (thread_index() == 0) *is_last = arrive(b.args.counters + b.counter) == (uint32_t)b.splits - 1;
+  block_sync();
+  if (!*is_last) return;
+  combine_splits(b);
+  if (thread_index() == 0) b.args.counters[b.counter] = 0;
 }
 
 template <class C>
 DEVICE void attend(const AttendArgs& a) {
   using Shape = AttendShape<C>;
-  constexpr int H = C::heads_per_block;
-  const int warp = thread_index() / 32, lane = thread_index() % 32;
-  const int split = block_index() % C::splits, heads_index = block_index() / C::splits;
-  const int kv_head = heads_index / Shape::head_groups, group = heads_index % Shape::head_groups;
-  const int first_head = kv_head * Shape::heads_per_kv + group * H;
-  float* shared = (float*)shared_memory();
-  grid_release();
-  grid_wait();
+  const int heads_index = block_index() / C::splits, kv_head = heads_index / Shape::head_groups;
+  const int first_head = kv_head * Shape::heads_per_kv + heads_index % Shape::head_groups * Shape::H;
 
   // Equal shares for as many splits as are worth a block; the last one holds the newest position.
-  const int position = load_global(&a.state->position), seq_len = load_global(&a.state->seq_len);
+  const int position = load_settled(&a.state->position), seq_len = load_settled(&a.state->seq_len);
   int splits = (seq_len + C::min_split - 1) / C::min_split;
   if (splits > C::splits) splits = C::splits;
   const int share = (seq_len + splits - 1) / splits;
   splits = (seq_len + share - 1) / share;
-  if (split >= splits) return;
-  const int first = split * share, end = split == splits - 1 ? seq_len : first + share;
-  load_heads<C>(a, kv_head, first_head, position, split == splits - 1, group == 0, shared);
-  block_sync();
-
-  const uint16_t* keys = a.keys + (int64_t)kv_head * C::n_ctx * Shape::row;
-  const uint16_t* values = a.values + (int64_t)kv_head * C::n_ctx * Shape::row;
-  float* tile_scores = shared + Shape::score_at;
-  float* warp_number = shared + Shape::warp_at;
-  float most[H], sum[H], value[H][Shape::pairs][2] = {};  // sum: of this thread's positions; value: of this warp's
-#pragma unroll
-  for (int h = 0; h < H; h++) most[h] = -INFINITY, sum[h] = 0;
-
-  for (int tile = first; tile < end; tile += Shape::tile) {
-    const int p = tile + thread_index(), n = end - tile < Shape::tile ? end - tile : Shape::tile;
-    float scores[H] = {};
-    if (p < end)
-      score_position<C>(keys + (int64_t)p * Shape::row, p == position ? shared + Shape::key_at : nullptr,
-                        shared + Shape::query_at, scores);
-#pragma unroll
-    for (int h = 0; h < H; h++) {
-      const float largest = warp_max(p < end ? scores[h] : -INFINITY);
-      if (lane == 0) warp_number[warp * H + h] = largest;
-    }
-    block_sync();
-#pragma unroll
-    for (int h = 0; h < H; h++) {
-      float now = most[h];
-      for (int w = 0; w < C::warps; w++) now = fmaxf(now, warp_number[w * H + h]);
-      const float fade = expf(most[h] - now), e = p < end ? expf(scores[h] - now) : 0.f;
-      most[h] = now;
-      sum[h] = fmaf(sum[h], fade, e);
-#pragma unroll
-      for (int j = 0; j < Shape::pairs; j++) value[h][j][0] *= fade, value[h][j][1] *= fade;
-      tile_scores[h * Shape::tile + thread_index()] = e;
-    }
-    block_sync();
-    for (int t = warp; t < n; t += C::warps) {
-#pragma unroll
-      for (int j = 0; j < Shape::pairs; j++) {
-        const int d = 2 * lane + 64 * j;
-        if (d >= C::head_size) continue;
-        float v0, v1;
-        if (tile + t == position) {
-          v0 = shared[Shape::value_at + d], v1 = shared[Shape::value_at + d + 1];
-        } else {
-          const uint32_t two = load_global((const uint32_t*)(values + (int64_t)(tile + t) * Shape::row + d));
-          v0 = half_to_float(two & 0xffff), v1 = half_to_float(two >> 16);
-        }
-#pragma unroll
-        for (int h = 0; h < H; h++) {
-          const float e = tile_scores[h * Shape::tile + t];
-          value[h][j][0] = fmaf(e, v0, value[h][j][0]);
-          value[h][j][1] = fmaf(e, v1, value[h][j][1]);
-        }
-      }
-    }
-    block_sync();
+  const int split = block_index() % C::splits;
+  const AttendBlock<C> b = {a,         shared_memory(), split,  kv_head,       first_head,
+                            heads_index, position,        splits, split * share, split == splits - 1 ? seq_len : (split + 1) * share};
+  const bool works = split < splits;
+  if (thread_index() < 32 && works) {
+    if (thread_index() == 0)
+      for (int i = 0; i < C::stages; i++) b.barrier(i).init();
+    copy_barriers_ready();
+    warp_sync();
+    for (int i = 0; i < C::stages; i++) b.fetch(i);
   }
-
-  // Add up the block: sums of the threads, weighted values of the warps.
-  warp_sum(sum);
-  float* warp_values = shared + Shape::sum_at;
-#pragma unroll
-  for (int h = 0; h < H; h++) {
-    if (lane == 0) warp_number[warp * H + h] = sum[h];
-#pragma unroll
-    for (int j = 0; j < Shape::pairs; j++) {
-      const int d = 2 * lane + 64 * j;
-      if (d < C::head_size) {
-        warp_values[(warp * H + h) * C::head_size + d] = value[h][j][0];
-        warp_values[(warp * H + h) * C::head_size + d + 1] = value[h][j][1];
-      }
-    }
+  for (int i = thread_index(); i < C::rope_dims / 2; i += Shape::threads) {
+    float angle = position * C::inverse_frequency(i);
+    if (C::rope_factors) angle /= a.rope_factors[i];
+    sincosf(angle, b.floats(Shape::angle_at) + 2 * i + 1, b.floats(Shape::angle_at) + 2 * i);
   }
   block_sync();
+  grid_wait();
+  if (works) load_heads(b);
+  grid_release();
+  if (!works) return;
+  block_sync();
+
+  float most[Shape::warp_heads], sum[Shape::warp_heads] = {};  // of this warp's heads
+  float value[Shape::H][Shape::pairs][2] = {};                 // of this warp's positions
 #pragma unroll
-  for (int h = 0; h < H; h++) {
-    float total = 0;
-    for (int w = 0; w < C::warps; w++) total += warp_number[w * H + h];
-    float* partial = a.partial + ((int64_t)(first_head + h) * C::splits + split) * Shape::partial_row;
-    if (thread_index() == 0 && splits > 1) partial[C::head_size] = most[h], partial[C::head_size + 1] = total;
-    for (int d = thread_index(); d < C::head_size; d += Shape::threads) {
-      float v = 0;
-      for (int w = 0; w < C::warps; w++) v += warp_values[(w * H + h) * C::head_size + d];
-      if (splits > 1)
-        partial[d] = v;
-      else
-        a.output[(first_head + h) * C::head_size + d] = v / total;
-    }
+  for (int j = 0; j < Shape::warp_heads; j++) most[j] = -INFINITY;
+  for (int i = 0; i < b.tiles(); i++) {
+    const int left = b.end - b.first - i * C::tile, n = left < C::tile ? left : C::tile;
+    b.await(i);
+    score_tile(b, i, n);
+    block_sync();
+    soften_tile(b, n, most, sum);
+    block_sync();
+    add_values(b, i, n, value);
+    block_sync();
+    if (thread_index() < 32) b.fetch(i + C::stages);
   }
-  if (splits == 1) return;
-  int* is_last = (int*)(warp_values + C::warps * H * C::head_size);
-  block_sync();
-  if (thread_index() == 0) *is_last = arrive(a.counters + heads_index) == (uint32_t)splits - 1;
-  block_sync();
-  if (!*is_last) return;
-  combine_splits<C>(a, first_head, splits);
-  if (thread_index() == 0) a.counters[heads_index] = 0;
+  finish_heads(b, value, most, sum);
 }
 
 }  // namespace realizar

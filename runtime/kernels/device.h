@@ -93,12 +93,8 @@ DEVICE uint4 load_global(const uint4* p) {
   asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
   return v;
 }
-// The same, kept in L1: for rows that several loads of the block touch.
-DEVICE uint4 load_global_cached(const uint4* p) {
-  uint4 v;
-  asm volatile("ld.global.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
-  return v;
-}
+// Written by nobody in this launch before the node that reads it, so it may be read before grid_wait.
+DEVICE int load_settled(const int* p) { return load_global(p); }
 // Constant data that is read once and far larger than the caches.
 DEVICE uint4 load_once(const uint4* p) {
   uint4 v;
@@ -124,19 +120,22 @@ struct CopyBarrier {
     asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(shared_address(&word)), "r"(arrivals) : "memory");
   }
   DEVICE void wait(int parity) {
+    while (!passed(parity)) {
+    }
+  }
+  DEVICE bool passed(int parity) {
+    uint32_t done;
+    asm volatile("{\n.reg .pred p;\n"
 #if __CUDA_ARCH__ >= 900
-    asm volatile(
-        "{\n.reg .pred p;\nWAIT_%=: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n@!p bra WAIT_%=;\n}" ::"r"(
-            shared_address(&word)),
-        "r"(parity)
-        : "memory");
+                 "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
 #else
-    asm volatile(
-        "{\n.reg .pred p;\nWAIT_%=: mbarrier.test_wait.parity.shared.b64 p, [%0], %1;\n@!p bra WAIT_%=;\n}" ::"r"(
-            shared_address(&word)),
-        "r"(parity)
-        : "memory");
+                 "mbarrier.test_wait.parity.shared.b64 p, [%1], %2;\n"
 #endif
+                 "selp.b32 %0, 1, 0, p;\n}"
+                 : "=r"(done)
+                 : "r"(shared_address(&word)), "r"(parity)
+                 : "memory");
+    return done;
   }
 };
 // Makes initialised barriers visible to the copy engine; before the block_sync that follows their init.
@@ -145,41 +144,53 @@ DEVICE void copy_barriers_ready() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 #endif
 }
-// All 32 lanes of a warp: start copying `bytes` (a multiple of 16) from global to shared memory, both 16-byte aligned.
-// One bulk copy from sm_90 on, 16 bytes a lane below. Complete when a wait for the barrier's phase returns.
-DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& done) {
+// All 32 lanes of a warp call these three: copies between begin and end complete together, when a wait for the barrier's
+// phase returns. `bytes`: of all of them, each a multiple of 16 from and to 16-byte aligned addresses. One bulk copy each
+// from sm_90 on, 16 bytes a lane below.
+DEVICE void begin_copies(CopyBarrier& done, int bytes) {
 #if __CUDA_ARCH__ >= 900
-  if (threadIdx.x % 32 == 0) {
+  if (threadIdx.x % 32 == 0)
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(&done.word)), "r"(bytes)
                  : "memory");
+#endif
+}
+DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& done) {
+#if __CUDA_ARCH__ >= 900
+  if (threadIdx.x % 32 == 0)
     asm volatile(
         "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
             shared_address(to)),
         "l"(from), "r"(bytes), "r"(shared_address(&done.word))
         : "memory");
-  }
 #else
   for (int at = threadIdx.x % 32 * 16; at < bytes; at += 512)
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address((char*)to + at)),
                  "l"((const char*)from + at)
                  : "memory");
+#endif
+}
+DEVICE void end_copies(CopyBarrier& done) {
+#if __CUDA_ARCH__ < 900
   asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(shared_address(&done.word)) : "memory");
 #endif
 }
+
+// ------------------------------------------------------------------ integer arithmetic
+// sum + the four products of bytes: a signed, b signed or unsigned.
+DEVICE int dot4(uint32_t a, uint32_t b, int sum) {
+  asm("dp4a.s32.s32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+  return sum;
+}
+DEVICE int dot4_unsigned(uint32_t a, uint32_t b, int sum) {
+  asm("dp4a.s32.u32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+  return sum;
+}
+DEVICE int round_to_int(float v) { return __float2int_rn(v); }
 
 // ------------------------------------------------------------------ number formats
 DEVICE float half_to_float(uint16_t h) { return __half2float(__ushort_as_half(h)); }
 DEVICE uint16_t float_to_half(float f) { return __half_as_ushort(__float2half_rn(f)); }
 DEVICE float bits_to_float(uint32_t bits) { return __uint_as_float(bits); }
-// The four bytes of a word, less Offset, as floats. 2^23 + byte is exact in a float's mantissa, so one permute and one
-// subtraction do.
-template <int Offset>
-DEVICE float4 bytes_minus(uint32_t word) {
-  const uint32_t magic = 0x4B000000u;
-  const float bias = 8388608.f + Offset;
-  return {__uint_as_float(__byte_perm(word, magic, 0x7440)) - bias, __uint_as_float(__byte_perm(word, magic, 0x7441)) - bias,
-          __uint_as_float(__byte_perm(word, magic, 0x7442)) - bias, __uint_as_float(__byte_perm(word, magic, 0x7443)) - bias};
-}
 }  // namespace realizar
 
 #else
@@ -248,19 +259,30 @@ DEVICE T load_global(const T* p) {
   return *p;
 }
 
-DEVICE uint4 load_global_cached(const uint4* p) { return load_global(p); }
+DEVICE int load_settled(const int* p) { return *p; }
 DEVICE uint4 load_once(const uint4* p) { return *p; }
 
 struct CopyBarrier : sim::Mbarrier {
   DEVICE void init() { sim::Mbarrier::init(1); }
 };
 DEVICE void copy_barriers_ready() {}
-DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& done) {
-  if (thread_index() % 32 == 0) {
-    done.expect(bytes);
-    sim::bulk_copy(to, from, bytes, done);
-  }
+DEVICE void begin_copies(CopyBarrier& done, int bytes) {
+  if (thread_index() % 32 == 0) done.expect(bytes);
 }
+DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& done) {
+  if (thread_index() % 32 == 0) sim::bulk_copy(to, from, bytes, done);
+}
+DEVICE void end_copies(CopyBarrier&) {}
+
+DEVICE int dot4(uint32_t a, uint32_t b, int sum) {
+  for (int i = 0; i < 32; i += 8) sum += int8_t(a >> i) * int8_t(b >> i);
+  return sum;
+}
+DEVICE int dot4_unsigned(uint32_t a, uint32_t b, int sum) {
+  for (int i = 0; i < 32; i += 8) sum += int8_t(a >> i) * uint8_t(b >> i);
+  return sum;
+}
+DEVICE int round_to_int(float v) { return (int)lrintf(v); }
 
 DEVICE float rsqrtf(float v) { return 1.f / sqrtf(v); }
 DEVICE float bits_to_float(uint32_t bits) {
@@ -270,11 +292,6 @@ DEVICE float bits_to_float(uint32_t bits) {
 }
 DEVICE float half_to_float(uint16_t h) { return sim::half_to_float(h); }
 DEVICE uint16_t float_to_half(float f) { return sim::float_to_half(f); }
-template <int Offset>
-DEVICE float4 bytes_minus(uint32_t word) {
-  return {float(int(word & 255) - Offset), float(int(word >> 8 & 255) - Offset), float(int(word >> 16 & 255) - Offset),
-          float(int(word >> 24) - Offset)};
-}
 }  // namespace realizar
 #endif
 

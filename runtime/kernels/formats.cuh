@@ -18,7 +18,8 @@ namespace realizar {
 
 constexpr int unit_cols = 32;
 
-// 32 quants of one row as unsigned bytes, and what turns them into weights: scale[h] * (q - offset) - min[h], h = the half.
+// 32 quants of one row as bytes (signed in Q8_0, else unsigned below 64), and what turns them into weights:
+// scale[h] * (q - offset) - min[h], h = the half.
 struct QuantUnit {
   uint32_t q[8];
   float scale[2], min[2];
@@ -39,7 +40,7 @@ DEVICE uint32_t bit_word(uint32_t v, int k) { return v >> k & 0x01010101u; }
 // unit<Rows, Units>(slot, i, s): the unit at index i = row * Units + u of a plane, s = row * super_units + u / 8.
 
 struct Q8_0 {
-  static constexpr int offset = 128, scales = 1;
+  static constexpr int offset = 0, scales = 1;
   static constexpr bool has_min = false;
   template <int R, int U>
   static constexpr int bytes = round_up(R * U * 34, 16);
@@ -47,8 +48,7 @@ struct Q8_0 {
   static DEVICE QuantUnit unit(const char* slot, int i, int) {
     const uint4 a = ((const uint4*)slot)[i], b = ((const uint4*)slot)[R * U + i];
     const float d = half_to_float(((const uint16_t*)(slot + R * U * 32))[i]);
-    const uint32_t flip = 0x80808080u;  // signed to offset 128
-    return {{a.x ^ flip, a.y ^ flip, a.z ^ flip, a.w ^ flip, b.x ^ flip, b.y ^ flip, b.z ^ flip, b.w ^ flip}, {d, d}, {}};
+    return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}, {d, d}, {}};
   }
 };
 
@@ -204,28 +204,52 @@ using F16 = Float16<false>;
 using BF16 = Float16<true>;
 
 template <class F>
-constexpr bool has_min = requires { requires F::has_min; };
+constexpr bool is_quant = requires { F::offset; };
+// Does a product with the format need the sums of the activations?
+template <class F>
+constexpr bool needs_sums = requires { requires F::has_min || F::offset != 0; };
 
 // ------------------------------------------------------------------ what kernels do with a unit
+// 32 activations as x = scale * (256 * high + low), high a signed byte and low an unsigned one: 16 bits each, finer than
+// f16 where it counts, and products with quants are exact in integers. sums: of both halves, as 256 * high + low.
+struct IntUnit {
+  uint32_t high[8], low[8];
+  float scale;
+  int sums[2];
+};
+struct FloatActivations {
+  float4 x[8];
+};
+
 DEVICE float dot(const float4& a, const float4& b, float sum) {
   return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, fmaf(a.w, b.w, sum))));
 }
-// Dot product with 32 activations; sums: of their two halves, used where the format has minimums.
 template <class F>
-DEVICE float dot(const FloatUnit& v, const float4 (&x)[8], const float2&) {
-  float sum = 0;
+DEVICE float dot(const FloatUnit& v, const FloatActivations& x) {
+  float sum[2] = {};
 #pragma unroll
-  for (int k = 0; k < 8; k++) sum = dot(v.w[k], x[k], sum);
+  for (int k = 0; k < 8; k++) sum[k % 2] = dot(v.w[k], x.x[k], sum[k % 2]);
+  return sum[0] + sum[1];
+}
+// Sum of four words' products; at most 64 * 128 * 2^15 a half, so that two halves fit in 32 bits.
+DEVICE int dot_words(const uint32_t* q, const uint32_t* high, const uint32_t* low) {
+  int sum = 0;
+#pragma unroll
+  for (int k = 0; k < 4; k++) sum = dot4(q[k], high[k], sum);
+  sum *= 256;
+#pragma unroll
+  for (int k = 0; k < 4; k++) sum = dot4_unsigned(q[k], low[k], sum);
   return sum;
 }
 template <class F>
-DEVICE float dot(const QuantUnit& v, const float4 (&x)[8], const float2& sums) {
-  float half[2] = {};
-#pragma unroll
-  for (int k = 0; k < 8; k++) half[k / 4] = dot(bytes_minus<F::offset>(v.q[k]), x[k], half[k / 4]);
-  float sum = F::scales == 1 ? v.scale[0] * (half[0] + half[1]) : fmaf(v.scale[0], half[0], v.scale[1] * half[1]);
-  if (F::has_min) sum -= F::scales == 1 ? v.min[0] * (sums.x + sums.y) : fmaf(v.min[0], sums.x, v.min[1] * sums.y);
-  return sum;
+DEVICE float dot(const QuantUnit& v, const IntUnit& x) {
+  const int a = dot_words(v.q, x.high, x.low) - F::offset * x.sums[0];
+  const int b = dot_words(v.q + 4, x.high + 4, x.low + 4) - F::offset * x.sums[1];
+  float sum = F::scales == 1 ? v.scale[0] * (float)(a + b) : fmaf(v.scale[0], (float)a, v.scale[1] * (float)b);
+  if (F::has_min)
+    sum -= F::scales == 1 ? v.min[0] * (float)(x.sums[0] + x.sums[1])
+                          : fmaf(v.min[0], (float)x.sums[0], v.min[1] * (float)x.sums[1]);
+  return sum * x.scale;
 }
 template <class F>
 DEVICE void expand(const FloatUnit& v, float4 (&w)[8]) {
@@ -236,9 +260,9 @@ template <class F>
 DEVICE void expand(const QuantUnit& v, float4 (&w)[8]) {
 #pragma unroll
   for (int k = 0; k < 8; k++) {
-    const float4 q = bytes_minus<F::offset>(v.q[k]);
     const float scale = v.scale[k / 4], min = F::has_min ? v.min[k / 4] : 0.f;
-    w[k] = {fmaf(scale, q.x, -min), fmaf(scale, q.y, -min), fmaf(scale, q.z, -min), fmaf(scale, q.w, -min)};
+    const auto weight = [&](int byte) { return fmaf(scale, float(int8_t(v.q[k] >> 8 * byte) - F::offset), -min); };
+    w[k] = {weight(0), weight(1), weight(2), weight(3)};
   }
 }
 

@@ -1,9 +1,7 @@
-/* A library with the C ABI of realizar.h and no model: the next token is (5 * token + position + 1) % n_vocab. The "GGUF
- * file" is a text of lines that tell it how to behave:
- *   log PATH          append what is called to a file
- *   slow CALL MS      sleep in that call
- *   fail CALL STATUS  fail that call
- * It checks what callers must guarantee: a session is used by one thread at a time, nothing is used after its close. */
+/* A library with the C ABI of realizar.h and no model: the next token is (5 * token + position + 1) % n_vocab. The
+ * "GGUF file" is a text of lines that tell it how to behave: log PATH          append what is called to a file slow
+ * CALL MS      sleep in that call fail CALL STATUS  fail that call It checks what callers must guarantee: a session is
+ * used by one thread at a time, nothing is used after its close. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -34,11 +32,27 @@ struct realizar_session {
   int32_t next;
 };
 
-static const realizar_info info = {
-    .abi_version = MOCK_ABI_VERSION, .compiler_version = "0.0.0", .name = "mock", .architecture = "none",
-    .target = "host", .gpu_archs = "sm_1,sm_2", .n_vocab = N_VOCAB, .n_ctx = N_CTX, .n_embd = 8, .n_layer = 1, .n_head = 2,
-    .n_head_kv = 1, .head_size = 4, .n_node = N_NODE, .weights_bytes = 1ull << 40, .kv_cache_bytes = 64,
-    .arena_bytes = 32, .file_bytes = 3, .header_sha256 = "00ff", .token_read_bytes = 5, .kv_row_bytes = 2};
+static const realizar_info info = {.abi_version = MOCK_ABI_VERSION,
+                                   .compiler_version = "0.0.0",
+                                   .name = "mock",
+                                   .architecture = "none",
+                                   .target = "host",
+                                   .gpu_archs = "sm_1,sm_2",
+                                   .n_vocab = N_VOCAB,
+                                   .n_ctx = N_CTX,
+                                   .n_embd = 8,
+                                   .n_layer = 1,
+                                   .n_head = 2,
+                                   .n_head_kv = 1,
+                                   .head_size = 4,
+                                   .n_node = N_NODE,
+                                   .weights_bytes = 1ull << 40,
+                                   .kv_cache_bytes = 64,
+                                   .arena_bytes = 32,
+                                   .file_bytes = 3,
+                                   .header_sha256 = "00ff",
+                                   .token_read_bytes = 5,
+                                   .kv_row_bytes = 2};
 static _Thread_local char error[256];
 
 static int fail(int status, const char* pattern, ...) {
@@ -83,7 +97,9 @@ static int leave(realizar_session* s, const char* call, int status) {
 
 const realizar_info* realizar_get_info(void) { return &info; }
 const char* realizar_last_error(void) { return error; }
-const char* realizar_status_name(int status) { return status == REALIZAR_DRIVER ? "REALIZAR_DRIVER" : "REALIZAR_OTHER"; }
+const char* realizar_status_name(int status) {
+  return status == REALIZAR_DRIVER ? "REALIZAR_DRIVER" : "REALIZAR_OTHER";
+}
 void realizar_free(void* memory) { free(memory); }
 const char* realizar_model_device_name(const realizar_model* m) { return m->state == ALIVE ? "mock device" : "dead"; }
 
@@ -101,8 +117,10 @@ int realizar_model_open(const char* path, const realizar_model_options* options,
   record(m, "open device=%d order_seed=%u poison=%u", options->device, options->order_seed, options->poison);
   for (uint64_t done = 1; options->progress && done <= 3; done++) options->progress(options->user, "upload", done, 3);
   int status = behave(m, "model_open");
-  if (status == REALIZAR_OK) *out = m;
-  else free(m);
+  if (status == REALIZAR_OK)
+    *out = m;
+  else
+    free(m);
   return status;
 }
 void realizar_model_close(realizar_model* m) {

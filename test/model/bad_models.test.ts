@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import type { GgufInput, MetadataValue } from '../support/gguf_writer.js';
-import { f32, replaceTensor, str, TINY, tensor, tinyModel, u32, withKeys, writeModel } from '../support/tiny_models.js';
+import { f32, type GgufInput, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
+import { replaceTensor, TINY, tensor, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 
 type ErrorClass = typeof ModelFileError | typeof UnsupportedError;
 

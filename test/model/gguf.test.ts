@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
-import { type GgufInput, type MetadataValue, writeGguf } from '../support/gguf_writer.js';
-import { tensor, tinyModel, u32, withKeys, writeModel } from '../support/tiny_models.js';
+import { type GgufInput, type MetadataValue, u32, writeGguf } from '../support/gguf_writer.js';
+import { tensor, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 
 const golden = fileURLToPath(new URL('../fixtures/golden', import.meta.url));
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { inspectModel } from '../../compiler/model/inspect.js';
-import { formatBytes, renderInspection } from '../../compiler/model/inspect_text.js';
-import type { GgufInput, MetadataValue } from '../support/gguf_writer.js';
-import { f32, str, tensor, tinyModel, u32, withKeys, writeModel } from '../support/tiny_models.js';
+import { renderInspection } from '../../compiler/model/inspect_text.js';
+import { formatBytes } from '../../compiler/text.js';
+import { f32, type GgufInput, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
+import { tensor, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 
 const inspect = (input: GgufInput) => inspectModel(readGguf(writeModel(input)));
 

@@ -8,6 +8,7 @@ import { type CompileOptions, compile } from '../../compiler/compile.js';
 import { readF32 } from './nmse.js';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+export const CLI = join(ROOT, 'dist/compiler/cli.js');
 const ARTIFACTS = join(ROOT, 'build/test/artifacts');
 
 /**
@@ -41,8 +42,11 @@ export function runProgram(program: string, args: readonly string[], options: Ru
   });
 }
 
-export const replay = (folder: string, ...args: string[]): Promise<Exit> =>
-  runProgram(join(folder, 'replay'), args);
+/** realizar-compile as a user runs it; `make test` brings dist/ up to date. */
+export const cli = (args: readonly string[], options: RunOptions = {}): Promise<Exit> =>
+  runProgram(process.execPath, [CLI, ...args], options);
+
+export const replay = (folder: string, ...args: string[]): Promise<Exit> => runProgram(join(folder, 'replay'), args);
 
 /** Decodes tokens from position 0: logits [tokens.length, vocabSize]. Throws what replay printed if it failed or complained. */
 export async function replayLogits(
@@ -55,7 +59,8 @@ export async function replayLogits(
   try {
     const file = join(scratch, 'logits.f32');
     const exit = await replay(folder, '--model', model, '--tokens', tokens.join(), '--logits', file, ...args);
-    if (exit.code !== 0 || exit.stderr !== '') throw new Error(`replay ${args.join(' ')}: ${exit.code}\n${exit.stderr}`);
+    if (exit.code !== 0 || exit.stderr !== '')
+      throw new Error(`replay ${args.join(' ')}: ${exit.code}\n${exit.stderr}`);
     return readF32(file);
   } finally {
     rmSync(scratch, { recursive: true, force: true });

@@ -29,6 +29,10 @@ export type MetadataValue =
   | { readonly type: Exclude<ValueType, 'string' | 'bool' | 'array'>; readonly value: number | bigint }
   | { readonly type: 'array'; readonly of: ValueType; readonly value: readonly MetadataElement[] };
 
+export const u32 = (value: number): MetadataValue => ({ type: 'uint32', value });
+export const f32 = (value: number): MetadataValue => ({ type: 'float32', value });
+export const str = (value: string | Buffer): MetadataValue => ({ type: 'string', value });
+
 export interface TensorInput {
   readonly name: string | Buffer;
   /** A number is written as it is, for types that nobody knows. */
@@ -51,21 +55,21 @@ export interface GgufInput {
   readonly tensors: readonly TensorInput[];
 }
 
-function u32(value: number): Buffer {
+function u32Bytes(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32LE(value);
   return bytes;
 }
 
-function u64(value: number | bigint): Buffer {
+function u64Bytes(value: number | bigint): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64LE(BigInt(value));
   return bytes;
 }
 
-function str(value: string | Buffer): Buffer {
+function strBytes(value: string | Buffer): Buffer {
   const bytes = Buffer.from(value);
-  return Buffer.concat([u64(bytes.length), bytes]);
+  return Buffer.concat([u64Bytes(bytes.length), bytes]);
 }
 
 function scalar(type: ValueType, value: number | bigint): Buffer {
@@ -98,15 +102,15 @@ function scalar(type: ValueType, value: number | bigint): Buffer {
 }
 
 function payload(type: ValueType, value: MetadataElement): Buffer {
-  if (typeof value === 'string' || Buffer.isBuffer(value)) return str(value);
+  if (typeof value === 'string' || Buffer.isBuffer(value)) return strBytes(value);
   return scalar(type, typeof value === 'boolean' ? Number(value) : value);
 }
 
 function metadataValue(entry: MetadataValue): Buffer {
-  const type = u32(VALUE_TYPES[entry.type]);
+  const type = u32Bytes(VALUE_TYPES[entry.type]);
   if (entry.type !== 'array') return Buffer.concat([type, payload(entry.type, entry.value)]);
   const elements = entry.value.map((element) => payload(entry.of, element));
-  return Buffer.concat([type, u32(VALUE_TYPES[entry.of]), u64(elements.length), ...elements]);
+  return Buffer.concat([type, u32Bytes(VALUE_TYPES[entry.of]), u64Bytes(elements.length), ...elements]);
 }
 
 function padding(length: number, alignment: number): Buffer {
@@ -115,19 +119,19 @@ function padding(length: number, alignment: number): Buffer {
 
 /** The bytes of a GGUF file. Nothing is checked: what a test asks for is what is written. */
 export function writeGguf({ version = 3, alignment = 32, metadata, tensors }: GgufInput): Buffer {
-  const header = [Buffer.from('GGUF'), u32(version), u64(tensors.length), u64(metadata.length)];
-  for (const [key, entry] of metadata) header.push(str(key), metadataValue(entry));
+  const header = [Buffer.from('GGUF'), u32Bytes(version), u64Bytes(tensors.length), u64Bytes(metadata.length)];
+  for (const [key, entry] of metadata) header.push(strBytes(key), metadataValue(entry));
 
   const data: Uint8Array[] = [];
   let end = 0;
   for (const tensor of tensors) {
     const type = typeof tensor.type === 'number' ? tensor.type : GGML_TYPES[tensor.type].id;
     header.push(
-      str(tensor.name),
-      u32(tensor.dims.length),
-      ...tensor.dims.map(u64),
-      u32(type),
-      u64(tensor.offset ?? end),
+      strBytes(tensor.name),
+      u32Bytes(tensor.dims.length),
+      ...tensor.dims.map(u64Bytes),
+      u32Bytes(type),
+      u64Bytes(tensor.offset ?? end),
     );
     const gap = padding(end + tensor.data.length, alignment);
     data.push(tensor.data, gap);

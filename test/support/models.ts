@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
-import { type GgufInput, type MetadataValue, type TensorInput, writeGguf } from './gguf_writer.js';
+import { f32, type GgufInput, type MetadataValue, str, type TensorInput, u32, writeGguf } from './gguf_writer.js';
 import { type FloatType, randomTensor, writeFloat } from './quantize.js';
 import { Random } from './random.js';
 
@@ -88,8 +88,6 @@ function withDefaults(options: ModelOptions): Shape {
 }
 
 function metadata(shape: Shape): GgufInput['metadata'] {
-  const u32 = (value: number): MetadataValue => ({ type: 'uint32', value });
-  const f32 = (value: number): MetadataValue => ({ type: 'float32', value });
   const own: [string, MetadataValue][] = [
     ['context_length', u32(shape.contextLength)],
     ['embedding_length', u32(shape.embeddingLength)],
@@ -105,10 +103,10 @@ function metadata(shape: Shape): GgufInput['metadata'] {
     ['vocab_size', u32(shape.vocabSize)],
   ];
   return [
-    ['general.architecture', { type: 'string', value: shape.architecture }],
-    ['general.name', { type: 'string', value: `random ${shape.name}` }],
+    ['general.architecture', str(shape.architecture)],
+    ['general.name', str(`random ${shape.name}`)],
     ...own.map(([key, value]) => [`${shape.architecture}.${key}`, value] as const),
-    ['tokenizer.ggml.model', { type: 'string', value: 'no_vocab' }],
+    ['tokenizer.ggml.model', str('no_vocab')],
   ];
 }
 
@@ -188,10 +186,10 @@ function drawModel(shape: Shape): TensorInput[] {
   return tensors.list;
 }
 
-/** The same options give the same bytes. */
-export function modelBytes(options: ModelOptions): Buffer {
+/** What writeGguf makes the file of; the same options give the same. */
+export function modelInput(options: ModelOptions): GgufInput {
   const shape = withDefaults(options);
-  return writeGguf({ metadata: metadata(shape), tensors: drawModel(shape) });
+  return { metadata: metadata(shape), tensors: drawModel(shape) };
 }
 
 /**
@@ -199,7 +197,7 @@ export function modelBytes(options: ModelOptions): Buffer {
  * removed: the same model is the same file, whichever test asks, and tests that run side by side may ask at once.
  */
 export function makeModel(options: ModelOptions): string {
-  const bytes = modelBytes(options);
+  const bytes = writeGguf(modelInput(options));
   const folder = join(MODELS, createHash('sha256').update(bytes).digest('hex').slice(0, 16));
   const path = join(folder, `${options.name ?? 'model'}.gguf`);
   if (existsSync(path)) return path;

@@ -1,0 +1,230 @@
+/** Artifact folders over their life: made, made again, checked, replaced, and left alone when a build fails. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { CLI, cli, folderContent, replay } from '../support/artifacts.js';
+import { endlessCompiler, failingCompiler, untilExists } from '../support/compilers.js';
+import { emptyFolder } from '../support/folders.js';
+import { readGolden } from '../support/goldens.js';
+import { temporaryFolder } from '../support/tiny_models.js';
+
+const { model, tokens } = readGolden('llama-q8_0');
+const other = readGolden('llama-q4_0').model;
+const host = ['--target', 'host', '--quiet'];
+
+const shelf = emptyFolder(temporaryFolder);
+const artifact = join(shelf, 'artifact');
+let made: Map<string, string>;
+
+beforeAll(async () => {
+  expect(await cli([model, ...host, '-o', artifact])).toEqual({ code: 0, stdout: '', stderr: '' });
+  made = folderContent(artifact);
+});
+
+/** A folder with a copy of the artifact in it. */
+let cwd: string;
+let copy: string;
+beforeEach(() => {
+  cwd = emptyFolder(temporaryFolder);
+  copy = join(cwd, 'copy');
+  cpSync(artifact, copy, { recursive: true });
+});
+
+describe('the same model', () => {
+  test('gives the same bytes, the library too, wherever it is compiled', async () => {
+    const again = join(cwd, 'somewhere/else entirely');
+    expect((await cli([model, ...host, '-o', again], { cwd })).code).toBe(0);
+    const files = folderContent(again);
+    expect([...files.keys()]).toEqual([...made.keys()]);
+    for (const [name, content] of made) expect(files.get(name) === content, name).toBe(true);
+  });
+
+  test('gives the same source for a GPU', async () => {
+    for (const folder of ['a', 'b/c']) {
+      expect((await cli([model, '--target', 'cuda', '--no-build', '--quiet', '-o', folder], { cwd })).code).toBe(0);
+    }
+    expect(folderContent(join(cwd, 'a'))).toEqual(folderContent(join(cwd, 'b/c')));
+  });
+
+  test('is not built twice', async () => {
+    const env = { ...process.env, CXX: '/bin/false' };
+    const { code, stderr } = await cli([model, '--target', 'host', '-o', artifact], { env });
+    expect(code).toBe(0);
+    expect(stderr).toContain('up to date');
+  });
+});
+
+describe('verify', () => {
+  test('passes what was just made', async () => {
+    expect(await cli(['verify', artifact])).toMatchObject({ code: 0, stderr: '' });
+    const { code, stdout } = await cli(['verify', artifact, '--model', model]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(model);
+  });
+
+  test.each(['graph.cpp', 'libllama-q8_0.so', 'replay', 'plan.json'])('names %s when it has changed', async (name) => {
+    const bytes = readFileSync(join(copy, name));
+    bytes[bytes.length - 5]! ^= 1;
+    writeFileSync(join(copy, name), bytes);
+    const { code, stdout, stderr } = await cli(['verify', copy]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(`${name}: changed`);
+  });
+
+  test('names what is missing', async () => {
+    rmSync(join(copy, 'kernels.cu'));
+    rmSync(join(copy, 'libllama-q8_0.so'));
+    const { code, stderr } = await cli(['verify', copy]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/kernels\.cu: missing[\s\S]*libllama-q8_0\.so: missing/);
+  });
+
+  test('tells the source of another model, or of another compiler', async () => {
+    const { code, stderr } = await cli(['verify', artifact, '--model', other]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`graph.cpp: not what this compiler emits for ${other}`);
+    const manifest = readFileSync(join(copy, 'manifest.json'), 'utf8');
+    writeFileSync(
+      join(copy, 'manifest.json'),
+      manifest.replace(/"compilerVersion": "[^"]*"/, '"compilerVersion": "0.0.1"'),
+    );
+    expect((await cli(['verify', copy])).stderr).toContain('made by realizar-compile 0.0.1');
+  });
+
+  test.each([
+    ['a folder without a manifest', undefined, /no manifest\.json/],
+    ['a manifest that is no JSON', '{', /manifest\.json: .*compile the model again/],
+    ['a manifest of something else', '{"name": "x"}', /not a manifest of realizar-compile/],
+    ['a manifest of another version', '{"format": "realizar-artifact", "version": 99}', /manifest version 99/],
+  ])('refuses %s', async (_, manifest, message) => {
+    mkdirSync(join(cwd, 'odd'));
+    if (manifest !== undefined) writeFileSync(join(cwd, 'odd/manifest.json'), manifest);
+    const { code, stderr } = await cli(['verify', 'odd'], { cwd });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toMatch(/^ {4}at /m);
+  });
+});
+
+describe('another model', () => {
+  const run = (path: string) => replay(artifact, '--model', path, '--tokens', tokens.join());
+
+  test('is refused by its size', async () => {
+    expect(await run(other)).toMatchObject({ code: 1, stdout: '' });
+    expect((await run(other)).stderr).toMatch(/is not the file that this library was compiled from .* bytes, not /);
+  });
+
+  test('is refused when it was cut', async () => {
+    const path = join(cwd, 'cut.gguf');
+    cpSync(model, path);
+    truncateSync(path, readFileSync(model).length - 1);
+    expect(await run(path)).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/bytes, not /) });
+  });
+
+  test('is refused by its header', async () => {
+    const path = join(cwd, 'header.gguf');
+    const bytes = readFileSync(model);
+    bytes[1000]! ^= 1;
+    writeFileSync(path, bytes);
+    expect(await run(path)).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringMatching(/SHA-256 of its header/),
+    });
+  });
+
+  test('is refused when it is not there', async () => {
+    const exit = await run(join(cwd, 'nothing.gguf'));
+    expect(exit).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/nothing\.gguf: No such file/) });
+  });
+});
+
+describe('the output folder', () => {
+  const change = [model, ...host, '--no-build', '-o', 'copy', '--context', '64'];
+
+  test('is replaced as a whole; what the user put there stays', async () => {
+    writeFileSync(join(copy, 'notes.txt'), 'mine');
+    expect(await cli(change, { cwd })).toMatchObject({ code: 0, stderr: '' });
+    expect(readFileSync(join(copy, 'notes.txt'), 'utf8')).toBe('mine');
+    expect(existsSync(join(copy, 'libllama-q8_0.so'))).toBe(false);
+    expect((await cli(['verify', 'copy'], { cwd })).code).toBe(0);
+    expect(readdirSync(cwd)).toEqual(['copy']);
+  });
+
+  test('is not replaced where it is not an artifact', async () => {
+    mkdirSync(join(cwd, 'theirs'));
+    writeFileSync(join(cwd, 'theirs/thesis.tex'), 'years of work');
+    const { code, stderr } = await cli([...change, '-o', 'theirs'], { cwd });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/theirs exists and is not an artifact/);
+    expect(folderContent(join(cwd, 'theirs')).size).toBe(1);
+    expect(readdirSync(cwd).sort()).toEqual(['copy', 'theirs']);
+  });
+
+  test('cannot be a file', async () => {
+    writeFileSync(join(cwd, 'file'), 'text');
+    const { code, stderr } = await cli([...change, '-o', 'file'], { cwd });
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/file .*not a folder/) });
+    expect(readFileSync(join(cwd, 'file'), 'utf8')).toBe('text');
+  });
+
+  test('may be there and empty', async () => {
+    mkdirSync(join(cwd, 'empty'));
+    expect((await cli([...change, '-o', 'empty'], { cwd })).code).toBe(0);
+    expect(readdirSync(join(cwd, 'empty'))).toContain('manifest.json');
+  });
+});
+
+describe('a build that does not end well leaves everything as it was', () => {
+  const rebuild = [model, '--target', 'host', '-o', 'copy', '--context', '64'];
+
+  function expectUntouched(): void {
+    expect(readdirSync(cwd).filter((name) => name !== 'tools')).toEqual(['copy']);
+    expect(folderContent(copy)).toEqual(made);
+  }
+
+  beforeEach(() => void mkdirSync(join(cwd, 'tools')));
+
+  test('no compiler', async () => {
+    const { code, stderr } = await cli(rebuild, { cwd, env: { ...process.env, CXX: '/bin/false' } });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/cmake.* failed.*\n.*CMake Error/);
+    expectUntouched();
+  });
+
+  test('a compiler error is shown with its file', async () => {
+    const { code, stderr } = await cli(rebuild, {
+      cwd,
+      env: { ...process.env, CXX: failingCompiler(join(cwd, 'tools')) },
+    });
+    expect(code).toBe(1);
+    expect(stderr).toContain('kernels.cu:7:1: error: this one is meant');
+    expectUntouched();
+  });
+
+  test.each([
+    ['SIGINT to everyone, as from a terminal', 'SIGINT', true],
+    ['SIGINT to the compiler', 'SIGINT', false],
+    ['SIGTERM to the compiler', 'SIGTERM', false],
+  ] as const)('%s', async (_, signal, group) => {
+    const marker = join(cwd, 'tools/started');
+    const env = { ...process.env, CXX: endlessCompiler(join(cwd, 'tools'), marker) };
+    const child = spawn(process.execPath, [CLI, ...rebuild], { cwd, env, detached: true, stdio: 'ignore' });
+    const end = ended(child);
+    await untilExists(marker);
+    process.kill(group ? -child.pid! : child.pid!, signal);
+    expect(await end).toBe(signal);
+    await expect.poll(() => runs(Number(readFileSync(marker, 'utf8')))).toBe(false);
+    expectUntouched();
+  });
+});
+
+const ended = (child: ChildProcess): Promise<number | string | null> =>
+  new Promise((resolve) => void child.on('exit', (code, signal) => resolve(signal ?? code)));
+
+/** Linux keeps the entry of a process that has ended until its parent looks. */
+function runs(pid: number): boolean {
+  const status = `/proc/${pid}/status`;
+  return existsSync(status) && !/^State:\s+[ZX]/m.test(readFileSync(status, 'utf8'));
+}

@@ -1,0 +1,136 @@
+/** Kernels broken in one place each: the host target must see it, or its checks are worth nothing. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { compile } from '../../compiler/compile.js';
+import { readGguf } from '../../compiler/model/gguf.js';
+import { modelSpec } from '../../compiler/model/load.js';
+import { referenceLogits } from '../../compiler/reference.js';
+import { firstDifference, ROOT, replayLogits, runProgram } from '../support/artifacts.js';
+import { makeModel } from '../support/models.js';
+import { nmse } from '../support/nmse.js';
+
+interface Mutant {
+  readonly what: string;
+  readonly file: string;
+  /** Must match once. */
+  readonly text: RegExp;
+  readonly instead: string;
+  /** How it shows: part of an error, or other logits than the reference's, or than in another order. */
+  readonly shows: RegExp;
+}
+
+const MUTANTS: readonly Mutant[] = [
+  {
+    what: 'a kernel that never waits for the node before it',
+    file: 'select.cuh',
+    text: /grid_wait\(\);/,
+    instead: '',
+    shows: /grid_wait/,
+  },
+  {
+    what: 'activations read before the wait',
+    file: 'projection.cuh',
+    text: /grid_wait\(\);(\s*const float scale = load_input<C>\([^;]*\);)/,
+    instead: '$1 grid_wait();',
+    shows: /grid_wait/,
+  },
+  {
+    what: 'weights read before they have arrived',
+    file: 'projection.cuh',
+    text: /barriers\[at\]\.wait\([^;]*\);/,
+    instead: '',
+    shows: /barrier|copy|logits/,
+  },
+  {
+    what: 'a ring slot refilled while other lanes read it',
+    file: 'projection.cuh',
+    text: /warp_sync\(\);(\s*taken\+\+;)/,
+    instead: '$1',
+    shows: /barrier|copy|arrive|lanes|logits/,
+  },
+  {
+    what: 'activations used before all warps have brought theirs',
+    file: 'projection.cuh',
+    text: /block_sync\(\);(\s*if \(!C::normalize\) return)/,
+    instead: '$1',
+    shows: /logits/,
+  },
+  {
+    what: 'queries used before all warps have brought theirs',
+    file: 'attend.cuh',
+    text: /block_sync\(\);(\s*const uint16_t\* keys = )/,
+    instead: '$1',
+    shows: /logits/,
+  },
+];
+
+const scratch = mkdtempSync(join(tmpdir(), 'realizar-mutants-'));
+const runtime = join(scratch, 'runtime');
+const source = join(scratch, 'source');
+const build = join(scratch, 'build');
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+const model = makeModel({
+  name: 'mutant',
+  embeddingLength: 512,
+  layers: 1,
+  headCount: 4,
+  headCountKv: 2,
+  headSize: 32,
+  feedForwardLength: 64,
+  vocabSize: 400,
+  type: 'Q8_0',
+});
+const tokens = Array.from({ length: 20 }, (_, t) => (37 * t + 11) % 400);
+const expected = referenceLogits(modelSpec(readGguf(model)), tokens);
+
+/** Builds with the runtime as it is now: only what has changed since the last time. */
+async function rebuild(): Promise<void> {
+  const exit = await runProgram('cmake', ['--build', build, '--parallel', '2']);
+  if (exit.code !== 0) throw new Error(exit.stdout + exit.stderr);
+}
+
+/** What the checks say, in order after order; undefined if nothing is wrong. */
+async function findings(): Promise<string | undefined> {
+  let first: Float32Array | undefined;
+  for (const seed of [0, 1, 2, 3, 4, 5]) {
+    let logits: Float32Array;
+    try {
+      logits = await replayLogits(join(build, 'out'), model, tokens, '--poison', '--order-seed', `${seed}`);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    first ??= logits;
+    const difference = firstDifference(first, logits);
+    if (difference) return `logits of order ${seed} differ: ${difference}`;
+    if (logits.some(Number.isNaN) || nmse(logits, expected) > 1e-5) return 'logits are wrong';
+  }
+  return undefined;
+}
+
+beforeAll(async () => {
+  cpSync(join(ROOT, 'runtime'), runtime, { recursive: true });
+  await compile(model, { target: 'host', build: false, output: source });
+  const exit = await runProgram('cmake', ['-S', source, '-B', build, `-DREALIZAR_RUNTIME=${runtime}`]);
+  if (exit.code !== 0) throw new Error(exit.stdout + exit.stderr);
+  await rebuild();
+});
+
+test('nothing is wrong with the kernels as they are', async () => {
+  expect(await findings()).toBeUndefined();
+});
+
+test.each(MUTANTS)('$what', async ({ file, text, instead, shows }) => {
+  const path = join(runtime, 'kernels', file);
+  const original = readFileSync(path, 'utf8');
+  expect(original.match(new RegExp(text, 'g')), `${text} in ${file}`).toHaveLength(1);
+  try {
+    writeFileSync(path, original.replace(text, instead));
+    await rebuild();
+    expect(await findings()).toMatch(shows);
+  } finally {
+    writeFileSync(path, original);
+  }
+});

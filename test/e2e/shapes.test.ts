@@ -1,0 +1,63 @@
+/** Shapes that no golden has, through the whole compiler on the host target, against the float64 reference. */
+import { randomInt } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { readGguf } from '../../compiler/model/gguf.js';
+import { modelSpec } from '../../compiler/model/load.js';
+import { referenceLogits } from '../../compiler/reference.js';
+import { firstDifference, hostArtifact, replay, replayLogits } from '../support/artifacts.js';
+import { type ModelOptions, makeModel } from '../support/models.js';
+import { nmse } from '../support/nmse.js';
+import { Random } from '../support/random.js';
+import { randomShape, STRESS_MODELS } from '../support/stress_models.js';
+import { UNUSUAL_MODELS, unusualTokens } from '../support/unusual_models.js';
+
+/** Weights are no part of an artifact: models that differ only in them share one. */
+const FRESH_SEED = randomInt(2 ** 31);
+
+async function check(name: string, options: ModelOptions, tokens: readonly number[], context?: number): Promise<void> {
+  const where = `seed ${options.seed}`;
+  const model = makeModel({ name, ...options });
+  const folder = await hostArtifact(`shapes/${name}`, model, { context });
+  const logits = await replayLogits(folder, model, tokens);
+  expect(nmse(logits, referenceLogits(modelSpec(readGguf(model)), tokens)), where).toBeLessThanOrEqual(1e-5);
+  const eager = await replayLogits(folder, model, tokens, '--mode', 'eager');
+  expect(firstDifference(logits, eager), where).toBeUndefined();
+}
+
+function randomTokens(seed: number, steps: number, vocabSize: number): number[] {
+  const random = new Random(seed);
+  return Array.from({ length: steps }, () => random.integer(vocabSize));
+}
+
+describe.each([
+  { weights: 'fixed weights', seed: 1 },
+  { weights: 'fresh weights', seed: FRESH_SEED },
+])('$weights', ({ seed }) => {
+  test.each(UNUSUAL_MODELS)('$name', async (options) => {
+    await check(options.name, { ...options, seed }, unusualTokens(options.vocabSize));
+  });
+
+  test.each(STRESS_MODELS)('$name', async ({ steps, context, ...options }) => {
+    await check(options.name, { ...options, seed }, randomTokens(seed, steps, options.vocabSize), context);
+  });
+});
+
+// A failure is repeated by putting the seed that it names in place of the random one.
+test.each([0, 1, 2])('a shape at random (%i)', async (index) => {
+  const seed = randomInt(2 ** 31);
+  const { steps, ...options } = randomShape(new Random(seed));
+  try {
+    await check(`random-${index}`, { ...options, seed }, randomTokens(seed, steps, options.vocabSize));
+  } catch (error) {
+    throw new Error(`randomShape(new Random(${seed})): ${JSON.stringify(options)}: ${(error as Error).message}`);
+  }
+});
+
+test('no token goes past the context', async () => {
+  const { steps: _, ...options } = STRESS_MODELS.find(({ context }) => context === 1)!;
+  const model = makeModel({ ...options, seed: 1 });
+  const folder = await hostArtifact('shapes/context-of-one', model, { context: 1 });
+  const exit = await replay(folder, '--model', model, '--tokens', '1,2');
+  expect(exit).toMatchObject({ code: 1, stdout: '' });
+  expect(exit.stderr).toMatch(/context|positions/);
+});

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { view } from '../../compiler/emit/view.js';
+import { buildGraph } from '../../compiler/ir/build.js';
+import { runPasses } from '../../compiler/passes/index.js';
+import { lower } from '../../compiler/plan/lower.js';
+import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
+import { FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
+
+function planOf(options: SpecOptions = {}, target: Target = cudaTarget(['sm_90a'])) {
+  const spec = makeSpec(options);
+  return lower(spec, runPasses(buildGraph(spec)), target, { contextLength: 64, compilerVersion: '1.2.3' });
+}
+
+/** "{a, b}, {c, d}" -> rows of texts. */
+const rows = (text: string): string[][] => [...text.matchAll(/\{([^{}]*)\}/g)].map((match) => match[1]!.split(', '));
+
+describe.each(Object.entries(FAMILIES))('the tables of %s', (_, options) => {
+  const plan = planOf({ ...options, layers: 3 });
+  const data = view(plan);
+
+  it('index into each other as the runtime reads them', () => {
+    let [firstArgument, firstEdge] = [0, 0];
+    expect(data.nodes).toHaveLength(plan.nodes.length);
+    for (const [i, node] of data.nodes.entries()) {
+      const numbers = node.row.slice(node.row.indexOf('",') + 2, -1).match(/\d+/g)!.map(Number);
+      const [kernel, blocks, , , threads, , , shared, argumentAt, argumentCount, edgeAt, edgeCount] = numbers;
+      const { launch } = plan.kernels[kernel!]!;
+      expect({ kernel, blocks, threads, shared }).toEqual({
+        kernel: plan.nodes[i]!.kernel,
+        ...{ blocks: launch.blocks, threads: launch.threads, shared: launch.sharedBytes },
+      });
+      expect([argumentAt, edgeAt]).toEqual([firstArgument, firstEdge]);
+      expect(rows(node.arguments)).toHaveLength(argumentCount!);
+      expect(rows(node.edges)).toHaveLength(edgeCount!);
+      firstArgument += argumentCount!;
+      firstEdge += edgeCount!;
+    }
+    expect([data.argumentCount, data.edgeCount]).toEqual([firstArgument, firstEdge]);
+  });
+
+  it('say as many arguments for a kernel as its nodes have', () => {
+    for (const node of plan.nodes) {
+      const [symbol, count] = rows(data.kernelRows[node.kernel]!.row)[0]!;
+      expect(symbol).toBe(`"${plan.kernels[node.kernel]!.symbol}"`);
+      expect(Number(count)).toBe(node.args.length);
+    }
+  });
+
+  it('have a load kernel for each tensor that needs one', () => {
+    for (const [i, { row }] of data.tensors.entries()) {
+      const [name, , , , , , , loader] = rows(row)[0]!;
+      const tensor = plan.tensors[i]!;
+      expect(name).toBe(`"${tensor.name}"`);
+      if (tensor.layout === 'vector') expect(loader).toBe('no_repack');
+      else expect(data.kernelRows[Number(loader)]!.row).toContain(`repack_${tensor.type.toLowerCase()}"`);
+    }
+  });
+});
+
+describe('the kernels', () => {
+  it('widen vectors that the file has in 16 bits', () => {
+    const plan = planOf();
+    const tensors = plan.tensors.map((tensor) =>
+      tensor.layout === 'vector' ? { ...tensor, type: 'BF16' as const } : tensor,
+    );
+    const { loaders } = view({ ...plan, tensors, formats: ['F32', 'BF16'] });
+    expect(loaders.map(({ body }) => body)).toEqual(['repack<F32>', 'widen_vector<BF16>']);
+  });
+
+  it('have the frequencies of the rope: base^(-2i / dimensions)', () => {
+    const data = view(planOf({ headSize: 8 }));
+    const [table] = data.kernels.flatMap(({ tables }) => tables);
+    expect(table!.size).toBe(4);
+    const values = table!.values.split(', ').map((value) => Math.fround(Number.parseFloat(value)));
+    expect(values).toEqual([1, 0.1, 0.01, 0.001].map(Math.fround));
+  });
+
+  it('say what they do, and for how many nodes', () => {
+    const abouts = view(planOf({ layers: 3 })).kernels.map(({ about }) => about);
+    expect(abouts).toContainEqual(expect.stringMatching(/^blk\.0\.attn_qkv \(and 2 more\): .*attn_q F32 \[8 x 12\]/));
+  });
+});
+
+describe('the target', () => {
+  it('is one gencode an architecture, or the host', () => {
+    expect(view(planOf({}, cudaTarget(['sm_80', 'sm_90a']))).gencode).toBe(
+      '-gencode arch=compute_80,code=sm_80 -gencode arch=compute_90a,code=sm_90a',
+    );
+    expect(view(planOf({}, hostTarget()))).toMatchObject({ host: true, archs: '' });
+  });
+});
+
+it('is the same each time', () => expect(view(planOf())).toEqual(view(planOf())));

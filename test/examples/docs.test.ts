@@ -1,0 +1,19 @@
+/** The documentation names files that are there. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { ROOT } from '../support/artifacts.js';
+
+const PAGES = ['README.md', 'generated/README.md', ...readdirSync(join(ROOT, 'docs')).map((page) => `docs/${page}`)];
+const FOLDERS = 'compiler|runtime|templates|test|docs|examples|generated';
+
+const all = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map((match) => match[1]!);
+
+test.each(PAGES)('%s', (page) => {
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  const links = all(text, /\]\((?!https?:)([^)#]+)/g).map((link) => join(dirname(page), link));
+  // In backticks: a path from the root, without blanks or placeholders.
+  const named = all(text, new RegExp(`\`((?:${FOLDERS})/[\\w./-]*)\``, 'g'));
+  expect(links.length + named.length).toBeGreaterThan(0);
+  expect([...links, ...named].filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+});

@@ -1,0 +1,167 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Attend, Projection, Value } from '../../compiler/ir/ops.js';
+import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { slotBytes } from '../../compiler/plan/formats.js';
+import {
+  type AttendConfig,
+  attendConfig,
+  checkShared,
+  launchOf,
+  type ProjectionConfig,
+  projectionConfig,
+  strides,
+} from '../../compiler/plan/kernels.js';
+import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
+
+const TYPES = Object.keys(GGML_TYPES) as GgmlType[];
+const TARGETS: Target[] = [hostTarget(), cudaTarget(['sm_80']), cudaTarget(['sm_90a']), cudaTarget(['sm_120'])];
+
+const value = (size: number): Value => ({ id: 0, name: 'v', size });
+
+interface Shape {
+  readonly cols: number;
+  readonly rows: readonly number[];
+  readonly types: readonly GgmlType[];
+  readonly gated: boolean;
+}
+
+/** A projection as the passes make them: up to three segments, or one with gate and up. */
+function projection({ cols, rows, types, gated }: Shape): Projection {
+  const weight = (i: number, rows: number) => ({ name: `w${i}`, type: types[i]!, rows, cols, offset: 0, bytes: 0 });
+  const segments = gated
+    ? [{ weights: [weight(0, rows[0]!), weight(1, rows[0]!)], biases: [] }]
+    : rows.map((count, i) => ({ weights: [weight(i, count)], biases: [] }));
+  const output = value(gated ? rows[0]! : rows.reduce((a, b) => a + b));
+  return { kind: 'projection', input: value(cols), segments, ...(gated && { activation: 'silu_mul' }), output } as Projection;
+}
+
+const shapes: fc.Arbitrary<Shape> = fc
+  .record({
+    type: fc.array(fc.constantFrom(...TYPES), { minLength: 3, maxLength: 3 }),
+    units: fc.integer({ min: 1, max: 600 }),
+    cut: fc.nat(31),
+    rows: fc.array(fc.integer({ min: 1, max: 20000 }), { minLength: 1, maxLength: 3 }),
+    gated: fc.boolean(),
+  })
+  .map(({ type, units, cut, rows, gated }) => {
+    const grain = Math.max(...type.map((t) => GGML_TYPES[t].blockSize));
+    const cols = grain === 1 ? units * 32 - cut : Math.ceil((units * 32) / grain) * grain;
+    return { cols, rows: gated ? rows.slice(0, 1) : rows, types: type, gated };
+  });
+
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
+const groups = (c: ProjectionConfig) => sum(c.segments.map(({ rows }) => Math.ceil(rows / c.groupRows)));
+
+describe('bytes of a slot', () => {
+  it.each(TYPES)('%s: those of the file, and at most 15 to align', (type) => {
+    const { blockSize, blockBytes } = GGML_TYPES[type];
+    for (const [rows, units] of [
+      [1, 8],
+      [4, 24],
+      [8, 136],
+    ] as const) {
+      const fileBytes = (rows * units * 32 * blockBytes) / blockSize;
+      const bytes = slotBytes(type, rows, units);
+      expect(bytes % 16).toBe(0);
+      // Q2_K and Q3_K unpack their scales: no more than an eighth.
+      expect(bytes).toBeGreaterThanOrEqual(fileBytes);
+      expect(bytes).toBeLessThan(fileBytes * (/Q[2-5]_K/.test(type) ? 1.125 : 1) + 16);
+    }
+  });
+});
+
+describe('a projection', () => {
+  it('fits: blocks have work, columns are covered by chunks, shared memory is there', () => {
+    fc.assert(
+      fc.property(shapes, fc.constantFrom(...TARGETS), (shape, target) => {
+        const config = projectionConfig(projection(shape), target);
+        const { blocks, threads, sharedBytes } = launchOf(config);
+        expect(blocks).toBeGreaterThan(0);
+        expect(blocks).toBeLessThanOrEqual(Math.min(groups(config), target.multiprocessors));
+        expect(threads % 32).toBe(0);
+        expect(threads).toBeLessThanOrEqual(1024);
+        // The input takes four bytes a column; where that leaves little, nothing may fit.
+        if (4 * config.cols < 0.6 * target.sharedBytes) expect(sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
+        expect(config.chunkCols % 32).toBe(0);
+        expect(config.chunkCols).toBeLessThan(config.cols + 32);
+        expect(config.ring).toBeGreaterThan(0);
+        // A format that scales 256 columns together has whole ones in every chunk but the last.
+        if (config.chunkCols < config.cols) expect(config.chunkCols % 256).toBe(0);
+      }),
+    );
+  });
+
+  it('has strides that leave each slot its own bytes', () => {
+    fc.assert(
+      fc.property(shapes, fc.constantFrom(...TARGETS), (shape, target) => {
+        const config = projectionConfig(projection(shape), target);
+        for (const { formats } of config.segments) {
+          const { chunkStride, groupStride, partOffsets } = strides(formats, config.cols, config);
+          const units = Math.ceil(config.cols / 32);
+          let end = 0;
+          for (let first = 0, chunk = 0; first < units; first += config.chunkCols / 32, chunk++) {
+            const count = Math.min(config.chunkCols / 32, units - first);
+            for (const [part, format] of formats.entries()) {
+              const start = chunk * chunkStride + partOffsets[part]!;
+              expect(start % 16).toBe(0);
+              expect(start).toBeGreaterThanOrEqual(end);
+              end = start + slotBytes(format, config.groupRows, count);
+            }
+          }
+          expect(groupStride).toBe(end);
+        }
+      }),
+    );
+  });
+
+  it('reads little more than the file has: rows are not padded by much', () => {
+    const config = projectionConfig(
+      projection({ cols: 4096, rows: [14336], types: ['Q4_K', 'Q4_K'], gated: true }),
+      cudaTarget(['sm_90a']),
+    );
+    const bytes = groups(config) * strides(['Q4_K', 'Q4_K'], 4096, config).groupStride;
+    expect(bytes / ((2 * 14336 * 4096 * 144) / 256)).toBeLessThan(1.05);
+  });
+
+  it('that is too wide for the shared memory is refused by name', () => {
+    const target = cudaTarget(['sm_89']);
+    const config = projectionConfig(projection({ cols: 2 ** 20, rows: [8], types: ['F32'], gated: false }), target);
+    expect(() => checkShared('blk.0.l_out', launchOf(config), target)).toThrow(
+      /^blk\.0\.l_out needs \d+ bytes of shared memory a block, sm_89 has 101376/,
+    );
+  });
+});
+
+describe('an attention', () => {
+  const attend = (headCount: number, headCountKv: number, headSize: number): Attend =>
+    ({
+      kind: 'attend',
+      headCount,
+      headCountKv,
+      headSize,
+      layer: 0,
+      rope: { dimensions: headSize, base: 1e4, pairing: 'half' },
+      qkv: value((headCount + 2 * headCountKv) * headSize),
+      output: value(headCount * headSize),
+    }) as Attend;
+
+  it('gives every head to one group of blocks, and every share of the context to one block', () => {
+    const kvHeads = fc.integer({ min: 1, max: 16 });
+    const ratio = fc.integer({ min: 1, max: 40 });
+    const headSize = fc.integer({ min: 16, max: 128 }).map((half) => 2 * half);
+    const context = fc.integer({ min: 1, max: 131072 });
+    fc.assert(
+      fc.property(kvHeads, ratio, headSize, context, fc.constantFrom(...TARGETS), (kv, r, size, positions, target) => {
+        const config: AttendConfig = attendConfig(attend(kv * r, kv, size), positions, target);
+        const { blocks, sharedBytes } = launchOf(config);
+        expect(r % config.headsPerBlock).toBe(0);
+        expect(config.headsPerBlock).toBeLessThanOrEqual(target.attention.maxHeadsPerBlock);
+        expect(blocks).toBe((config.heads / config.headsPerBlock) * config.splits);
+        // No split that can never have a position.
+        expect((config.splits - 1) * config.minSplit).toBeLessThan(positions);
+        expect(sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
+      }),
+    );
+  });
+});

@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { buildGraph } from '../../compiler/ir/build.js';
+import { runPasses } from '../../compiler/passes/index.js';
+import { lower } from '../../compiler/plan/lower.js';
+import { type Plan, planJson, type Region, verifyPlan } from '../../compiler/plan/plan.js';
+import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
+import { FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
+
+const TARGETS = [hostTarget(), cudaTarget(['sm_90a'])];
+
+function planOf(options: SpecOptions = {}, target = TARGETS[1]!, contextLength = 64): Plan {
+  const spec = makeSpec(options);
+  return lower(spec, runPasses(buildGraph(spec)), target, { contextLength, compilerVersion: '0.0.0' });
+}
+
+describe.each(Object.entries(FAMILIES))('%s', (_, options) => {
+  it.each(TARGETS)('takes five nodes a layer and three ($kind)', (target) => {
+    for (const layers of [1, 2, 5]) expect(planOf({ ...options, layers }, target).nodes).toHaveLength(5 * layers + 3);
+  });
+
+  it.each(TARGETS)('gives no two live buffers the same bytes ($kind)', (target) => {
+    const { buffers, memory } = planOf({ ...options, layers: 3 }, target);
+    for (const a of buffers) {
+      expect(a.offset + a.bytes).toBeLessThanOrEqual(memory.arenaBytes);
+      for (const b of buffers) {
+        const together = a !== b && a.firstNode <= b.lastNode && b.firstNode <= a.lastNode;
+        const overlap = a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
+        expect(together && overlap, `${a.name} and ${b.name}`).toBe(false);
+      }
+    }
+  });
+
+  it.each(TARGETS)('gives no two weights the same bytes, nor the file any but once ($kind)', (target) => {
+    const { tensors, memory } = planOf({ ...options, layers: 2 }, target);
+    expect(new Set(tensors.map(({ name }) => name)).size).toBe(tensors.length);
+    // Gate and up lie between each other.
+    const placed = tensors.filter(({ name }) => !name.includes('ffn_up')).sort((a, b) => a.deviceOffset - b.deviceOffset);
+    for (const [i, tensor] of placed.slice(1).entries())
+      expect(tensor.deviceOffset).toBeGreaterThanOrEqual(placed[i]!.deviceOffset + placed[i]!.deviceBytes);
+    for (const { deviceOffset, deviceBytes } of tensors)
+      expect(deviceOffset + deviceBytes).toBeLessThanOrEqual(memory.weightsBytes);
+  });
+});
+
+describe('a plan', () => {
+  it('has one kernel for the nodes of all layers that have the same shape', () => {
+    const [few, many] = [planOf({ layers: 2 }), planOf({ layers: 9 })];
+    expect(many.kernels.map(({ symbol }) => symbol)).toEqual(few.kernels.map(({ symbol }) => symbol));
+    expect(many.kernels.length).toBe(8);
+  });
+
+  it('is ordered by edges alone: every node but the first comes after another, programmatically', () => {
+    const { nodes } = planOf({ layers: 3 });
+    expect(nodes[0]!.after).toEqual([]);
+    for (const [index, node] of nodes.entries()) {
+      if (index > 0) expect(node.after.length).toBeGreaterThan(0);
+      for (const { from, programmatic } of node.after) {
+        expect(from).toBeLessThan(index);
+        expect(programmatic).toBe(true);
+      }
+    }
+  });
+
+  it('counts a KV cache of layers x KV heads x positions x head size x 2 halves', () => {
+    const options = { layers: 3, kvHeads: 2, heads: 4, headSize: 8 };
+    expect(planOf(options, TARGETS[0], 64).memory.kvCacheBytes).toBe(3 * 2 * 64 * 8 * 2 * 2);
+    expect(planOf(options, TARGETS[0], 64).memory.kvRowBytes).toBe(3 * 2 * 8 * 2 * 2);
+  });
+
+  it('counts the weights that one token reads as the file has them', () => {
+    const spec = makeSpec({ layers: 2 });
+    const matrices = spec.layers.flatMap((layer) => [
+      ...[layer.attnQ, layer.attnK, layer.attnV, layer.attnOutput, layer.ffnGate, layer.ffnUp, layer.ffnDown],
+    ]);
+    const bytes = [...matrices, spec.output].reduce((sum, weight) => sum + weight.bytes, 0);
+    expect(planOf({ layers: 2 }).memory.tokenReadBytes).toBe(bytes + 4 * spec.embeddingLength);
+  });
+
+  it('reads its state and nothing else that changes: no argument but pointers', () => {
+    const { nodes } = planOf({ layers: 1 });
+    const regions = new Set(nodes.flatMap(({ args }) => args.map(({ region }) => region)));
+    expect([...regions].sort()).toEqual(['arena', 'kv_cache', 'state', 'weights', null].sort());
+    for (const { args } of nodes) expect(new Set(args.map(({ name }) => name)).size).toBe(args.length);
+    const state = nodes.filter(({ args }) => args.some(({ name }) => name === 'state')).map(({ name }) => name);
+    expect(state).toHaveLength(3); // embedding, attention, selection
+  });
+
+  it('is stable JSON', () => {
+    const text = planJson(planOf());
+    expect(text).toBe(planJson(planOf()));
+    expect(JSON.parse(text)).toEqual(planOf());
+    expect(text.endsWith('}\n')).toBe(true);
+  });
+
+  it('has the formats of its tensors, in the order of their ids', () => {
+    expect(planOf({ type: 'F16' }).formats).toEqual(['F32', 'F16']);
+  });
+});
+
+describe('the rules of plans', () => {
+  const plan = planOf({ layers: 1 });
+  const broken: [string, Plan, RegExp][] = [
+    ['no nodes', { ...plan, nodes: [] }, /no nodes/],
+    ['a node that comes after itself', withNode(1, { after: [{ from: 1, programmatic: true }] }), /comes after node 1/],
+    ['a node that nothing orders', withNode(2, { after: [] }), /depends on nothing/],
+    ['a kernel that is not there', withNode(0, { kernel: 99 }), /names kernel 99/],
+    ['two nodes of one name', withNode(1, { name: plan.nodes[0]!.name }), /share a name/],
+    ['an argument outside its region', withNode(0, { args: [argument('arena', plan.memory.arenaBytes)] }), /points to arena/],
+    ['an argument before its region', withNode(0, { args: [argument('weights', -4)] }), /points to weights \+ -4/],
+    ['an unaligned argument', withNode(0, { args: [argument('weights', 2)] }), /points to weights \+ 2/],
+    ['an empty arena', { ...plan, memory: { ...plan.memory, arenaBytes: 0 } }, /arena has 0 bytes/],
+    ['a tensor past the file', withTensor({ fileOffset: plan.model.fileBytes }), /leaves the file/],
+    ['a tensor in the header', withTensor({ fileOffset: 0 }), /leaves the file/],
+    ['a tensor past the weights', withTensor({ deviceOffset: plan.memory.weightsBytes }), /leaves the weights region/],
+  ];
+
+  function withNode(index: number, changes: object): Plan {
+    return { ...plan, nodes: plan.nodes.map((node, i) => (i === index ? { ...node, ...changes } : node)) };
+  }
+  function withTensor(changes: object): Plan {
+    return { ...plan, tensors: plan.tensors.map((tensor, i) => (i === 3 ? { ...tensor, ...changes } : tensor)) };
+  }
+  function argument(region: Region, offset: number) {
+    return { name: 'output', region, offset };
+  }
+
+  it('hold for what lower makes', () => expect(verifyPlan(plan)).toBe(plan));
+  it.each(broken)('refuse %s', (_, bad, message) => expect(() => verifyPlan(bad)).toThrow(message));
+});

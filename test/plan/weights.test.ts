@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import type { Projection, Value } from '../../compiler/ir/ops.js';
+import type { GgmlType } from '../../compiler/model/ggml.js';
+import type { Weight } from '../../compiler/model/spec.js';
+import { strides } from '../../compiler/plan/kernels.js';
+import { projectionConfig } from '../../compiler/plan/kernels.js';
+import { hostTarget } from '../../compiler/plan/target.js';
+import { WeightPlanner } from '../../compiler/plan/weights.js';
+
+const value = (size: number): Value => ({ id: 0, name: 'v', size });
+const matrix = (name: string, type: GgmlType, rows: number, cols: number): Weight => ({
+  name,
+  type,
+  rows,
+  cols,
+  offset: 4096,
+  bytes: 1000,
+});
+const vector = (name: string, cols: number, type: GgmlType = 'F32') => matrix(name, type, 1, cols);
+
+function place(planner: WeightPlanner, segments: Weight[][], cols: number) {
+  const op: Projection = {
+    kind: 'projection',
+    input: value(cols),
+    segments: segments.map((weights) => ({ weights, biases: [] })),
+    output: value(1),
+  } as unknown as Projection;
+  const config = projectionConfig(op, hostTarget());
+  return { start: planner.projection(op, config), config };
+}
+
+const q = matrix('q', 'Q4_K', 96, 512);
+const k = matrix('k', 'Q6_K', 20, 512);
+const v = matrix('v', 'F16', 20, 512);
+const find = (planner: WeightPlanner, name: string) => planner.tensors.find((tensor) => tensor.name === name)!;
+
+describe('the weights region', () => {
+  it('holds the matrices of one projection back to back, each where the one before ends', () => {
+    const planner = new WeightPlanner();
+    planner.vector(vector('norm', 512));
+    const { start, config } = place(planner, [[q], [k], [v]], 512);
+    expect(start % 256).toBe(0);
+    let expected = start;
+    for (const weight of [q, k, v]) {
+      const { groupStride } = strides([weight.type], 512, config);
+      const placed = find(planner, weight.name);
+      expect(placed).toMatchObject({ layout: 'tiled', deviceOffset: expected, groupStride, fileOffset: 4096 });
+      expected += Math.ceil(weight.rows / config.groupRows) * groupStride;
+    }
+    expect(planner.totalBytes).toBeGreaterThanOrEqual(expected);
+    expect(planner.totalBytes - expected).toBeLessThan(256);
+  });
+
+  it('interleaves gate and up: the same strides, the second after a slot of the first', () => {
+    const planner = new WeightPlanner();
+    const [gate, up] = [matrix('gate', 'Q4_K', 64, 2048), matrix('up', 'Q6_K', 64, 2048)];
+    const { start, config } = place(planner, [[gate, up]], 2048);
+    const [a, b] = [find(planner, 'gate'), find(planner, 'up')];
+    expect(a.deviceOffset).toBe(start);
+    expect(b).toMatchObject({ groupStride: a.groupStride, chunkStride: a.chunkStride, rowsPerGroup: config.groupRows });
+    expect(b.deviceOffset).toBeGreaterThan(a.deviceOffset);
+    expect(b.deviceOffset).toBeLessThan(a.deviceOffset + a.chunkStride);
+    expect(b.deviceOffset + b.deviceBytes).toBeLessThanOrEqual(planner.totalBytes);
+  });
+
+  it('holds vectors as f32, each once', () => {
+    const planner = new WeightPlanner();
+    const half = vector('half', 100, 'F16');
+    const offset = planner.vector(half);
+    expect(planner.vector(vector('other', 7))).toBeGreaterThanOrEqual(offset + 400);
+    expect(planner.vector(half)).toBe(offset);
+    expect(planner.tensors).toHaveLength(2);
+    expect(find(planner, 'half')).toMatchObject({ layout: 'vector', type: 'F16', deviceBytes: 400 });
+  });
+
+  it('shares a tied embedding with the output projection', () => {
+    const planner = new WeightPlanner();
+    const embedding = matrix('token_embd.weight', 'Q8_0', 100, 256);
+    const { start, config } = place(planner, [[embedding]], 256);
+    const bytes = planner.totalBytes;
+    expect(planner.embedding(embedding)).toEqual({
+      offset: start,
+      tiling: { groupRows: config.groupRows, chunkCols: config.chunkCols },
+    });
+    expect(planner.totalBytes).toBe(bytes);
+  });
+
+  it('places a lone embedding row by row', () => {
+    const planner = new WeightPlanner();
+    const { offset, tiling } = planner.embedding(matrix('token_embd.weight', 'Q8_0', 100, 256));
+    expect({ offset, tiling }).toEqual({ offset: 0, tiling: { groupRows: 1, chunkCols: 256 } });
+    expect(planner.totalBytes).toBeGreaterThanOrEqual((100 * 256 * 34) / 32);
+  });
+
+  it('does not place a matrix of two projections', () => {
+    const planner = new WeightPlanner();
+    place(planner, [[q]], 512);
+    expect(() => place(planner, [[q]], 512)).toThrow('q is placed twice');
+  });
+});

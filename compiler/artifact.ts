@@ -1,6 +1,7 @@
 /** An artifact folder: what is in it, how it is replaced as a whole, and its manifest. */
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -133,6 +134,7 @@ export class ArtifactWriter {
     try {
       mkdirSync(dirname(this.#target), { recursive: true });
       this.folder = mkdtempSync(join(dirname(this.#target), `.${basename(this.#target)}.building-`));
+      chmodSync(this.folder, 0o777 & ~process.umask()); // mkdtemp makes it private
     } catch (error) {
       throw new CompileError(`cannot write ${target}: ${(error as Error).message}; choose another folder with -o`);
     }

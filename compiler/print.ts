@@ -1,5 +1,5 @@
 /** What the commands print for a person. */
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import type { CompileResult } from './compile.js';
 import { FILES } from './emit/names.js';
 import type { Plan } from './plan/plan.js';
@@ -35,7 +35,8 @@ export function planTable(plan: Plan): string {
 }
 
 export function compileSummary({ folder, plan, manifest, upToDate }: CompileResult, model: string): string {
-  const where = relative('.', folder) || '.';
+  const inside = relative('.', folder) || '.';
+  const where = inside.startsWith('..') ? resolve(folder) : inside;
   const { memory } = plan;
   const size = `${plan.nodes.length} nodes, weights ${formatBytes(memory.weightsBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)} at ${plan.model.contextLength} positions`;
   const next =

@@ -12,12 +12,12 @@ namespace {
 // Symbol, number of arguments, most shared memory (bytes). Those without arguments here repack weights at load.
 const Kernel kernels[] = {
     {"realizar_token_embd", 3, 0},
-    {"realizar_attn_qkv", 9, 3552},
-    {"realizar_attn_kqv", 10, 2608},
-    {"realizar_ffn_inp", 9, 3552},
-    {"realizar_ffn_swiglu", 9, 5856},
-    {"realizar_l_out", 9, 9952},
-    {"realizar_logits", 9, 3552},
+    {"realizar_attn_qkv", 9, 5600},
+    {"realizar_attn_kqv", 10, 36544},
+    {"realizar_ffn_inp", 9, 5600},
+    {"realizar_ffn_swiglu", 9, 10208},
+    {"realizar_l_out", 9, 15392},
+    {"realizar_logits", 9, 5600},
     {"realizar_select", 3, 32},
     {"realizar_repack_q8_0", 0, 0},
 };
@@ -27,47 +27,47 @@ const Node nodes[] = {
     // 0 token_embd, realizar_token_embd: token_embd.weight Q8_0 [909 x 256], row of the token -> f32[256]
     {"token_embd", 0, {1, 1, 1}, {32, 1, 1}, 0, 0, 3, 0, 0},
     // 1 blk.0.attn_qkv, realizar_attn_qkv: token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.0.attn_qkv", 1, {132, 1, 1}, {256, 1, 1}, 3552, 3, 9, 0, 1},
+    {"blk.0.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 3, 9, 0, 1},
     // 2 blk.0.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.0.attn_kqv", 2, {32, 1, 1}, {128, 1, 1}, 2608, 12, 10, 1, 1},
+    {"blk.0.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 36544, 12, 10, 1, 1},
     // 3 blk.0.ffn_inp, realizar_ffn_inp: blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
-    {"blk.0.ffn_inp", 3, {132, 1, 1}, {256, 1, 1}, 3552, 22, 9, 2, 1},
+    {"blk.0.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 22, 9, 2, 1},
     // 4 blk.0.ffn_swiglu, realizar_ffn_swiglu: blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {256, 1, 1}, 5856, 31, 9, 3, 1},
+    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 31, 9, 3, 1},
     // 5 blk.0.l_out, realizar_l_out: blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
-    {"blk.0.l_out", 5, {132, 1, 1}, {256, 1, 1}, 9952, 40, 9, 4, 1},
+    {"blk.0.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 40, 9, 4, 1},
     // 6 blk.1.attn_qkv, realizar_attn_qkv: blk.0.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.1.attn_qkv", 1, {132, 1, 1}, {256, 1, 1}, 3552, 49, 9, 5, 1},
+    {"blk.1.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 49, 9, 5, 1},
     // 7 blk.1.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 1, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.1.attn_kqv", 2, {32, 1, 1}, {128, 1, 1}, 2608, 58, 10, 6, 1},
+    {"blk.1.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 36544, 58, 10, 6, 1},
     // 8 blk.1.ffn_inp, realizar_ffn_inp: blk.1.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.0.l_out -> f32[256]
-    {"blk.1.ffn_inp", 3, {132, 1, 1}, {256, 1, 1}, 3552, 68, 9, 7, 1},
+    {"blk.1.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 68, 9, 7, 1},
     // 9 blk.1.ffn_swiglu, realizar_ffn_swiglu: blk.1.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {256, 1, 1}, 5856, 77, 9, 8, 1},
+    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 77, 9, 8, 1},
     // 10 blk.1.l_out, realizar_l_out: blk.1.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.1.ffn_inp -> f32[256]
-    {"blk.1.l_out", 5, {132, 1, 1}, {256, 1, 1}, 9952, 86, 9, 9, 1},
+    {"blk.1.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 86, 9, 9, 1},
     // 11 blk.2.attn_qkv, realizar_attn_qkv: blk.1.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.2.attn_qkv", 1, {132, 1, 1}, {256, 1, 1}, 3552, 95, 9, 10, 1},
+    {"blk.2.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 95, 9, 10, 1},
     // 12 blk.2.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 2, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.2.attn_kqv", 2, {32, 1, 1}, {128, 1, 1}, 2608, 104, 10, 11, 1},
+    {"blk.2.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 36544, 104, 10, 11, 1},
     // 13 blk.2.ffn_inp, realizar_ffn_inp: blk.2.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.1.l_out -> f32[256]
-    {"blk.2.ffn_inp", 3, {132, 1, 1}, {256, 1, 1}, 3552, 114, 9, 12, 1},
+    {"blk.2.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 114, 9, 12, 1},
     // 14 blk.2.ffn_swiglu, realizar_ffn_swiglu: blk.2.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {256, 1, 1}, 5856, 123, 9, 13, 1},
+    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 123, 9, 13, 1},
     // 15 blk.2.l_out, realizar_l_out: blk.2.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.2.ffn_inp -> f32[256]
-    {"blk.2.l_out", 5, {132, 1, 1}, {256, 1, 1}, 9952, 132, 9, 14, 1},
+    {"blk.2.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 132, 9, 14, 1},
     // 16 blk.3.attn_qkv, realizar_attn_qkv: blk.2.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.3.attn_qkv", 1, {132, 1, 1}, {256, 1, 1}, 3552, 141, 9, 15, 1},
+    {"blk.3.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 141, 9, 15, 1},
     // 17 blk.3.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 3, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.3.attn_kqv", 2, {32, 1, 1}, {128, 1, 1}, 2608, 150, 10, 16, 1},
+    {"blk.3.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 36544, 150, 10, 16, 1},
     // 18 blk.3.ffn_inp, realizar_ffn_inp: blk.3.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.2.l_out -> f32[256]
-    {"blk.3.ffn_inp", 3, {132, 1, 1}, {256, 1, 1}, 3552, 160, 9, 17, 1},
+    {"blk.3.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 160, 9, 17, 1},
     // 19 blk.3.ffn_swiglu, realizar_ffn_swiglu: blk.3.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {256, 1, 1}, 5856, 169, 9, 18, 1},
+    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 169, 9, 18, 1},
     // 20 blk.3.l_out, realizar_l_out: blk.3.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.3.ffn_inp -> f32[256]
-    {"blk.3.l_out", 5, {132, 1, 1}, {256, 1, 1}, 9952, 178, 9, 19, 1},
+    {"blk.3.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 178, 9, 19, 1},
     // 21 logits, realizar_logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
-    {"logits", 6, {132, 1, 1}, {256, 1, 1}, 3552, 187, 9, 20, 1},
+    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 5600, 187, 9, 20, 1},
     // 22 select, realizar_select: greedy token; token, position and seq_len move on
     {"select", 7, {1, 1, 1}, {128, 1, 1}, 32, 196, 3, 21, 1},
 };

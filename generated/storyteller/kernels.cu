@@ -9,6 +9,12 @@
 #include "kernels/select.cuh"
 
 namespace realizar {
+
+DEVICE_TABLE float attn_kqv_inverse_frequency[16] = {
+    1.f, 0.562341332f, 0.316227764f, 0.177827939f, 0.100000001f, 0.0562341325f, 0.0316227749f, 0.0177827943f,
+    0.00999999978f, 0.00562341325f, 0.00316227763f, 0.00177827943f, 0.00100000005f, 0.000562341302f, 0.000316227757f, 0.00017782794f
+};
+
 namespace {
 
 // token_embd: token_embd.weight Q8_0 [909 x 256], row of the token -> f32[256]
@@ -22,73 +28,69 @@ struct token_embd_shape {
 struct attn_qkv_shape {
   using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 8, ring = 1, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
   static constexpr bool normalize = true, add_residual = false, find_best = false;
   static constexpr float epsilon = 0.00000999999975f;
 };
-static_assert(ProjectionShape<attn_qkv_shape>::shared_bytes == 3552);
+static_assert(ProjectionShape<attn_qkv_shape>::shared_bytes == 5600);
 static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<256, Q8_0>> == 272);
 static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> == 272);
 static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> == 272);
 
-DEVICE_TABLE float attn_kqv_inverse_frequency[16] = {
-    1.f, 0.562341332f, 0.316227764f, 0.177827939f, 0.100000001f, 0.0562341325f, 0.0316227749f, 0.0177827943f,
-    0.00999999978f, 0.00562341325f, 0.00316227763f, 0.00177827943f, 0.00100000005f, 0.000562341302f, 0.000316227757f, 0.00017782794f
-};
 // blk.0.attn_kqv (and 3 more): rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
 struct attn_kqv_shape {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 2;
-  static constexpr int splits = 8, min_split = 64, n_ctx = 512, warps = 4;
-  static constexpr int rope_dims = 32;
+  static constexpr int splits = 8, min_split = 64, tile = 128, stages = 2, warps = 8;
+  static constexpr int n_ctx = 512, rope_dims = 32;
   static constexpr bool rope_adjacent = true, rope_factors = false;
   static constexpr bool query_norm = false, key_norm = false;
   static constexpr float epsilon = 0.f;
   static DEVICE float inverse_frequency(int pair) { return attn_kqv_inverse_frequency[pair]; }
 };
-static_assert(AttendShape<attn_kqv_shape>::shared_bytes == 2608);
+static_assert(AttendShape<attn_kqv_shape>::shared_bytes == 36544);
 
 // blk.0.ffn_inp (and 3 more): blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
 struct ffn_inp_shape {
   using segments = Segments<Segment<256, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 8, ring = 1, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
   static constexpr bool normalize = false, add_residual = true, find_best = false;
   static constexpr float epsilon = 0.f;
 };
-static_assert(ProjectionShape<ffn_inp_shape>::shared_bytes == 3552);
+static_assert(ProjectionShape<ffn_inp_shape>::shared_bytes == 5600);
 static_assert(ProjectionShape<ffn_inp_shape>::group_bytes<Segment<256, Q8_0>> == 272);
 
 // blk.0.ffn_swiglu (and 3 more): blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
 struct ffn_swiglu_shape {
   using segments = Segments<Segment<768, Q8_0, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 8, ring = 2, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 2, blocks = 132, bias = 0;
   static constexpr bool normalize = true, add_residual = false, find_best = false;
   static constexpr float epsilon = 0.00000999999975f;
 };
-static_assert(ProjectionShape<ffn_swiglu_shape>::shared_bytes == 5856);
+static_assert(ProjectionShape<ffn_swiglu_shape>::shared_bytes == 10208);
 static_assert(ProjectionShape<ffn_swiglu_shape>::group_bytes<Segment<768, Q8_0, Q8_0>> == 544);
 
 // blk.0.l_out (and 3 more): blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
 struct l_out_shape {
   using segments = Segments<Segment<256, Q8_0>>;
   static constexpr int cols = 768, group_rows = 1, chunk_cols = 768;
-  static constexpr int warps = 8, ring = 1, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
   static constexpr bool normalize = false, add_residual = true, find_best = false;
   static constexpr float epsilon = 0.f;
 };
-static_assert(ProjectionShape<l_out_shape>::shared_bytes == 9952);
+static_assert(ProjectionShape<l_out_shape>::shared_bytes == 15392);
 static_assert(ProjectionShape<l_out_shape>::group_bytes<Segment<256, Q8_0>> == 816);
 
 // logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
 struct logits_shape {
   using segments = Segments<Segment<909, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 8, ring = 1, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
   static constexpr bool normalize = true, add_residual = false, find_best = true;
   static constexpr float epsilon = 0.00000999999975f;
 };
-static_assert(ProjectionShape<logits_shape>::shared_bytes == 3552);
+static_assert(ProjectionShape<logits_shape>::shared_bytes == 5600);
 static_assert(ProjectionShape<logits_shape>::group_bytes<Segment<909, Q8_0>> == 272);
 
 // select: greedy token; token, position and seq_len move on
@@ -99,12 +101,12 @@ struct select_shape {
 }  // namespace
 
 REALIZAR_KERNEL(realizar_token_embd, 32, 1, EmbedArgs, embed<token_embd_shape>)
-REALIZAR_KERNEL(realizar_attn_qkv, 256, 2, ProjectionArgs, projection<attn_qkv_shape>)
-REALIZAR_KERNEL(realizar_attn_kqv, 128, 1, AttendArgs, attend<attn_kqv_shape>)
-REALIZAR_KERNEL(realizar_ffn_inp, 256, 2, ProjectionArgs, projection<ffn_inp_shape>)
-REALIZAR_KERNEL(realizar_ffn_swiglu, 256, 2, ProjectionArgs, projection<ffn_swiglu_shape>)
-REALIZAR_KERNEL(realizar_l_out, 256, 2, ProjectionArgs, projection<l_out_shape>)
-REALIZAR_KERNEL(realizar_logits, 256, 2, ProjectionArgs, projection<logits_shape>)
+REALIZAR_KERNEL(realizar_attn_qkv, 512, 1, ProjectionArgs, projection<attn_qkv_shape>)
+REALIZAR_KERNEL(realizar_attn_kqv, 256, 1, AttendArgs, attend<attn_kqv_shape>)
+REALIZAR_KERNEL(realizar_ffn_inp, 512, 1, ProjectionArgs, projection<ffn_inp_shape>)
+REALIZAR_KERNEL(realizar_ffn_swiglu, 512, 1, ProjectionArgs, projection<ffn_swiglu_shape>)
+REALIZAR_KERNEL(realizar_l_out, 512, 1, ProjectionArgs, projection<l_out_shape>)
+REALIZAR_KERNEL(realizar_logits, 512, 1, ProjectionArgs, projection<logits_shape>)
 REALIZAR_KERNEL(realizar_select, 128, 1, SelectArgs, select<select_shape>)
 
 // Load and measure.

@@ -1,20 +1,21 @@
 // One token's attention for one layer: per-head norms of q and k, rope, KV append, softmax(q k^T / sqrt(d)) v.
 //
-// The context is split over blocks (flash decoding): block = (KV head, group of its query heads, split). A split's share
-// of the cache comes through shared memory in tiles of C::tile positions, a ring of C::stages of them. All of it but the
-// newest position was written by earlier launches, as was the state, so position, rope angles and the first tiles are
-// there before grid_wait; only q and the new key and value come after it.
+// The context is split over blocks (flash decoding): block = (KV head, group of its query heads, split). A split's
+// share of the cache comes through shared memory in tiles of C::tile positions, a ring of C::stages of them. All of it
+// but the newest position was written by earlier launches, as was the state, so position, rope angles and the first
+// tiles are there before grid_wait; only q and the new key and value come after it.
 //
 // Each block turns its queries itself. The blocks of the last split also turn the new key and use it and the new value
-// from shared memory; one of them appends both to the cache. Scores: a thread a position and some of the heads. Softmax:
-// a warp a head. Values: a warp a position, lanes over the head. A block leaves (weighted values, largest score, sum of
-// exponentials) of each head; the last one to arrive for a group of heads adds the splits up, in their order, so that
-// the result does not depend on who was last.
+// from shared memory; one of them appends both to the cache. Scores: a thread a position and some of the heads.
+// Softmax: a warp a head. Values: a warp a position, lanes over the head. A block leaves (weighted values, largest
+// score, sum of exponentials) of each head; the last one to arrive for a group of heads adds the splits up, in their
+// order, so that the result does not depend on who was last.
 //
 // KV cache of a layer: keys then values, each f16 [kv_heads][n_ctx][row], row = head_size rounded up to 8. The 16-byte
 // pieces of a key are swizzled by its position, so that threads that read consecutive keys hit different banks.
 //
-// C: heads, kv_heads, head_size, heads_per_block, splits, min_split (positions below which a split is not worth a block),
+// C: heads, kv_heads, head_size, heads_per_block, splits, min_split (positions below which a split is not worth a
+// block),
 //    tile, stages, n_ctx, warps; rope_dims, rope_adjacent, inverse_frequency(i), rope_factors; query_norm, key_norm,
 //    epsilon.
 #pragma once
@@ -47,8 +48,8 @@ struct AttendShape {
   static constexpr int pairs = (C::head_size + 63) / 64;  // lane's pairs of dimensions: 2 * lane + 64 * j
   static constexpr int partial_row = C::head_size + 2;
   static constexpr int half_tile = C::tile * row * 2;  // bytes of a tile's keys, and of its values
-  // Shared memory, bytes: the ring; then f32: queries, turned new key before rounding, scores of a tile, of each head how
-  // much older sums fade, its largest score and sum, values of each warp; cos and sin; f16: new key, new value.
+  // Shared memory, bytes: the ring; then f32: queries, turned new key before rounding, scores of a tile, of each head
+  // how much older sums fade, its largest score and sum, values of each warp; cos and sin; f16: new key, new value.
   static constexpr int query_at = C::stages * 2 * half_tile, key_at = query_at + H * row * 4;
   static constexpr int score_at = key_at + row * 4, fade_at = score_at + H * C::tile * 4;
   static constexpr int most_at = fade_at + H * 4, sum_at = most_at + H * 4;
@@ -99,7 +100,8 @@ struct AttendBlock {
 
 // A head of q or k from the projection: norm, rope, times `scale`, into shared memory. One warp.
 template <class C>
-DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* angles, float scale, float* to) {
+DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* angles, float scale,
+                      float* to) {
   const int lane = thread_index() % 32;
   float squares[1] = {};
   for (int d = lane; d < AttendShape<C>::row; d += 32) {
@@ -162,7 +164,8 @@ DEVICE void score_tile(const AttendBlock<C>& b, int i, int n) {
   using Shape = AttendShape<C>;
   const int t = thread_index() % C::tile, group = thread_index() / C::tile, position = b.first + i * C::tile + t;
   if (t >= n) return;
-  const uint4* key = position == b.position ? (const uint4*)b.newest_key() : (const uint4*)b.tile_keys(i) + t * Shape::pieces;
+  const uint4* key =
+      position == b.position ? (const uint4*)b.newest_key() : (const uint4*)b.tile_keys(i) + t * Shape::pieces;
   const float* queries = b.floats(Shape::query_at);
   float scores[Shape::score_heads] = {};
 #pragma unroll 4
@@ -175,7 +178,8 @@ DEVICE void score_tile(const AttendBlock<C>& b, int i, int n) {
       if (Shape::H % Shape::score_groups && h >= Shape::H) continue;
       const float4 q0 = *(const float4*)(queries + h * Shape::row + piece * 8);
       const float4 q1 = *(const float4*)(queries + h * Shape::row + piece * 8 + 4);
-      scores[j] += q0.x * k[0] + q0.y * k[1] + q0.z * k[2] + q0.w * k[3] + q1.x * k[4] + q1.y * k[5] + q1.z * k[6] + q1.w * k[7];
+      scores[j] +=
+          q0.x * k[0] + q0.y * k[1] + q0.z * k[2] + q0.w * k[3] + q1.x * k[4] + q1.y * k[5] + q1.z * k[6] + q1.w * k[7];
     }
   }
 #pragma unroll
@@ -270,7 +274,8 @@ DEVICE void combine_splits(const AttendBlock<C>& b) {
 // Adds up the block's warps and writes the heads' results, or what combine_splits needs of them.
 template <class C>
 DEVICE void finish_heads(const AttendBlock<C>& b, const float (&value)[AttendShape<C>::H][AttendShape<C>::pairs][2],
-                         const float (&most)[AttendShape<C>::warp_heads], const float (&sum)[AttendShape<C>::warp_heads]) {
+                         const float (&most)[AttendShape<C>::warp_heads],
+                         const float (&sum)[AttendShape<C>::warp_heads]) {
   using Shape = AttendShape<C>;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
   float* warp_values = b.floats(Shape::warp_values_at);
@@ -300,7 +305,8 @@ DEVICE void finish_heads(const AttendBlock<C>& b, const float (&value)[AttendSha
     }
     float* partial = b.args.partial + ((int64_t)head * C::splits + b.split) * Shape::partial_row;
     partial[d] = v;
-    if (d == 0) partial[C::head_size] = b.floats(Shape::most_at)[h], partial[C::head_size + 1] = b.floats(Shape::sum_at)[h];
+    if (d == 0)
+      partial[C::head_size] = b.floats(Shape::most_at)[h], partial[C::head_size + 1] = b.floats(Shape::sum_at)[h];
   }
   if (b.splits == 1) return;
   int* is_last = (int*)b.floats(Shape::sum_at + Shape::H * 4);
@@ -325,8 +331,9 @@ DEVICE void attend(const AttendArgs& a) {
   const int share = (seq_len + splits - 1) / splits;
   splits = (seq_len + share - 1) / share;
   const int split = block_index() % C::splits;
-  const AttendBlock<C> b = {a,         shared_memory(), split,  kv_head,       first_head,
-                            heads_index, position,        splits, split * share, split == splits - 1 ? seq_len : (split + 1) * share};
+  const AttendBlock<C> b = {
+      a,           shared_memory(), split,  kv_head,       first_head,
+      heads_index, position,        splits, split * share, split == splits - 1 ? seq_len : (split + 1) * share};
   const bool works = split < splits;
   if (thread_index() < 32 && works) {
     if (thread_index() == 0)

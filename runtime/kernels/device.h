@@ -9,11 +9,13 @@
 #include <cuda_fp16.h>
 
 #define DEVICE __device__ __forceinline__
-#define DEVICE_TABLE static __device__ const
+// A table in device memory. Not const, which would give it internal linkage and a name that differs from build to
+// build.
+#define DEVICE_TABLE __device__
 // Defines a kernel that takes one struct of device pointers and runs `body(args)`.
-#define REALIZAR_KERNEL(symbol, threads, blocks_per_sm, Args, body)                                              \
+#define REALIZAR_KERNEL(symbol, threads, blocks_per_sm, Args, body)                                                \
   extern "C" __global__ void __launch_bounds__(threads, blocks_per_sm) symbol(const __grid_constant__ Args args) { \
-    body(args);                                                                                                  \
+    body(args);                                                                                                    \
   }
 
 namespace realizar {
@@ -85,12 +87,18 @@ DEVICE int load_global(const int* p) {
 }
 DEVICE float4 load_global(const float4* p) {
   float4 v;
-  asm volatile("ld.global.cg.v4.f32 {%0,%1,%2,%3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(p) : "memory");
+  asm volatile("ld.global.cg.v4.f32 {%0,%1,%2,%3}, [%4];"
+               : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+               : "l"(p)
+               : "memory");
   return v;
 }
 DEVICE uint4 load_global(const uint4* p) {
   uint4 v;
-  asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p) : "memory");
+  asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(p)
+               : "memory");
   return v;
 }
 // Written by nobody in this launch before the node that reads it, so it may be read before grid_wait.
@@ -98,7 +106,9 @@ DEVICE int load_settled(const int* p) { return load_global(p); }
 // Constant data that is read once and far larger than the caches.
 DEVICE uint4 load_once(const uint4* p) {
   uint4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(p));
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+               : "l"(p));
   return v;
 }
 DEVICE uint32_t load_global(const uint32_t* p) {
@@ -125,16 +135,17 @@ struct CopyBarrier {
   }
   DEVICE bool passed(int parity) {
     uint32_t done;
-    asm volatile("{\n.reg .pred p;\n"
+    asm volatile(
+        "{\n.reg .pred p;\n"
 #if __CUDA_ARCH__ >= 900
-                 "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
 #else
-                 "mbarrier.test_wait.parity.shared.b64 p, [%1], %2;\n"
+        "mbarrier.test_wait.parity.shared.b64 p, [%1], %2;\n"
 #endif
-                 "selp.b32 %0, 1, 0, p;\n}"
-                 : "=r"(done)
-                 : "r"(shared_address(&word)), "r"(parity)
-                 : "memory");
+        "selp.b32 %0, 1, 0, p;\n}"
+        : "=r"(done)
+        : "r"(shared_address(&word)), "r"(parity)
+        : "memory");
     return done;
   }
 };
@@ -144,9 +155,9 @@ DEVICE void copy_barriers_ready() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 #endif
 }
-// All 32 lanes of a warp call these three: copies between begin and end complete together, when a wait for the barrier's
-// phase returns. `bytes`: of all of them, each a multiple of 16 from and to 16-byte aligned addresses. One bulk copy each
-// from sm_90 on, 16 bytes a lane below.
+// All 32 lanes of a warp call these three: copies between begin and end complete together, when a wait for the
+// barrier's phase returns. `bytes`: of all of them, each a multiple of 16 from and to 16-byte aligned addresses. One
+// bulk copy each from sm_90 on, 16 bytes a lane below.
 DEVICE void begin_copies(CopyBarrier& done, int bytes) {
 #if __CUDA_ARCH__ >= 900
   if (threadIdx.x % 32 == 0)
@@ -157,11 +168,10 @@ DEVICE void begin_copies(CopyBarrier& done, int bytes) {
 DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& done) {
 #if __CUDA_ARCH__ >= 900
   if (threadIdx.x % 32 == 0)
-    asm volatile(
-        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-            shared_address(to)),
-        "l"(from), "r"(bytes), "r"(shared_address(&done.word))
-        : "memory");
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+                     shared_address(to)),
+                 "l"(from), "r"(bytes), "r"(shared_address(&done.word))
+                 : "memory");
 #else
   for (int at = threadIdx.x % 32 * 16; at < bytes; at += 512)
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address((char*)to + at)),

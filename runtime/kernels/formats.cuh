@@ -2,9 +2,9 @@
 //
 // A matrix is cut into slots: rows_per_group rows by cols_per_chunk columns, the piece that one bulk copy brings into
 // shared memory. Inside a slot the parts of a format lie in planes, one after another, widest element first; a plane is
-// [row][unit], or [row][unit / 8] where a format scales 256 columns together. So the 32 lanes of a warp, each with a unit
-// of its own, read each plane at consecutive addresses, 16 bytes a lane where there is that much. The slot is padded
-// to 16 bytes. compiler/plan/formats.ts has the same table; the emitted kernels.cu asserts that the sizes agree.
+// [row][unit], or [row][unit / 8] where a format scales 256 columns together. So the 32 lanes of a warp, each with a
+// unit of its own, read each plane at consecutive addresses, 16 bytes a lane where there is that much. The slot is
+// padded to 16 bytes. compiler/plan/formats.ts has the same table; the emitted kernels.cu asserts that the sizes agree.
 //
 // Quants are kept as the file has them (the same bits a weight), reordered so that shift and mask give four columns
 // 4k..4k+3 as the bytes of word k:
@@ -210,8 +210,8 @@ template <class F>
 constexpr bool needs_sums = requires { requires F::has_min || F::offset != 0; };
 
 // ------------------------------------------------------------------ what kernels do with a unit
-// 32 activations as x = scale * (256 * high + low), high a signed byte and low an unsigned one: 16 bits each, finer than
-// f16 where it counts, and products with quants are exact in integers. sums: of both halves, as 256 * high + low.
+// 32 activations as x = scale * (256 * high + low), high a signed byte and low an unsigned one: 16 bits each, finer
+// than f16 where it counts, and products with quants are exact in integers. sums: of both halves, as 256 * high + low.
 struct IntUnit {
   uint32_t high[8], low[8];
   float scale;

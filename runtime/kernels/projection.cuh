@@ -1,17 +1,19 @@
 // y = act(W norm(x) + b) + residual for one token, W streamed through shared memory.
 //
-// A projection has segments (q, k and v of one layer), each a matrix of some format, or a pair of matrices (gate and up)
-// whose rows are combined. The rows are cut into groups of C::group_rows; groups are numbered through all segments, and
-// each block owns a run of them. A group's slots lie one after another: for each chunk of columns, one slot of each of
-// the segment's matrices.
+// A projection has segments (q, k and v of one layer), each a matrix of some format, or a pair of matrices (gate and
+// up) whose rows are combined. The rows are cut into groups of C::group_rows; groups are numbered through all segments,
+// and each block owns a run of them. A group's slots lie one after another: for each chunk of columns, one slot of each
+// of the segment's matrices.
 //
 // Each warp takes every C::warps-th group of its block and streams the slots of its groups through a ring of its own in
-// shared memory. The ring starts filling before grid_wait: weights depend on nothing. A slot is refilled by the warp that
-// has just read it, so no barrier between warps is needed; bulk copies may complete in any order.
+// shared memory. The ring starts filling before grid_wait: weights depend on nothing. A slot is refilled by the warp
+// that has just read it, so no barrier between warps is needed; bulk copies may complete in any order.
 //
-// RMSNorm needs the whole input's mean square: weights multiply x * norm here, the factor follows after the dot product.
+// RMSNorm needs the whole input's mean square: weights multiply x * norm here, the factor follows after the dot
+// product.
 //
-// C: cols, group_rows, chunk_cols, warps, ring (slots a warp), blocks; segments (Segments<Segment<rows, Format...>...>);
+// C: cols, group_rows, chunk_cols, warps, ring (slots a warp), blocks; segments (Segments<Segment<rows,
+// Format...>...>);
 //    normalize, epsilon, add_residual, find_best, bias (bit i: segment i, or weight i of a gated segment, has one).
 #pragma once
 #include "formats.cuh"
@@ -80,9 +82,9 @@ struct ProjectionShape {
   static constexpr int last_units = units - (chunks - 1) * chunk_units;
   // Slots keep their places in a chunk, also in a shorter last one; only the last slot of a group is cut short.
   template <class S>
-  static constexpr int64_t group_bytes = (int64_t)chunks * S::template slots_bytes<C::group_rows, chunk_units> -
-                                         S::template last_slot<C::group_rows, chunk_units>() +
-                                         S::template last_slot<C::group_rows, last_units>();
+  static constexpr int64_t group_bytes =
+      (int64_t)chunks * S::template slots_bytes<C::group_rows, chunk_units> -
+      S::template last_slot<C::group_rows, chunk_units>() + S::template last_slot<C::group_rows, last_units>();
   template <class... S>
   static constexpr int largest_slot(Segments<S...>) {
     int most = 0;
@@ -99,8 +101,8 @@ struct ProjectionShape {
   static constexpr int slot_bytes = largest_slot(typename C::segments{});
   static constexpr int groups = total_groups(typename C::segments{});
   // Shared memory: the rings; x for float formats, [8][x_stride] of four columns, odd so that a unit's columns lie in
-  // different banks; x for quants, planes of [units] 16 bytes: both halves' high bytes, then low bytes, and a scale and the
-  // halves' sums a unit; the barriers of the rings; the best of each warp; a number a warp.
+  // different banks; x for quants, planes of [units] 16 bytes: both halves' high bytes, then low bytes, and a scale and
+  // the halves' sums a unit; the barriers of the rings; the best of each warp; a number a warp.
   using Kinds = typename C::segments;
   static constexpr int x_stride = units | 1, plane = units * 16 + 64;
   static constexpr int float_at = C::warps * C::ring * slot_bytes;
@@ -124,7 +126,8 @@ struct Stream {
   CopyBarrier* barriers;
   int slot = 0, issued = 0, taken = 0;  // slot: of that group
 
-  // Visits the segment that holds a group: f.template operator()<S>(segment index, group in segment, rows before, bytes before).
+  // Visits the segment that holds a group: f.template operator()<S>(segment index, group in segment, rows before, bytes
+  // before).
   template <class F>
   static DEVICE void visit(int group, F&& f) {
     visit_from<0>(group, 0, 0, f, typename C::segments{});
@@ -160,7 +163,7 @@ struct Stream {
     using S = Segment<Rows, Formats...>;
     const int chunk = slot / parts;
     slot_place<Formats...>(slot % parts, chunk,
-                              (int64_t)chunk * S::template slots_bytes<C::group_rows, Shape::chunk_units>, bytes, offset);
+                           (int64_t)chunk * S::template slots_bytes<C::group_rows, Shape::chunk_units>, bytes, offset);
   }
 
   // All lanes: starts copying the next slot, if there is one left.
@@ -173,8 +176,8 @@ struct Stream {
       int64_t offset;
       slot_place(S{}, slot, bytes, offset);
       begin_copies(barriers[at], bytes);
-      copy_to_shared(ring + at * Shape::slot_bytes, weights + before + in_segment * Shape::template group_bytes<S> + offset,
-                     bytes, barriers[at]);
+      copy_to_shared(ring + at * Shape::slot_bytes,
+                     weights + before + in_segment * Shape::template group_bytes<S> + offset, bytes, barriers[at]);
       end_copies(barriers[at]);
       slots = Shape::chunks * S::parts;
     });

@@ -7,7 +7,8 @@
 
 namespace realizar {
 
-// Where a thread writes: unit `i` of each plane, `s` of the planes that hold one value for 8 units (first: writes them).
+// Where a thread writes: unit `i` of each plane, `s` of the planes that hold one value for 8 units (first: writes
+// them).
 struct Slot {
   char* base;
   int rows, units, i, s;

@@ -2,7 +2,7 @@
  * The host target with all its checks, as the stand-in for a GPU: sanitizers, scratch memory poisoned before every token,
  * work before the programmatic wait run before the predecessors, blocks and independent nodes in other orders.
  */
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { firstDifference, hostArtifact, replayLogits } from '../support/artifacts.js';
 import { readGolden } from '../support/goldens.js';
 import { nmse } from '../support/nmse.js';
@@ -10,8 +10,11 @@ import { nmse } from '../support/nmse.js';
 // One an architecture, and K-quants.
 describe.each(['llama-q8_0', 'llama-q4_k_m', 'qwen2-q8_0', 'qwen3-q4_k_m'])('%s', (name) => {
   const { model, tokens, logits: expected } = readGolden(name);
-  const artifact = () => hostArtifact(`checked/${name}`, model, { sanitize: true });
-  const logits = async (...args: string[]) => replayLogits(await artifact(), model, tokens, ...args);
+  let folder: string;
+  beforeAll(async () => {
+    folder = await hostArtifact(`checked/${name}`, model, { sanitize: true });
+  });
+  const logits = (...args: string[]) => replayLogits(folder, model, tokens, ...args);
 
   test('is right', async () => {
     expect(nmse(await logits('--poison'), expected)).toBeLessThanOrEqual(1e-5);

@@ -195,7 +195,7 @@ describe('compile', () => {
   });
 
   test.skipIf(existsSync('/usr/local/cuda/bin/nvcc'))('without nvcc the message names it and the ways on', async () => {
-    const env = { ...process.env, PATH: withoutNvcc(process.env['PATH']!), CUDA_HOME: '', CUDA_PATH: '' };
+    const env = { ...process.env, PATH: withoutNvcc(process.env.PATH!), CUDA_HOME: '', CUDA_PATH: '' };
     for (const target of [[], ['--target', 'cuda']]) {
       const { code, stderr } = await cli([model, ...target], { cwd, env });
       expect(code).toBe(1);

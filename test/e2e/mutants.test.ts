@@ -60,9 +60,23 @@ const MUTANTS: readonly Mutant[] = [
   {
     what: 'queries used before all warps have brought theirs',
     file: 'attend.cuh',
-    text: /block_sync\(\);(\s*const uint16_t\* keys = )/,
+    text: /(if \(!works\) return;\s*)block_sync\(\);/,
     instead: '$1',
     shows: /logits/,
+  },
+  {
+    what: 'keys and values read before they have arrived',
+    file: 'attend.cuh',
+    text: /b\.await\(i\);/,
+    instead: '',
+    shows: /barrier|copy|logits/,
+  },
+  {
+    what: 'a tile of the cache refilled while other warps read it',
+    file: 'attend.cuh',
+    text: /block_sync\(\);(\s*if \(thread_index\(\) < 32\) b\.fetch)/,
+    instead: '$1',
+    shows: /barrier|copy|logits/,
   },
 ];
 
@@ -83,7 +97,8 @@ const model = makeModel({
   vocabSize: 400,
   type: 'Q8_0',
 });
-const tokens = Array.from({ length: 20 }, (_, t) => (37 * t + 11) % 400);
+// Several tiles of each of several splits.
+const tokens = Array.from({ length: 100 }, (_, t) => (37 * t + 11) % 400);
 const expected = referenceLogits(modelSpec(readGguf(model)), tokens);
 
 /** Builds with the runtime as it is now: only what has changed since the last time. */

@@ -21,7 +21,7 @@ const EMITTED = [
 const NAMES = [
   'x"); system("id"); .gguf',
   '$(touch pwned)`touch pwned`.gguf',
-  '${CMAKE_COMMAND};touch pwned.gguf',
+  '\x24{CMAKE_COMMAND};touch pwned.gguf',
   '-rf.gguf',
   '--help.gguf',
   '..gguf',

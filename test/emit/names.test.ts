@@ -80,7 +80,8 @@ describe('literals', () => {
         expect(Object.is(Math.fround(Number(literal.slice(0, -1))) + 0, value + 0)).toBe(true);
       }),
     );
-    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 1e39]) expect(() => cFloat(value)).toThrow('no finite f32');
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 1e39])
+      expect(() => cFloat(value)).toThrow('no finite f32');
   });
 });
 

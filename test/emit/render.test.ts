@@ -39,9 +39,18 @@ describe.each(['cuda', 'host'] as const)('the source for %s', (kind) => {
         expect(at, word).toBeGreaterThanOrEqual(0);
       }
     };
-    inOrder(kernels, plan.kernels.map(({ symbol }) => `REALIZAR_KERNEL(${symbol}, `));
-    inOrder(graph, plan.nodes.map(({ name }) => `{"${name}", `));
-    inOrder(graph, plan.tensors.map(({ name }) => `{"${name}", `));
+    inOrder(
+      kernels,
+      plan.kernels.map(({ symbol }) => `REALIZAR_KERNEL(${symbol}, `),
+    );
+    inOrder(
+      graph,
+      plan.nodes.map(({ name }) => `{"${name}", `),
+    );
+    inOrder(
+      graph,
+      plan.tensors.map(({ name }) => `{"${name}", `),
+    );
   });
 
   it('says what each node does, with shapes', () => {
@@ -60,23 +69,31 @@ describe.each(['cuda', 'host'] as const)('the source for %s', (kind) => {
 });
 
 describe('templates', () => {
-  it.each(['graph.cpp', 'kernels.cu', 'model.h', 'CMakeLists.txt', 'code.S'])('%s names only what the view has', (name) => {
-    const source = readFileSync(packageFile('templates', `${name}.hbs`), 'utf8');
-    const used = [...source.matchAll(/\{\{#(?:each|if|unless) (\w+)\}\}/g)].map((match) => match[1]!);
-    const top = new Set([...Object.keys(view(planOf('cuda'))), ...['tables', 'fields', 'asserts', 'edges']]);
-    for (const word of used) expect(top, word).toContain(word);
-  });
+  it.each(['graph.cpp', 'kernels.cu', 'model.h', 'CMakeLists.txt', 'code.S'])(
+    '%s names only what the view has',
+    (name) => {
+      const source = readFileSync(packageFile('templates', `${name}.hbs`), 'utf8');
+      const used = [...source.matchAll(/\{\{#(?:each|if|unless) (\w+)\}\}/g)].map((match) => match[1]!);
+      const top = new Set([...Object.keys(view(planOf('cuda'))), ...['tables', 'fields', 'asserts', 'edges']]);
+      for (const word of used) expect(top, word).toContain(word);
+    },
+  );
 });
 
 it('a model name is text in all of them', () => {
-  const name = 'x"); system("id");//\n*/ {{title}} ${HOME} \\';
+  const name = 'x"); system("id");//\n*/ {{title}} \x24{HOME} \\';
   const files = emit(planOf('cuda', name));
   for (const [file, text] of files) {
     if (file !== 'plan.json') expect(text, file).toMatch(/^[\n\x20-\x7e]*$/);
-    expect(text.split('\n').every((line) => !line.endsWith('\\')), file).toBe(true);
+    expect(
+      text.split('\n').every((line) => !line.endsWith('\\')),
+      file,
+    ).toBe(true);
   }
   // Outside of comments and literals nothing of it is left.
-  const code = [...files].filter(([file]) => /\.(h|cpp|cu)$/.test(file)).map(([, text]) => text.replace(/\/\/.*$|"[^"\n]*"/gm, ''));
+  const code = [...files]
+    .filter(([file]) => /\.(h|cpp|cu)$/.test(file))
+    .map(([, text]) => text.replace(/\/\/.*$|"[^"\n]*"/gm, ''));
   expect(code.join()).not.toMatch(/system|HOME|title/);
   expect(files.get('CMakeLists.txt')!.replace(/^#.*$/gm, '')).not.toMatch(/system\(|\$\{HOME\}/);
 });

@@ -22,7 +22,10 @@ describe.each(Object.entries(FAMILIES))('the tables of %s', (_, options) => {
     let [firstArgument, firstEdge] = [0, 0];
     expect(data.nodes).toHaveLength(plan.nodes.length);
     for (const [i, node] of data.nodes.entries()) {
-      const numbers = node.row.slice(node.row.indexOf('",') + 2, -1).match(/\d+/g)!.map(Number);
+      const numbers = node.row
+        .slice(node.row.indexOf('",') + 2, -1)
+        .match(/\d+/g)!
+        .map(Number);
       const [kernel, blocks, , , threads, , , shared, argumentAt, argumentCount, edgeAt, edgeCount] = numbers;
       const { launch } = plan.kernels[kernel!]!;
       expect({ kernel, blocks, threads, shared }).toEqual({

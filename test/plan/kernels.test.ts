@@ -33,7 +33,13 @@ function projection({ cols, rows, types, gated }: Shape): Projection {
     ? [{ weights: [weight(0, rows[0]!), weight(1, rows[0]!)], biases: [] }]
     : rows.map((count, i) => ({ weights: [weight(i, count)], biases: [] }));
   const output = value(gated ? rows[0]! : rows.reduce((a, b) => a + b));
-  return { kind: 'projection', input: value(cols), segments, ...(gated && { activation: 'silu_mul' }), output } as Projection;
+  return {
+    kind: 'projection',
+    input: value(cols),
+    segments,
+    ...(gated && { activation: 'silu_mul' }),
+    output,
+  } as Projection;
 }
 
 const shapes: fc.Arbitrary<Shape> = fc

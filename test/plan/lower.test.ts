@@ -34,7 +34,9 @@ describe.each(Object.entries(FAMILIES))('%s', (_, options) => {
     const { tensors, memory } = planOf({ ...options, layers: 2 }, target);
     expect(new Set(tensors.map(({ name }) => name)).size).toBe(tensors.length);
     // Gate and up lie between each other.
-    const placed = tensors.filter(({ name }) => !name.includes('ffn_up')).sort((a, b) => a.deviceOffset - b.deviceOffset);
+    const placed = tensors
+      .filter(({ name }) => !name.includes('ffn_up'))
+      .sort((a, b) => a.deviceOffset - b.deviceOffset);
     for (const [i, tensor] of placed.slice(1).entries())
       expect(tensor.deviceOffset).toBeGreaterThanOrEqual(placed[i]!.deviceOffset + placed[i]!.deviceBytes);
     for (const { deviceOffset, deviceBytes } of tensors)
@@ -105,7 +107,11 @@ describe('the rules of plans', () => {
     ['a node that nothing orders', withNode(2, { after: [] }), /depends on nothing/],
     ['a kernel that is not there', withNode(0, { kernel: 99 }), /names kernel 99/],
     ['two nodes of one name', withNode(1, { name: plan.nodes[0]!.name }), /share a name/],
-    ['an argument outside its region', withNode(0, { args: [argument('arena', plan.memory.arenaBytes)] }), /points to arena/],
+    [
+      'an argument outside its region',
+      withNode(0, { args: [argument('arena', plan.memory.arenaBytes)] }),
+      /points to arena/,
+    ],
     ['an argument before its region', withNode(0, { args: [argument('weights', -4)] }), /points to weights \+ -4/],
     ['an unaligned argument', withNode(0, { args: [argument('weights', 2)] }), /points to weights \+ 2/],
     ['an empty arena', { ...plan, memory: { ...plan.memory, arenaBytes: 0 } }, /arena has 0 bytes/],

@@ -22,7 +22,9 @@ describe('a GPU target', () => {
     'does not know %j',
     (arch) => {
       expect(() => cudaTarget([arch])).toThrow(CompileError);
-      expect(() => cudaTarget(['sm_90a', arch])).toThrow(`unknown GPU architecture ${JSON.stringify(arch)}; known are sm_80`);
+      expect(() => cudaTarget(['sm_90a', arch])).toThrow(
+        `unknown GPU architecture ${JSON.stringify(arch)}; known are sm_80`,
+      );
     },
   );
 

@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Projection, Value } from '../../compiler/ir/ops.js';
 import type { GgmlType } from '../../compiler/model/ggml.js';
 import type { Weight } from '../../compiler/model/spec.js';
-import { strides } from '../../compiler/plan/kernels.js';
-import { projectionConfig } from '../../compiler/plan/kernels.js';
+import { projectionConfig, strides } from '../../compiler/plan/kernels.js';
 import { hostTarget } from '../../compiler/plan/target.js';
 import { WeightPlanner } from '../../compiler/plan/weights.js';
 

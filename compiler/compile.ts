@@ -17,7 +17,7 @@ import { lower } from './plan/lower.js';
 import type { Plan } from './plan/plan.js';
 import { cudaTarget, hostTarget, type Target } from './plan/target.js';
 import { type Progress, silent } from './progress.js';
-import { findCuda } from './toolchain.js';
+import { findCuda, requireBuildTools } from './toolchain.js';
 
 /** Positions of the KV cache where nobody asks for another number. */
 const DEFAULT_CONTEXT = 8192;
@@ -77,10 +77,13 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
   const folder = options.output ?? join('generated', fileName(spec.name));
   const sanitize = options.sanitize ?? false;
   const wantsBuild = options.build ?? true;
+  if (sanitize && plan.target.kind !== 'host')
+    throw new CompileError('--sanitize is for the host target; GPUs have compute-sanitizer');
   const cuda = plan.target.kind === 'cuda' && wantsBuild ? requireCuda() : undefined;
   const inputs = inputsSha256(files, { sanitize, toolkit: cuda?.toolkit, built: wantsBuild });
   const known = upToDate(folder, inputs);
   if (known) return { folder, plan, manifest: known, upToDate: true };
+  if (wantsBuild) requireBuildTools(); // before anything is written
 
   const manifest = await interruptible(async (interrupted) => {
     const writer = new ArtifactWriter(folder);

@@ -163,7 +163,7 @@ function chunkColumns(formats: readonly GgmlType[], cols: number, groupRows: num
 export function projectionConfig(op: Projection, target: Target): ProjectionConfig {
   let config = shapeProjection(op, target.projection.slotBytes, target);
   for (let wanted = target.projection.slotBytes / 2; wanted >= LEAST_SLOT; wanted /= 2) {
-    if (projectionShared(config) <= target.sharedBudget) break;
+    if (projectionShared(config) <= target.sharedBytes) break;
     config = shapeProjection(op, wanted, target);
   }
   return { ...config, ring: ringDepth(config, target) };
@@ -206,7 +206,7 @@ function ringDepth(config: ProjectionConfig, target: Target): number {
     Math.max(...config.segments.map((s) => s.formats.length));
   const wanted = Math.max(2, Math.floor(target.projection.ringBytes / (config.warps * slot)));
   let ring = Math.max(1, Math.min(wanted, slotsOfWarp));
-  while (ring > 1 && projectionShared({ ...config, ring }) > target.sharedBudget) ring--;
+  while (ring > 1 && projectionShared({ ...config, ring }) > target.sharedBytes) ring--;
   return ring;
 }
 
@@ -238,10 +238,17 @@ export function rowTiling(weight: Weight): Tiling {
   return { groupRows: 1, chunkCols: unitsOf(weight.cols) * UNIT_COLS };
 }
 
+/** As many heads a block as share what it reads of the cache and fit into its shared memory. */
 export function attendConfig(op: Attend, contextLength: number, target: Target): AttendConfig {
   const headsPerKv = op.headCount / op.headCountKv;
-  let headsPerBlock = Math.min(headsPerKv, target.attention.maxHeadsPerBlock);
-  while (headsPerKv % headsPerBlock) headsPerBlock--;
+  for (let heads = Math.min(headsPerKv, target.attention.maxHeadsPerBlock); ; heads--) {
+    if (headsPerKv % heads) continue;
+    const config = shapeAttention(op, heads, contextLength, target);
+    if (heads === 1 || attendShared(config) <= target.sharedBytes) return config;
+  }
+}
+
+function shapeAttention(op: Attend, headsPerBlock: number, contextLength: number, target: Target): AttendConfig {
   const groups = op.headCount / headsPerBlock;
   const { minSplit, warps, stages } = target.attention;
   const worthwhile = Math.ceil(contextLength / minSplit);

@@ -9,8 +9,6 @@ export interface Target {
   readonly multiprocessors: number;
   /** The most shared memory a block may have, bytes. */
   readonly sharedBytes: number;
-  /** Shared memory a projection tries to stay under, so that two nodes' blocks fit on one multiprocessor. */
-  readonly sharedBudget: number;
   readonly projection: {
     readonly warps: number;
     /** Blocks that registers must allow on a multiprocessor: with several, the nodes ahead fill their rings early. */
@@ -76,7 +74,6 @@ export function cudaTarget(archs: readonly string[]): Target {
     archs,
     multiprocessors: GPUS[first]!.multiprocessors,
     sharedBytes,
-    sharedBudget: Math.floor((sharedBytes - 1024) / 2),
     projection: {
       warps: 16,
       blocksPerMultiprocessor: 1,
@@ -86,7 +83,13 @@ export function cudaTarget(archs: readonly string[]): Target {
       // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz; the others as seen in a timeline of the 1B model's nodes.
       cost: { bytesPerCycle: 13.4, group: 500, unit: 25 },
     },
-    attention: { warps: 8, minSplit: 64, maxHeadsPerBlock: 8, stageBytes: 16384, stages: 2 },
+    attention: {
+      warps: 8,
+      minSplit: 64,
+      maxHeadsPerBlock: 8,
+      stageBytes: sharedBytes > 200 * 1024 ? 32768 : 16384,
+      stages: 2,
+    },
   };
 }
 
@@ -100,7 +103,6 @@ export function hostTarget(): Target {
     archs: [],
     multiprocessors: 4,
     sharedBytes: 227 * 1024,
-    sharedBudget: 227 * 1024,
     projection: {
       warps: 3,
       blocksPerMultiprocessor: 1,

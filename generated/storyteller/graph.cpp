@@ -13,7 +13,7 @@ namespace {
 const Kernel kernels[] = {
     {"realizar_token_embd", 3, 0},
     {"realizar_attn_qkv", 9, 5600},
-    {"realizar_attn_kqv", 10, 36544},
+    {"realizar_attn_kqv", 10, 70336},
     {"realizar_ffn_inp", 9, 5600},
     {"realizar_ffn_swiglu", 9, 10208},
     {"realizar_l_out", 9, 15392},
@@ -29,7 +29,7 @@ const Node nodes[] = {
     // 1 blk.0.attn_qkv, realizar_attn_qkv: token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.0.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 3, 9, 0, 1},
     // 2 blk.0.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.0.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 36544, 12, 10, 1, 1},
+    {"blk.0.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 70336, 12, 10, 1, 1},
     // 3 blk.0.ffn_inp, realizar_ffn_inp: blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
     {"blk.0.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 22, 9, 2, 1},
     // 4 blk.0.ffn_swiglu, realizar_ffn_swiglu: blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
@@ -39,7 +39,7 @@ const Node nodes[] = {
     // 6 blk.1.attn_qkv, realizar_attn_qkv: blk.0.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.1.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 49, 9, 5, 1},
     // 7 blk.1.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 1, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.1.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 36544, 58, 10, 6, 1},
+    {"blk.1.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 70336, 58, 10, 6, 1},
     // 8 blk.1.ffn_inp, realizar_ffn_inp: blk.1.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.0.l_out -> f32[256]
     {"blk.1.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 68, 9, 7, 1},
     // 9 blk.1.ffn_swiglu, realizar_ffn_swiglu: blk.1.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
@@ -49,7 +49,7 @@ const Node nodes[] = {
     // 11 blk.2.attn_qkv, realizar_attn_qkv: blk.1.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.2.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 95, 9, 10, 1},
     // 12 blk.2.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 2, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.2.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 36544, 104, 10, 11, 1},
+    {"blk.2.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 70336, 104, 10, 11, 1},
     // 13 blk.2.ffn_inp, realizar_ffn_inp: blk.2.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.1.l_out -> f32[256]
     {"blk.2.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 114, 9, 12, 1},
     // 14 blk.2.ffn_swiglu, realizar_ffn_swiglu: blk.2.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
@@ -59,7 +59,7 @@ const Node nodes[] = {
     // 16 blk.3.attn_qkv, realizar_attn_qkv: blk.2.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.3.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 141, 9, 15, 1},
     // 17 blk.3.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 3, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.3.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 36544, 150, 10, 16, 1},
+    {"blk.3.attn_kqv", 2, {32, 1, 1}, {256, 1, 1}, 70336, 150, 10, 16, 1},
     // 18 blk.3.ffn_inp, realizar_ffn_inp: blk.3.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.2.l_out -> f32[256]
     {"blk.3.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 160, 9, 17, 1},
     // 19 blk.3.ffn_swiglu, realizar_ffn_swiglu: blk.3.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]

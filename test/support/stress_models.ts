@@ -152,7 +152,7 @@ export function randomShape(random: Random): ModelOptions & { readonly steps: nu
     embeddingLength: grain * (1 + random.integer(grain === 1 ? 200 : Math.ceil(600 / grain))),
     feedForwardLength: grain * (1 + random.integer(grain === 1 ? 300 : Math.ceil(800 / grain))),
     layers: 1 + random.integer(2),
-    vocabSize: 1 + random.integer(150),
+    vocabSize: 8 + random.integer(150),
     tied: random.integer(2) === 0,
     ...(architecture === 'llama' && { ropeFactors: random.integer(2) === 0 }),
     type: (matrix, layer) => {

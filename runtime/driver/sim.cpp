@@ -98,11 +98,13 @@ bool Block::end_thread(Fiber* fiber) {
 }
 
 void Block::run() {
+  paused = false;
   do {
     while (error.empty()) {
       Fiber* fiber = next();
       if (fiber == &main) break;
       switch_fibers(&main, fiber);
+      if (paused) return;
     }
   } while (error.empty() && deliver_copy());
   if (error.empty()) check_stopped();
@@ -151,6 +153,18 @@ void fail(const char* format, ...) {
   va_end(arguments);
   block.set_error(self->thread, text);
   switch_for_good(self, &block.main);
+}
+
+uint32_t arrive(uint32_t* counter) {
+  Fiber* self = current();
+  Block& block = *self->block;
+  const uint32_t before = __atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL);
+  if (block.permuted) {
+    block.paused = true;
+    block.ready.push(self);
+    switch_fibers(self, &block.main);
+  }
+  return before;
 }
 
 void fail_early_load() {

@@ -130,7 +130,7 @@ struct Block {
   ~Block();
   Block(const Block&) = delete;
 
-  // Lets every thread run until it ends or waits for what only other grids can give.
+  // Lets every thread run until it ends, waits for what only other grids can give, or pauses the block.
   void run();
   // The grids before this one are complete: lets threads past grid_wait.
   void open_grid();
@@ -153,6 +153,7 @@ struct Block {
   char* shared = nullptr;
   int n_started = 0, n_ended = 0;
   bool grid_open;
+  bool paused = false;  // by arrive, until the grid's other blocks have run
   const bool permuted;
   FiberList ready, at_block_sync, at_grid_wait;
   std::vector<Warp> warps;
@@ -242,6 +243,11 @@ inline void grid_wait() {
 }
 // The next node is always started as early as its edges allow.
 inline void grid_release() {}
+
+// Adds one to a counter that blocks tell each other with how many of them are done; returns what it was. In a permuted
+// order the grid's other blocks run before anything else of this one, so that what this one has yet to write is
+// missing.
+uint32_t arrive(uint32_t* counter);
 
 [[noreturn]] void fail_early_load();
 inline void check_after_grid_wait() {

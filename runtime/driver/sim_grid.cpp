@@ -16,18 +16,29 @@ Grid::Grid(const Launch& launch, Pool& pool)
 }
 
 void Grid::step(bool open) {
+  const auto may_run = [&](size_t position) { return position < failed_position_.load(std::memory_order_relaxed); };
   pool_.run(order_.size(), [&](size_t position) {
-    if (position < failed_position_.load(std::memory_order_relaxed)) run_block(position, open);
+    if (may_run(position)) begin(position, open);
   });
+  while (any_paused_.exchange(false))
+    pool_.run(order_.size(), [&](size_t position) {
+      if (may_run(position) && blocks_[position] && blocks_[position]->paused) run_block(position);
+    });
 }
 
-void Grid::run_block(size_t position, bool open) try {
+void Grid::run_block(size_t position) {
+  std::unique_ptr<Block>& block = blocks_[position];
+  block->run();
+  if (!block->error.empty()) report(position, block->error);
+  if (block->paused) any_paused_ = true;
+  if (block->ended()) block.reset();
+}
+
+void Grid::begin(size_t position, bool open) try {
   std::unique_ptr<Block>& block = blocks_[position];
   if (!block) block = std::make_unique<Block>(launch_, order_[position], pool_.stacks());
   if (open) block->open_grid();
-  block->run();
-  if (!block->error.empty()) report(position, block->error);
-  if (block->ended()) block.reset();
+  run_block(position);
 } catch (const std::bad_alloc&) {
   report(position, launch_.name + ": no memory for a block's shared memory of " + std::to_string(launch_.shared_bytes) +
                        " bytes");

@@ -27,7 +27,8 @@ class Grid {
 
  private:
   void step(bool open);
-  void run_block(size_t position, bool open);
+  void begin(size_t position, bool open);
+  void run_block(size_t position);
   void report(size_t position, const std::string& error);
 
   const Launch& launch_;
@@ -36,6 +37,7 @@ class Grid {
   std::vector<std::unique_ptr<Block>> blocks_;  // by position; null where it has not begun or has ended
   std::mutex mutex_;
   std::atomic<size_t> failed_position_{SIZE_MAX};
+  std::atomic<bool> any_paused_{false};
   std::string error_;
 };
 

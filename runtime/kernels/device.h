@@ -261,7 +261,7 @@ DEVICE float warp_max(float v) {
 
 DEVICE void grid_wait() { sim::grid_wait(); }
 DEVICE void grid_release() { sim::grid_release(); }
-DEVICE uint32_t arrive(uint32_t* counter) { return __atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL); }
+DEVICE uint32_t arrive(uint32_t* counter) { return sim::arrive(counter); }
 
 template <typename T>
 DEVICE T load_global(const T* p) {
@@ -306,5 +306,11 @@ DEVICE uint16_t float_to_half(float f) { return sim::float_to_half(f); }
 #endif
 
 namespace realizar {
+// A copy that is all there is to its barrier's phase.
+DEVICE void copy_one(void* to, const void* from, int bytes, CopyBarrier& done) {
+  begin_copies(done, bytes);
+  copy_to_shared(to, from, bytes, done);
+  end_copies(done);
+}
 DEVICE float bf16_to_float(uint16_t h) { return bits_to_float((uint32_t)h << 16); }
 }  // namespace realizar

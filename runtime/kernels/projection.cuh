@@ -175,10 +175,8 @@ struct Stream {
       int bytes;
       int64_t offset;
       slot_place(S{}, slot, bytes, offset);
-      begin_copies(barriers[at], bytes);
-      copy_to_shared(ring + at * Shape::slot_bytes,
-                     weights + before + in_segment * Shape::template group_bytes<S> + offset, bytes, barriers[at]);
-      end_copies(barriers[at]);
+      copy_one(ring + at * Shape::slot_bytes, weights + before + in_segment * Shape::template group_bytes<S> + offset,
+               bytes, barriers[at]);
       slots = Shape::chunks * S::parts;
     });
     issued++;

@@ -72,6 +72,13 @@ const MUTANTS: readonly Mutant[] = [
     shows: /barrier|copy|logits/,
   },
   {
+    what: 'a split counted as done before all of it is written',
+    file: 'attend.cuh',
+    text: /block_sync\(\);(\s*if \(thread_index\(\) == 0\) \*is_last = )/,
+    instead: '$1',
+    shows: /logits/,
+  },
+  {
     what: 'a tile of the cache refilled while other warps read it',
     file: 'attend.cuh',
     text: /block_sync\(\);(\s*if \(thread_index\(\) < 32\) b\.fetch)/,

@@ -82,12 +82,12 @@ void copy_body(const Args& a) {
 void overlapping_body(const Args& a) {
   for (int i = 0; i < 2; i++) {
     barrier(i).init();
-    copy_to_shared(shared_memory() + 16 * i, a.data, 32, barrier(i));
+    copy_one(shared_memory() + 16 * i, a.data, 32, barrier(i));
   }
 }
 void ends_early_body(const Args& a) {
   barrier().init();
-  copy_to_shared(shared_memory(), a.data, 32, barrier());
+  copy_one(shared_memory(), a.data, 32, barrier());
 }
 void fails_in_some_blocks_body(const Args&) {
   if (block_index() == 2 || block_index() == 3) barrier().wait(0);
@@ -100,7 +100,7 @@ void looks_body(const Args& a) {
   const float* ones = a.data + 16;
   a.data[0] = shared[0];
   shared[0] = 7;
-  copy_to_shared(shared, ones, 16, barrier());
+  copy_one(shared, ones, 16, barrier());
   a.data[1] = shared[0];
   barrier().wait(0);
   a.data[2] = shared[0];
@@ -109,7 +109,7 @@ void looks_body(const Args& a) {
 void copies_early_body(const Args& a) {
   if (first_thread()) barrier().init();
   block_sync();
-  if (thread_index() < 32) copy_to_shared(shared_memory(), a.data + 16, 16, barrier());
+  if (thread_index() < 32) copy_one(shared_memory(), a.data + 16, 16, barrier());
   grid_wait();
   barrier().wait(0);
   if (first_thread()) a.data[0] = *(float*)shared_memory();

@@ -65,8 +65,7 @@ void stream_body(const Args& a) {
   int issued = 0;
   auto issue = [&] {
     if (issued == slots_a_warp) return;
-    copy_to_shared(slots + issued % ring * slot_floats, in + issued * slot_floats, slot_floats * 4,
-                   barriers[issued % ring]);
+    copy_one(slots + issued % ring * slot_floats, in + issued * slot_floats, slot_floats * 4, barriers[issued % ring]);
     issued++;
   };
   for (int i = 0; i < ring; i++) issue();

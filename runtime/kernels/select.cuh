@@ -3,7 +3,7 @@
 // C: threads, candidates (blocks of the output projection), n_vocab.
 #pragma once
 #include "../artifact.h"
-#include "projection.cuh"
+#include "best.cuh"
 
 namespace realizar {
 

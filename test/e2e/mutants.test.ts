@@ -38,14 +38,14 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     what: 'weights read before they have arrived',
-    file: 'projection.cuh',
+    file: 'weight_stream.cuh',
     text: /barriers\[at\]\.wait\([^;]*\);/,
     instead: '',
     shows: /barrier|copy|logits/,
   },
   {
     what: 'a ring slot refilled while other lanes read it',
-    file: 'projection.cuh',
+    file: 'weight_stream.cuh',
     text: /warp_sync\(\);(\s*taken\+\+;)/,
     instead: '$1',
     shows: /barrier|copy|arrive|lanes|logits/,

@@ -70,7 +70,9 @@ class Lowering {
     const buffers = this.#requestBuffers();
     const placed = planBuffers(buffers);
     const kernels = new KernelTable();
-    const edges = planEdges(this.#lowered.map((lowered) => this.#effects(lowered, placed)));
+    const effects = this.#lowered.map((lowered) => this.#effects(lowered, placed));
+    this.#checkSettled(effects);
+    const edges = planEdges(effects);
     const nodes = this.#lowered.map((lowered, index): PlannedNode => {
       const launch = launchOf(lowered.config);
       checkShared(lowered.name, launch, this.target);
@@ -186,6 +188,17 @@ class Lowering {
   /** A value of size 0 is the candidates' list, one (value, row) for each block of the output projection. */
   #valueBytes(value: Value): number {
     return value.size === 0 ? 8 * this.#candidates : 4 * value.size;
+  }
+
+  /** attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. */
+  #checkSettled(effects: readonly EdgeNode[]): void {
+    for (const [index, { op, name }] of this.#lowered.entries()) {
+      if (op.kind !== 'attend') continue;
+      const early = effects[index]!.reads.filter(({ region }) => region !== 'arena');
+      for (const [before, { writes }] of effects.slice(0, index).entries())
+        if (writes.some((a) => early.some((b) => a.region === b.region && a.start < b.end && b.start < a.end)))
+          throw new Error(`${name} reads before its wait what ${this.#lowered[before]!.name} writes`);
+    }
   }
 
   #effects({ op, config }: Lowered, placed: BufferPlan): EdgeNode {

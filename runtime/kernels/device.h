@@ -93,14 +93,6 @@ DEVICE float4 load_global(const float4* p) {
                : "memory");
   return v;
 }
-DEVICE uint4 load_global(const uint4* p) {
-  uint4 v;
-  asm volatile("ld.global.cg.v4.u32 {%0,%1,%2,%3}, [%4];"
-               : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-               : "l"(p)
-               : "memory");
-  return v;
-}
 // Written by nobody in this launch before the node that reads it, so it may be read before grid_wait.
 DEVICE int load_settled(const int* p) { return load_global(p); }
 // Constant data that is read once and far larger than the caches.
@@ -109,11 +101,6 @@ DEVICE uint4 load_once(const uint4* p) {
   asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
                : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                : "l"(p));
-  return v;
-}
-DEVICE uint32_t load_global(const uint32_t* p) {
-  uint32_t v;
-  asm volatile("ld.global.cg.u32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
   return v;
 }
 

@@ -133,3 +133,15 @@ describe('the rules of plans', () => {
   it('hold for what lower makes', () => expect(verifyPlan(plan)).toBe(plan));
   it.each(broken)('refuse %s', (_, bad, message) => expect(() => verifyPlan(bad)).toThrow(message));
 });
+
+it('refuses a graph that writes what an attention reads before its wait', () => {
+  const spec = makeSpec({ layers: 2 });
+  const graph = runPasses(buildGraph(spec));
+  const [select, ...rest] = [graph.ops.at(-1)!, ...graph.ops.slice(0, -1)];
+  const last = rest.findLastIndex(({ kind }) => kind === 'attend');
+  const early = { ...graph, ops: [...rest.slice(0, last), select, ...rest.slice(last)] };
+  const options = { contextLength: 64, compilerVersion: '0.0.0' };
+  expect(() => lower(spec, early, TARGETS[1]!, options)).toThrow(
+    'blk.1.attn_kqv reads before its wait what select writes',
+  );
+});

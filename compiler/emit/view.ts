@@ -182,7 +182,8 @@ function projectionFields(config: ProjectionConfig): string[] {
   return [
     `using segments = Segments<${segments.join(', ')}>;`,
     constant('int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }),
-    constant('int', { warps: config.warps, ring: config.ring, blocks: config.blocks, bias: config.bias }),
+    constant('int', { warps: config.warps, ring: config.ring, early: config.early }),
+    constant('int', { blocks: config.blocks, bias: config.bias }),
     constant('bool', {
       normalize: config.normalize,
       add_residual: config.addResidual,
@@ -197,7 +198,7 @@ const ropeTableName = (symbol: string): string => `${symbol.replace(/^realizar_/
 function attendFields(c: AttendConfig, symbol: string): string[] {
   return [
     constant('int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, heads_per_block: c.headsPerBlock }),
-    constant('int', { splits: c.splits, min_split: c.minSplit, tile: c.tile, stages: c.stages, warps: c.warps }),
+    constant('int', { splits: c.splits, min_split: c.minSplit, whole: c.whole, tile: c.tile, stages: c.stages, warps: c.warps }),
     constant('int', { n_ctx: c.contextLength, rope_dims: c.ropeDims }),
     constant('bool', { rope_adjacent: c.ropePairing === 'adjacent', rope_factors: c.ropeFactors }),
     constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm }),

@@ -29,6 +29,8 @@ export interface ProjectionConfig extends Tiling {
   readonly warps: number;
   /** Slots of a warp's ring. */
   readonly ring: number;
+  /** Slots of all warps together that are asked for before the node waits for the one before it. */
+  readonly early: number;
   readonly blocks: number;
   readonly blocksPerMultiprocessor: number;
   readonly normalize: boolean;
@@ -53,6 +55,7 @@ export interface AttendConfig {
   readonly headsPerBlock: number;
   readonly splits: number;
   readonly minSplit: number;
+  readonly whole: number;
   /** Positions of a tile of the cache in shared memory, and tiles of a block's ring. */
   readonly tile: number;
   readonly stages: number;
@@ -166,7 +169,9 @@ export function projectionConfig(op: Projection, target: Target): ProjectionConf
     if (projectionShared(config) <= target.sharedBytes) break;
     config = shapeProjection(op, wanted, target);
   }
-  return { ...config, ring: ringDepth(config, target) };
+  const ring = ringDepth(config, target);
+  const early = Math.max(1, Math.floor(target.projection.earlyBytes / largestSlot(config)));
+  return { ...config, ring, early: Math.min(early, config.warps * ring) };
 }
 
 /** Bytes; below it a copy costs more than it brings. */
@@ -185,6 +190,7 @@ function shapeProjection(op: Projection, slot: number, target: Target): Projecti
     segments,
     warps: target.projection.warps,
     ring: 1,
+    early: 1,
     blocks: Math.min(groups, target.multiprocessors),
     blocksPerMultiprocessor: target.projection.blocksPerMultiprocessor,
     normalize: op.norm !== undefined,
@@ -250,7 +256,7 @@ export function attendConfig(op: Attend, contextLength: number, target: Target):
 
 function shapeAttention(op: Attend, headsPerBlock: number, contextLength: number, target: Target): AttendConfig {
   const groups = op.headCount / headsPerBlock;
-  const { minSplit, warps, stages } = target.attention;
+  const { minSplit, whole, warps, stages } = target.attention;
   const worthwhile = Math.ceil(contextLength / minSplit);
   return {
     kind: 'attend',
@@ -258,8 +264,9 @@ function shapeAttention(op: Attend, headsPerBlock: number, contextLength: number
     kvHeads: op.headCountKv,
     headSize: op.headSize,
     headsPerBlock,
-    splits: Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups))),
+    splits: Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), warps * op.headSize)),
     minSplit,
+    whole,
     tile: tilePositions(op.headSize, target),
     stages,
     contextLength,

@@ -16,6 +16,11 @@ export interface Target {
     /** Bytes of one matrix's slot to aim for, and of one block's rings together. */
     readonly slotBytes: number;
     readonly ringBytes: number;
+    /**
+     * Bytes a block asks for before it waits for the node before it: what memory delivers to a multiprocessor in one
+     * latency. More does not arrive sooner, and the input queues behind it.
+     */
+    readonly earlyBytes: number;
     /** Rows that a group may have. */
     readonly groupRows: readonly number[];
     readonly cost: {
@@ -29,8 +34,9 @@ export interface Target {
   };
   readonly attention: {
     readonly warps: number;
-    /** Positions below which a split of the context is not worth a block. */
+    /** Positions of the context that are worth a block of their own, and those that one block does sooner than several that add up. */
     readonly minSplit: number;
+    readonly whole: number;
     readonly maxHeadsPerBlock: number;
     /** Keys and values of a tile in shared memory, bytes, and tiles of a block's ring. */
     readonly stageBytes: number;
@@ -79,14 +85,16 @@ export function cudaTarget(archs: readonly string[]): Target {
       blocksPerMultiprocessor: 1,
       slotBytes: 4608,
       ringBytes: 139264,
+      earlyBytes: 36864,
       groupRows: [1, 2, 4],
       // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz; the others as seen in a timeline of the 1B model's nodes.
       cost: { bytesPerCycle: 13.4, group: 500, unit: 25 },
     },
     attention: {
       warps: 8,
-      minSplit: 64,
-      maxHeadsPerBlock: 8,
+      minSplit: 32,
+      whole: 128,
+      maxHeadsPerBlock: 4,
       stageBytes: sharedBytes > 200 * 1024 ? 32768 : 16384,
       stages: 2,
     },
@@ -108,9 +116,10 @@ export function hostTarget(): Target {
       blocksPerMultiprocessor: 1,
       slotBytes: 2048,
       ringBytes: 16384,
+      earlyBytes: 4096,
       groupRows: [1, 2, 4, 8],
       cost: { bytesPerCycle: 1, group: 500, unit: 25 },
     },
-    attention: { warps: 2, minSplit: 24, maxHeadsPerBlock: 8, stageBytes: 2048, stages: 2 },
+    attention: { warps: 2, minSplit: 24, whole: 24, maxHeadsPerBlock: 8, stageBytes: 2048, stages: 2 },
   };
 }

@@ -61,15 +61,16 @@ struct Activations {
   }
 };
 
-// Columns 4i..4i+3 of the input; zeros past its end.
-template <class C>
+// Columns 4i..4i+3 of a vector; zeros past its end. Settled: of one that no node writes, so before grid_wait too.
+template <class C, bool Settled>
 DEVICE float4 load_columns(const float* from, int i) {
-  if (4 * i + 3 < C::cols) return load_global((const float4*)from + i);
+  const auto load = [](const auto* p) { return Settled ? load_settled(p) : load_global(p); };
+  if (4 * i + 3 < C::cols) return load((const float4*)from + i);
   float4 v = {};
   if (C::cols % 4 && 4 * i < C::cols) {
-    v.x = load_global(from + 4 * i);
-    if (4 * i + 1 < C::cols) v.y = load_global(from + 4 * i + 1);
-    if (4 * i + 2 < C::cols) v.z = load_global(from + 4 * i + 2);
+    v.x = load(from + 4 * i);
+    if (4 * i + 1 < C::cols) v.y = load(from + 4 * i + 1);
+    if (4 * i + 2 < C::cols) v.z = load(from + 4 * i + 2);
   }
   return v;
 }

@@ -14,10 +14,9 @@
 // KV cache of a layer: keys then values, each f16 [kv_heads][n_ctx][row], row = head_size rounded up to 8. The 16-byte
 // pieces of a key are swizzled by its position, so that threads that read consecutive keys hit different banks.
 //
-// C: heads, kv_heads, head_size, heads_per_block, splits, min_split (positions below which a split is not worth a
-// block),
-//    tile, stages, n_ctx, warps; rope_dims, rope_adjacent, inverse_frequency(i), rope_factors; query_norm, key_norm,
-//    epsilon.
+// C: heads, kv_heads, head_size, heads_per_block, splits, min_split (positions that are worth a block of their own),
+//    whole (positions that are not worth adding splits up), tile, stages, n_ctx, warps; rope_dims, rope_adjacent,
+//    inverse_frequency(i), rope_factors; query_norm, key_norm, epsilon.
 #pragma once
 #include "../artifact.h"
 #include "device.h"
@@ -46,7 +45,7 @@ struct AttendShape {
   static constexpr int score_heads = (H + score_groups - 1) / score_groups;
   static constexpr int warp_heads = (H + C::warps - 1) / C::warps;
   static constexpr int pairs = (C::head_size + 63) / 64;  // lane's pairs of dimensions: 2 * lane + 64 * j
-  static constexpr int partial_row = C::head_size + 2;
+  static constexpr int partial_row = C::head_size + 2, lane_splits = (C::splits + 31) / 32;
   static constexpr int half_tile = C::tile * row * 2;  // bytes of a tile's keys, and of its values
   // Shared memory, bytes: the ring; then f32: queries, turned new key before rounding, scores of a tile, of each head
   // how much older sums fade, its largest score and sum, values of each warp; cos and sin; f16: new key, new value.
@@ -58,7 +57,7 @@ struct AttendShape {
   static constexpr int barrier_at = newest_at + 2 * row * 2;
   static constexpr int warp_values_at = barrier_at + C::stages * 16;
   static constexpr int shared_bytes = (warp_values_at + C::warps * H * C::head_size * 4 + 15) / 16 * 16;
-  static_assert(threads % C::tile == 0 && C::head_size % 2 == 0);
+  static_assert(threads % C::tile == 0 && C::head_size % 2 == 0 && C::splits <= C::warps * C::head_size);
   // Where piece i of the key at a position lies in its row.
   static DEVICE int swizzle(int position, int i) { return pieces % 8 == 0 ? i ^ position % 8 : i; }
 };
@@ -250,24 +249,55 @@ DEVICE void add_values(const AttendBlock<C>& b, int i, int n,
   }
 }
 
-// Adds up the splits of the block's heads: out = sum_s e^(m_s - M) values_s / sum_s e^(m_s - M) sum_s.
+// Adds up the splits of the block's heads: out = sum_s e^(m_s - M) values_s / sum_s e^(m_s - M) sum_s. First a warp a
+// head, lanes over splits, for what each split weighs; then a thread for each of the heads' dimensions.
 template <class C>
 DEVICE void combine_splits(const AttendBlock<C>& b) {
   using Shape = AttendShape<C>;
-  for (int i = thread_index(); i < Shape::H * C::head_size; i += Shape::threads) {
-    const int head = b.first_head + i / C::head_size, d = i % C::head_size;
-    const float* rows = b.args.partial + (int64_t)head * C::splits * Shape::partial_row;
-    float most = -INFINITY, sum = 0, value = 0;
-#pragma unroll 8
-    for (int s = 0; s < b.splits; s++) most = fmaxf(most, load_global(rows + s * Shape::partial_row + C::head_size));
-#pragma unroll 4
-    for (int s = 0; s < b.splits; s++) {
-      const float* row = rows + s * Shape::partial_row;
-      const float weight = expf(load_global(row + C::head_size) - most);
-      sum = fmaf(weight, load_global(row + C::head_size + 1), sum);
-      value = fmaf(weight, load_global(row + d), value);
+  const int warp = thread_index() / 32, lane = thread_index() % 32;
+  float* weights = b.floats(Shape::warp_values_at);  // [H][splits]
+  const auto value_of = [&](int i, int s) {
+    const int64_t head = b.first_head + i / C::head_size;
+    return load_global(b.args.partial + (head * C::splits + s) * Shape::partial_row + i % C::head_size);
+  };
+  // The thread's first values are on their way while the weights are worked out.
+  constexpr int ahead = C::splits < 16 ? C::splits : 16;
+  float first[ahead];
+#pragma unroll
+  for (int s = 0; s < ahead; s++)
+    first[s] = s < b.splits && thread_index() < Shape::H * C::head_size ? value_of(thread_index(), s) : 0.f;
+  for (int h = warp; h < Shape::H; h += C::warps) {
+    const float* last = b.args.partial + (int64_t)(b.first_head + h) * C::splits * Shape::partial_row + C::head_size;
+    float most[Shape::lane_splits], sum[Shape::lane_splits], total[1] = {}, largest = -INFINITY;
+#pragma unroll
+    for (int j = 0; j < Shape::lane_splits; j++) {
+      const int s = lane + 32 * j;
+      most[j] = s < b.splits ? load_global(last + s * Shape::partial_row) : -INFINITY;
+      sum[j] = s < b.splits ? load_global(last + s * Shape::partial_row + 1) : 0.f;
     }
-    b.args.output[head * C::head_size + d] = value / sum;
+#pragma unroll
+    for (int j = 0; j < Shape::lane_splits; j++) largest = fmaxf(largest, most[j]);
+    largest = warp_max(largest);
+#pragma unroll
+    for (int j = 0; j < Shape::lane_splits; j++) most[j] = expf(most[j] - largest), total[0] += most[j] * sum[j];
+    warp_sum(total);
+#pragma unroll
+    for (int j = 0; j < Shape::lane_splits; j++)
+      if (lane + 32 * j < b.splits) weights[h * C::splits + lane + 32 * j] = most[j] / total[0];
+  }
+  block_sync();
+  for (int i = thread_index(); i < Shape::H * C::head_size; i += Shape::threads) {
+    const float* weight = weights + i / C::head_size * C::splits;
+    float value = 0;
+    int s = 0;
+    if (i == thread_index()) {
+#pragma unroll
+      for (; s < ahead; s++)
+        if (s < b.splits) value = fmaf(weight[s], first[s], value);
+    }
+#pragma unroll 8
+    for (; s < b.splits; s++) value = fmaf(weight[s], value_of(i, s), value);
+    b.args.output[b.first_head * C::head_size + i] = value;
   }
 }
 
@@ -324,9 +354,9 @@ DEVICE void attend(const AttendArgs& a) {
   const int heads_index = block_index() / C::splits, kv_head = heads_index / Shape::head_groups;
   const int first_head = kv_head * Shape::heads_per_kv + heads_index % Shape::head_groups * Shape::H;
 
-  // Equal shares for as many splits as are worth a block; the last one holds the newest position.
+  // Equal shares for as many splits as are worth it; the last one holds the newest position.
   const int position = load_settled(&a.state->position), seq_len = load_settled(&a.state->seq_len);
-  int splits = (seq_len + C::min_split - 1) / C::min_split;
+  int splits = seq_len <= C::whole ? 1 : (seq_len + C::min_split - 1) / C::min_split;
   if (splits > C::splits) splits = C::splits;
   const int share = (seq_len + splits - 1) / splits;
   splits = (seq_len + share - 1) / share;

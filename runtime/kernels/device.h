@@ -94,7 +94,10 @@ DEVICE float4 load_global(const float4* p) {
   return v;
 }
 // Written by nobody in this launch before the node that reads it, so it may be read before grid_wait.
-DEVICE int load_settled(const int* p) { return load_global(p); }
+template <typename T>
+DEVICE T load_settled(const T* p) {
+  return load_global(p);
+}
 // Constant data that is read once and far larger than the caches.
 DEVICE uint4 load_once(const uint4* p) {
   uint4 v;
@@ -251,7 +254,10 @@ DEVICE T load_global(const T* p) {
   return *p;
 }
 
-DEVICE int load_settled(const int* p) { return *p; }
+template <typename T>
+DEVICE T load_settled(const T* p) {
+  return *p;
+}
 DEVICE uint4 load_once(const uint4* p) { return *p; }
 
 struct CopyBarrier : sim::Mbarrier {

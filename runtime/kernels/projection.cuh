@@ -6,13 +6,18 @@
 // of the segment's matrices.
 //
 // Each warp takes every C::warps-th group of its block and streams the slots of its groups through a ring of its own in
-// shared memory. The ring starts filling before grid_wait: weights depend on nothing. A slot is refilled by the warp
-// that has just read it, so no barrier between warps is needed; bulk copies may complete in any order.
+// shared memory. A slot is refilled by the warp that has just read it, so no barrier between warps is needed; bulk
+// copies may complete in any order.
+//
+// Weights depend on nothing, so the first C::early slots of the block, and the norm's weights, are asked for before
+// grid_wait. Not more of them: what comes after the wait, the input, would queue behind. The rest of the rings follows
+// once the input is on its way.
 //
 // RMSNorm needs the whole input's mean square: weights multiply x * norm here, the factor follows after the dot
 // product.
 //
-// C: cols, group_rows, chunk_cols, warps, ring (slots a warp), blocks; segments, Segments<Segment<rows, Format...>...>;
+// C: cols, group_rows, chunk_cols, warps, ring (slots a warp), early (slots of the block), blocks; segments,
+// Segments<Segment<rows, Format...>...>;
 //    normalize, epsilon, add_residual, find_best, bias (bit i: segment i, or weight i of a gated segment, has one).
 #pragma once
 #include "activations.cuh"
@@ -30,23 +35,34 @@ struct ProjectionArgs {
   const float* bias[3];
 };
 
-// Brings x, times the norm's weights, to shared memory; returns the scale of the norm.
+// Columns of the norm's weights that a thread multiplies its first batch of the input with. Nobody writes them.
 template <class C>
-DEVICE float load_input(const ProjectionArgs& a, const Activations<C>& x, float* partial) {
+DEVICE void load_norm(const ProjectionArgs& a, float4 (&weight)[ProjectionShape<C>::input_batch], int step) {
   using Shape = ProjectionShape<C>;
-  constexpr int steps = (Shape::units * 8 + Shape::threads - 1) / Shape::threads, batch = steps < 4 ? steps : 4;
+  if (!C::normalize) return;
+#pragma unroll
+  for (int j = 0; j < Shape::input_batch; j++)
+    weight[j] = load_columns<C, true>(a.norm, (step + j) * Shape::threads + thread_index());
+}
+
+// Brings x, times the norm's weights, to shared memory; returns the scale of the norm. weight: of the first batch.
+// Calls loads_issued() when the first batch of x is on its way.
+template <class C, class F>
+DEVICE float load_input(const ProjectionArgs& a, const Activations<C>& x, float* partial,
+                        float4 (&weight)[ProjectionShape<C>::input_batch], F&& loads_issued) {
+  using Shape = ProjectionShape<C>;
+  constexpr int steps = Shape::input_steps, batch = Shape::input_batch;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
   float squares[1] = {};
   for (int step = 0; step < steps; step += batch) {
-    float4 v[batch], weight[batch];  // all loads of a batch are under way before the first is used
+    float4 v[batch];  // all loads of a batch are under way before the first is used
 #pragma unroll
-    for (int j = 0; j < batch; j++) {
-      const int i = (step + j) * Shape::threads + thread_index();
-      v[j] = load_columns<C>(a.input, i);
-      if (C::normalize) weight[j] = load_columns<C>(a.norm, i);
-    }
-    // Not earlier: the next node fills its rings as soon as it may, and these loads would wait behind that.
-    if (step == 0) grid_release();
+    for (int j = 0; j < batch; j++)
+      v[j] = load_columns<C, false>(a.input, (step + j) * Shape::threads + thread_index());
+    if (step == 0)
+      loads_issued();
+    else
+      load_norm<C>(a, weight, step);
 #pragma unroll
     for (int j = 0; j < batch; j++) {
       if (C::normalize) {
@@ -131,10 +147,18 @@ DEVICE void projection(const ProjectionArgs& a) {
     for (int i = 0; i < C::ring; i++) stream.barriers[i].init();
   copy_barriers_ready();
   warp_sync();
-  for (int i = 0; i < C::ring; i++) stream.start();
+  // Slots are counted through the warps' first, their second, ...: warp w has numbers w, w + C::warps, ...
+  const int early = C::early / C::warps + (warp < C::early % C::warps);
+  for (int i = 0; i < early; i++) stream.start();
+  float4 norm[Shape::input_batch];
+  load_norm<C>(a, norm, 0);
   grid_wait();
 
-  const float scale = load_input<C>(a, {shared, 0}, partial);
+  const float scale = load_input<C>(a, {shared, 0}, partial, norm, [&] {
+    for (int i = early; i < C::ring; i++) stream.start();
+    // Not earlier: the next node's weights would be in the way of this one's input.
+    grid_release();
+  });
   Best best = {-INFINITY, 0x7fffffff};
   for (int group = first + warp; group < end; group += C::warps) {
     Stream<C>::visit(group, [&]<int Index, class S>(int in_segment, int rows_before, int64_t) {

@@ -45,6 +45,9 @@ struct ProjectionShape {
   static constexpr int chunk_units = C::chunk_cols / 32;
   static constexpr int chunks = (units + chunk_units - 1) / chunk_units;
   static constexpr int last_units = units - (chunks - 1) * chunk_units;
+  // Four columns of the input at a time for each thread, so many times; all loads of a batch are under way together.
+  static constexpr int input_steps = (units * 8 + threads - 1) / threads,
+                       input_batch = input_steps < 4 ? input_steps : 4;
   // Slots keep their places in a chunk, also in a shorter last one; only the last slot of a group is cut short.
   template <class S>
   static constexpr int64_t group_bytes =

@@ -32,7 +32,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     what: 'activations read before the wait',
     file: 'projection.cuh',
-    text: /grid_wait\(\);(\s*const float scale = load_input<C>\([^;]*\);)/,
+    text: /grid_wait\(\);(\s*const float scale = load_input<C>\([\s\S]*?\n {2}\}\);)/,
     instead: '$1 grid_wait();',
     shows: /grid_wait/,
   },

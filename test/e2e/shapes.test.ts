@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { referenceLogits } from '../../compiler/reference.js';
+import { ARCHITECTURE_MODELS, architectureModel, VOCABULARY } from '../support/architecture_models.js';
 import { firstDifference, hostArtifact, replay, replayLogits } from '../support/artifacts.js';
 import { type ModelOptions, makeModel } from '../support/models.js';
 import { nmse } from '../support/nmse.js';
@@ -51,6 +52,23 @@ test.each([0, 1, 2])('a shape at random (%i)', async (index) => {
   } catch (error) {
     throw new Error(`randomShape(new Random(${seed})): ${JSON.stringify(options)}: ${(error as Error).message}`);
   }
+});
+
+describe('every architecture', () => {
+  const tokens = randomTokens(1, 40, VOCABULARY);
+  // 64 positions is what the models with longrope and YaRN were trained for.
+  const cases = ARCHITECTURE_MODELS.flatMap((model) => [
+    { model, context: 48 },
+    ...(model.name.includes('longrope') ? [{ model, context: 100 }] : []),
+  ]);
+  test.each(cases)('$model.name, $context positions', async ({ model, context }) => {
+    const path = architectureModel(model);
+    const folder = await hostArtifact(`architectures/${model.name}-${context}`, path, { context });
+    const logits = await replayLogits(folder, path, tokens);
+    expect(nmse(logits, referenceLogits(modelSpec(readGguf(path)), tokens, context))).toBeLessThanOrEqual(1e-5);
+    const eager = await replayLogits(folder, path, tokens, '--mode', 'eager');
+    expect(firstDifference(logits, eager)).toBeUndefined();
+  });
 });
 
 test('no token goes past the context', async () => {

@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { dequantize } from './dequantize.js';
+import { partPaths } from './model/parts.js';
 import { ropeAt, ropeFrequencies } from './model/rope.js';
 import type { LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
 
@@ -11,11 +12,17 @@ type Vector = Float64Array;
 
 /** Reads tensors of one model file; each is dequantised once. */
 class Weights implements Disposable {
-  readonly #file: number;
+  readonly #files: readonly { readonly fd: number; readonly start: number; readonly end: number }[];
   readonly #values = new Map<Weight, Vector>();
 
-  constructor(path: string) {
-    this.#file = openSync(path, 'r');
+  constructor({ path, parts }: ModelSpec['file']) {
+    let start = 0;
+    this.#files = partPaths(path, parts.length).map((part, i) => {
+      const end = start + parts[i]!.bytes;
+      const file = { fd: openSync(part, 'r'), start, end };
+      start = end;
+      return file;
+    });
   }
 
   /** All elements, row after row. */
@@ -23,7 +30,8 @@ class Weights implements Disposable {
     let values = this.#values.get(weight);
     if (values === undefined) {
       const bytes = Buffer.alloc(weight.bytes);
-      const read = readSync(this.#file, bytes, 0, weight.bytes, weight.offset);
+      const { fd, start } = this.#files.find(({ end }) => weight.offset < end)!;
+      const read = readSync(fd, bytes, 0, weight.bytes, weight.offset - start);
       if (read !== weight.bytes) throw new Error(`${weight.name}: ${read} of ${weight.bytes} bytes could be read`);
       values = dequantize(weight.type, bytes);
       this.#values.set(weight, values);
@@ -36,7 +44,7 @@ class Weights implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#file);
+    for (const { fd } of this.#files) closeSync(fd);
   }
 }
 
@@ -222,7 +230,7 @@ export function referenceLogits(
       throw new RangeError(`token ${token} is none of 0..${spec.vocabSize - 1}`);
     }
   }
-  using weights = new Weights(spec.file.path);
+  using weights = new Weights(spec.file);
   const reference = new Reference(spec, weights, context);
   const logits = new Float64Array(tokens.length * spec.vocabSize);
   for (const [t, token] of tokens.entries()) logits.set(reference.step(token), t * spec.vocabSize);

@@ -1,5 +1,6 @@
 /** Plan -> plain data for the templates: every decision is made here or before, templates only print. */
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
+import { GRIDS } from '../model/grids.js';
 import { ropeFrequencies } from '../model/rope.js';
 import {
   type AttendConfig,
@@ -15,6 +16,7 @@ import {
   cFloat,
   comment,
   cString,
+  gridTable,
   libraryFile,
   libraryName,
   READ_CEILING_SYMBOL,
@@ -36,11 +38,14 @@ export interface View {
   readonly constants: readonly { name: string; type: string; value: string | number; about: string }[];
   readonly kernels: readonly KernelView[];
   readonly loaders: readonly LoaderView[];
+  /** Tables that the loaders of some formats need. */
+  readonly grids: readonly { format: string; name: string; size: number; values: string }[];
   readonly kernelRows: readonly { row: string }[];
   readonly nodes: readonly NodeView[];
   readonly argumentCount: number;
   readonly edgeCount: number;
   readonly tensors: readonly { row: string }[];
+  readonly parts: readonly { row: string }[];
 }
 
 interface KernelView {
@@ -92,6 +97,7 @@ export function view(plan: Plan): View {
     constants: constants(plan),
     kernels: plan.kernels.map((kernel) => kernelView(plan, kernel)),
     loaders,
+    grids: grids(plan),
     kernelRows: [
       ...plan.kernels.map(({ symbol, config, launch }) => ({
         row: `{${cString(symbol)}, ${ARGS[config.kind].count}, ${launch.sharedBytes}}`,
@@ -99,6 +105,7 @@ export function view(plan: Plan): View {
       ...loaders.map(({ symbol }) => ({ row: `{${cString(symbol)}, 0, 0}` })),
     ],
     ...nodeTables(plan),
+    parts: (model.parts ?? []).map(({ bytes, headerBytes }) => ({ row: `{${bytes}, ${headerBytes}}` })),
     tensors: plan.tensors.map((tensor) => ({ row: tensorRow(tensor, loaderIndex(plan, loaders, tensor)) })),
   };
 }
@@ -253,6 +260,14 @@ function asserts(config: KernelConfig, shape: string, sharedBytes: number): stri
       return `ProjectionShape<${shape}>::group_bytes<Segment<${rows}, ${formats.join(', ')}>> == ${groupStride}`;
     }),
   ];
+}
+
+function grids({ formats }: Plan): View['grids'] {
+  return formats.flatMap((format) => {
+    const points = (GRIDS as Partial<Record<GgmlType, Uint16Array>>)[format];
+    if (!points) return [];
+    return [{ format, name: gridTable(format), size: points.length, values: wrap(Array.from(points, String)) }];
+  });
 }
 
 /** The kernels that bring a tensor of each type to the device. F32 vectors need none. */

@@ -1,5 +1,4 @@
 /** Raw metadata and tensor table -> ModelSpec: everything typed and checked, or an error that names what is wrong. */
-import { basename } from 'node:path';
 import { ModelFileError, UnsupportedError } from '../errors.js';
 import type { Architecture } from './architectures/architecture.js';
 import { ARCHITECTURES } from './architectures/index.js';
@@ -7,6 +6,7 @@ import type { GgufFile } from './gguf.js';
 import { type Hyperparameters, readHyperparameters } from './hyperparameters.js';
 import { Keys } from './keys.js';
 import { missingFeatures } from './missing.js';
+import { modelStem } from './parts.js';
 import { quote } from './quote.js';
 import { refuseFeatures, refuseShapeFeatures } from './refusals.js';
 import type { LayerSpec, ModelSpec, RopeSpec } from './spec.js';
@@ -24,11 +24,12 @@ export function modelSpec(file: GgufFile): ModelSpec {
   const weights = bindWeights(file, architecture, sizesOf(h, vocabSize), h.blockCount);
   const { model } = weights;
   return {
-    name: basename(file.path).replace(/\.gguf$/i, ''),
+    name: modelStem(file.path),
     architecture: architecture.name,
     file: {
       path: file.path,
       bytes: file.bytes,
+      parts: file.parts,
       headerBytes: file.headerBytes,
       headerSha256: file.headerSha256,
     },

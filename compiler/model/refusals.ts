@@ -81,7 +81,6 @@ const COMMON: readonly string[] = [
 /** Errors: UnsupportedError that names the feature, the key and its value. */
 export function refuseFeatures(file: GgufFile, { name, keys = [] }: Architecture): void {
   refuse(file, 'general.type', ['model'], 'a file that is not a whole model');
-  refuse(file, 'split.count', [0, 1], 'a model split over several files (merge it with llama-gguf-split --merge)');
   refuse(file, 'general.quantization_version', [2], 'a quantization format of another version');
   for (const { key, neutral, feature } of REFUSALS)
     if (!keys.includes(key)) refuse(file, `${name}.${key}`, neutral, feature);

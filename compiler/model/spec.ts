@@ -1,5 +1,6 @@
 /** The typed description of a model: every hyperparameter, and every weight by role with dtype and shape. */
 import type { GgmlType } from './ggml.js';
+import type { Part } from './parts.js';
 
 /** A tensor of the model file, as rows of `cols` contiguous elements. A vector has one row. */
 export interface Weight {
@@ -87,10 +88,12 @@ export interface ModelSpec {
   readonly architecture: string;
   readonly file: {
     readonly path: string;
+    /** Of all parts, as offsets are in all parts one after the other. */
     readonly bytes: number;
-    /** Bytes before the tensor data, alignment included. */
+    readonly parts: readonly Part[];
+    /** Bytes before the (first part's) tensor data, alignment included. */
     readonly headerBytes: number;
-    /** SHA-256 of those bytes, lower-case hex. */
+    /** SHA-256 of those bytes, of all parts one after the other, lower-case hex. */
     readonly headerSha256: string;
   };
   readonly vocabSize: number;

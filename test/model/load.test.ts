@@ -22,8 +22,8 @@ test('a model is named by its file and knows its header', () => {
   const file = readGguf(writeModel(tinyModel(), 'My *Model*.v2.GGUF'));
   const { name, file: identity } = modelSpec(file);
   expect(name).toBe('My *Model*.v2');
-  const { path, bytes, headerBytes, headerSha256 } = file;
-  expect(identity).toEqual({ path, bytes, headerBytes, headerSha256 });
+  const { path, bytes, parts, headerBytes, headerSha256 } = file;
+  expect(identity).toEqual({ path, bytes, parts, headerBytes, headerSha256 });
 });
 
 test('llama: hyperparameters, weights by role, tied output', () => {

@@ -35,6 +35,21 @@ const SIZES: Record<Size, number> = {
 };
 export const VOCABULARY = SIZES.vocabulary;
 
+/** Every type whose quants are codes or points of a grid, in all the places that a matrix has. */
+const CODED = [
+  'IQ4_NL',
+  'IQ4_XS',
+  'MXFP4',
+  'IQ2_XXS',
+  'IQ2_XS',
+  'IQ2_S',
+  'IQ3_XXS',
+  'IQ3_S',
+  'IQ1_S',
+  'IQ1_M',
+] as const;
+const WIDE = { embedding: 256, feedForward: 512, query: 256 };
+
 const YARN = {
   'rope.scaling.type': str('yarn'),
   'rope.scaling.factor': f32(4),
@@ -133,6 +148,13 @@ export const ARCHITECTURE_MODELS: readonly ArchitectureModel[] = [
     sizes: { embedding: 90 },
     optional: ['attnOutputBias'],
   },
+  ...CODED.map((type) => ({
+    name: `llama-${type.toLowerCase()}`,
+    architecture: 'llama',
+    layers: 1,
+    type,
+    sizes: WIDE,
+  })),
 ];
 
 /** Writes the model and returns its path; the same model is the same file. */

@@ -129,7 +129,13 @@ export function makeSpec(options: SpecOptions = {}): ModelSpec {
     headCountKv: o.kvHeads,
     headSize: o.headSize,
     normEpsilon: 1e-5,
-    file: { path: 'tiny.gguf', bytes: file.bytes, headerBytes: 4096, headerSha256: '00'.repeat(32) },
+    file: {
+      path: 'tiny.gguf',
+      bytes: file.bytes,
+      parts: [{ bytes: file.bytes, headerBytes: 4096 }],
+      headerBytes: 4096,
+      headerSha256: '00'.repeat(32),
+    },
   };
 }
 

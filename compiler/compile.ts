@@ -56,7 +56,7 @@ export function planModel(path: string, options: PlanOptions): Plan {
 
 function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
   const contextLength = chooseContext(spec, options.context);
-  const graph = runPasses(buildGraph(spec));
+  const graph = runPasses(buildGraph(spec, contextLength));
   return lower(spec, graph, chooseTarget(options), { contextLength, compilerVersion: VERSION });
 }
 

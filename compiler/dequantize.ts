@@ -4,6 +4,7 @@
  * A block is `blockSize` consecutive elements of a row. Fields are little-endian; `d` and `dmin` are f16.
  */
 import { GGML_TYPES, type GgmlType } from './model/ggml.js';
+import { GRIDS } from './model/grids.js';
 
 /** The value of element `e` of the block that starts at byte `at`. */
 type Element = (bytes: DataView, at: number, e: number) => number;
@@ -75,6 +76,40 @@ function scaled(bytes: DataView, at: number, scale: number, min: number, q: numb
   return f16(bytes, at) * scale * q - f16(bytes, at + 2) * min;
 }
 
+/** What the codes of IQ4_NL and IQ4_XS stand for, and those of MXFP4, doubled. */
+const NONLINEAR = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+const E2M1 = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+/** Magnitudes of the grids' points. */
+const IQ2 = [8, 25, 43];
+const IQ3_XXS = [4, 12, 20, 28, 36, 44, 52, 62];
+const IQ3_S = [1, 3, 5, 7, 9, 11, 13, 15];
+const IQ1 = [-1, 0, 1];
+
+/** Element `i` of a point of 8 or 4 elements. */
+function pointElement(points: Uint16Array, index: number, size: 8 | 4, i: number): number {
+  return (points[index]! >> (i * (16 / size))) & (size === 8 ? 3 : 7);
+}
+
+/** -1 where bit i of eight is set, else 1. */
+const sign = (bits: number, i: number): number => ((bits >> i) & 1 ? -1 : 1);
+
+/** Of seven bits, the eighth being what makes the number of set ones even. */
+function evenSign(bits: number, i: number): number {
+  if (i < 7) return sign(bits, i);
+  let odd = 0;
+  for (let rest = bits; rest > 0; rest >>= 1) odd ^= rest & 1;
+  return odd ? -1 : 1;
+}
+
+/** IQ1_M: the highest digits of its four words of scales. */
+function scattered(bytes: DataView, at: number): number {
+  const d = new DataView(new ArrayBuffer(2));
+  const digit = (word: number) => bytes.getUint16(at + 2 * word, true) >> 12;
+  d.setUint16(0, digit(0) | (digit(1) << 4) | (digit(2) << 8) | (digit(3) << 12), true);
+  return f16(d, 0);
+}
+
 const ELEMENT: Record<GgmlType, Element> = {
   F32: (b, at) => b.getFloat32(at, true),
   F16: f16,
@@ -114,6 +149,69 @@ const ELEMENT: Record<GgmlType, Element> = {
     const low = bits(b, at + 64 * Math.floor(e / 128) + (e % 64), e % 128 < 64 ? 0 : 4, 4);
     const q = (low | (pair256(b, at + 128, e) << 4)) - 32;
     return f16(b, at + 208) * b.getInt8(at + 192 + Math.floor(e / 16)) * q;
+  },
+  /** d, codes[16]. */
+  IQ4_NL: (b, at, e) => f16(b, at) * NONLINEAR[nibble32(b, at + 2, e)]!,
+  /** d, scales_h (2 bits a sub-block), scales_l[4], codes[128]; sub-blocks of 32. */
+  IQ4_XS: (b, at, e) => {
+    const j = Math.floor(e / 32);
+    const scale = bits(b, at + 4 + (j >> 1), 4 * (j % 2), 4) | (((b.getUint16(at + 2, true) >> (2 * j)) & 3) << 4);
+    return f16(b, at) * (scale - 32) * NONLINEAR[nibble32(b, at + 8 + 16 * j, e % 32)]!;
+  },
+  /** Exponent (biased by 127, of numbers that the table doubles), codes[16]. */
+  MXFP4: (b, at, e) => 2 ** (b.getUint8(at) - 128) * E2M1[nibble32(b, at + 1, e)]!,
+  /** d, then for each 32 elements four points[8], 4 x 7 bits of signs and 4 of scale. */
+  IQ2_XXS: (b, at, e) => {
+    const [sub, i] = [at + 2 + 8 * Math.floor(e / 32), Math.floor((e % 32) / 8)];
+    const more = b.getUint32(sub + 4, true);
+    const q = IQ2[pointElement(GRIDS.IQ2_XXS, b.getUint8(sub + i), 8, e % 8)]!;
+    return ((f16(b, at) * (2 * (more >>> 28) + 1)) / 8) * q * evenSign((more >>> (7 * i)) & 127, e % 8);
+  },
+  /** d, 32 x (9 bits of a point, 7 of signs), scales[8] of 16 elements a digit. */
+  IQ2_XS: (b, at, e) => {
+    const point = b.getUint16(at + 2 + 2 * Math.floor(e / 8), true);
+    const scale = bits(b, at + 66 + Math.floor(e / 32), e % 32 < 16 ? 0 : 4, 4);
+    const q = IQ2[pointElement(GRIDS.IQ2_XS, point & 511, 8, e % 8)]!;
+    return ((f16(b, at) * (2 * scale + 1)) / 8) * q * evenSign(point >> 9, e % 8);
+  },
+  /** d, low bytes of 32 points, signs[32], two high bits of each point, scales[8] of 16 elements a digit. */
+  IQ2_S: (b, at, e) => {
+    const i = Math.floor(e / 8);
+    const point = b.getUint8(at + 2 + i) | (bits(b, at + 66 + (i >> 2), 2 * (i % 4), 2) << 8);
+    const scale = bits(b, at + 74 + Math.floor(e / 32), e % 32 < 16 ? 0 : 4, 4);
+    const q = IQ2[pointElement(GRIDS.IQ2_S, point, 8, e % 8)]!;
+    return ((f16(b, at) * (2 * scale + 1)) / 8) * q * sign(b.getUint8(at + 34 + i), e % 8);
+  },
+  /** d, 64 points[4], then for each 32 elements 4 x 7 bits of signs and 4 of scale. */
+  IQ3_XXS: (b, at, e) => {
+    const more = b.getUint32(at + 66 + 4 * Math.floor(e / 32), true);
+    const q = IQ3_XXS[pointElement(GRIDS.IQ3_XXS, b.getUint8(at + 2 + Math.floor(e / 4)), 4, e % 4)]!;
+    const signs = (more >>> (7 * Math.floor((e % 32) / 8))) & 127;
+    return ((f16(b, at) * (2 * (more >>> 28) + 1)) / 4) * q * evenSign(signs, e % 8);
+  },
+  /** d, low bytes of 64 points, their high bits[8], signs[32], scales[4] of 32 elements a digit. */
+  IQ3_S: (b, at, e) => {
+    const i = Math.floor(e / 4);
+    const point = b.getUint8(at + 2 + i) | (bits(b, at + 66 + (i >> 3), i % 8, 1) << 8);
+    const scale = bits(b, at + 106 + Math.floor(e / 64), e % 64 < 32 ? 0 : 4, 4);
+    const q = IQ3_S[pointElement(GRIDS.IQ3_S, point, 4, e % 4)]!;
+    return f16(b, at) * (2 * scale + 1) * q * sign(b.getUint8(at + 74 + Math.floor(e / 8)), e % 8);
+  },
+  /** d, low bytes of 32 points, for each 32 elements a word: 4 x 3 high bits, 3 of scale, 1 of the eighth's sign. */
+  IQ1_S: (b, at, e) => {
+    const i = Math.floor(e / 8);
+    const word = b.getUint16(at + 34 + 2 * Math.floor(e / 32), true);
+    const point = b.getUint8(at + 2 + i) | (((word >> (3 * (i % 4))) & 7) << 8);
+    const q = IQ1[pointElement(GRIDS.IQ1_S, point, 8, e % 8)]! + sign(word >> 15, 0) / 8;
+    return f16(b, at) * (2 * ((word >> 12) & 7) + 1) * q;
+  },
+  /** Low bytes of 32 points, for each a digit: 3 high bits and the eighth's sign; 4 words of 4 scales each and d. */
+  IQ1_M: (b, at, e) => {
+    const [i, sub] = [Math.floor(e / 8), Math.floor(e / 16)];
+    const digit = bits(b, at + 32 + (i >> 1), 4 * (i % 2), 4);
+    const q = IQ1[pointElement(GRIDS.IQ1_M, b.getUint8(at + i) | ((digit & 7) << 8), 8, e % 8)]! + sign(digit, 3) / 8;
+    const scale = (b.getUint16(at + 48 + 2 * (sub >> 2), true) >> (3 * (sub % 4))) & 7;
+    return scattered(b, at + 48) * (2 * scale + 1) * q;
   },
 };
 

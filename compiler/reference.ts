@@ -4,17 +4,25 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { dequantize } from './dequantize.js';
+import { partPaths } from './model/parts.js';
+import { ropeAt, ropeFrequencies } from './model/rope.js';
 import type { LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
 
 type Vector = Float64Array;
 
 /** Reads tensors of one model file; each is dequantised once. */
 class Weights implements Disposable {
-  readonly #file: number;
+  readonly #files: readonly { readonly fd: number; readonly start: number; readonly end: number }[];
   readonly #values = new Map<Weight, Vector>();
 
-  constructor(path: string) {
-    this.#file = openSync(path, 'r');
+  constructor({ path, parts }: ModelSpec['file']) {
+    let start = 0;
+    this.#files = partPaths(path, parts.length).map((part, i) => {
+      const end = start + parts[i]!.bytes;
+      const file = { fd: openSync(part, 'r'), start, end };
+      start = end;
+      return file;
+    });
   }
 
   /** All elements, row after row. */
@@ -22,7 +30,8 @@ class Weights implements Disposable {
     let values = this.#values.get(weight);
     if (values === undefined) {
       const bytes = Buffer.alloc(weight.bytes);
-      const read = readSync(this.#file, bytes, 0, weight.bytes, weight.offset);
+      const { fd, start } = this.#files.find(({ end }) => weight.offset < end)!;
+      const read = readSync(fd, bytes, 0, weight.bytes, weight.offset - start);
       if (read !== weight.bytes) throw new Error(`${weight.name}: ${read} of ${weight.bytes} bytes could be read`);
       values = dequantize(weight.type, bytes);
       this.#values.set(weight, values);
@@ -35,7 +44,7 @@ class Weights implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#file);
+    for (const { fd } of this.#files) closeSync(fd);
   }
 }
 
@@ -59,6 +68,17 @@ function silu(x: number): number {
   return x / (1 + Math.exp(-x));
 }
 
+function gelu(x: number): number {
+  return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+}
+
+const ACTIVATION = { silu, gelu } as const;
+
+/** No cap: the value as it is. */
+function softCap(x: number, cap: number | undefined): number {
+  return cap ? cap * Math.tanh(x / cap) : x;
+}
+
 function softmax(scores: Vector): Vector {
   const largest = scores.reduce((a, b) => Math.max(a, b));
   const powers = scores.map((score) => Math.exp(score - largest));
@@ -71,6 +91,11 @@ function rmsNorm(x: Vector, weight: Vector, epsilon: number): Vector {
   return x.map((value, i) => value * scale * weight[i]!);
 }
 
+function centred(x: Vector): Vector {
+  const mean = x.reduce((a, b) => a + b) / x.length;
+  return x.map((value) => value - mean);
+}
+
 /** [headCount * headSize] as views of one head each. */
 function heads(x: Vector, headSize: number): Vector[] {
   return Array.from({ length: x.length / headSize }, (_, h) => x.subarray(h * headSize, (h + 1) * headSize));
@@ -79,10 +104,12 @@ function heads(x: Vector, headSize: number): Vector[] {
 /** Turns the pairs of one head in place. */
 function turn(head: Vector, rope: RopeSpec, factors: Vector | undefined, position: number): void {
   const pairs = rope.dimensions / 2;
+  const frequencies = ropeFrequencies(rope);
+  const magnitude = rope.scaling?.magnitude ?? 1;
   for (let i = 0; i < pairs; i++) {
     const [a, b] = rope.pairing === 'adjacent' ? [2 * i, 2 * i + 1] : [i, i + pairs];
-    const angle = (position * rope.base ** ((-2 * i) / rope.dimensions)) / (factors?.[i] ?? 1);
-    const [x, y] = [head[a]!, head[b]!];
+    const angle = (position * frequencies[i]!) / (factors?.[i] ?? 1);
+    const [x, y] = [magnitude * head[a]!, magnitude * head[b]!];
     head[a] = x * Math.cos(angle) - y * Math.sin(angle);
     head[b] = x * Math.sin(angle) + y * Math.cos(angle);
   }
@@ -94,7 +121,11 @@ class Reference {
   readonly #weights: Weights;
   readonly #caches: readonly KvCache[];
 
-  constructor(spec: ModelSpec, weights: Weights) {
+  constructor(
+    spec: ModelSpec,
+    weights: Weights,
+    private readonly context: number,
+  ) {
     this.#spec = spec;
     this.#weights = weights;
     this.#caches = spec.layers.map(() => ({ keys: [], values: [] }));
@@ -102,17 +133,31 @@ class Reference {
 
   /** Logits [vocabSize] after the token at the next position. */
   step(token: number): Vector {
-    const { tokenEmbedding, layers, outputNorm, output } = this.#spec;
-    let x = this.#weights.row(tokenEmbedding, token);
+    const { tokenEmbedding, layers, outputNorm, outputNormBias, output, logitScale = 1, logitSoftCap } = this.#spec;
+    const { embeddingScale = 1, residualScale = 1 } = this.#spec;
+    let x: Vector = this.#weights.row(tokenEmbedding, token).map((value) => value * embeddingScale);
     layers.forEach((layer, index) => {
-      x = add(x, this.#attention(layer, this.#caches[index]!, this.#norm(x, layer.attnNorm)));
-      x = add(x, this.#feedForward(layer, this.#norm(x, layer.ffnNorm)));
+      const attended = this.#attention(layer, this.#caches[index]!, this.#norm(x, layer.attnNorm, layer.attnNormBias));
+      x = add(
+        x,
+        this.#norm(attended, layer.attnPostNorm).map((value) => value * residualScale),
+      );
+      const fed = this.#feedForward(layer, this.#norm(x, layer.ffnNorm, layer.ffnNormBias));
+      x = add(
+        x,
+        this.#norm(fed, layer.ffnPostNorm).map((value) => value * residualScale),
+      );
     });
-    return this.#linear(this.#norm(x, outputNorm), output);
+    const logits = this.#linear(this.#norm(x, outputNorm, outputNormBias), output);
+    return logits.map((logit) => softCap(logit * logitScale, logitSoftCap));
   }
 
-  #norm(x: Vector, weight: Weight): Vector {
-    return rmsNorm(x, this.#weights.get(weight), this.#spec.rmsEpsilon);
+  /** No weight: the input as it is. */
+  #norm(x: Vector, weight: Weight | undefined, bias?: Weight): Vector {
+    if (!weight) return x;
+    const { norm, normEpsilon } = this.#spec;
+    const normed = rmsNorm(norm === 'layer' ? centred(x) : x, this.#weights.get(weight), normEpsilon);
+    return bias ? add(normed, this.#weights.get(bias)) : normed;
   }
 
   /** weight [rows, cols] x input [cols] + bias [rows]. */
@@ -125,31 +170,36 @@ class Reference {
     return bias ? add(product, this.#weights.get(bias)) : product;
   }
 
-  /** Norm of each head, where the model has one, then rope. */
-  #place(x: Vector, norm: Weight | undefined, position: number): Vector {
-    const { headSize, rope } = this.#spec;
-    const factors = rope.factors && this.#weights.get(rope.factors);
-    const placed = x.slice();
+  /** Norm of each head or of all, where the model has one, then rope. */
+  #place(x: Vector, norm: Weight | undefined, layerRope: RopeSpec | undefined, position: number): Vector {
+    const { headSize } = this.#spec;
+    const rope = layerRope && ropeAt(layerRope, this.context);
+    const factors = rope?.factors && this.#weights.get(rope.factors);
+    const ofAllHeads = norm?.cols !== headSize;
+    const placed = ofAllHeads ? this.#norm(x, norm).slice() : x.slice();
     for (const head of heads(placed, headSize)) {
-      if (norm) head.set(this.#norm(head, norm));
-      turn(head, rope, factors, position);
+      if (!ofAllHeads) head.set(this.#norm(head, norm));
+      if (rope) turn(head, rope, factors, position);
     }
     return placed;
   }
 
   #attention(layer: LayerSpec, cache: KvCache, x: Vector): Vector {
-    const { headCount, headCountKv, headSize } = this.#spec;
+    const { headCount, headCountKv, headSize, attentionScale, attentionSoftCap } = this.#spec;
     const position = cache.keys.length;
-    const query = this.#place(this.#linear(x, layer.attnQ, layer.attnQBias), layer.attnQNorm, position);
-    cache.keys.push(this.#place(this.#linear(x, layer.attnK, layer.attnKBias), layer.attnKNorm, position));
+    const query = this.#place(this.#linear(x, layer.attnQ, layer.attnQBias), layer.attnQNorm, layer.rope, position);
+    cache.keys.push(this.#place(this.#linear(x, layer.attnK, layer.attnKBias), layer.attnKNorm, layer.rope, position));
     cache.values.push(this.#linear(x, layer.attnV, layer.attnVBias));
 
+    const first = layer.window ? Math.max(0, position - layer.window + 1) : 0;
     const mixed = new Float64Array(headCount * headSize);
     heads(query, headSize).forEach((head, h) => {
       const at = Math.floor(h / (headCount / headCountKv)) * headSize;
-      const scores = cache.keys.map((key) => dot(head, key.subarray(at, at + headSize)) / Math.sqrt(headSize));
+      const scores = cache.keys
+        .slice(first)
+        .map((key) => softCap(dot(head, key.subarray(at, at + headSize)) * attentionScale, attentionSoftCap));
       softmax(Float64Array.from(scores)).forEach((share, t) => {
-        const value = cache.values[t]!;
+        const value = cache.values[first + t]!;
         for (let i = 0; i < headSize; i++) mixed[h * headSize + i]! += share * value[at + i]!;
       });
     });
@@ -157,25 +207,31 @@ class Reference {
   }
 
   #feedForward(layer: LayerSpec, x: Vector): Vector {
-    const gate = this.#linear(x, layer.ffnGate, layer.ffnGateBias);
+    const act = ACTIVATION[this.#spec.activation];
     const up = this.#linear(x, layer.ffnUp, layer.ffnUpBias);
-    const product = gate.map((value, i) => silu(value) * up[i]!);
+    const gate = layer.ffnGate && this.#linear(x, layer.ffnGate, layer.ffnGateBias);
+    const product = gate ? gate.map((value, i) => act(value) * up[i]!) : up.map(act);
     return this.#linear(product, layer.ffnDown, layer.ffnDownBias);
   }
 }
 
 /**
  * The logits after each token, fed one a step from position 0: [tokens.length, vocabSize], row after row.
+ * `context`: positions planned for, on which rope factors may depend.
  * @throws RangeError for a token that is not in the vocabulary.
  */
-export function referenceLogits(spec: ModelSpec, tokens: readonly number[]): Float64Array {
+export function referenceLogits(
+  spec: ModelSpec,
+  tokens: readonly number[],
+  context = spec.contextLength,
+): Float64Array {
   for (const token of tokens) {
     if (!Number.isInteger(token) || token < 0 || token >= spec.vocabSize) {
       throw new RangeError(`token ${token} is none of 0..${spec.vocabSize - 1}`);
     }
   }
-  using weights = new Weights(spec.file.path);
-  const reference = new Reference(spec, weights);
+  using weights = new Weights(spec.file);
+  const reference = new Reference(spec, weights, context);
   const logits = new Float64Array(tokens.length * spec.vocabSize);
   for (const [t, token] of tokens.entries()) logits.set(reference.step(token), t * spec.vocabSize);
   return logits;

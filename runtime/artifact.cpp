@@ -52,6 +52,15 @@ void verify_identity(const Artifact& a) {
   require(a.header_sha256 && strlen(a.header_sha256) == 64 && strspn(a.header_sha256, "0123456789abcdef") == 64, entry,
           "header_sha256 is not 64 lower-case hex digits");
   require(a.header_bytes > 0 && a.header_bytes <= a.file_bytes, entry, "header_bytes is 0 or more than file_bytes");
+  require(!a.n_parts || a.parts, entry, "parts is null");
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < a.n_parts; i++) {
+    const Part& part = a.parts[i];
+    require(part.header_bytes > 0 && part.header_bytes <= part.bytes, entry, "a part's header is empty or too long");
+    require(part.bytes <= a.file_bytes - bytes, entry, "the parts are longer than file_bytes");
+    bytes += part.bytes;
+  }
+  require(!a.n_parts || bytes == a.file_bytes, entry, "the parts are shorter than file_bytes");
   require(a.code, entry, "code is null");
   require(strcmp(a.target, "cuda") || a.code_bytes > 0, entry, "code_bytes is 0");
 }

@@ -55,6 +55,11 @@ struct Tensor {
 };
 constexpr uint32_t no_repack = ~0u;
 
+// One file of a model that is split over several.
+struct Part {
+  uint64_t bytes, header_bytes;
+};
+
 struct Artifact {
   const char* compiler_version;
   const char* name;
@@ -65,6 +70,8 @@ struct Artifact {
 
   uint64_t file_bytes, header_bytes;  // of the GGUF: its size, and where its tensor data starts
   const char* header_sha256;          // of the first header_bytes bytes, lower-case hex
+  // A split model's files: offsets count from the first one's start through all of them, file_bytes is their sum, and
+  // the hash is of all their headers, one after the other. 0 parts: it is one file.
 
   uint64_t weights_bytes, arena_bytes, kv_cache_bytes, state_bytes;
   uint64_t logits_offset;     // in the arena: f32[n_vocab]
@@ -81,6 +88,9 @@ struct Artifact {
   uint32_t n_edges;
   const Tensor* tensors;
   uint32_t n_tensors;
+
+  const Part* parts = nullptr;
+  uint32_t n_parts = 0;
 
   const void* code;  // cuda: the embedded fatbin; host: a HostKernel table (driver/host.h)
   uint64_t code_bytes;

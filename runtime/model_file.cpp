@@ -22,15 +22,23 @@ uint64_t size_of(int descriptor, const char* path) {
   return uint64_t(info.st_size);
 }
 
-std::string header_hash(const ModelFile& file, uint64_t bytes) {
+void hash_range(Sha256& hash, const ModelFile& file, uint64_t from, uint64_t bytes) {
   std::vector<char> buffer(std::min<uint64_t>(bytes, 1 << 20));
-  Sha256 hash;
   for (uint64_t at = 0; at < bytes; at += buffer.size()) {
     const uint64_t part = std::min<uint64_t>(buffer.size(), bytes - at);
-    file.read(at, buffer.data(), part);
+    file.read(from + at, buffer.data(), part);
     hash.update(buffer.data(), part);
   }
-  return hash.finish();
+}
+
+// "model-00001-of-00003.gguf" -> that of part i. Throws REALIZAR_IO where the path is not the first part's.
+std::string part_path(const std::string& path, uint32_t i, uint32_t n) {
+  const std::string of = format("-of-%05u", n);
+  const size_t at = path.rfind("-00001" + of);
+  if (at == std::string::npos || path.find('/', at) != std::string::npos)
+    throw Error(REALIZAR_IO, format("%s: the model is split over %u files; give the first, *-00001%s.gguf",
+                                    path.c_str(), n, of.c_str()));
+  return path.substr(0, at) + format("-%05u", i + 1) + path.substr(at + 6);
 }
 
 [[noreturn]] void mismatch(const char* path, const char* model, const std::string& difference) {
@@ -46,30 +54,48 @@ FileDescriptor::~FileDescriptor() {
   if (value >= 0) close(value);
 }
 
-ModelFile::ModelFile(const char* path, const Artifact& artifact)
-    : path_(path), file_(open(path, O_RDONLY | O_CLOEXEC)) {
-  if (file_.value < 0) throw Error(REALIZAR_IO, format("cannot open %s: %s", path, strerror(errno)));
-  const uint64_t bytes = size_of(file_.value, path);
-  if (bytes != artifact.file_bytes)
+ModelFile::ModelFile(const char* path, const Artifact& artifact) {
+  const Part whole = {artifact.file_bytes, artifact.header_bytes};
+  if (!artifact.n_parts) add(path, whole, artifact);
+  for (uint32_t i = 0; i < artifact.n_parts; i++)
+    add(part_path(path, i, artifact.n_parts), artifact.parts[i], artifact);
+  Sha256 hash;
+  for (size_t i = 0; i < parts_.size(); i++)
+    hash_range(hash, *this, parts_[i].start, artifact.n_parts ? artifact.parts[i].header_bytes : whole.header_bytes);
+  const std::string found = hash.finish();
+  if (found != artifact.header_sha256)
     mismatch(path, artifact.name,
-             format("it has %llu bytes, not %llu", (unsigned long long)bytes, (unsigned long long)artifact.file_bytes));
-  const std::string hash = header_hash(*this, artifact.header_bytes);
-  if (hash != artifact.header_sha256)
-    mismatch(path, artifact.name,
-             format("the SHA-256 of its header is %s, not %s", hash.c_str(), artifact.header_sha256));
+             format("the SHA-256 of its header is %s, not %s", found.c_str(), artifact.header_sha256));
+}
+
+void ModelFile::add(const std::string& path, const Part& part, const Artifact& artifact) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw Error(REALIZAR_IO, format("cannot open %s: %s", path.c_str(), strerror(errno)));
+  const uint64_t start = parts_.empty() ? 0 : parts_.back().start + parts_.back().bytes;
+  parts_.emplace_back(path, descriptor, start, part.bytes);
+  const uint64_t bytes = size_of(descriptor, path.c_str());
+  if (bytes != part.bytes)
+    mismatch(path.c_str(), artifact.name,
+             format("it has %llu bytes, not %llu", (unsigned long long)bytes, (unsigned long long)part.bytes));
 }
 
 void ModelFile::read(uint64_t offset, void* to, uint64_t bytes) const {
   auto* at = static_cast<char*>(to);
-  while (bytes > 0) {
-    const ssize_t got = pread(file_.value, at, bytes, off_t(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(REALIZAR_IO, format("cannot read %s: %s", path_.c_str(), strerror(errno)));
-    if (got == 0)
-      throw Error(REALIZAR_IO, format("%s ends at byte %llu, %llu bytes early: it was cut while it was being read",
-                                      path_.c_str(), (unsigned long long)offset, (unsigned long long)bytes));
-    at += got, offset += uint64_t(got), bytes -= uint64_t(got);
+  for (const Open& part : parts_) {
+    while (bytes > 0 && offset >= part.start && offset < part.start + part.bytes) {
+      const uint64_t here = offset - part.start;
+      const ssize_t got = pread(part.file.value, at, std::min(bytes, part.bytes - here), off_t(here));
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw Error(REALIZAR_IO, format("cannot read %s: %s", part.path.c_str(), strerror(errno)));
+      if (got == 0)
+        throw Error(REALIZAR_IO, format("%s ends at byte %llu, %llu bytes early: it was cut while it was being read",
+                                        part.path.c_str(), (unsigned long long)here, (unsigned long long)bytes));
+      at += got, offset += uint64_t(got), bytes -= uint64_t(got);
+    }
   }
+  if (bytes > 0)
+    throw Error(REALIZAR_IO, format("%s: a read of %llu bytes past its end", parts_.front().path.c_str(),
+                                    (unsigned long long)bytes));
 }
 
 }  // namespace realizar

@@ -1,5 +1,6 @@
-// The GGUF file that a library was compiled from, checked to be just that.
+// The GGUF file, or the files of a split one, that a library was compiled from, checked to be just that.
 #pragma once
+#include <deque>
 #include <string>
 
 #include "artifact.h"
@@ -24,8 +25,17 @@ class ModelFile {
   void read(uint64_t offset, void* to, uint64_t bytes) const;
 
  private:
-  std::string path_;
-  FileDescriptor file_;
+  // One file of the model, `start` bytes into it; a model that is not split has one.
+  struct Open {
+    std::string path;
+    FileDescriptor file;
+    uint64_t start, bytes;
+    Open(const std::string& path, int descriptor, uint64_t start, uint64_t bytes)
+        : path(path), file(descriptor), start(start), bytes(bytes) {}
+  };
+  void add(const std::string& path, const Part& part, const Artifact& artifact);
+
+  std::deque<Open> parts_;
 };
 
 }  // namespace realizar

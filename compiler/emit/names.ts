@@ -42,6 +42,7 @@ export function identifier(model: string): string {
 export const shapeStruct = (symbol: string): string => `${symbol.replace(/^realizar_/, '')}_shape`;
 
 export const repackSymbol = (type: GgmlType): string => `realizar_repack_${type.toLowerCase()}`;
+export const gridTable = (type: GgmlType): string => `${type.toLowerCase()}_grid`;
 export const widenSymbol = (type: GgmlType): string => `realizar_widen_${type.toLowerCase()}`;
 export const READ_CEILING_SYMBOL = 'realizar_read_ceiling';
 

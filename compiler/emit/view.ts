@@ -1,9 +1,12 @@
 /** Plan -> plain data for the templates: every decision is made here or before, templates only print. */
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
+import { GRIDS } from '../model/grids.js';
+import { ropeFrequencies } from '../model/rope.js';
 import {
   type AttendConfig,
   type EmbedConfig,
   type KernelConfig,
+  type NormAddConfig,
   type ProjectionConfig,
   strides,
 } from '../plan/kernels.js';
@@ -13,6 +16,7 @@ import {
   cFloat,
   comment,
   cString,
+  gridTable,
   libraryFile,
   libraryName,
   READ_CEILING_SYMBOL,
@@ -34,11 +38,14 @@ export interface View {
   readonly constants: readonly { name: string; type: string; value: string | number; about: string }[];
   readonly kernels: readonly KernelView[];
   readonly loaders: readonly LoaderView[];
+  /** Tables that the loaders of some formats need. */
+  readonly grids: readonly { format: string; name: string; size: number; values: string }[];
   readonly kernelRows: readonly { row: string }[];
   readonly nodes: readonly NodeView[];
   readonly argumentCount: number;
   readonly edgeCount: number;
   readonly tensors: readonly { row: string }[];
+  readonly parts: readonly { row: string }[];
 }
 
 interface KernelView {
@@ -68,7 +75,8 @@ interface NodeView {
 
 const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
   embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
-  projection: { struct: 'ProjectionArgs', count: 9, body: 'projection' },
+  projection: { struct: 'ProjectionArgs', count: 10, body: 'projection' },
+  norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
   attend: { struct: 'AttendArgs', count: 10, body: 'attend' },
   select: { struct: 'SelectArgs', count: 3, body: 'select' },
 };
@@ -89,6 +97,7 @@ export function view(plan: Plan): View {
     constants: constants(plan),
     kernels: plan.kernels.map((kernel) => kernelView(plan, kernel)),
     loaders,
+    grids: grids(plan),
     kernelRows: [
       ...plan.kernels.map(({ symbol, config, launch }) => ({
         row: `{${cString(symbol)}, ${ARGS[config.kind].count}, ${launch.sharedBytes}}`,
@@ -96,6 +105,7 @@ export function view(plan: Plan): View {
       ...loaders.map(({ symbol }) => ({ row: `{${cString(symbol)}, 0, 0}` })),
     ],
     ...nodeTables(plan),
+    parts: (model.parts ?? []).map(({ bytes, headerBytes }) => ({ row: `{${bytes}, ${headerBytes}}` })),
     tensors: plan.tensors.map((tensor) => ({ row: tensorRow(tensor, loaderIndex(plan, loaders, tensor)) })),
   };
 }
@@ -142,7 +152,7 @@ function kernelView(plan: Plan, { symbol, config, launch }: PlannedKernel): Kern
     shape,
     about: comment(`${users[0]!.name}${more}: ${users[0]!.about}`),
     fields: fields(config, symbol),
-    tables: config.kind === 'attend' ? [ropeTable(config, symbol)] : [],
+    tables: config.kind === 'attend' ? ropeTables(config, symbol) : [],
     asserts: asserts(config, shape, launch.sharedBytes),
     threads: launch.threads,
     blocksPerSm: config.kind === 'projection' ? config.blocksPerMultiprocessor : 1,
@@ -162,6 +172,8 @@ function fields(config: KernelConfig, symbol: string): string[] {
       return embedFields(config);
     case 'projection':
       return projectionFields(config);
+    case 'norm_add':
+      return normAddFields(config);
     case 'attend':
       return attendFields(config, symbol);
     case 'select':
@@ -169,11 +181,12 @@ function fields(config: KernelConfig, symbol: string): string[] {
   }
 }
 
-function embedFields({ cols, groupRows, chunkCols, format, groupBytes }: EmbedConfig): string[] {
+function embedFields({ cols, groupRows, chunkCols, format, groupBytes, scale }: EmbedConfig): string[] {
   return [
     `using format = ${format};`,
     constant('int', { cols, group_rows: groupRows, chunk_cols: chunkCols }),
     constant('int64_t', { group_bytes: groupBytes }),
+    constant('float', { scale: cFloat(scale) }),
   ];
 }
 
@@ -186,10 +199,25 @@ function projectionFields(config: ProjectionConfig): string[] {
     constant('int', { blocks: config.blocks, bias: config.bias }),
     constant('bool', {
       normalize: config.normalize,
+      centred: config.centred,
+      norm_bias: config.normBias,
       add_residual: config.addResidual,
       find_best: config.findBest,
     }),
-    constant('float', { epsilon: cFloat(config.epsilon) }),
+    `static constexpr Activation activation = Activation::${config.activation};`,
+    constant('float', {
+      epsilon: cFloat(config.epsilon),
+      scale: cFloat(config.scale),
+      soft_cap: cFloat(config.softCap),
+    }),
+  ];
+}
+
+function normAddFields({ size, threads, centred, normBias, addResidual, epsilon }: NormAddConfig): string[] {
+  return [
+    constant('int', { size, threads }),
+    constant('bool', { centred, norm_bias: normBias, add_residual: addResidual }),
+    constant('float', { epsilon: cFloat(epsilon) }),
   ];
 }
 
@@ -198,18 +226,28 @@ const ropeTableName = (symbol: string): string => `${symbol.replace(/^realizar_/
 function attendFields(c: AttendConfig, symbol: string): string[] {
   return [
     constant('int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, heads_per_block: c.headsPerBlock }),
-    constant('int', { splits: c.splits, min_split: c.minSplit, whole: c.whole, tile: c.tile, stages: c.stages, warps: c.warps }),
-    constant('int', { n_ctx: c.contextLength, rope_dims: c.ropeDims }),
-    constant('bool', { rope_adjacent: c.ropePairing === 'adjacent', rope_factors: c.ropeFactors }),
+    constant('int', {
+      splits: c.splits,
+      min_split: c.minSplit,
+      whole: c.whole,
+      tile: c.tile,
+      stages: c.stages,
+      warps: c.warps,
+    }),
+    constant('int', { n_ctx: c.contextLength, window: c.window, rope_dims: c.rope?.dimensions ?? 0 }),
+    constant('bool', { rope_adjacent: c.rope?.pairing === 'adjacent', rope_factors: c.ropeFactors }),
     constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm }),
-    constant('float', { epsilon: cFloat(c.epsilon) }),
-    `static DEVICE float inverse_frequency(int pair) { return ${ropeTableName(symbol)}[pair]; }`,
+    constant('int', { whole_norms: c.wholeNorms }),
+    constant('float', { scale: cFloat(c.scale), soft_cap: cFloat(c.softCap), epsilon: cFloat(c.epsilon) }),
+    constant('float', { rope_magnitude: cFloat(c.rope?.scaling?.magnitude ?? 1) }),
+    `static DEVICE float inverse_frequency(int pair) { return ${c.rope ? `${ropeTableName(symbol)}[pair]` : '0'}; }`,
   ];
 }
 
-function ropeTable({ ropeDims, ropeBase }: AttendConfig, symbol: string): KernelView['tables'][number] {
-  const values = Array.from({ length: ropeDims / 2 }, (_, i) => cFloat(ropeBase ** ((-2 * i) / ropeDims)));
-  return { name: ropeTableName(symbol), values: wrap(values), size: values.length };
+function ropeTables({ rope }: AttendConfig, symbol: string): KernelView['tables'] {
+  if (!rope) return [];
+  const values = ropeFrequencies(rope).map(cFloat);
+  return [{ name: ropeTableName(symbol), values: wrap(values), size: values.length }];
 }
 
 /** Comma separated, a few a line. */
@@ -230,6 +268,14 @@ function asserts(config: KernelConfig, shape: string, sharedBytes: number): stri
       return `ProjectionShape<${shape}>::group_bytes<Segment<${rows}, ${formats.join(', ')}>> == ${groupStride}`;
     }),
   ];
+}
+
+function grids({ formats }: Plan): View['grids'] {
+  return formats.flatMap((format) => {
+    const points = (GRIDS as Partial<Record<GgmlType, Uint16Array>>)[format];
+    if (!points) return [];
+    return [{ format, name: gridTable(format), size: points.length, values: wrap(Array.from(points, String)) }];
+  });
 }
 
 /** The kernels that bring a tensor of each type to the device. F32 vectors need none. */

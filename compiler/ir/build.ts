@@ -1,56 +1,79 @@
 /** ModelSpec -> graph of primitive operations. What a layer computes follows from the weights it has. */
-import type { LayerSpec, ModelSpec, Weight } from '../model/spec.js';
+import { ropeAt } from '../model/rope.js';
+import type { LayerSpec, ModelSpec, RopeSpec, Weight } from '../model/spec.js';
 import type { Graph, Norm, PrimitiveOp, Value } from './ops.js';
 
-export function buildGraph(spec: ModelSpec): Graph {
-  const builder = new Builder(spec);
-  let hidden = builder.embed('token_embd', spec.tokenEmbedding);
+/** `context`: positions planned for; rope factors may depend on it. */
+export function buildGraph(spec: ModelSpec, context = spec.contextLength): Graph {
+  const builder = new Builder(spec, context);
+  let hidden = builder.scale(
+    'token_embd_scaled',
+    builder.embed('token_embd', spec.tokenEmbedding),
+    spec.embeddingScale,
+  );
   for (const [layer, weights] of spec.layers.entries()) {
     const attention = buildAttention(builder, spec, layer, weights, hidden);
-    hidden = buildFeedForward(builder, layer, weights, attention);
+    hidden = buildFeedForward(builder, spec, layer, weights, attention);
   }
-  const logits = builder.linear('logits', builder.norm('output_norm', hidden, spec.outputNorm), spec.output);
+  const normed = builder.norm('output_norm', hidden, spec.outputNorm, spec.outputNormBias);
+  const products = builder.linear(spec.logitScale || spec.logitSoftCap ? 'output' : 'logits', normed, spec.output);
+  const scaled = builder.scale(spec.logitSoftCap ? 'output_scaled' : 'logits', products, spec.logitScale);
+  const logits = builder.softCap('logits', scaled, spec.logitSoftCap);
   builder.ops.push({ kind: 'select', logits });
   return { ops: builder.ops, logits };
 }
 
-/** Returns hidden + attention(norm(hidden)). */
+/** Returns hidden + norm(attention(norm(hidden))), each norm where the layer has one. */
 function buildAttention(builder: Builder, spec: ModelSpec, layer: number, w: LayerSpec, hidden: Value): Value {
-  const { headCount, headCountKv, headSize } = spec;
+  const { headCount, headCountKv, headSize, attentionScale: scale, attentionSoftCap: softCap } = spec;
   const name = (part: string) => `blk.${layer}.${part}`;
-  const input = builder.norm(name('attn_norm'), hidden, w.attnNorm);
+  const input = builder.norm(name('attn_norm'), hidden, w.attnNorm, w.attnNormBias);
   const q = builder.linear(name('attn_q'), input, w.attnQ, w.attnQBias);
   const k = builder.linear(name('attn_k'), input, w.attnK, w.attnKBias);
   const value = builder.linear(name('attn_v'), input, w.attnV, w.attnVBias);
-  const query = builder.rope(name('attn_q_rope'), builder.headNorm(name('attn_q_norm'), q, w.attnQNorm));
-  const key = builder.rope(name('attn_k_rope'), builder.headNorm(name('attn_k_norm'), k, w.attnKNorm));
+  const query = builder.rope(name('attn_q_rope'), builder.headNorm(name('attn_q_norm'), q, w.attnQNorm), w.rope);
+  const key = builder.rope(name('attn_k_rope'), builder.headNorm(name('attn_k_norm'), k, w.attnKNorm), w.rope);
   builder.ops.push({ kind: 'kv_append', layer, key, value });
   const output = builder.value(name('attn_kqv'), query.size);
-  builder.ops.push({ kind: 'attention', layer, query, headCount, headCountKv, headSize, output });
+  const scoring = { scale, ...(softCap && { softCap }), ...(w.window && { window: w.window }) };
+  builder.ops.push({ kind: 'attention', layer, query, headCount, headCountKv, headSize, ...scoring, output });
+  const attention = builder.linear(name('attn_output'), output, w.attnOutput, w.attnOutputBias);
   return builder.add(
     name('ffn_inp'),
-    builder.linear(name('attn_output'), output, w.attnOutput, w.attnOutputBias),
+    builder.scale(
+      name('attn_scaled'),
+      builder.norm(name('attn_post_norm'), attention, w.attnPostNorm),
+      spec.residualScale,
+    ),
     hidden,
   );
 }
 
-/** Returns hidden + down(silu(gate(norm(hidden))) * up(norm(hidden))). */
-function buildFeedForward(builder: Builder, layer: number, w: LayerSpec, hidden: Value): Value {
+/** Returns hidden + norm(down(act(gate(norm(hidden))) * up(norm(hidden)))); without a gate, act(up(norm(hidden))). */
+function buildFeedForward(builder: Builder, spec: ModelSpec, layer: number, w: LayerSpec, hidden: Value): Value {
   const name = (part: string) => `blk.${layer}.${part}`;
-  const input = builder.norm(name('ffn_norm'), hidden, w.ffnNorm);
-  const gate = builder.linear(name('ffn_gate'), input, w.ffnGate, w.ffnGateBias);
+  const input = builder.norm(name('ffn_norm'), hidden, w.ffnNorm, w.ffnNormBias);
+  const gate = w.ffnGate && builder.linear(name('ffn_gate'), input, w.ffnGate, w.ffnGateBias);
   const up = builder.linear(name('ffn_up'), input, w.ffnUp, w.ffnUpBias);
-  const output = builder.value(name('ffn_swiglu'), gate.size);
-  builder.ops.push({ kind: 'silu_mul', gate, up, output });
-  return builder.add(name('l_out'), builder.linear(name('ffn_down'), output, w.ffnDown, w.ffnDownBias), hidden);
+  const output = builder.activation(name, gate, up);
+  const down = builder.linear(name('ffn_down'), output, w.ffnDown, w.ffnDownBias);
+  return builder.add(
+    name('l_out'),
+    builder.scale(name('ffn_scaled'), builder.norm(name('ffn_post_norm'), down, w.ffnPostNorm), spec.residualScale),
+    hidden,
+  );
 }
 
 /** Appends operations; each method returns the value that its operation writes. */
 class Builder {
   readonly ops: PrimitiveOp[] = [];
+  readonly #ropes = new Map<RopeSpec, RopeSpec>();
   #values = 0;
 
-  constructor(private readonly spec: ModelSpec) {}
+  constructor(
+    private readonly spec: ModelSpec,
+    private readonly context: number,
+  ) {}
 
   value(name: string, size: number): Value {
     return { id: this.#values++, name, size };
@@ -62,17 +85,21 @@ class Builder {
     return output;
   }
 
-  norm(name: string, input: Value, weight: Weight): Value {
+  /** Where the model has no weight for it, the input as it is; so for the other optional operations. */
+  norm(name: string, input: Value, weight: Weight | undefined, bias?: Weight): Value {
+    if (!weight) return input;
     const output = this.value(name, input.size);
-    this.ops.push({ kind: 'rms_norm', input, norm: this.#normOf(weight), output });
+    this.ops.push({ kind: 'norm', input, norm: this.#normOf(weight, bias), output });
     return output;
   }
 
-  /** The norm of each head where the model has a weight for it, else the input as it is. */
+  /** Of each head, or of all together where the weight is as wide as they are. */
   headNorm(name: string, input: Value, weight: Weight | undefined): Value {
     if (!weight) return input;
     const output = this.value(name, input.size);
-    this.ops.push({ kind: 'rms_norm', input, norm: this.#normOf(weight), headSize: this.spec.headSize, output });
+    const { headSize } = this.spec;
+    const each = weight.cols === headSize && { headSize };
+    this.ops.push({ kind: 'norm', input, norm: this.#normOf(weight), ...each, output });
     return output;
   }
 
@@ -82,9 +109,21 @@ class Builder {
     return output;
   }
 
-  rope(name: string, input: Value): Value {
+  rope(name: string, input: Value, rope: RopeSpec | undefined): Value {
+    if (!rope) return input;
+    const at = this.#ropes.get(rope) ?? ropeAt(rope, this.context);
+    this.#ropes.set(rope, at);
     const output = this.value(name, input.size);
-    this.ops.push({ kind: 'rope', input, headSize: this.spec.headSize, rope: this.spec.rope, output });
+    this.ops.push({ kind: 'rope', input, headSize: this.spec.headSize, rope: at, output });
+    return output;
+  }
+
+  activation(name: (part: string) => string, gate: Value | undefined, up: Value): Value {
+    const { activation } = this.spec;
+    const output = this.value(name(gate ? `ffn_${activation === 'silu' ? 'swiglu' : 'geglu'}` : 'ffn_act'), up.size);
+    if (gate) this.ops.push({ kind: `${activation}_mul`, gate, up, output });
+    else if (activation === 'gelu') this.ops.push({ kind: 'gelu', input: up, output });
+    else throw new Error(`${activation} without a gate has no operation`);
     return output;
   }
 
@@ -94,7 +133,22 @@ class Builder {
     return output;
   }
 
-  #normOf(weight: Weight): Norm {
-    return { weight, epsilon: this.spec.rmsEpsilon };
+  scale(name: string, input: Value, by: number | undefined): Value {
+    if (by === undefined) return input;
+    const output = this.value(name, input.size);
+    this.ops.push({ kind: 'scale', input, by, output });
+    return output;
+  }
+
+  softCap(name: string, input: Value, cap: number | undefined): Value {
+    if (cap === undefined) return input;
+    const output = this.value(name, input.size);
+    this.ops.push({ kind: 'soft_cap', input, cap, output });
+    return output;
+  }
+
+  #normOf(weight: Weight, bias?: Weight): Norm {
+    const { norm, normEpsilon: epsilon } = this.spec;
+    return { weight, ...(bias && { bias }), epsilon, ...(norm === 'layer' && { centred: true }) };
   }
 }

@@ -18,8 +18,11 @@ export function reads(op: Op): Effects {
   switch (op.kind) {
     case 'embed':
       return { values: [], resources: ['state'] };
-    case 'rms_norm':
+    case 'norm':
     case 'linear':
+    case 'gelu':
+    case 'scale':
+    case 'soft_cap':
       return { values: [op.input], resources: [] };
     case 'rope':
       return { values: [op.input], resources: ['state'] };
@@ -30,10 +33,12 @@ export function reads(op: Op): Effects {
     case 'add':
       return { values: [op.a, op.b], resources: [] };
     case 'silu_mul':
+    case 'gelu_mul':
       return { values: [op.gate, op.up], resources: [] };
     case 'select':
       return { values: [op.logits], resources: ['state'] };
     case 'projection':
+    case 'norm_add':
       return { values: op.residual ? [op.input, op.residual] : [op.input], resources: [] };
     case 'attend':
       return { values: [op.qkv], resources: ['state', kvCache(op.layer)] };

@@ -14,21 +14,24 @@ export interface Value {
   readonly size: number;
 }
 
-/** RMSNorm of the input over its whole width: x * rsqrt(mean(x^2) + epsilon) * weight. */
+/** Of the input over its whole width: x * rsqrt(mean(x^2) + epsilon) * weight + bias; centred: of x - mean(x). */
 export interface Norm {
   readonly weight: Weight;
+  readonly bias?: Weight;
   readonly epsilon: number;
+  readonly centred?: true;
 }
 
-/** The embedding row of the token in the state buffer. */
+/** The embedding row of the token in the state buffer, times scale. */
 export interface Embed {
   readonly kind: 'embed';
   readonly weight: Weight;
+  readonly scale?: number;
   readonly output: Value;
 }
 
-export interface RmsNorm {
-  readonly kind: 'rms_norm';
+export interface NormOp {
+  readonly kind: 'norm';
   readonly input: Value;
   readonly norm: Norm;
   /** The norm is taken of each head of this many elements; absent: of the whole value. */
@@ -61,8 +64,16 @@ export interface KvAppend {
   readonly value: Value;
 }
 
-/** softmax(q k^T / sqrt(head size)) v over positions [0, seq_len) of the layer's KV cache. */
-export interface Attention {
+/** How a query's products with keys become scores: cap * tanh(q k * scale / cap), and which positions it sees. */
+export interface Scoring {
+  readonly scale: number;
+  readonly softCap?: number;
+  /** The newest positions; absent: all. */
+  readonly window?: number;
+}
+
+/** softmax(scores(q k^T)) v over positions [max(0, seq_len - window), seq_len) of the layer's KV cache. */
+export interface Attention extends Scoring {
   readonly kind: 'attention';
   readonly layer: number;
   readonly query: Value;
@@ -79,11 +90,35 @@ export interface Add {
   readonly output: Value;
 }
 
-/** output = silu(gate) * up. */
-export interface SiluMul {
-  readonly kind: 'silu_mul';
+/** output = silu(gate) * up, or gelu(gate) * up; gelu in its tanh form. */
+interface GatedBy<Kind> {
+  readonly kind: Kind;
   readonly gate: Value;
   readonly up: Value;
+  readonly output: Value;
+}
+
+export type GateMul = GatedBy<'silu_mul'> | GatedBy<'gelu_mul'>;
+
+export interface Gelu {
+  readonly kind: 'gelu';
+  readonly input: Value;
+  readonly output: Value;
+}
+
+/** output = input * by. */
+export interface Scale {
+  readonly kind: 'scale';
+  readonly input: Value;
+  readonly by: number;
+  readonly output: Value;
+}
+
+/** output = cap * tanh(input / cap). */
+export interface SoftCap {
+  readonly kind: 'soft_cap';
+  readonly input: Value;
+  readonly cap: number;
   readonly output: Value;
 }
 
@@ -95,7 +130,7 @@ export interface Select {
 
 /** One of the matrices that a projection multiplies with, or a gate and an up matrix whose rows are combined. */
 export interface Segment {
-  /** One weight, or [gate, up] where the projection has the activation silu_mul. Same rows and cols. */
+  /** One weight, or [gate, up] where the projection's activation is of two. Same rows and cols. */
   readonly weights: readonly Weight[];
   /** One entry a weight. */
   readonly biases: readonly (Weight | undefined)[];
@@ -103,14 +138,17 @@ export interface Segment {
 
 /**
  * Fused: norm, matrix products of one input, and what follows them row by row.
- * output is the concatenation of the segments' rows, in order: act(segments x norm(input) + bias) + residual.
+ * output is the concatenation of the segments' rows, in order:
+ * cap(act(segments x norm(input) + bias) * scale) + residual.
  */
 export interface Projection {
   readonly kind: 'projection';
   readonly input: Value;
   readonly norm?: Norm;
   readonly segments: readonly Segment[];
-  readonly activation?: 'silu_mul';
+  readonly activation?: 'silu_mul' | 'gelu_mul' | 'gelu';
+  readonly scale?: number;
+  readonly softCap?: number;
   readonly residual?: Value;
   readonly output: Value;
   /** The output is the logits: each block also leaves its largest one and that one's row here. */
@@ -118,16 +156,27 @@ export interface Projection {
 }
 
 /** Fused: per-head norms, rope, KV append and attention. Reads the output of the QKV projection: q, then k, then v. */
-export interface Attend {
+export interface Attend extends Scoring {
   readonly kind: 'attend';
   readonly layer: number;
   readonly qkv: Value;
+  /** Of each head, or of all heads together where the weight is as wide as they are. */
   readonly queryNorm?: Norm;
   readonly keyNorm?: Norm;
-  readonly rope: RopeSpec;
+  /** Absent: nothing turns. */
+  readonly rope?: RopeSpec;
   readonly headCount: number;
   readonly headCountKv: number;
   readonly headSize: number;
+  readonly output: Value;
+}
+
+/** Fused: norm(input) + residual, where the norm follows a projection: its block knows only a few of the rows. */
+export interface NormAdd {
+  readonly kind: 'norm_add';
+  readonly input: Value;
+  readonly norm: Norm;
+  readonly residual?: Value;
   readonly output: Value;
 }
 
@@ -137,9 +186,21 @@ export interface SelectBest {
   readonly best: Value;
 }
 
-export type PrimitiveOp = Embed | RmsNorm | Linear | Rope | KvAppend | Attention | Add | SiluMul | Select;
+export type PrimitiveOp =
+  | Embed
+  | NormOp
+  | Linear
+  | Rope
+  | KvAppend
+  | Attention
+  | Add
+  | GateMul
+  | Gelu
+  | Scale
+  | SoftCap
+  | Select;
 /** What plan/ can lower: one kernel node each. */
-export type FusedOp = Embed | Projection | Attend | SelectBest;
+export type FusedOp = Embed | Projection | NormAdd | Attend | SelectBest;
 export type Op = PrimitiveOp | FusedOp;
 
 export interface Graph {

@@ -1,6 +1,6 @@
 /** The rules about the sizes of one operation's operands; verify.ts says what breaks when they do not hold. */
 import type { RopeSpec, Weight } from '../model/spec.js';
-import type { Attend, Attention, Norm, Op, Projection, Segment } from './ops.js';
+import type { Attend, Attention, GateMul, Norm, Op, Projection, Segment } from './ops.js';
 
 /** Called once for each rule; `detail` says what was found and what was needed. */
 type Need = (holds: boolean, detail: string) => void;
@@ -11,8 +11,11 @@ export function checkShapes(op: Op, need: Need): void {
 }
 
 const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks) => void } = {
-  embed: (op, checks) => checks.equal('output', op.output.size, 'weight cols', op.weight.cols),
-  rms_norm: (op, checks) => {
+  embed: (op, checks) => {
+    checks.equal('output', op.output.size, 'weight cols', op.weight.cols);
+    checks.constant('scale', op.scale);
+  },
+  norm: (op, checks) => {
     checks.equal('output', op.output.size, 'input', op.input.size);
     checks.heads('input', op.input.size, op.headSize ?? op.input.size);
     checks.norm(op.norm, op.headSize ?? op.input.size);
@@ -36,9 +39,16 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     checks.equal('b', op.b.size, 'a', op.a.size);
     checks.equal('output', op.output.size, 'a', op.a.size);
   },
-  silu_mul: (op, checks) => {
-    checks.equal('up', op.up.size, 'gate', op.gate.size);
-    checks.equal('output', op.output.size, 'gate', op.gate.size);
+  silu_mul: checkGate,
+  gelu_mul: checkGate,
+  gelu: (op, checks) => checks.equal('output', op.output.size, 'input', op.input.size),
+  scale: (op, checks) => {
+    checks.equal('output', op.output.size, 'input', op.input.size);
+    checks.constant('scale', op.by);
+  },
+  soft_cap: (op, checks) => {
+    checks.equal('output', op.output.size, 'input', op.input.size);
+    checks.cap(op.cap);
   },
   select: () => {},
   projection: (op, checks) => {
@@ -46,18 +56,30 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     if (op.norm) checks.norm(op.norm, op.input.size);
     const rows = op.segments.reduce((sum, { weights }) => sum + weights[0]!.rows, 0);
     checks.equal('output', op.output.size, 'rows of the segments', rows);
+    checks.constant('scale', op.scale);
+    checks.cap(op.softCap);
+    if (op.residual) checks.equal('residual', op.residual.size, 'output', op.output.size);
+  },
+  norm_add: (op, checks) => {
+    checks.equal('output', op.output.size, 'input', op.input.size);
+    checks.norm(op.norm, op.input.size);
     if (op.residual) checks.equal('residual', op.residual.size, 'output', op.output.size);
   },
   attend: (op, checks) => {
     const rows = (op.headCount + 2 * op.headCountKv) * op.headSize;
     checks.equal('qkv', op.qkv.size, '(heads + 2 x kv heads) x head size', rows);
-    if (op.queryNorm) checks.norm(op.queryNorm, op.headSize);
-    if (op.keyNorm) checks.norm(op.keyNorm, op.headSize);
-    checks.rope(op.rope, op.headSize);
+    if (op.queryNorm) checks.headNorm(op.queryNorm, op.headSize, op.headCount);
+    if (op.keyNorm) checks.headNorm(op.keyNorm, op.headSize, op.headCountKv);
+    if (op.rope) checks.rope(op.rope, op.headSize);
     checks.attention(op);
   },
   select_best: () => {},
 };
+
+function checkGate(op: GateMul, checks: Checks): void {
+  checks.equal('up', op.up.size, 'gate', op.gate.size);
+  checks.equal('output', op.output.size, 'gate', op.gate.size);
+}
 
 class Checks {
   constructor(private readonly need: Need) {}
@@ -77,26 +99,49 @@ class Checks {
     this.need(holds, `${weight.name} is ${weight.rows} x ${weight.cols}, needed is 1 x ${size}`);
   }
 
-  norm({ weight, epsilon }: Norm, size: number): void {
+  constant(name: string, value = 1): void {
+    this.need(Number.isFinite(value), `${name} is ${value}`);
+  }
+
+  cap(cap = 1): void {
+    this.need(Number.isFinite(cap) && cap > 0, `soft cap is ${cap}`);
+  }
+
+  norm({ weight, bias, epsilon }: Norm, size: number): void {
     this.vector(weight, size);
+    this.vector(bias, size);
     this.need(Number.isFinite(epsilon) && epsilon >= 0, `epsilon is ${epsilon}`);
   }
 
-  rope({ dimensions, base, factors }: RopeSpec, headSize: number): void {
+  headNorm(norm: Norm, headSize: number, heads: number): void {
+    this.norm(norm, norm.weight.cols === headSize ? headSize : headSize * heads);
+  }
+
+  rope({ dimensions, base, scaling, factors }: RopeSpec, headSize: number): void {
     const holds = dimensions > 0 && dimensions % 2 === 0 && dimensions <= headSize;
     this.need(holds, `rope turns ${dimensions} elements of heads of ${headSize}`);
     this.need(Number.isFinite(base) && base > 0, `rope base is ${base}`);
+    this.constant('rope scale', scaling?.scale);
+    this.constant('rope magnitude', scaling?.magnitude);
     this.vector(factors, dimensions / 2);
   }
 
-  attention({ headCount, headCountKv, headSize, output }: Attention | Attend): void {
+  attention({ headCount, headCountKv, headSize, scale, softCap, window = 1, output }: Attention | Attend): void {
     this.equal('output', output.size, 'heads x head size', headCount * headSize);
     const holds = headCountKv > 0 && headCount % headCountKv === 0;
     this.need(holds, `${headCountKv} kv heads do not divide ${headCount} heads`);
+    this.constant('attention scale', scale);
+    this.cap(softCap);
+    this.need(Number.isSafeInteger(window) && window > 0, `attention sees ${window} positions`);
   }
 
   segment({ weights, biases }: Segment, { activation, input }: Projection): void {
-    this.equal('weights of a segment', weights.length, 'what the activation takes', activation ? 2 : 1);
+    this.equal(
+      'weights of a segment',
+      weights.length,
+      'what the activation takes',
+      activation?.endsWith('_mul') ? 2 : 1,
+    );
     this.equal('biases of a segment', biases.length, 'its weights', weights.length);
     for (const [i, weight] of weights.entries()) {
       this.equal('input', input.size, `${weight.name} cols`, weight.cols);

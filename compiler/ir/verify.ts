@@ -22,16 +22,26 @@ import { checkShapes } from './shapes.js';
 
 const PRIMITIVE: Record<PrimitiveOp['kind'], true> = {
   embed: true,
-  rms_norm: true,
+  norm: true,
   linear: true,
   rope: true,
   kv_append: true,
   attention: true,
   add: true,
   silu_mul: true,
+  gelu_mul: true,
+  gelu: true,
+  scale: true,
+  soft_cap: true,
   select: true,
 };
-const FUSED: Record<FusedOp['kind'], true> = { embed: true, projection: true, attend: true, select_best: true };
+const FUSED: Record<FusedOp['kind'], true> = {
+  embed: true,
+  projection: true,
+  norm_add: true,
+  attend: true,
+  select_best: true,
+};
 
 export function verifyPrimitive(graph: Graph): void {
   verifyKinds(graph, 'primitive', PRIMITIVE);

@@ -22,15 +22,6 @@ export const GGML_TYPES = {
   Q4_K: { id: 12, blockSize: 256, blockBytes: 144 },
   Q5_K: { id: 13, blockSize: 256, blockBytes: 176 },
   Q6_K: { id: 14, blockSize: 256, blockBytes: 210 },
-  BF16: { id: 30, blockSize: 1, blockBytes: 2 },
-} as const satisfies Record<string, GgmlTypeInfo>;
-
-export type GgmlType = keyof typeof GGML_TYPES;
-
-/** Types that ggml defines and this compiler has no kernels for: enough to find where their tensors end. */
-const OTHER_GGML_TYPES = {
-  Q8_1: { id: 9, blockSize: 32, blockBytes: 36 },
-  Q8_K: { id: 15, blockSize: 256, blockBytes: 292 },
   IQ2_XXS: { id: 16, blockSize: 256, blockBytes: 66 },
   IQ2_XS: { id: 17, blockSize: 256, blockBytes: 74 },
   IQ3_XXS: { id: 18, blockSize: 256, blockBytes: 98 },
@@ -39,15 +30,24 @@ const OTHER_GGML_TYPES = {
   IQ3_S: { id: 21, blockSize: 256, blockBytes: 110 },
   IQ2_S: { id: 22, blockSize: 256, blockBytes: 82 },
   IQ4_XS: { id: 23, blockSize: 256, blockBytes: 136 },
+  IQ1_M: { id: 29, blockSize: 256, blockBytes: 56 },
+  BF16: { id: 30, blockSize: 1, blockBytes: 2 },
+  MXFP4: { id: 39, blockSize: 32, blockBytes: 17 },
+} as const satisfies Record<string, GgmlTypeInfo>;
+
+export type GgmlType = keyof typeof GGML_TYPES;
+
+/** Types that ggml defines and this compiler has no kernels for: enough to find where their tensors end. */
+const OTHER_GGML_TYPES = {
+  Q8_1: { id: 9, blockSize: 32, blockBytes: 36 },
+  Q8_K: { id: 15, blockSize: 256, blockBytes: 292 },
   I8: { id: 24, blockSize: 1, blockBytes: 1 },
   I16: { id: 25, blockSize: 1, blockBytes: 2 },
   I32: { id: 26, blockSize: 1, blockBytes: 4 },
   I64: { id: 27, blockSize: 1, blockBytes: 8 },
   F64: { id: 28, blockSize: 1, blockBytes: 8 },
-  IQ1_M: { id: 29, blockSize: 256, blockBytes: 56 },
   TQ1_0: { id: 34, blockSize: 256, blockBytes: 54 },
   TQ2_0: { id: 35, blockSize: 256, blockBytes: 66 },
-  MXFP4: { id: 39, blockSize: 32, blockBytes: 17 },
   NVFP4: { id: 40, blockSize: 64, blockBytes: 36 },
   Q1_0: { id: 41, blockSize: 128, blockBytes: 18 },
 } as const satisfies Record<string, GgmlTypeInfo>;

@@ -6,14 +6,20 @@ import { HeaderReader } from './header_reader.js';
 import { looksLike } from './magic.js';
 import type { Metadata } from './metadata.js';
 import { readMetadata, readMetadataCount } from './metadata_reader.js';
+import { type Part, partPaths } from './parts.js';
+import { quote } from './quote.js';
 import { placeTensors, readTensorCount, readTensorTable, type TensorInfo } from './tensor_table.js';
 
 export interface GgufFile {
+  /** Of the first part, where the model is split. */
   readonly path: string;
+  /** Of all parts. */
   readonly bytes: number;
-  /** Bytes before the tensor data, alignment included. */
+  /** In order; the model's only file where it is not split. */
+  readonly parts: readonly Part[];
+  /** Bytes before the (first part's) tensor data, alignment included. */
   readonly headerBytes: number;
-  /** SHA-256 of those bytes, lower-case hex. */
+  /** SHA-256 of those bytes, of all parts one after the other, lower-case hex. */
   readonly headerSha256: string;
   /** 2 or 3; they do not differ in a little-endian file. */
   readonly version: number;
@@ -29,6 +35,61 @@ const DEFAULT_ALIGNMENT = 32;
 
 /** Errors: ModelFileError for a file that is absent, damaged or no GGUF; it names the place. */
 export function readGguf(path: string): GgufFile {
+  const first = readPart(path);
+  const count = first.metadata.getUint('split.count') || 1;
+  if (count === 1) return withHash(first, [first]);
+  const paths = partPaths(path, count);
+  const files = [first, ...paths.slice(1).map(readPart)];
+  files.forEach((file, i) => {
+    for (const [key, expected] of [
+      ['split.no', i],
+      ['split.count', count],
+    ] as const)
+      if (file.metadata.getUint(key) !== expected)
+        file.metadata.fail(key, `expected ${expected}, found ${file.metadata.getUint(key)}`);
+  });
+  const tensors = joinTensors(files);
+  const total = first.metadata.getUint('split.tensors.count');
+  if (total !== undefined && total !== tensors.length)
+    first.metadata.fail('split.tensors.count', `expected ${tensors.length}, the tensors of all parts, found ${total}`);
+  return withHash({ ...first, tensors }, files);
+}
+
+/** Offsets become those into all parts one after the other. */
+function joinTensors(files: readonly PartFile[]): TensorInfo[] {
+  const names = new Set<string>();
+  let start = 0;
+  return files.flatMap(({ path, bytes, tensors }) => {
+    const base = start;
+    start += bytes;
+    return tensors.map((tensor) => {
+      if (names.has(tensor.name))
+        throw new ModelFileError(
+          path,
+          `tensor ${quote(tensor.name)}`,
+          'expected every tensor once, found it in two parts',
+        );
+      names.add(tensor.name);
+      return { ...tensor, offset: base + tensor.offset };
+    });
+  });
+}
+
+/** A part by itself, with offsets of its own. */
+type PartFile = Omit<GgufFile, 'parts' | 'headerSha256'> & { readonly header: Buffer };
+
+function withHash({ header: _, ...file }: PartFile, parts: readonly PartFile[]): GgufFile {
+  const hash = createHash('sha256');
+  for (const { header } of parts) hash.update(header);
+  return {
+    ...file,
+    bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
+    parts: parts.map(({ bytes, headerBytes }) => ({ bytes, headerBytes })),
+    headerSha256: hash.digest('hex'),
+  };
+}
+
+function readPart(path: string): PartFile {
   const fd = openModel(path);
   try {
     return readHeader(new HeaderReader(fd, path, fstatSync(fd).size));
@@ -48,7 +109,7 @@ function openModel(path: string): number {
   }
 }
 
-function readHeader(reader: HeaderReader): GgufFile {
+function readHeader(reader: HeaderReader): PartFile {
   checkMagic(reader);
   const version = readVersion(reader);
   const tensorCount = readTensorCount(reader);
@@ -64,7 +125,7 @@ function readHeader(reader: HeaderReader): GgufFile {
     path: reader.path,
     bytes: reader.fileBytes,
     headerBytes: header.length,
-    headerSha256: createHash('sha256').update(header).digest('hex'),
+    header,
     version,
     alignment,
     metadata,

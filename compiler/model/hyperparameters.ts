@@ -1,7 +1,10 @@
 /** Reads an architecture's hyperparameters from the metadata, with llama.cpp's defaults, and checks each. */
 import { UnsupportedError } from '../errors.js';
+import type { Architecture } from './architectures/architecture.js';
 import type { GgufFile } from './gguf.js';
 import { describe, type Metadata } from './metadata.js';
+import { isNeutral, yarnMagnitude } from './rope.js';
+import type { RopeScaling, Yarn } from './spec.js';
 
 export interface Hyperparameters {
   readonly blockCount: number;
@@ -11,9 +14,14 @@ export interface Hyperparameters {
   readonly headCount: number;
   readonly headCountKv: number;
   readonly headSize: number;
-  readonly rmsEpsilon: number;
+  readonly normEpsilon: number;
   readonly ropeDimensions: number;
   readonly ropeBase: number;
+  readonly ropeScaling?: RopeScaling;
+  /** The file says that there are rope factors for long and for short contexts. */
+  readonly longRope: boolean;
+  /** Rope factors for long contexts are for those of more positions. */
+  readonly originalContext: number;
 }
 
 /** Kernels count positions, rows and columns in int32. */
@@ -26,9 +34,9 @@ const DEFAULT_ROPE_BASE = 10000;
  * Errors: ModelFileError that names the key for values that are absent, of the wrong type or impossible;
  * UnsupportedError for possible ones that cannot be compiled.
  */
-export function readHyperparameters(file: GgufFile, architecture: string): Hyperparameters {
+export function readHyperparameters(file: GgufFile, { name, norm }: Architecture): Hyperparameters {
   const { metadata } = file;
-  const key = (suffix: string): string => `${architecture}.${suffix}`;
+  const key = (suffix: string): string => `${name}.${suffix}`;
   const size = (suffix: string): number => positive(metadata, key(suffix), metadata.requireUint(key(suffix)));
 
   const blockCount = readBlockCount(file, key('block_count'));
@@ -45,6 +53,7 @@ export function readHyperparameters(file: GgufFile, architecture: string): Hyper
   }
   const headSize = readHeadSize(file, key, embeddingLength, headCount);
   checkExactSizes(metadata, key, blockCount * headCountKv * headSize, contextLength);
+  const ropeScaling = readRopeScaling(file, key, contextLength);
   return {
     blockCount,
     contextLength,
@@ -53,9 +62,52 @@ export function readHyperparameters(file: GgufFile, architecture: string): Hyper
     headCount,
     headCountKv,
     headSize,
-    rmsEpsilon: positiveFloat(metadata, key('attention.layer_norm_rms_epsilon')),
+    normEpsilon: positiveFloat(metadata, key(`attention.layer_norm_${norm === 'layer' ? '' : 'rms_'}epsilon`)),
     ropeDimensions: readRopeDimensions(metadata, key('rope.dimension_count'), headSize),
     ropeBase: positiveFloat(metadata, key('rope.freq_base'), DEFAULT_ROPE_BASE),
+    ...(ropeScaling && { ropeScaling }),
+    longRope: metadata.getString(key('rope.scaling.type')) === 'longrope',
+    originalContext: readOriginalContext(metadata, key, contextLength),
+  };
+}
+
+const readOriginalContext = (metadata: Metadata, key: (suffix: string) => string, contextLength: number): number =>
+  metadata.getUint(key('rope.scaling.original_context_length')) || contextLength;
+
+/** As llama.cpp: without a type a factor is linear; yarn's magnitude and attn_factor multiply. */
+function readRopeScaling(
+  { path, metadata }: GgufFile,
+  key: (suffix: string) => string,
+  contextLength: number,
+): RopeScaling | undefined {
+  const float = (suffix: string) => metadata.getFloat(key(`rope.${suffix}`));
+  const positiveOr = (suffix: string, absent: number) => positiveFloat(metadata, key(`rope.${suffix}`), absent);
+  const type = metadata.getString(key('rope.scaling.type')) ?? 'linear';
+  if (!['none', 'linear', 'yarn', 'longrope'].includes(type))
+    throw new UnsupportedError(
+      path,
+      'rope scaling of this type',
+      `metadata key "${key('rope.scaling.type')}" must be none, linear, yarn, longrope or absent, found ${JSON.stringify(type)}`,
+    );
+  const named = float('scaling.factor') === undefined ? 'scale_linear' : 'scaling.factor';
+  const factor = type === 'none' || float(named) === 0 ? 1 : positiveOr(named, 1);
+  const attention = positiveOr('scaling.attn_factor', 1);
+  const yarn = type === 'yarn' ? readYarn(metadata, key, contextLength) : undefined;
+  if (yarn && factor < 1)
+    throw new UnsupportedError(path, `YaRN by a factor below 1`, `${key('rope.scaling.factor')} is ${factor}`);
+  const magnitude = attention * (yarn && yarn.mix > 0 ? yarnMagnitude(factor) : 1);
+  const scaling = { scale: 1 / factor, magnitude, ...(yarn && { yarn }) };
+  return isNeutral(scaling) ? undefined : scaling;
+}
+
+function readYarn(metadata: Metadata, key: (suffix: string) => string, contextLength: number): Yarn {
+  const float = (name: string) => metadata.getFloat(key(`rope.scaling.yarn_${name}`));
+  const mix = float('ext_factor') ?? -1;
+  return {
+    originalContext: readOriginalContext(metadata, key, contextLength),
+    betaFast: positiveFloat(metadata, key('rope.scaling.yarn_beta_fast'), 32),
+    betaSlow: positiveFloat(metadata, key('rope.scaling.yarn_beta_slow'), 1),
+    mix: mix < 0 ? 1 : mix,
   };
 }
 

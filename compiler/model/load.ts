@@ -1,29 +1,35 @@
 /** Raw metadata and tensor table -> ModelSpec: everything typed and checked, or an error that names what is wrong. */
-import { basename } from 'node:path';
 import { ModelFileError, UnsupportedError } from '../errors.js';
 import type { Architecture } from './architectures/architecture.js';
 import { ARCHITECTURES } from './architectures/index.js';
 import type { GgufFile } from './gguf.js';
 import { type Hyperparameters, readHyperparameters } from './hyperparameters.js';
+import { Keys } from './keys.js';
+import { missingFeatures } from './missing.js';
+import { modelStem } from './parts.js';
 import { quote } from './quote.js';
 import { refuseFeatures, refuseShapeFeatures } from './refusals.js';
-import type { ModelSpec } from './spec.js';
-import { bindWeights } from './weights.js';
+import type { LayerSpec, ModelSpec, RopeSpec } from './spec.js';
+import { type BoundWeights, bindWeights } from './weights.js';
 
 /** Errors: ModelFileError for a file that contradicts itself, UnsupportedError for a model that cannot be compiled. */
 export function modelSpec(file: GgufFile): ModelSpec {
   const architecture = findArchitecture(file);
-  refuseFeatures(file, architecture.name);
-  const h = readHyperparameters(file, architecture.name);
-  refuseShapeFeatures(file, architecture.name, h);
+  refuseFeatures(file, architecture);
+  const h = readHyperparameters(file, architecture);
+  refuseShapeFeatures(file, architecture, h);
+  const keys = new Keys(file.metadata, architecture.name, architecture.keys ?? []);
+  const features = architecture.features?.(keys, h) ?? {};
   const vocabSize = readVocabSize(file, architecture);
-  const { model, layers } = bindWeights(file, architecture, sizesOf(h, vocabSize), h.blockCount);
+  const weights = bindWeights(file, architecture, sizesOf(h, vocabSize), h.blockCount);
+  const { model } = weights;
   return {
-    name: basename(file.path).replace(/\.gguf$/i, ''),
+    name: modelStem(file.path),
     architecture: architecture.name,
     file: {
       path: file.path,
       bytes: file.bytes,
+      parts: file.parts,
       headerBytes: file.headerBytes,
       headerSha256: file.headerSha256,
     },
@@ -34,26 +40,87 @@ export function modelSpec(file: GgufFile): ModelSpec {
     headCount: h.headCount,
     headCountKv: h.headCountKv,
     headSize: h.headSize,
-    rmsEpsilon: h.rmsEpsilon,
-    rope: {
-      dimensions: h.ropeDimensions,
-      base: h.ropeBase,
-      pairing: architecture.ropePairing,
-      ...(model.ropeFactors && { factors: model.ropeFactors }),
-    },
+    norm: architecture.norm ?? 'rms',
+    normEpsilon: h.normEpsilon,
+    activation: architecture.activation ?? 'silu',
+    attentionScale: features.attentionScale ?? 1 / Math.sqrt(h.headSize),
+    ...(features.attentionSoftCap && { attentionSoftCap: features.attentionSoftCap }),
+    ...(features.logitSoftCap && { logitSoftCap: features.logitSoftCap }),
+    ...(features.embeddingScale && { embeddingScale: features.embeddingScale }),
+    ...(features.residualScale && { residualScale: features.residualScale }),
+    ...(features.logitScale && { logitScale: features.logitScale }),
     tokenEmbedding: model.tokenEmbedding,
     outputNorm: model.outputNorm,
+    ...(model.outputNormBias && { outputNormBias: model.outputNormBias }),
     output: model.output ?? model.tokenEmbedding,
-    layers,
+    layers: layerSpecs(weights, ropeOf(file, architecture, h, model), features.layer),
   };
 }
 
-function findArchitecture({ path, metadata }: GgufFile): Architecture {
+/** Layers that are alike share their rope. */
+function layerSpecs(
+  { layers }: BoundWeights,
+  rope: RopeSpec,
+  featuresOf: NonNullable<ReturnType<NonNullable<Architecture['features']>>['layer']> = () => ({}),
+): LayerSpec[] {
+  const locals = new Map<string, RopeSpec>();
+  const local = ({ base, scaled }: { base: number; scaled: boolean }): RopeSpec => {
+    const { scaling, ...plain } = rope;
+    const known = locals.get(`${base} ${scaled}`);
+    const made = known ?? { ...plain, base, ...(scaled && scaling && { scaling }) };
+    locals.set(`${base} ${scaled}`, made);
+    return made;
+  };
+  return layers.map((weights, index) => {
+    const features = featuresOf(index);
+    const turns = typeof features.rope === 'object' ? local(features.rope) : rope;
+    return {
+      ...weights,
+      ...(features.rope !== 'none' && { rope: turns }),
+      ...(features.window && { window: features.window }),
+    };
+  });
+}
+
+/** Errors: UnsupportedError where longrope has no factors, or factors only for one length. */
+function ropeOf(
+  { path }: GgufFile,
+  { ropePairing: pairing, name }: Architecture,
+  h: Hyperparameters,
+  { ropeFactors, ropeFactorsLong, ropeFactorsShort }: BoundWeights['model'],
+): RopeSpec {
+  if (!ropeFactorsLong !== !ropeFactorsShort || (ropeFactors && ropeFactorsLong))
+    throw new UnsupportedError(
+      path,
+      `these rope factors of ${name}`,
+      'needed are none, one set, or a long and a short one',
+    );
+  if (h.longRope && !ropeFactorsLong)
+    throw new UnsupportedError(
+      path,
+      'longrope rope scaling without factors',
+      `${name} needs a tensor of long and one of short ones`,
+    );
+  const factors = ropeFactors ?? ropeFactorsShort;
+  return {
+    dimensions: h.ropeDimensions,
+    base: h.ropeBase,
+    pairing,
+    ...(h.ropeScaling && { scaling: h.ropeScaling }),
+    ...(factors && { factors }),
+    ...(ropeFactorsLong && { longFactors: { weight: ropeFactorsLong, beyond: h.originalContext } }),
+  };
+}
+
+function findArchitecture(file: GgufFile): Architecture {
+  const { path, metadata } = file;
   const name = metadata.requireString('general.architecture');
   const architecture = ARCHITECTURES.get(name);
   if (architecture) return architecture;
   const supported = [...ARCHITECTURES.keys()].join(', ');
-  throw new UnsupportedError(path, `architecture ${quote(name)}`, `supported are ${supported}`);
+  const missing = missingFeatures(file, name);
+  const why = missing.length > 0 ? `it needs ${missing.join(', ')}, which this compiler does not build; ` : '';
+  throw new UnsupportedError(path, `architecture ${quote(name)}`, `${why}supported are ${supported}`);
 }
 
 /** The rows of the token embedding, with which everything else that counts tokens must agree. */

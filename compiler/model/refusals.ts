@@ -3,9 +3,11 @@
  * Ignoring one would give wrong logits without a word, so anything but its neutral value is refused by name.
  */
 import { UnsupportedError } from '../errors.js';
+import type { Architecture } from './architectures/architecture.js';
 import type { GgufFile } from './gguf.js';
 import type { Hyperparameters } from './hyperparameters.js';
 import { describe, type MetadataEntry, type ScalarValue } from './metadata.js';
+import { quote } from './quote.js';
 
 interface Refusal {
   /** Without the architecture's prefix. */
@@ -43,41 +45,78 @@ const REFUSALS: readonly Refusal[] = [
   { key: 'attention.shared_kv_layers', neutral: [0], feature: 'KV caches shared by layers' },
   { key: 'attention.indexer.head_count', neutral: [0], feature: 'sparse attention' },
   { key: 'rope.dimension_sections', neutral: [0], feature: 'multi-axis rope' },
-  { key: 'rope.scaling.type', neutral: ['none'], feature: 'rope scaling' },
-  { key: 'rope.scaling.factor', neutral: [0, 1], feature: 'rope scaling' },
-  { key: 'rope.scaling.alpha', neutral: [0], feature: 'rope scaling' },
-  { key: 'rope.scaling.attn_factor', neutral: [1], feature: 'rope scaling' },
-  { key: 'rope.scale_linear', neutral: [0, 1], feature: 'rope scaling' },
+  { key: 'rope.scaling.alpha', neutral: [0], feature: 'dynamic rope scaling' },
+  { key: 'rope.scaling.yarn_log_multiplier', neutral: [0], feature: 'YaRN with a log multiplier' },
+];
+
+/** Keys that every model may have: hyperparameters.ts reads them, or they change nothing that is computed. */
+const COMMON: readonly string[] = [
+  'block_count',
+  'context_length',
+  'embedding_length',
+  'feed_forward_length',
+  'vocab_size',
+  'attention.head_count',
+  'attention.head_count_kv',
+  'attention.key_length',
+  'attention.value_length',
+  'attention.layer_norm_epsilon',
+  'attention.layer_norm_rms_epsilon',
+  'attention.scale',
+  'attention.sliding_window',
+  'rope.dimension_count',
+  'rope.freq_base',
+  'rope.scale_linear',
+  'rope.scaling.type',
+  'rope.scaling.factor',
+  'rope.scaling.attn_factor',
+  'rope.scaling.original_context_length',
+  'rope.scaling.finetuned',
+  'rope.scaling.yarn_ext_factor',
+  'rope.scaling.yarn_beta_fast',
+  'rope.scaling.yarn_beta_slow',
+  'tensor_data_layout',
 ];
 
 /** Errors: UnsupportedError that names the feature, the key and its value. */
-export function refuseFeatures(file: GgufFile, architecture: string): void {
-  const { metadata } = file;
+export function refuseFeatures(file: GgufFile, { name, keys = [] }: Architecture): void {
   refuse(file, 'general.type', ['model'], 'a file that is not a whole model');
-  refuse(file, 'split.count', [0, 1], 'a model split over several files (merge it with llama-gguf-split --merge)');
   refuse(file, 'general.quantization_version', [2], 'a quantization format of another version');
-  // llama.cpp reads no factor where the type says that there is no scaling.
-  const scaling = metadata.get(`${architecture}.rope.scaling.type`);
-  const unscaled = scaling !== undefined && isNeutral(scaling, ['none']);
-  for (const { key, neutral, feature } of REFUSALS) {
-    if (unscaled && key === 'rope.scaling.factor') continue;
-    refuse(file, `${architecture}.${key}`, neutral, feature);
+  for (const { key, neutral, feature } of REFUSALS)
+    if (!keys.includes(key)) refuse(file, `${name}.${key}`, neutral, feature);
+
+  const known = new Set([...COMMON, ...keys, ...REFUSALS.map(({ key }) => key)].map((key) => `${name}.${key}`));
+  for (const [key, entry] of file.metadata) {
+    if (!key.startsWith(`${name}.`) || known.has(key)) continue;
+    throw new UnsupportedError(
+      file.path,
+      `${name} with a hyperparameter that this compiler does not know`,
+      `metadata key ${quote(key)} (${describe(entry)}) may change what the model computes`,
+    );
   }
 }
 
-/** The refusals whose neutral values depend on the model's shape. */
-export function refuseShapeFeatures(file: GgufFile, architecture: string, h: Hyperparameters): void {
-  const scale = 1 / Math.sqrt(h.headSize);
-  refuse(file, `${architecture}.attention.scale`, [0, scale, Math.fround(scale)], 'an attention scale');
+/** What the REFUSALS say of a model of any architecture, but for these keys. */
+export function refusedFeatures(file: GgufFile, architecture: string, taken: readonly string[]): string[] {
+  return REFUSALS.filter(({ key, neutral }) => {
+    const entry = file.metadata.get(`${architecture}.${key}`);
+    return entry !== undefined && !taken.includes(key) && !isNeutral(entry, neutral);
+  }).map(({ feature }) => feature);
+}
 
-  const window = file.metadata.getUint(`${architecture}.attention.sliding_window`);
-  if (window !== undefined && window > 0 && window < h.contextLength) {
+/** The refusals whose neutral values depend on the model's shape. */
+export function refuseShapeFeatures(file: GgufFile, { name, keys = [] }: Architecture, h: Hyperparameters): void {
+  const scale = 1 / Math.sqrt(h.headSize);
+  if (!keys.includes('attention.scale'))
+    refuse(file, `${name}.attention.scale`, [0, scale, Math.fround(scale)], 'an attention scale');
+
+  const window = file.metadata.getUint(`${name}.attention.sliding_window`);
+  if (window && window < h.contextLength && !keys.includes('attention.sliding_window'))
     throw new UnsupportedError(
       file.path,
-      `sliding-window attention (${architecture}.attention.sliding_window is ${window}, context ${h.contextLength})`,
-      'attention here is over the whole context',
+      `sliding-window attention of ${name} (${name}.attention.sliding_window is ${window}, context ${h.contextLength})`,
+      'which of its layers have the window is not known',
     );
-  }
 }
 
 function refuse(file: GgufFile, key: string, neutral: readonly ScalarValue[], feature: string): void {

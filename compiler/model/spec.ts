@@ -1,5 +1,6 @@
 /** The typed description of a model: every hyperparameter, and every weight by role with dtype and shape. */
 import type { GgmlType } from './ggml.js';
+import type { Part } from './parts.js';
 
 /** A tensor of the model file, as rows of `cols` contiguous elements. A vector has one row. */
 export interface Weight {
@@ -13,19 +14,42 @@ export interface Weight {
   readonly bytes: number;
 }
 
-/** Rotary position embedding. Pair i turns by position * base^(-2i/dimensions) / factors[i]. */
+/** YaRN: pairs that turn fewer than betaSlow times in the original context are interpolated, above betaFast none is. */
+export interface Yarn {
+  readonly originalContext: number;
+  readonly betaFast: number;
+  readonly betaSlow: number;
+  /** How much of the extrapolation is mixed in, 1 for all. */
+  readonly mix: number;
+}
+
+export interface RopeScaling {
+  /** Positions count this much: 1 / factor. */
+  readonly scale: number;
+  readonly yarn?: Yarn;
+  /** Turned elements are multiplied with it. */
+  readonly magnitude: number;
+}
+
+/** Rotary position embedding. Pair i turns by position * frequency(i) / factors[i]; rope.ts has the frequencies. */
 export interface RopeSpec {
   /** Elements of a head that turn; the rest pass unchanged. Even, at most the head size. */
   readonly dimensions: number;
   readonly base: number;
   /** Which elements form pair i: (2i, 2i+1), or (i, i + dimensions/2). */
   readonly pairing: 'adjacent' | 'half';
-  /** f32[dimensions/2], from rope_freqs.weight. */
+  readonly scaling?: RopeScaling;
+  /** f32[dimensions/2]. */
   readonly factors?: Weight;
+  /** Taken in place of `factors` where the planned context has more than `beyond` positions. */
+  readonly longFactors?: { readonly weight: Weight; readonly beyond: number };
 }
 
-export interface LayerSpec {
-  readonly attnNorm: Weight;
+/** The tensors of a layer by role. What it computes follows from those that are there (ir/build.ts). */
+export interface LayerWeights {
+  /** Absent: attention reads the hidden state as it is. */
+  readonly attnNorm?: Weight;
+  readonly attnNormBias?: Weight;
   readonly attnQ: Weight;
   readonly attnK: Weight;
   readonly attnV: Weight;
@@ -34,16 +58,28 @@ export interface LayerSpec {
   readonly attnKBias?: Weight;
   readonly attnVBias?: Weight;
   readonly attnOutputBias?: Weight;
-  /** f32[headSize]. */
+  /** Of attention's output, before it is added to the hidden state. */
+  readonly attnPostNorm?: Weight;
+  /** [headSize]: of each head; [query], [keyValue]: of all heads together. */
   readonly attnQNorm?: Weight;
   readonly attnKNorm?: Weight;
-  readonly ffnNorm: Weight;
-  readonly ffnGate: Weight;
+  readonly ffnNorm?: Weight;
+  readonly ffnNormBias?: Weight;
+  readonly ffnPostNorm?: Weight;
+  /** Absent: the activation is of `ffnUp` alone. */
+  readonly ffnGate?: Weight;
   readonly ffnUp: Weight;
   readonly ffnDown: Weight;
   readonly ffnGateBias?: Weight;
   readonly ffnUpBias?: Weight;
   readonly ffnDownBias?: Weight;
+}
+
+export interface LayerSpec extends LayerWeights {
+  /** Absent: queries and keys do not turn. The same object for layers that are alike. */
+  readonly rope?: RopeSpec;
+  /** The newest positions that attention sees; absent: all. */
+  readonly window?: number;
 }
 
 export interface ModelSpec {
@@ -52,10 +88,12 @@ export interface ModelSpec {
   readonly architecture: string;
   readonly file: {
     readonly path: string;
+    /** Of all parts, as offsets are in all parts one after the other. */
     readonly bytes: number;
-    /** Bytes before the tensor data, alignment included. */
+    readonly parts: readonly Part[];
+    /** Bytes before the (first part's) tensor data, alignment included. */
     readonly headerBytes: number;
-    /** SHA-256 of those bytes, lower-case hex. */
+    /** SHA-256 of those bytes, of all parts one after the other, lower-case hex. */
     readonly headerSha256: string;
   };
   readonly vocabSize: number;
@@ -66,10 +104,21 @@ export interface ModelSpec {
   readonly headCount: number;
   readonly headCountKv: number;
   readonly headSize: number;
-  readonly rmsEpsilon: number;
-  readonly rope: RopeSpec;
+  readonly norm: 'rms' | 'layer';
+  readonly normEpsilon: number;
+  readonly activation: 'silu' | 'gelu';
+  /** Queries times keys are multiplied with it. */
+  readonly attentionScale: number;
+  /** cap * tanh(x / cap) of what attention scores, and of the logits. */
+  readonly attentionSoftCap?: number;
+  readonly logitSoftCap?: number;
+  /** The embedding, what each half of a layer adds to the hidden state, and the logits are multiplied with these. */
+  readonly embeddingScale?: number;
+  readonly residualScale?: number;
+  readonly logitScale?: number;
   readonly tokenEmbedding: Weight;
   readonly outputNorm: Weight;
+  readonly outputNormBias?: Weight;
   /** The same object as tokenEmbedding where the model ties them. */
   readonly output: Weight;
   readonly layers: readonly LayerSpec[];

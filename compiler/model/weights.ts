@@ -4,15 +4,15 @@ import type { Architecture, Size, TensorRule } from './architectures/architectur
 import { GGML_TYPES, isSupportedType } from './ggml.js';
 import type { GgufFile } from './gguf.js';
 import { quote, several } from './quote.js';
-import type { LayerSpec, Weight } from './spec.js';
+import type { LayerWeights, Weight } from './spec.js';
 import type { TensorInfo } from './tensor_table.js';
 
 type ModelWeights = { readonly [Role in keyof Architecture['model']]: Weight };
 
-interface BoundWeights {
+export interface BoundWeights {
   /** `output` is absent where the file ties it to the token embedding. */
   readonly model: Omit<ModelWeights, 'output'> & { readonly output?: Weight };
-  readonly layers: readonly LayerSpec[];
+  readonly layers: readonly LayerWeights[];
 }
 
 /** Missing names are counted up to here, so that a wrong block_count costs no more than the file's own size. */
@@ -34,20 +34,22 @@ export function bindWeights(
   }
   binder.finish(architecture.name, blockCount);
   // bind() fills every role whose rule is not optional, or finish() has thrown.
-  return { model: model as BoundWeights['model'], layers: layers as LayerSpec[] };
+  return { model: model as BoundWeights['model'], layers: layers as LayerWeights[] };
 }
 
 class Binder {
   readonly missing: string[] = [];
-  private readonly misshapen: string[] = [];
-  private readonly mistyped: string[] = [];
-  private readonly unused: Map<string, TensorInfo>;
+  private readonly misshapen = new Set<string>();
+  private readonly mistyped = new Set<string>();
+  private readonly tensors: ReadonlyMap<string, TensorInfo>;
+  private readonly unused: Set<string>;
 
   constructor(
     private readonly file: GgufFile,
     private readonly sizes: Readonly<Record<Size, number>>,
   ) {
-    this.unused = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
+    this.tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
+    this.unused = new Set(this.tensors.keys());
   }
 
   /** The weights of the rules' roles; what is wrong with them is kept for finish(). */
@@ -55,7 +57,7 @@ class Binder {
     const weights: Record<string, Weight> = {};
     for (const [role, rule] of Object.entries(rules) as [string, TensorRule][]) {
       const name = prefix + rule.name;
-      const tensor = this.unused.get(name);
+      const tensor = this.tensors.get(name);
       this.unused.delete(name);
       const weight = tensor && this.check(rule, tensor);
       if (weight) weights[role] = weight;
@@ -68,12 +70,12 @@ class Binder {
     const problem = (place: string, text: string): never => {
       throw new ModelFileError(this.file.path, place, text);
     };
-    const { missing, misshapen, mistyped } = this;
+    const [missing, misshapen, mistyped] = [[...new Set(this.missing)], [...this.misshapen], [...this.mistyped]];
     const model = `a ${architecture} model of ${blockCount} layers`;
     if (missing.length > 0) problem('tensors', `${model} needs ${several(missing)}, which the file does not have`);
     if (misshapen.length > 0) problem('tensors', several(misshapen));
     if (this.unused.size > 0) {
-      const extra = Array.from(this.unused.keys(), (name) => quote(name));
+      const extra = Array.from(this.unused, (name) => quote(name));
       problem('tensors', `${model} has no place for ${several(extra)}, which the file has`);
     }
     if (mistyped.length > 0) {
@@ -83,22 +85,28 @@ class Binder {
   }
 
   private check(rule: TensorRule, { name, type, dims, offset, bytes }: TensorInfo): Weight | undefined {
-    const rows = rule.rows === 1 ? 1 : this.sizes[rule.rows];
     const cols = this.sizes[rule.cols];
+    const total = (sizes: readonly Size[] = []) => sizes.reduce((sum, size) => sum + this.sizes[size], 0);
+    const [before, after] = [total(rule.part?.before), total(rule.part?.after)];
+    const own = rule.rows === 1 ? 1 : this.sizes[rule.rows];
+    const rows = before + own + after;
     const [foundCols = 1, foundRows = 1, ...rest] = dims;
     if (foundCols !== cols || foundRows !== rows || rest.some((dim) => dim !== 1)) {
       const expected = rule.rows === 1 ? [cols] : [cols, rows];
-      this.misshapen.push(`expected ${name} of shape [${expected.join(', ')}], found [${dims.join(', ')}]`);
+      this.misshapen.add(`expected ${name} of shape [${expected.join(', ')}], found [${dims.join(', ')}]`);
       return undefined;
     }
     if (!isSupportedType(type) || (rule.kind === 'vector' && !VECTOR_TYPES.includes(type))) {
-      this.mistyped.push(`${name} of type ${type}`);
+      this.mistyped.add(`${name} of type ${type}`);
       return undefined;
     }
     if (rule.kind === 'f32' && type !== 'F32') {
-      this.mistyped.push(`${name} of type ${type} (only F32)`);
+      this.mistyped.add(`${name} of type ${type} (only F32)`);
       return undefined;
     }
-    return { name, type, rows, cols, offset, bytes };
+    if (!rule.part) return { name, type, rows, cols, offset, bytes };
+    const rowBytes = bytes / rows;
+    const place = { offset: offset + before * rowBytes, bytes: own * rowBytes };
+    return { name: `${name}.${rule.part.label}`, type, rows: own, cols, ...place };
   }
 }

@@ -1,15 +1,15 @@
-/** rms_norm of a whole value, read by projections only -> the norm of each of those projections */
-import type { Graph, Op, Projection, RmsNorm } from '../ir/ops.js';
+/** norm of a whole value, read by projections only -> the norm of each of those projections */
+import type { Graph, NormOp, Op, Projection } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 export function foldNorm(graph: Graph): Graph {
   const uses = new Uses(graph);
   const edits: Edits = new Map();
-  for (const op of graph.ops) if (op.kind === 'rms_norm') fold(uses, op, edits);
+  for (const op of graph.ops) if (op.kind === 'norm') fold(uses, op, edits);
   return rewrite(graph, edits);
 }
 
-function fold(uses: Uses, op: RmsNorm, edits: Edits): void {
+function fold(uses: Uses, op: NormOp, edits: Edits): void {
   const readers = uses.readers(op.output);
   const takesNorm = (reader: Op): reader is Projection =>
     reader.kind === 'projection' && !reader.norm && reader.residual !== op.output;

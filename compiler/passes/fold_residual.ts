@@ -1,4 +1,4 @@
-/** add of a projection that nothing else reads -> the residual of that projection, which moves to where the add was */
+/** add of a projection or norm_add that nothing else reads -> the residual of that one, which moves to where the add was */
 import type { Add, Graph } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
@@ -14,9 +14,9 @@ function fold(uses: Uses, op: Add, edits: Edits): void {
     [op.a, op.b],
     [op.b, op.a],
   ] as const) {
-    const projection = uses.soleWriter('projection', operand);
-    if (!projection || projection.residual) continue;
-    edits.set(projection, []).set(op, [{ ...projection, residual, output: op.output }]);
+    const writer = uses.soleWriter('projection', operand) ?? uses.soleWriter('norm_add', operand);
+    if (!writer || writer.residual) continue;
+    edits.set(writer, []).set(op, [{ ...writer, residual, output: op.output }]);
     return;
   }
 }

@@ -1,19 +1,19 @@
 /**
- * linear q, k, v of one input; norms of the heads of q and k; rope of both; kv_append; attention
+ * linear q, k, v of one input; norms of q and k; rope of both; kv_append; attention
  *   -> projection with the segments q, k, v; attend
  *
  * One pass and not two: between the two halves, q, k and v would be parts of one value, which the IR has no name for.
  */
 import { kvCache } from '../ir/effects.js';
-import type { Attend, Attention, Graph, KvAppend, Linear, Op, RmsNorm, Rope, Value } from '../ir/ops.js';
+import type { Attend, Attention, Graph, KvAppend, Linear, NormOp, Op, Rope, Value } from '../ir/ops.js';
 import { asSegment } from './lower_linear.js';
 import { type Edits, freshValues, rewrite, Uses } from './uses.js';
 
 /** A query or a key on its way from the projection to the attention. */
 interface RotatedHeads {
   readonly linear: Linear;
-  readonly norm?: RmsNorm;
-  readonly rope: Rope;
+  readonly norm?: NormOp;
+  readonly rope?: Rope;
 }
 
 interface AttentionMatch {
@@ -46,26 +46,28 @@ function matchAttention(uses: Uses, attention: Attention): AttentionMatch | unde
   const value = uses.soleWriter('linear', append.value);
   if (!query || !key || !value) return undefined;
   const sameInput = query.linear.input === key.linear.input && key.linear.input === value.input;
-  if (!sameInput || query.rope.rope !== key.rope.rope) return undefined;
+  if (!sameInput || query.rope?.rope !== key.rope?.rope) return undefined;
   return { attention, append, query, key, value };
 }
 
 function matchHeads(uses: Uses, value: Value, headSize: number): RotatedHeads | undefined {
   const rope = uses.soleWriter('rope', value);
-  if (rope?.headSize !== headSize) return undefined;
-  const norm = uses.soleWriter('rms_norm', rope.input);
-  if (norm && norm.headSize !== headSize) return undefined;
-  const linear = uses.soleWriter('linear', norm ? norm.input : rope.input);
-  return linear && { linear, ...(norm && { norm }), rope };
+  if (rope && rope.headSize !== headSize) return undefined;
+  const norm = uses.soleWriter('norm', rope ? rope.input : value);
+  // The kernel's norms are of each head or of all, about 0, without a bias.
+  const each = norm?.headSize === headSize || norm?.headSize === undefined;
+  if (norm && (!each || norm.norm.centred || norm.norm.bias)) return undefined;
+  const linear = uses.soleWriter('linear', norm ? norm.input : rope ? rope.input : value);
+  return linear && { linear, ...(norm && { norm }), ...(rope && { rope }) };
 }
 
 function matchedOps({ append, query, key, value }: AttentionMatch): Op[] {
-  const heads = [query, key].flatMap(({ linear, norm, rope }) => (norm ? [linear, norm, rope] : [linear, rope]));
-  return [...heads, value, append];
+  const heads = [query, key].flatMap(({ linear, norm, rope }) => [linear, norm, rope]);
+  return [...heads, value, append].filter((op) => op !== undefined);
 }
 
 function fused({ attention, query, key, value }: AttentionMatch, fresh: ReturnType<typeof freshValues>): Op[] {
-  const { layer, headCount, headCountKv, headSize, output } = attention;
+  const { layer, headCount, headCountKv, headSize, scale, softCap, window, output } = attention;
   const linears = [query.linear, key.linear, value];
   const size = linears.reduce((sum, linear) => sum + linear.output.size, 0);
   const qkv = fresh(`blk.${layer}.attn_qkv`, size);
@@ -75,10 +77,13 @@ function fused({ attention, query, key, value }: AttentionMatch, fresh: ReturnTy
     qkv,
     ...(query.norm && { queryNorm: query.norm.norm }),
     ...(key.norm && { keyNorm: key.norm.norm }),
-    rope: query.rope.rope,
+    ...(query.rope && { rope: query.rope.rope }),
     headCount,
     headCountKv,
     headSize,
+    scale,
+    ...(softCap && { softCap }),
+    ...(window && { window }),
     output,
   };
   return [{ kind: 'projection', input: value.input, segments: linears.map(asSegment), output: qkv }, attend];

@@ -1,15 +1,15 @@
-/** linear gate, up of one input; silu_mul -> projection with one segment of both and the activation silu_mul */
-import type { Graph, Projection, SiluMul } from '../ir/ops.js';
+/** linear gate, up of one input; silu_mul or gelu_mul -> projection with one segment of both and that activation */
+import type { GateMul, Graph, Projection } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 export function fuseGateUp(graph: Graph): Graph {
   const uses = new Uses(graph);
   const edits: Edits = new Map();
-  for (const op of graph.ops) if (op.kind === 'silu_mul') fuse(uses, op, edits);
+  for (const op of graph.ops) if (op.kind === 'silu_mul' || op.kind === 'gelu_mul') fuse(uses, op, edits);
   return rewrite(graph, edits);
 }
 
-function fuse(uses: Uses, op: SiluMul, edits: Edits): void {
+function fuse(uses: Uses, op: GateMul, edits: Edits): void {
   const gate = uses.soleWriter('linear', op.gate);
   const up = uses.soleWriter('linear', op.up);
   if (!gate || !up || gate.input !== up.input) return;
@@ -17,7 +17,7 @@ function fuse(uses: Uses, op: SiluMul, edits: Edits): void {
     kind: 'projection',
     input: gate.input,
     segments: [{ weights: [gate.weight, up.weight], biases: [gate.bias, up.bias] }],
-    activation: 'silu_mul',
+    activation: op.kind,
     output: op.output,
   };
   edits.set(gate, []).set(up, []).set(op, [projection]);

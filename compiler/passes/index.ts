@@ -1,12 +1,15 @@
 /** The passes in the order they run: unfused graph in, one operation a kernel out. */
 import type { Graph } from '../ir/ops.js';
 import { verifyFused, verifyGraph, verifyPrimitive } from '../ir/verify.js';
+import { foldConstants } from './fold_constants.js';
+import { foldGelu } from './fold_gelu.js';
 import { foldNorm } from './fold_norm.js';
 import { foldResidual } from './fold_residual.js';
 import { fuseAttention } from './fuse_attention.js';
 import { fuseGateUp } from './fuse_gate_up.js';
 import { fuseSelect } from './fuse_select.js';
 import { lowerLinear } from './lower_linear.js';
+import { lowerNorm } from './lower_norm.js';
 
 /** Keeps what the graph computes, to the bit; where its pattern does not apply it leaves the operations as they are. */
 export interface Pass {
@@ -18,7 +21,10 @@ export const passes: readonly Pass[] = [
   { name: 'fuse_attention', run: fuseAttention },
   { name: 'fuse_gate_up', run: fuseGateUp },
   { name: 'lower_linear', run: lowerLinear },
+  { name: 'fold_gelu', run: foldGelu },
   { name: 'fold_norm', run: foldNorm },
+  { name: 'lower_norm', run: lowerNorm },
+  { name: 'fold_constants', run: foldConstants },
   { name: 'fold_residual', run: foldResidual },
   { name: 'fuse_select', run: fuseSelect },
 ];

@@ -28,13 +28,24 @@ const FORMATS: Record<GgmlType, Format> = {
   Q4_K: { unitBytes: 18, superBytes: 4 },
   Q5_K: { unitBytes: 22, superBytes: 4 },
   Q6_K: { unitBytes: 26, superBytes: 2 },
+  IQ4_NL: { unitBytes: 18, superBytes: 0 },
+  MXFP4: { unitBytes: 17, superBytes: 0 },
+  IQ4_XS: { unitBytes: 17, superBytes: 2 },
+  // Grid points of the file as 4-bit codes; a multiplier for each 32 columns, or for each 16.
+  IQ2_XXS: { unitBytes: 17, superBytes: 2 },
+  IQ2_XS: { unitBytes: 18, superBytes: 2 },
+  IQ2_S: { unitBytes: 18, superBytes: 2 },
+  IQ3_XXS: { unitBytes: 17, superBytes: 2 },
+  IQ3_S: { unitBytes: 17, superBytes: 2 },
+  IQ1_S: { unitBytes: 17, superBytes: 2 },
+  IQ1_M: { unitBytes: 18, superBytes: 2 },
 };
 
 /** Products with float formats take the activations as f32, with quants as 16-bit integers. */
 export const isQuant = (type: GgmlType): boolean => !['F32', 'F16', 'BF16'].includes(type);
 
 /** Has the format an offset or a minimum, so that products need the sums of the activations? */
-export const needsSums = (type: GgmlType): boolean => isQuant(type) && type !== 'Q8_0';
+export const needsSums = (type: GgmlType): boolean => /^Q(?!8)/.test(type);
 
 export const unitsOf = (cols: number): number => Math.ceil(cols / UNIT_COLS);
 

@@ -1,8 +1,8 @@
 /** Fused operation -> kernel: its compile-time shape, launch geometry and shared memory. The twin of runtime/kernels. */
 import { CompileError } from '../errors.js';
-import type { Attend, Embed, Projection } from '../ir/ops.js';
+import type { Attend, Embed, NormAdd, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
-import type { Weight } from '../model/spec.js';
+import type { RopeSpec, Weight } from '../model/spec.js';
 import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
 import type { Target } from './target.js';
 
@@ -19,6 +19,7 @@ export interface EmbedConfig extends Tiling {
   readonly cols: number;
   readonly format: GgmlType;
   readonly groupBytes: number;
+  readonly scale: number;
 }
 
 /** projection.cuh */
@@ -34,7 +35,13 @@ export interface ProjectionConfig extends Tiling {
   readonly blocks: number;
   readonly blocksPerMultiprocessor: number;
   readonly normalize: boolean;
+  readonly centred: boolean;
+  readonly normBias: boolean;
   readonly epsilon: number;
+  readonly activation: 'none' | 'silu' | 'gelu';
+  readonly scale: number;
+  /** 0: none. */
+  readonly softCap: number;
   readonly addResidual: boolean;
   readonly findBest: boolean;
   /** Bit i: segment i, or weight i of a gated segment, has a bias. */
@@ -61,12 +68,29 @@ export interface AttendConfig {
   readonly stages: number;
   readonly contextLength: number;
   readonly warps: number;
-  readonly ropeDims: number;
-  readonly ropeBase: number;
-  readonly ropePairing: 'adjacent' | 'half';
+  readonly scale: number;
+  /** 0: none. */
+  readonly softCap: number;
+  /** 0: all positions are seen. */
+  readonly window: number;
+  /** null: nothing turns. */
+  readonly rope: Omit<RopeSpec, 'factors'> | null;
   readonly ropeFactors: boolean;
   readonly queryNorm: boolean;
   readonly keyNorm: boolean;
+  /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
+  readonly wholeNorms: number;
+  readonly epsilon: number;
+}
+
+/** norm_add.cuh */
+export interface NormAddConfig {
+  readonly kind: 'norm_add';
+  readonly size: number;
+  readonly threads: number;
+  readonly centred: boolean;
+  readonly normBias: boolean;
+  readonly addResidual: boolean;
   readonly epsilon: number;
 }
 
@@ -78,7 +102,7 @@ export interface SelectConfig {
   readonly vocabSize: number;
 }
 
-export type KernelConfig = EmbedConfig | ProjectionConfig | AttendConfig | SelectConfig;
+export type KernelConfig = EmbedConfig | ProjectionConfig | NormAddConfig | AttendConfig | SelectConfig;
 
 /** What a launch of the kernel asks for. */
 export interface Launch {
@@ -182,7 +206,8 @@ function shapeProjection(op: Projection, slot: number, target: Target): Projecti
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
   const tiling = chooseTiling(segments, cols, slot, target);
   const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / tiling.groupRows), 0);
-  const biases = op.activation ? op.segments[0]!.biases : op.segments.map((segment) => segment.biases[0]);
+  const biases =
+    op.segments[0]!.weights.length === 2 ? op.segments[0]!.biases : op.segments.map((segment) => segment.biases[0]);
   return {
     kind: 'projection',
     cols,
@@ -194,7 +219,12 @@ function shapeProjection(op: Projection, slot: number, target: Target): Projecti
     blocks: Math.min(groups, target.multiprocessors),
     blocksPerMultiprocessor: target.projection.blocksPerMultiprocessor,
     normalize: op.norm !== undefined,
+    centred: op.norm?.centred ?? false,
+    normBias: op.norm?.bias !== undefined,
     epsilon: op.norm?.epsilon ?? 0,
+    activation: op.activation === undefined ? 'none' : op.activation === 'silu_mul' ? 'silu' : 'gelu',
+    scale: op.scale ?? 1,
+    softCap: op.softCap ?? 0,
     addResidual: op.residual !== undefined,
     findBest: op.best !== undefined,
     bias: biases.reduce((mask, bias, i) => mask | (bias ? 1 << i : 0), 0),
@@ -236,7 +266,20 @@ function projectionShared(config: ProjectionConfig): number {
 export function embedConfig(op: Embed, tiling: Tiling): EmbedConfig {
   const { cols, type } = op.weight;
   const groupBytes = strides([type], cols, tiling).groupStride;
-  return { kind: 'embed', cols, ...tiling, format: type, groupBytes };
+  return { kind: 'embed', cols, ...tiling, format: type, groupBytes, scale: op.scale ?? 1 };
+}
+
+export function normAddConfig(op: NormAdd, target: Target): NormAddConfig {
+  const size = op.input.size;
+  return {
+    kind: 'norm_add',
+    size,
+    threads: Math.min(target.kind === 'cuda' ? 1024 : 64, roundUp(size, 32)),
+    centred: op.norm.centred ?? false,
+    normBias: op.norm.bias !== undefined,
+    addResidual: op.residual !== undefined,
+    epsilon: op.norm.epsilon,
+  };
 }
 
 /** For a matrix that only the embedding reads: a row at a time. */
@@ -257,7 +300,9 @@ export function attendConfig(op: Attend, contextLength: number, target: Target):
 function shapeAttention(op: Attend, headsPerBlock: number, contextLength: number, target: Target): AttendConfig {
   const groups = op.headCount / headsPerBlock;
   const { minSplit, whole, warps, stages } = target.attention;
-  const worthwhile = Math.ceil(contextLength / minSplit);
+  const worthwhile = Math.ceil(Math.min(contextLength, op.window ?? contextLength) / minSplit);
+  const { factors, ...rope } = op.rope ?? {};
+  const wholeNorm = (norm: Attend['queryNorm']) => (norm && norm.weight.cols !== op.headSize ? 1 : 0);
   return {
     kind: 'attend',
     heads: op.headCount,
@@ -271,12 +316,14 @@ function shapeAttention(op: Attend, headsPerBlock: number, contextLength: number
     stages,
     contextLength,
     warps,
-    ropeDims: op.rope.dimensions,
-    ropeBase: op.rope.base,
-    ropePairing: op.rope.pairing,
-    ropeFactors: op.rope.factors !== undefined,
+    scale: op.scale,
+    softCap: op.softCap ?? 0,
+    window: op.window ?? 0,
+    rope: op.rope ? (rope as AttendConfig['rope']) : null,
+    ropeFactors: factors !== undefined,
     queryNorm: op.queryNorm !== undefined,
     keyNorm: op.keyNorm !== undefined,
+    wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
     epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
   };
 }
@@ -295,7 +342,7 @@ function attendShared(c: AttendConfig): number {
   const heads = c.headsPerBlock;
   const ring = c.stages * 2 * c.tile * row * 2;
   const numbers = heads * row + row + heads * c.tile + 3 * heads + 1;
-  const newestAt = roundUp(ring + 4 * (numbers + c.ropeDims), 16);
+  const newestAt = roundUp(ring + 4 * (numbers + (c.rope?.dimensions ?? 0)), 16);
   return roundUp(newestAt + 4 * row + c.stages * 16 + 4 * c.warps * heads * c.headSize, 16);
 }
 
@@ -320,6 +367,8 @@ export function launchOf(config: KernelConfig): Launch {
         threads: config.warps * 32,
         sharedBytes: attendShared(config),
       };
+    case 'norm_add':
+      return { blocks: 1, threads: config.threads, sharedBytes: (config.threads / 32) * 4 };
     case 'select':
       return { blocks: 1, threads: config.threads, sharedBytes: (config.threads / 32) * 8 };
   }

@@ -1,7 +1,7 @@
 /** Fused graph -> plan: kernels with their shapes, nodes with resolved arguments, memory with offsets. */
 import { CompileError } from '../errors.js';
 import { reads, writes } from '../ir/effects.js';
-import type { Attend, Embed, FusedOp, Graph, Projection, Value } from '../ir/ops.js';
+import type { Attend, Embed, FusedOp, Graph, Norm, Projection, Value } from '../ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
 import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
@@ -17,6 +17,7 @@ import {
   type KernelConfig,
   kvRow,
   launchOf,
+  normAddConfig,
   type ProjectionConfig,
   partialSize,
   projectionConfig,
@@ -103,6 +104,7 @@ class Lowering {
         fileBytes: spec.file.bytes,
         headerBytes: spec.file.headerBytes,
         headerSha256: spec.file.headerSha256,
+        ...(spec.file.parts.length > 1 && { parts: spec.file.parts }),
       },
       memory: {
         weightsBytes: this.#weights.totalBytes,
@@ -133,6 +135,10 @@ class Lowering {
     for (const op of this.#ops) {
       if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op));
       if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op));
+      if (op.kind === 'norm_add') {
+        this.#placeNorm(op.norm);
+        configs.set(op, normAddConfig(op, this.target));
+      }
     }
     for (const op of this.#ops) {
       if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
@@ -145,14 +151,18 @@ class Lowering {
   #chooseProjection(op: Projection): ProjectionConfig {
     const config = projectionConfig(op, this.target);
     this.#weightStarts.set(op, this.#weights.projection(op, config));
-    for (const vector of [op.norm?.weight, ...op.segments.flatMap(({ biases }) => biases)])
-      if (vector) this.#weights.vector(vector);
+    this.#placeNorm(op.norm);
+    for (const vector of op.segments.flatMap(({ biases }) => biases)) if (vector) this.#weights.vector(vector);
     if (op.best) this.#candidates = config.blocks;
     return config;
   }
 
+  #placeNorm(norm: Norm | undefined): void {
+    for (const vector of [norm?.weight, norm?.bias]) if (vector) this.#weights.vector(vector);
+  }
+
   #chooseAttend(op: Attend): AttendConfig {
-    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope.factors])
+    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors])
       if (vector) this.#weights.vector(vector);
     const config = attendConfig(op, this.options.contextLength, this.target);
     if (attendCounters(config) > STATE_COUNTERS)
@@ -246,12 +256,21 @@ class Lowering {
           weights(),
           value('input', op.input),
           vector('norm', op.norm?.weight),
+          vector('norm_bias', op.norm?.bias),
           value('residual', op.residual),
           value('output', op.output),
           value('best', op.best),
           ...[0, 1, 2].map((i) => vector(`bias${i}`, biases[i])),
         ];
       }
+      case 'norm_add':
+        return [
+          value('input', op.input),
+          vector('norm', op.norm.weight),
+          vector('norm_bias', op.norm.bias),
+          value('residual', op.residual),
+          value('output', op.output),
+        ];
       case 'attend': {
         const { start } = this.#layerInterval(op.layer);
         const splits = config.kind === 'attend' && config.splits > 1;
@@ -259,7 +278,7 @@ class Lowering {
           value('qkv', op.qkv),
           vector('query_norm', op.queryNorm?.weight),
           vector('key_norm', op.keyNorm?.weight),
-          vector('rope_factors', op.rope.factors),
+          vector('rope_factors', op.rope?.factors),
           { name: 'keys', region: 'kv_cache', offset: start },
           { name: 'values', region: 'kv_cache', offset: start + this.#kvLayerBytes },
           state,
@@ -298,20 +317,32 @@ function formatsOf(tensors: readonly { type: GgmlType }[]): GgmlType[] {
 function about({ op }: Lowered): string {
   switch (op.kind) {
     case 'embed':
-      return `${op.weight.name} ${op.weight.type} [${op.weight.rows} x ${op.weight.cols}], row of the token -> f32[${op.output.size}]`;
+      return `${op.weight.name} ${op.weight.type} [${op.weight.rows} x ${op.weight.cols}], row of the token${op.scale ? `, * ${op.scale}` : ''} -> f32[${op.output.size}]`;
     case 'projection': {
       const matrices = op.segments
         .flatMap(({ weights }) => weights)
         .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows} x ${cols}]`);
       const product = `${op.norm ? 'norm, ' : ''}${matrices.join(' + ')}`;
-      const rest = `${op.activation ? ', silu(gate) * up' : ''}${op.residual ? `, + ${op.residual.name}` : ''}`;
+      const activation = op.activation && {
+        silu_mul: ', silu(gate) * up',
+        gelu_mul: ', gelu(gate) * up',
+        gelu: ', gelu',
+      };
+      const act = activation ? activation[op.activation!] : '';
+      const constants = `${op.scale ? `, * ${op.scale}` : ''}${op.softCap ? `, capped at ${op.softCap}` : ''}`;
+      const rest = `${act}${constants}${op.residual ? `, + ${op.residual.name}` : ''}`;
       return `${op.input.name} f32[${op.input.size}]: ${product}${rest} -> f32[${op.output.size}]`;
     }
-    case 'attend':
+    case 'norm_add':
+      return `${op.input.name} f32[${op.input.size}]: norm${op.residual ? `, + ${op.residual.name}` : ''} -> f32[${op.output.size}]`;
+    case 'attend': {
+      const turned = [op.queryNorm && 'norm', op.rope && 'rope'].filter(Boolean).join(' and ');
+      const seen = `${op.softCap ? `, capped at ${op.softCap}` : ''}${op.window ? `, newest ${op.window}` : ''}`;
       return (
-        `${op.queryNorm ? 'norm and ' : ''}rope q and k, append to KV cache ${op.layer}, ` +
-        `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize} -> f32[${op.output.size}]`
+        `${turned ? `${turned} q and k, ` : ''}append to KV cache ${op.layer}, ` +
+        `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen} -> f32[${op.output.size}]`
       );
+    }
     case 'select_best':
       return 'greedy token; token, position and seq_len move on';
   }

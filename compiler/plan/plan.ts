@@ -3,6 +3,7 @@
  * plan.json, so its shape is a contract; docs/plan.md describes it and PLAN_VERSION counts its changes.
  */
 import type { GgmlType } from '../model/ggml.js';
+import type { Part } from '../model/parts.js';
 import type { Edge } from './edges.js';
 import type { KernelConfig, Launch } from './kernels.js';
 import type { PlannedTensor } from './weights.js';
@@ -64,6 +65,8 @@ export interface Plan {
     readonly fileBytes: number;
     readonly headerBytes: number;
     readonly headerSha256: string;
+    /** Of a model that is split over several files, the files in order; absent where it is one. */
+    readonly parts?: readonly Part[];
   };
   readonly memory: {
     readonly weightsBytes: number;

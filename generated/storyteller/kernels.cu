@@ -3,9 +3,10 @@
 // The kernels of runtime/kernels with this model's shapes as compile-time constants.
 #include "kernels/attend.cuh"
 #include "kernels/embed.cuh"
+#include "kernels/norm_add.cuh"
 #include "kernels/projection.cuh"
 #include "kernels/read_ceiling.cuh"
-#include "kernels/repack.cuh"
+#include "kernels/repack_coded.cuh"
 #include "kernels/select.cuh"
 
 namespace realizar {
@@ -22,6 +23,7 @@ struct token_embd_shape {
   using format = Q8_0;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
   static constexpr int64_t group_bytes = 272;
+  static constexpr float scale = 1.f;
 };
 
 // blk.0.attn_qkv (and 3 more): token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
@@ -29,8 +31,9 @@ struct attn_qkv_shape {
   using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
   static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
-  static constexpr bool normalize = true, add_residual = false, find_best = false;
-  static constexpr float epsilon = 0.00000999999975f;
+  static constexpr bool normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
+  static constexpr Activation activation = Activation::none;
+  static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
 static_assert(ProjectionShape<attn_qkv_shape>::shared_bytes == 5600);
 static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<256, Q8_0>> == 272);
@@ -41,10 +44,12 @@ static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> =
 struct attn_kqv_shape {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 2;
   static constexpr int splits = 8, min_split = 64, tile = 256, stages = 2, warps = 8;
-  static constexpr int n_ctx = 512, rope_dims = 32;
+  static constexpr int n_ctx = 512, window = 0, rope_dims = 32;
   static constexpr bool rope_adjacent = true, rope_factors = false;
   static constexpr bool query_norm = false, key_norm = false;
-  static constexpr float epsilon = 0.f;
+  static constexpr int whole_norms = 0;
+  static constexpr float scale = 0.176776692f, soft_cap = 0.f, epsilon = 0.f;
+  static constexpr float rope_magnitude = 1.f;
   static DEVICE float inverse_frequency(int pair) { return attn_kqv_inverse_frequency[pair]; }
 };
 static_assert(AttendShape<attn_kqv_shape>::shared_bytes == 70336);
@@ -54,8 +59,9 @@ struct ffn_inp_shape {
   using segments = Segments<Segment<256, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
   static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
-  static constexpr bool normalize = false, add_residual = true, find_best = false;
-  static constexpr float epsilon = 0.f;
+  static constexpr bool normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
+  static constexpr Activation activation = Activation::none;
+  static constexpr float epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
 };
 static_assert(ProjectionShape<ffn_inp_shape>::shared_bytes == 5600);
 static_assert(ProjectionShape<ffn_inp_shape>::group_bytes<Segment<256, Q8_0>> == 272);
@@ -65,8 +71,9 @@ struct ffn_swiglu_shape {
   using segments = Segments<Segment<768, Q8_0, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
   static constexpr int warps = 16, ring = 2, blocks = 132, bias = 0;
-  static constexpr bool normalize = true, add_residual = false, find_best = false;
-  static constexpr float epsilon = 0.00000999999975f;
+  static constexpr bool normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
+  static constexpr Activation activation = Activation::silu;
+  static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
 static_assert(ProjectionShape<ffn_swiglu_shape>::shared_bytes == 10208);
 static_assert(ProjectionShape<ffn_swiglu_shape>::group_bytes<Segment<768, Q8_0, Q8_0>> == 544);
@@ -76,8 +83,9 @@ struct l_out_shape {
   using segments = Segments<Segment<256, Q8_0>>;
   static constexpr int cols = 768, group_rows = 1, chunk_cols = 768;
   static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
-  static constexpr bool normalize = false, add_residual = true, find_best = false;
-  static constexpr float epsilon = 0.f;
+  static constexpr bool normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
+  static constexpr Activation activation = Activation::none;
+  static constexpr float epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
 };
 static_assert(ProjectionShape<l_out_shape>::shared_bytes == 15392);
 static_assert(ProjectionShape<l_out_shape>::group_bytes<Segment<256, Q8_0>> == 816);
@@ -87,8 +95,9 @@ struct logits_shape {
   using segments = Segments<Segment<909, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
   static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
-  static constexpr bool normalize = true, add_residual = false, find_best = true;
-  static constexpr float epsilon = 0.00000999999975f;
+  static constexpr bool normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = true;
+  static constexpr Activation activation = Activation::none;
+  static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
 static_assert(ProjectionShape<logits_shape>::shared_bytes == 5600);
 static_assert(ProjectionShape<logits_shape>::group_bytes<Segment<909, Q8_0>> == 272);

@@ -1,4 +1,4 @@
-// One token's attention for one layer: per-head norms of q and k, rope, KV append, softmax(q k^T / sqrt(d)) v.
+// One token's attention for one layer: norms of q and k, rope, KV append, softmax(cap(q k^T * scale)) v.
 //
 // The context is split over blocks (flash decoding): block = (KV head, group of its query heads, split). A split's
 // share of the cache comes through shared memory in tiles of C::tile positions, a ring of C::stages of them. All of it
@@ -15,18 +15,21 @@
 // pieces of a key are swizzled by its position, so that threads that read consecutive keys hit different banks.
 //
 // C: heads, kv_heads, head_size, heads_per_block, splits, min_split (positions that are worth a block of their own),
-//    whole (positions that are not worth adding splits up), tile, stages, n_ctx, warps; rope_dims, rope_adjacent,
-//    inverse_frequency(i), rope_factors; query_norm, key_norm, epsilon.
+//    whole (positions that are not worth adding splits up), tile, stages, n_ctx, warps; scale, soft_cap (0: none),
+//    window (newest positions that are seen; 0: all); rope_dims (0: nothing turns), rope_adjacent, rope_magnitude,
+//    inverse_frequency(i), rope_factors; query_norm, key_norm, whole_norms (bit 0: of all query heads together, bit 1:
+//    of all key heads), epsilon.
 #pragma once
 #include "../artifact.h"
+#include "activation.cuh"
 #include "device.h"
 
 namespace realizar {
 
 struct AttendArgs {
   const float* qkv;           // [heads * head_size + 2 * kv_heads * head_size]
-  const float* query_norm;    // [head_size]
-  const float* key_norm;      // [head_size]
+  const float* query_norm;    // [head_size], or [heads * head_size]
+  const float* key_norm;      // [head_size], or [kv_heads * head_size]
   const float* rope_factors;  // [rope_dims / 2]
   uint16_t* keys;             // [kv_heads][n_ctx][row]
   uint16_t* values;           // [kv_heads][n_ctx][row]
@@ -97,20 +100,27 @@ struct AttendBlock {
   }
 };
 
-// A head of q or k from the projection: norm, rope, times `scale`, into shared memory. One warp.
-template <class C>
-DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* angles, float scale,
-                      float* to) {
-  const int lane = thread_index() % 32;
+// The mean square of `size` numbers, in every lane. One warp.
+DEVICE float mean_square(const float* from, int size) {
   float squares[1] = {};
-  for (int d = lane; d < AttendShape<C>::row; d += 32) {
-    const float v = d < C::head_size ? load_global(from + d) : 0.f;
+#pragma unroll 8
+  for (int i = thread_index() % 32; i < size; i += 32) {
+    const float v = load_global(from + i);
     squares[0] = fmaf(v, v, squares[0]);
-    to[d] = v;
   }
+  warp_sum(squares);
+  return squares[0] / size;
+}
+
+// A head of q or k from the projection: norm, rope, times `scale`, into shared memory. `all`: what the norm is of, if
+// not of this head alone, `all_size` elements. One warp.
+template <class C>
+DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* all, int all_size,
+                      const float* angles, float scale, float* to) {
+  const int lane = thread_index() % 32;
+  for (int d = lane; d < AttendShape<C>::row; d += 32) to[d] = d < C::head_size ? load_global(from + d) : 0.f;
   if (normalize) {
-    warp_sum(squares);
-    const float by = rsqrtf(squares[0] / C::head_size + C::epsilon);
+    const float by = rsqrtf(mean_square(all, all_size) + C::epsilon);
     for (int d = lane; d < C::head_size; d += 32) to[d] *= by * norm[d];
   }
   warp_sync();
@@ -131,12 +141,20 @@ DEVICE void load_heads(const AttendBlock<C>& b) {
   const AttendArgs& a = b.args;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
   const float* angles = b.floats(Shape::angle_at);
-  for (int h = warp; h < Shape::H; h += C::warps)
-    turn_head<C>(a.qkv + (b.first_head + h) * C::head_size, a.query_norm, C::query_norm, angles,
-                 rsqrtf((float)C::head_size), b.floats(Shape::query_at) + h * Shape::row);
+  for (int h = warp; h < Shape::H; h += C::warps) {
+    const int at = (b.first_head + h) * C::head_size;
+    constexpr bool whole = C::whole_norms & 1;
+    turn_head<C>(a.qkv + at, a.query_norm + (whole ? at : 0), C::query_norm, a.qkv + (whole ? 0 : at),
+                 whole ? C::heads * C::head_size : C::head_size, angles, C::scale,
+                 b.floats(Shape::query_at) + h * Shape::row);
+  }
   if (!b.has_newest() || warp != C::warps - 1) return;
   float* key = b.floats(Shape::key_at);
-  turn_head<C>(a.qkv + (C::heads + b.kv_head) * C::head_size, a.key_norm, C::key_norm, angles, 1.f, key);
+  const int at = b.kv_head * C::head_size;
+  constexpr bool whole = C::whole_norms & 2;
+  const float* keys = a.qkv + C::heads * C::head_size;
+  turn_head<C>(keys + at, a.key_norm + (whole ? at : 0), C::key_norm, keys + (whole ? 0 : at),
+               whole ? C::kv_heads * C::head_size : C::head_size, angles, 1.f, key);
   warp_sync();
   const float* value = a.qkv + (C::heads + C::kv_heads + b.kv_head) * C::head_size;
   const bool appends = b.first_head % Shape::heads_per_kv == 0;  // one group of heads does
@@ -184,7 +202,7 @@ DEVICE void score_tile(const AttendBlock<C>& b, int i, int n) {
 #pragma unroll
   for (int j = 0; j < Shape::score_heads; j++) {
     const int h = group + j * Shape::score_groups;
-    if (h < Shape::H) b.floats(Shape::score_at)[h * C::tile + t] = scores[j];
+    if (h < Shape::H) b.floats(Shape::score_at)[h * C::tile + t] = soft_cap(scores[j], C::soft_cap);
   }
 }
 
@@ -354,16 +372,24 @@ DEVICE void attend(const AttendArgs& a) {
   const int heads_index = block_index() / C::splits, kv_head = heads_index / Shape::head_groups;
   const int first_head = kv_head * Shape::heads_per_kv + heads_index % Shape::head_groups * Shape::H;
 
-  // Equal shares for as many splits as are worth it; the last one holds the newest position.
+  // Equal shares of what is seen for as many splits as are worth it; the last one holds the newest position.
   const int position = load_settled(&a.state->position), seq_len = load_settled(&a.state->seq_len);
-  int splits = seq_len <= C::whole ? 1 : (seq_len + C::min_split - 1) / C::min_split;
+  const int hidden = C::window && seq_len > C::window ? seq_len - C::window : 0, seen = seq_len - hidden;
+  int splits = seen <= C::whole ? 1 : (seen + C::min_split - 1) / C::min_split;
   if (splits > C::splits) splits = C::splits;
-  const int share = (seq_len + splits - 1) / splits;
-  splits = (seq_len + share - 1) / share;
+  const int share = (seen + splits - 1) / splits;
+  splits = (seen + share - 1) / share;
   const int split = block_index() % C::splits;
-  const AttendBlock<C> b = {
-      a,           shared_memory(), split,  kv_head,       first_head,
-      heads_index, position,        splits, split * share, split == splits - 1 ? seq_len : (split + 1) * share};
+  const AttendBlock<C> b = {a,
+                            shared_memory(),
+                            split,
+                            kv_head,
+                            first_head,
+                            heads_index,
+                            position,
+                            splits,
+                            hidden + split * share,
+                            split == splits - 1 ? seq_len : hidden + (split + 1) * share};
   const bool works = split < splits;
   if (thread_index() < 32 && works) {
     if (thread_index() == 0)
@@ -375,7 +401,9 @@ DEVICE void attend(const AttendArgs& a) {
   for (int i = thread_index(); i < C::rope_dims / 2; i += Shape::threads) {
     float angle = position * C::inverse_frequency(i);
     if (C::rope_factors) angle /= a.rope_factors[i];
-    sincosf(angle, b.floats(Shape::angle_at) + 2 * i + 1, b.floats(Shape::angle_at) + 2 * i);
+    float* at = b.floats(Shape::angle_at) + 2 * i;
+    sincosf(angle, at + 1, at);
+    at[0] *= C::rope_magnitude, at[1] *= C::rope_magnitude;
   }
   block_sync();
   grid_wait();

@@ -180,6 +180,8 @@ DEVICE int dot4_unsigned(uint32_t a, uint32_t b, int sum) {
   asm("dp4a.s32.u32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
   return sum;
 }
+// Bytes of b:a (a's are 0 to 3) that the four lowest digits of `digits` name, each 0 to 7.
+DEVICE uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t digits) { return __byte_perm(a, b, digits); }
 DEVICE int round_to_int(float v) { return __float2int_rn(v); }
 
 // ------------------------------------------------------------------ number formats
@@ -279,6 +281,12 @@ DEVICE int dot4(uint32_t a, uint32_t b, int sum) {
 DEVICE int dot4_unsigned(uint32_t a, uint32_t b, int sum) {
   for (int i = 0; i < 32; i += 8) sum += int8_t(a >> i) * uint8_t(b >> i);
   return sum;
+}
+DEVICE uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t digits) {
+  const uint64_t bytes = (uint64_t)b << 32 | a;
+  uint32_t selected = 0;
+  for (int i = 0; i < 4; i++) selected |= (uint32_t)(bytes >> 8 * (digits >> 4 * i & 7) & 255) << 8 * i;
+  return selected;
 }
 DEVICE int round_to_int(float v) { return (int)lrintf(v); }
 

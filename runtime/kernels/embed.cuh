@@ -1,5 +1,5 @@
 // x = the embedding row of the state's token, from the device layout of formats.cuh. One thread a unit (32 columns).
-// C: cols, group_rows, chunk_cols, format, group_bytes (stride from a row group to the next).
+// C: cols, group_rows, chunk_cols, format, group_bytes (stride from a row group to the next), scale.
 #pragma once
 #include "../artifact.h"
 #include "formats.cuh"
@@ -21,7 +21,7 @@ DEVICE void embed_unit(const char* slot, int row, int u, float* output, int col)
   for (int k = 0; k < 8; k++) {
     const float four[4] = {w[k].x, w[k].y, w[k].z, w[k].w};
     for (int j = 0; j < 4; j++)
-      if (C::cols % 32 == 0 || col + 4 * k + j < C::cols) output[col + 4 * k + j] = four[j];
+      if (C::cols % 32 == 0 || col + 4 * k + j < C::cols) output[col + 4 * k + j] = four[j] * C::scale;
   }
 }
 

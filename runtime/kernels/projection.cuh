@@ -1,4 +1,4 @@
-// y = act(W norm(x) + b) + residual for one token, W streamed through shared memory.
+// y = cap(act(W norm(x) + b) * scale) + residual for one token, W streamed through shared memory.
 //
 // A projection has segments (q, k and v of one layer), each a matrix of some format, or a pair of matrices (gate and
 // up) whose rows are combined. The rows are cut into groups of C::group_rows; groups are numbered through all segments,
@@ -16,10 +16,12 @@
 // RMSNorm needs the whole input's mean square: weights multiply x * norm here, the factor follows after the dot
 // product.
 //
-// C: cols, group_rows, chunk_cols, warps, ring (slots a warp), early (slots of the block), blocks; segments,
-// Segments<Segment<rows, Format...>...>;
-//    normalize, epsilon, add_residual, find_best, bias (bit i: segment i, or weight i of a gated segment, has one).
+// C: cols, group_rows, chunk_cols, warps, ring (slots a warp), early (slots of the block), blocks;
+//    segments, Segments<Segment<rows, Format...>...>; normalize, centred (LayerNorm), norm_bias, epsilon, activation,
+//    scale, soft_cap (0: none), add_residual, find_best,
+//    bias (bit i: segment i, or weight i of a gated segment, has one).
 #pragma once
+#include "activation.cuh"
 #include "activations.cuh"
 #include "weight_stream.cuh"
 
@@ -27,19 +29,63 @@ namespace realizar {
 
 struct ProjectionArgs {
   const char* weights;
-  const float* input;     // [cols]
-  const float* norm;      // [cols]
-  const float* residual;  // [rows of all segments]
-  float* output;          // [rows of all segments]
-  Best* best;             // [blocks]: the largest of the block's outputs
+  const float* input;      // [cols]
+  const float* norm;       // [cols]
+  const float* norm_bias;  // [cols]
+  const float* residual;   // [rows of all segments]
+  float* output;           // [rows of all segments]
+  Best* best;              // [blocks]: the largest of the block's outputs
   const float* bias[3];
 };
+
+// LayerNorm: the mean square of x - mean needs the mean first, so the input is read twice, and a third time to be
+// stored.
+template <class C, class F>
+DEVICE float load_centred(const ProjectionArgs& a, const Activations<C>& x, float* partial, F&& loads_issued) {
+  using Shape = ProjectionShape<C>;
+  constexpr int steps = Shape::input_steps;
+  const int warp = thread_index() / 32, lane = thread_index() % 32;
+  float mean = 0, scale = 0;
+  for (int pass = 0; pass < 2; pass++) {
+    float sum[1] = {};
+    for (int step = 0; step < steps; step++) {
+      const int i = step * Shape::threads + thread_index();
+      const float4 v = load_columns<C, false>(a.input, i);
+      const float four[4] = {v.x - mean, v.y - mean, v.z - mean, v.w - mean};
+      for (int j = 0; j < 4; j++)
+        if (4 * i + j < C::cols) sum[0] += pass == 0 ? four[j] : four[j] * four[j];
+    }
+    if (pass == 0) loads_issued();
+    warp_sum(sum);
+    if (lane == 0) partial[warp] = sum[0];
+    block_sync();
+    float all = 0;
+    for (int w = 0; w < C::warps; w++) all += partial[w];
+    block_sync();
+    if (pass == 0)
+      mean = all / C::cols;
+    else
+      scale = rsqrtf(all / C::cols + C::epsilon);
+  }
+  for (int step = 0; step < steps; step++) {
+    const int i = step * Shape::threads + thread_index();
+    if (step * Shape::threads + warp * 32 >= Shape::units * 8) continue;
+    const float4 v = load_columns<C, false>(a.input, i), w = load_columns<C, true>(a.norm, i);
+    float4 b = {};
+    if constexpr (C::norm_bias) b = load_columns<C, true>(a.norm_bias, i);
+    // Weights past the input's end are 0, so the columns there stay 0.
+    x.store(i, {fmaf((v.x - mean) * scale, w.x, b.x), fmaf((v.y - mean) * scale, w.y, b.y),
+                fmaf((v.z - mean) * scale, w.z, b.z), fmaf((v.w - mean) * scale, w.w, b.w)});
+  }
+  block_sync();
+  return 1.f;
+}
 
 // Columns of the norm's weights that a thread multiplies its first batch of the input with. Nobody writes them.
 template <class C>
 DEVICE void load_norm(const ProjectionArgs& a, float4 (&weight)[ProjectionShape<C>::input_batch], int step) {
   using Shape = ProjectionShape<C>;
-  if (!C::normalize) return;
+  if (!C::normalize || C::centred) return;
 #pragma unroll
   for (int j = 0; j < Shape::input_batch; j++)
     weight[j] = load_columns<C, true>(a.norm, (step + j) * Shape::threads + thread_index());
@@ -50,6 +96,7 @@ DEVICE void load_norm(const ProjectionArgs& a, float4 (&weight)[ProjectionShape<
 template <class C, class F>
 DEVICE float load_input(const ProjectionArgs& a, const Activations<C>& x, float* partial,
                         float4 (&weight)[ProjectionShape<C>::input_batch], F&& loads_issued) {
+  if constexpr (C::centred) return load_centred(a, x, partial, loads_issued);
   using Shape = ProjectionShape<C>;
   constexpr int steps = Shape::input_steps, batch = Shape::input_batch;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
@@ -117,8 +164,6 @@ DEVICE void dot_group(Stream<C>& stream, Segment<Rows, Formats...>, char* shared
   dot_chunk<Shape::last_units, C, Formats...>(stream, {shared, (Shape::chunks - 1) * Shape::chunk_units}, lane, sums);
 }
 
-DEVICE float silu(float v) { return v / (1.f + expf(-v)); }
-
 // The lane's row of R sums: lane r has row r.
 template <int R>
 DEVICE float pick(const float* sums, int lane) {
@@ -177,8 +222,9 @@ DEVICE void projection(const ProjectionArgs& a) {
       dot_group(stream, S{}, shared, lane, sums);
       warp_sum(sums);
       float y = fmaf(pick<R>(sums, lane), scale, bias[0]);
-      if constexpr (S::parts == 2) y = silu(y) * fmaf(pick<R>(sums + R, lane), scale, bias[1]);
-      y += residual;
+      y = activate<C::activation>(y);
+      if constexpr (S::parts == 2) y *= fmaf(pick<R>(sums + R, lane), scale, bias[1]);
+      y = soft_cap(y * C::scale, C::soft_cap) + residual;
       if (mine) a.output[out] = y;
       if (C::find_best && mine && y > best.value) best = {y, out};
     });

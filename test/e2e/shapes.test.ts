@@ -1,13 +1,16 @@
 /** Shapes that no golden has, through the whole compiler on the host target, against the float64 reference. */
 import { randomInt } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { referenceLogits } from '../../compiler/reference.js';
+import { ARCHITECTURE_MODELS, architectureModel, VOCABULARY } from '../support/architecture_models.js';
 import { firstDifference, hostArtifact, replay, replayLogits } from '../support/artifacts.js';
-import { type ModelOptions, makeModel } from '../support/models.js';
+import { type ModelOptions, makeModel, modelInput } from '../support/models.js';
 import { nmse } from '../support/nmse.js';
 import { Random } from '../support/random.js';
+import { splitModel } from '../support/split.js';
 import { randomShape, STRESS_MODELS } from '../support/stress_models.js';
 import { UNUSUAL_MODELS, unusualTokens } from '../support/unusual_models.js';
 
@@ -51,6 +54,38 @@ test.each([0, 1, 2])('a shape at random (%i)', async (index) => {
   } catch (error) {
     throw new Error(`randomShape(new Random(${seed})): ${JSON.stringify(options)}: ${(error as Error).message}`);
   }
+});
+
+describe('every architecture', () => {
+  const tokens = randomTokens(1, 40, VOCABULARY);
+  // 64 positions is what the models with longrope and YaRN were trained for.
+  const cases = ARCHITECTURE_MODELS.flatMap((model) => [
+    { model, context: 48 },
+    ...(model.name.includes('longrope') ? [{ model, context: 100 }] : []),
+  ]);
+  test.each(cases)('$model.name, $context positions', async ({ model, context }) => {
+    const path = architectureModel(model);
+    const folder = await hostArtifact(`architectures/${model.name}-${context}`, path, { context });
+    const logits = await replayLogits(folder, path, tokens);
+    expect(nmse(logits, referenceLogits(modelSpec(readGguf(path)), tokens, context))).toBeLessThanOrEqual(1e-5);
+    const eager = await replayLogits(folder, path, tokens, '--mode', 'eager');
+    expect(firstDifference(logits, eager)).toBeUndefined();
+  });
+});
+
+test('a model in three files is the model in one', async () => {
+  const options: ModelOptions = { ...UNUSUAL_MODELS[2]!, seed: 1 };
+  const tokens = unusualTokens(options.vocabSize);
+  const paths = splitModel(modelInput(options), 3);
+  const folder = await hostArtifact('shapes/split', paths[0]!);
+  const logits = await replayLogits(folder, paths[0]!, tokens);
+  expect(nmse(logits, referenceLogits(modelSpec(readGguf(makeModel(options))), tokens))).toBeLessThanOrEqual(1e-5);
+  const second = await replay(folder, '--model', paths[1]!, '--tokens', '1');
+  expect(second).toMatchObject({ code: 1, stdout: '' });
+  expect(second.stderr).toContain('the model is split over 3 files; give the first, *-00001-of-00003.gguf');
+  writeFileSync(paths[2]!, Buffer.concat([readFileSync(paths[2]!), Buffer.alloc(1)]));
+  const longer = await replay(folder, '--model', paths[0]!, '--tokens', '1');
+  expect(longer.stderr).toContain('model-00003-of-00003.gguf is not the file');
 });
 
 test('no token goes past the context', async () => {

@@ -12,11 +12,11 @@ describe('buildGraph', () => {
   });
 
   it('writes a layer in the order of the transformer', () => {
-    const attention = ['rms_norm', 'linear', 'linear', 'linear', 'rope', 'rope', 'kv_append', 'attention'];
-    const rest = ['linear', 'add', 'rms_norm', 'linear', 'linear', 'silu_mul', 'linear', 'add'];
+    const attention = ['norm', 'linear', 'linear', 'linear', 'rope', 'rope', 'kv_append', 'attention'];
+    const rest = ['linear', 'add', 'norm', 'linear', 'linear', 'silu_mul', 'linear', 'add'];
     expect(kinds(buildGraph(makeSpec({ layers: 1 })))).toEqual([
       ...['embed', ...attention, ...rest],
-      ...['rms_norm', 'linear', 'select'],
+      ...['norm', 'linear', 'select'],
     ]);
   });
 
@@ -33,9 +33,7 @@ describe('buildGraph', () => {
     const biased = buildGraph(makeSpec(FAMILIES['every bias'])).ops.filter((op) => op.kind === 'linear' && op.bias);
     expect(biased).toHaveLength(7);
     const plain = buildGraph(makeSpec()).ops;
-    expect(plain.some((op) => (op.kind === 'linear' && op.bias) || (op.kind === 'rms_norm' && op.headSize))).toBe(
-      false,
-    );
+    expect(plain.some((op) => (op.kind === 'linear' && op.bias) || (op.kind === 'norm' && op.headSize))).toBe(false);
   });
 
   it('multiplies with the embedding where the model ties its output', () => {

@@ -40,7 +40,7 @@ describe('the rules of every graph', () => {
   const cases: [rule: string, what: string, graph: Graph][] = [
     ['unique', 'an id twice', patch(primitive, 'linear', 1, { output: { ...k.output, id: q.output.id } })],
     ['unique', 'a name twice', patch(primitive, 'linear', 1, { output: { ...k.output, name: q.output.name } })],
-    ['written-once', 'a value written again', twice(primitive, 'rms_norm', 0)],
+    ['written-once', 'a value written again', twice(primitive, 'norm', 0)],
     ['read-written', 'a value read before it is written', swapped(primitive, 1)],
     ['read-written', 'a value that nothing writes', without(primitive, 'embed', 0)],
     ['read-written', 'a copy of what was written', patch(primitive, 'linear', 0, { input: { ...q.input } })],
@@ -83,19 +83,16 @@ describe('the rule about shapes', () => {
   const vector = (cols: number) => ({ ...spec.outputNorm, cols });
   const matrix = (rows: number, cols: number) => ({ ...spec.output, rows, cols });
   const norm = (cols: number, epsilon = 1e-5) => ({ weight: vector(cols), epsilon });
-  const rope = { ...spec.rope };
+  const rope = { ...spec.layers[0]!.rope! };
   const { segments } = find(fused, 'projection', 0);
   const gateUp = find(fused, 'projection', 2).segments[0]!;
   const cases: [what: string, graph: Graph][] = [
     ['an embedding of another width', patch(primitive, 'embed', 0, { weight: matrix(23, 13) })],
-    ['a norm of another width', patch(primitive, 'rms_norm', 0, { norm: norm(11) })],
-    [
-      'a norm weight that is a matrix',
-      patch(primitive, 'rms_norm', 0, { norm: { ...norm(12), weight: matrix(2, 12) } }),
-    ],
-    ['a negative epsilon', patch(primitive, 'rms_norm', 0, { norm: norm(12, -1) })],
-    ['an epsilon that is no number', patch(primitive, 'rms_norm', 0, { norm: norm(12, Number.NaN) })],
-    ['a head size that does not divide', patch(primitive, 'rms_norm', 1, { headSize: 5, norm: norm(5) })],
+    ['a norm of another width', patch(primitive, 'norm', 0, { norm: norm(11) })],
+    ['a norm weight that is a matrix', patch(primitive, 'norm', 0, { norm: { ...norm(12), weight: matrix(2, 12) } })],
+    ['a negative epsilon', patch(primitive, 'norm', 0, { norm: norm(12, -1) })],
+    ['an epsilon that is no number', patch(primitive, 'norm', 0, { norm: norm(12, Number.NaN) })],
+    ['a head size that does not divide', patch(primitive, 'norm', 1, { headSize: 5, norm: norm(5) })],
     ['a linear with other rows', patch(primitive, 'linear', 0, { weight: matrix(31, 12) })],
     ['a linear with other columns', patch(primitive, 'linear', 0, { weight: matrix(32, 11) })],
     ['a bias of another length', patch(primitive, 'linear', 0, { bias: vector(31) })],
@@ -136,6 +133,6 @@ describe('the two forms', () => {
     expect(() => verifyPrimitive(primitive)).not.toThrow();
     expect(() => verifyFused(fused)).not.toThrow();
     expect(() => verifyPrimitive(fused)).toThrow('IR rule "primitive" broken by projection of blk.0.attn_qkv');
-    expect(() => verifyFused(primitive)).toThrow('IR rule "fused" broken by rms_norm of blk.0.attn_norm');
+    expect(() => verifyFused(primitive)).toThrow('IR rule "fused" broken by norm of blk.0.attn_norm');
   });
 });

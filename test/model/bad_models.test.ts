@@ -22,7 +22,7 @@ const u64 = (value: bigint): MetadataValue => ({ type: 'uint64', value });
 const ints = (...value: number[]): MetadataValue => ({ type: 'array', of: 'uint32', value });
 
 describe('architecture', () => {
-  test.each(['mamba', 'rwkv7', 'gemma3', 'qwen2moe', 'llama4', 'LLAMA', '', '__proto__', 'constructor'])(
+  test.each(['mamba', 'rwkv7', 'gemma3n', 'qwen2moe', 'llama4', 'LLAMA', '', '__proto__', 'constructor'])(
     '%j',
     (name) => {
       const input = keys({ 'general.architecture': str(name) });
@@ -30,7 +30,7 @@ describe('architecture', () => {
         input,
         UnsupportedError,
         `architecture ${JSON.stringify(name)} is not supported`,
-        'llama, qwen2, qwen3',
+        'supported are llama, qwen2, qwen3, gemma',
       );
     },
   );
@@ -189,15 +189,12 @@ describe('features that would change the result', () => {
   const bool = (value: number): MetadataValue => ({ type: 'bool', value });
   test.each<[string, MetadataValue, string]>([
     ['expert_count', u32(8), 'mixture of experts'],
-    ['rope.scaling.type', str('linear'), 'rope scaling'],
-    ['rope.scaling.type', str('yarn'), 'rope scaling'],
-    ['rope.scaling.type', str('longrope'), 'rope scaling'],
-    ['rope.scaling.factor', f32(4), 'rope scaling'],
-    ['rope.scaling.attn_factor', f32(0.5), 'rope scaling'],
-    ['rope.scale_linear', f32(2), 'rope scaling'],
-    ['rope.scale_linear', f32(Number.NaN), 'rope scaling'],
+    ['rope.scaling.type', str('dynamic'), 'rope scaling'],
+    ['rope.scaling.alpha', f32(4), 'dynamic rope scaling'],
+    ['rope.scaling.yarn_log_multiplier', f32(0.1), 'log multiplier'],
+    ['some_new_note', str('of who knows what'), 'a hyperparameter that this compiler does not know'],
+    ['attention.sliding_window_pattern', u32(4), 'a hyperparameter that this compiler does not know'],
     ['rope.dimension_sections', { type: 'array', of: 'int32', value: [16, 24, 24, 0] }, 'multi-axis rope'],
-    ['attention.sliding_window', u32(256), 'sliding-window attention'],
     ['attention.causal', bool(0), 'not causal'],
     ['attention.scale', f32(0.5), 'attention scale'],
     ['attention.clamp_kqv', f32(8), 'clamping'],
@@ -218,10 +215,37 @@ describe('features that would change the result', () => {
 
   test.each<[string, MetadataValue, string]>([
     ['general.type', str('adapter'), 'not a whole model'],
-    ['split.count', { type: 'uint16', value: 3 }, 'split over several files'],
     ['general.quantization_version', u32(1), 'quantization format'],
   ])('%s: %o', (key, value, feature) => {
     expectRefused(keys({ [key]: value }), UnsupportedError, feature, key);
+  });
+
+  test('a window of an architecture whose layers with it are not known', () => {
+    const input = withKeys(tinyModel('qwen3'), { 'qwen3.attention.sliding_window': u32(256) });
+    expectRefused(
+      input,
+      UnsupportedError,
+      'sliding-window attention of qwen3',
+      'qwen3.attention.sliding_window is 256',
+    );
+  });
+
+  test('longrope without factors', () => {
+    const input = keys({ 'llama.rope.scaling.type': str('longrope') });
+    expectRefused(input, UnsupportedError, 'longrope rope scaling without factors is not supported');
+  });
+
+  test.each<[string, MetadataValue]>([
+    ['rope.scale_linear', f32(Number.NaN)],
+    ['rope.scaling.factor', f32(-1)],
+    ['rope.scaling.attn_factor', f32(0)],
+  ])('llama.%s: %o', (name, value) => {
+    expectRefused(
+      keys({ [`llama.${name}`]: value }),
+      ModelFileError,
+      `llama.${name}`,
+      'expected a finite number above 0',
+    );
   });
 
   test("another architecture's keys say nothing", () => {
@@ -262,9 +286,9 @@ describe('tensors', () => {
   });
   test('extra', () => {
     expectRefused(
-      more(tinyModel(), tensor('rope_factors_long.weight', 'F32', 16)),
+      more(tinyModel(), tensor('rope_factors_wide.weight', 'F32', 16)),
       ModelFileError,
-      'has no place for "rope_factors_long.weight"',
+      'has no place for "rope_factors_wide.weight"',
     );
     expectRefused(
       keys({ 'llama.block_count': u32(1) }),
@@ -324,11 +348,11 @@ describe('tensors', () => {
   });
   test('of a type without kernels', () => {
     const name = 'blk.0.ffn_up.weight';
-    const iq4 = { name, type: 20, dims: [64, 96], data: Buffer.alloc((64 * 96 * 18) / 32) };
+    const q8 = { name, type: 9, dims: [64, 96], data: Buffer.alloc((64 * 96 * 36) / 32) };
     expectRefused(
-      replaceTensor(tinyModel(), name, iq4),
+      replaceTensor(tinyModel(), name, q8),
       UnsupportedError,
-      `${name} of type IQ4_NL is not supported`,
+      `${name} of type Q8_1 is not supported`,
       'Q8_0',
       'BF16',
     );

@@ -50,5 +50,5 @@ test.each([4, 5, 31, 32, 33, 36, 37, 38, 1000, 2 ** 32 - 1])('id %d, removed or 
 test('the supported types are the ones that have kernels', () => {
   const names = Object.keys(PUBLISHED).map((name) => name as keyof typeof PUBLISHED);
   expect(names.filter(isSupportedType).sort()).toEqual(Object.keys(GGML_TYPES).sort());
-  expect(names.filter(isSupportedType)).toHaveLength(13);
+  expect(names.filter(isSupportedType)).toHaveLength(23);
 });

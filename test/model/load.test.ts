@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import type { Weight } from '../../compiler/model/spec.js';
 import { f32, type GgufInput, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
 import { replaceTensor, TINY, tensor, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 
@@ -21,8 +22,8 @@ test('a model is named by its file and knows its header', () => {
   const file = readGguf(writeModel(tinyModel(), 'My *Model*.v2.GGUF'));
   const { name, file: identity } = modelSpec(file);
   expect(name).toBe('My *Model*.v2');
-  const { path, bytes, headerBytes, headerSha256 } = file;
-  expect(identity).toEqual({ path, bytes, headerBytes, headerSha256 });
+  const { path, bytes, parts, headerBytes, headerSha256 } = file;
+  expect(identity).toEqual({ path, bytes, parts, headerBytes, headerSha256 });
 });
 
 test('llama: hyperparameters, weights by role, tied output', () => {
@@ -37,10 +38,13 @@ test('llama: hyperparameters, weights by role, tied output', () => {
     headCount: 2,
     headCountKv: 1,
     headSize: 32,
-    rmsEpsilon: Math.fround(1e-5),
-    rope: { dimensions: 32, base: 10000, pairing: 'adjacent' },
+    norm: 'rms',
+    normEpsilon: Math.fround(1e-5),
+    activation: 'silu',
+    attentionScale: 1 / Math.sqrt(32),
   });
-  expect(spec.rope).not.toHaveProperty('factors');
+  expect(spec.layers[1]!.rope).toEqual({ dimensions: 32, base: 10000, pairing: 'adjacent' });
+  expect(spec.layers[0]!.rope).toBe(spec.layers[1]!.rope);
   expect(spec.output).toBe(spec.tokenEmbedding);
   expect(spec.layers).toHaveLength(2);
   expect(Object.keys(spec.layers[0]!).sort()).toEqual([
@@ -53,6 +57,7 @@ test('llama: hyperparameters, weights by role, tied output', () => {
     'ffnGate',
     'ffnNorm',
     'ffnUp',
+    'rope',
   ]);
   expect(spec.layers[1]!.attnK).toEqual({
     name: 'blk.1.attn_k.weight',
@@ -77,7 +82,12 @@ test('llama: output of its own, rope factors and every bias', () => {
     ),
   );
   expect(spec.output).toMatchObject({ name: 'output.weight', rows: vocab, cols: embedding });
-  expect(spec.rope.factors).toMatchObject({ name: 'rope_freqs.weight', type: 'F32', rows: 1, cols: headSize / 2 });
+  expect(spec.layers[1]!.rope!.factors).toMatchObject({
+    name: 'rope_freqs.weight',
+    type: 'F32',
+    rows: 1,
+    cols: headSize / 2,
+  });
   const { attnQBias, attnKBias, attnVBias, attnOutputBias, ffnGateBias, ffnUpBias, ffnDownBias } = spec.layers[1]!;
   const bound = [attnQBias, attnKBias, attnVBias, attnOutputBias, ffnGateBias, ffnUpBias, ffnDownBias];
   expect(bound.map((bias) => bias?.name)).toEqual(biases.map((name) => `blk.1.${name}.bias`));
@@ -87,13 +97,13 @@ test('llama: output of its own, rope factors and every bias', () => {
 
 test('qwen2: rope over halves, biases of q, k and v', () => {
   const spec = load(tinyModel('qwen2'));
-  expect(spec.rope.pairing).toBe('half');
+  expect(spec.layers[0]!.rope!.pairing).toBe('half');
   expect(spec.layers[0]).toMatchObject({ attnQBias: { cols: 64 }, attnKBias: { cols: 32 }, attnVBias: { cols: 32 } });
 });
 
 test('qwen3: rope over halves, norms of q and k of one head', () => {
   const spec = load(tinyModel('qwen3'));
-  expect(spec.rope.pairing).toBe('half');
+  expect(spec.layers[0]!.rope!.pairing).toBe('half');
   expect(spec.layers[1]).toMatchObject({ attnQNorm: { rows: 1, cols: 32 }, attnKNorm: { rows: 1, cols: 32 } });
 });
 
@@ -109,7 +119,8 @@ describe("llama.cpp's defaults", () => {
         'tokenizer.ggml.tokens': undefined,
       }),
     );
-    expect(spec).toMatchObject({ headSize: 32, vocabSize: 40, rope: { dimensions: 32, base: 10000 } });
+    expect(spec).toMatchObject({ headSize: 32, vocabSize: 40 });
+    expect(spec.layers[1]!.rope).toMatchObject({ dimensions: 32, base: 10000 });
   });
 
   test('as many KV heads as heads', () => {
@@ -121,7 +132,7 @@ describe("llama.cpp's defaults", () => {
   });
 
   test('a head may turn in part', () => {
-    expect(load(withKeys(tinyModel(), { 'llama.rope.dimension_count': u32(8) })).rope.dimensions).toBe(8);
+    expect(load(withKeys(tinyModel(), { 'llama.rope.dimension_count': u32(8) })).layers[0]!.rope!.dimensions).toBe(8);
   });
 
   test('an array for every layer is a number where all are alike', () => {
@@ -138,7 +149,7 @@ describe("llama.cpp's defaults", () => {
 
   test('a rope scaling factor has no effect with the type none', () => {
     const factor = { 'llama.rope.scaling.type': str('none'), 'llama.rope.scaling.factor': f32(4) };
-    expect(load(withKeys(tinyModel(), factor)).rope.base).toBe(10000);
+    expect(load(withKeys(tinyModel(), factor)).layers[0]!.rope).not.toHaveProperty('scaling');
   });
 
   test.each<[string, MetadataValue]>([
@@ -154,7 +165,6 @@ describe("llama.cpp's defaults", () => {
     ['llama.rope.dimension_sections', { type: 'array', of: 'int32', value: [0, 0, 0, 0] }],
     ['general.type', str('model')],
     ['general.quantization_version', u32(2)],
-    ['llama.some_new_note', str('of no effect')],
   ])('%s may say that there is nothing special', (key, value) => {
     expect(load(withKeys(tinyModel(), { [key]: value })).architecture).toBe('llama');
   });
@@ -162,15 +172,28 @@ describe("llama.cpp's defaults", () => {
 
 test.each(readdirSync(golden).filter((name) => name.endsWith('.gguf')))('%s: each tensor has its role', (name) => {
   const file = readGguf(`${golden}/${name}`);
-  const { layers, tokenEmbedding, outputNorm, output, rope } = modelSpec(file);
+  const { layers, tokenEmbedding, outputNorm, output } = modelSpec(file);
   const weights = [
     tokenEmbedding,
     outputNorm,
     output,
-    rope.factors,
-    ...layers.flatMap((layer) => Object.values(layer)),
+    layers[0]!.rope?.factors,
+    ...layers.flatMap(({ rope: _, window: __, ...roles }) => Object.values(roles) as Weight[]),
   ];
   const bound = new Map(weights.flatMap((weight) => (weight ? [[weight.name, weight]] : [])));
+  // Parts of a tensor that lie one after the other are the tensor.
+  for (const stem of ['attn_qkv.weight', 'ffn_up.weight'])
+    for (const i of layers.keys()) {
+      const parts = ['q', 'k', 'v', 'gate', 'up'].flatMap((part) => bound.get(`blk.${i}.${stem}.${part}`) ?? []);
+      for (const [at, part] of parts.entries()) {
+        bound.delete(part.name);
+        if (at > 0) expect(part.offset).toBe(parts[at - 1]!.offset + parts[at - 1]!.bytes);
+      }
+      const [first] = parts;
+      const total = (size: 'rows' | 'bytes') => parts.reduce((sum, part) => sum + part[size], 0);
+      const name = `blk.${i}.${stem}`;
+      if (first) bound.set(name, { ...first, name, rows: total('rows'), bytes: total('bytes') });
+    }
   expect([...bound.keys()].sort()).toEqual(file.tensors.map((tensor) => tensor.name).sort());
   for (const { name, type, dims, offset, bytes } of file.tensors) {
     const [cols, rows = 1] = dims;

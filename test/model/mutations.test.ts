@@ -139,10 +139,9 @@ function checkSpec(spec: ModelSpec, file: GgufFile): void {
   }
   expect(headCount % headCountKv).toBe(0);
   expect(headSize % 2 === 0 && headSize >= 32 && headSize <= 256).toBe(true);
-  expect(spec.rope.dimensions % 2 === 0 && spec.rope.dimensions >= 2 && spec.rope.dimensions <= headSize).toBe(true);
-  expect(spec.rmsEpsilon > 0 && spec.rmsEpsilon < Infinity && spec.rope.base > 0 && spec.rope.base < Infinity).toBe(
-    true,
-  );
+  const rope = spec.layers[0]!.rope!;
+  expect(rope.dimensions % 2 === 0 && rope.dimensions >= 2 && rope.dimensions <= headSize).toBe(true);
+  expect(spec.normEpsilon > 0 && spec.normEpsilon < Infinity && rope.base > 0 && rope.base < Infinity).toBe(true);
   expect(spec.name).toBe('model');
 
   const named = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
@@ -159,7 +158,7 @@ function checkSpec(spec: ModelSpec, file: GgufFile): void {
   check(spec.tokenEmbedding, spec.vocabSize, embedding);
   check(spec.output, spec.vocabSize, embedding);
   check(spec.outputNorm, 1, embedding);
-  check(spec.rope.factors, 1, spec.rope.dimensions / 2);
+  check(rope.factors, 1, rope.dimensions / 2);
   for (const layer of spec.layers) {
     check(layer.attnQ, query, embedding);
     check(layer.attnK, keyValue, embedding);

@@ -67,12 +67,14 @@ describe('bytes of a slot', () => {
       [4, 24],
       [8, 136],
     ] as const) {
-      const fileBytes = (rows * units * 32 * blockBytes) / blockSize;
+      // Points of a grid become 4-bit codes with a byte of scale for each 32 or 16.
+      const grid = /^IQ[123]/.test(type);
+      const fileBytes = grid ? rows * (units * 17 + units / 4) : (rows * units * 32 * blockBytes) / blockSize;
       const bytes = slotBytes(type, rows, units);
       expect(bytes % 16).toBe(0);
-      // Q2_K and Q3_K unpack their scales: no more than an eighth.
+      // Q2_K, Q3_K and IQ4_XS unpack their scales: no more than an eighth.
       expect(bytes).toBeGreaterThanOrEqual(fileBytes);
-      expect(bytes).toBeLessThan(fileBytes * (/Q[2-5]_K/.test(type) ? 1.125 : 1) + 16);
+      expect(bytes).toBeLessThan(fileBytes * (/Q[2-5]_K|IQ/.test(type) ? 1.125 : 1) + 16);
     }
   });
 });

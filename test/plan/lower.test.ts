@@ -14,8 +14,10 @@ function planOf(options: SpecOptions = {}, target = TARGETS[1]!, contextLength =
 }
 
 describe.each(Object.entries(FAMILIES))('%s', (_, options) => {
-  it.each(TARGETS)('takes five nodes a layer and three ($kind)', (target) => {
-    for (const layers of [1, 2, 5]) expect(planOf({ ...options, layers }, target).nodes).toHaveLength(5 * layers + 3);
+  it.each(TARGETS)('takes five nodes a layer, seven with norms after its halves, and three ($kind)', (target) => {
+    const each = options.postNorms ? 7 : 5;
+    for (const layers of [1, 2, 5])
+      expect(planOf({ ...options, layers }, target).nodes).toHaveLength(each * layers + 3);
   });
 
   it.each(TARGETS)('gives no two live buffers the same bytes ($kind)', (target) => {
@@ -72,7 +74,7 @@ describe('a plan', () => {
   it('counts the weights that one token reads as the file has them', () => {
     const spec = makeSpec({ layers: 2 });
     const matrices = spec.layers.flatMap((layer) => [
-      ...[layer.attnQ, layer.attnK, layer.attnV, layer.attnOutput, layer.ffnGate, layer.ffnUp, layer.ffnDown],
+      ...[layer.attnQ, layer.attnK, layer.attnV, layer.attnOutput, layer.ffnGate!, layer.ffnUp, layer.ffnDown],
     ]);
     const bytes = [...matrices, spec.output].reduce((sum, weight) => sum + weight.bytes, 0);
     expect(planOf({ layers: 2 }).memory.tokenReadBytes).toBe(bytes + 4 * spec.embeddingLength);

@@ -51,6 +51,19 @@ TEST(a_sound_plan_is_accepted) {
   CHECK_EQUAL(verdict([](Plan&) {}), "accepted");
 }
 
+TEST(parts_must_be_the_file) {
+  const auto with_parts = [](std::vector<Part> parts) {
+    return verdict([&](Plan& p) { p.all.parts = parts.data(), p.all.n_parts = uint32_t(parts.size()); });
+  };
+  const uint64_t all = artifact.file_bytes, header = artifact.header_bytes;
+  CHECK_EQUAL(with_parts({{all - 100, header}, {100, 50}}), std::string("accepted"));
+  CHECK_HAS(with_parts({{all - 100, header}}), "the parts are shorter than file_bytes");
+  CHECK_HAS(with_parts({{all, header}, {1, 1}}), "the parts are longer than file_bytes");
+  CHECK_HAS(with_parts({{all - 100, header}, {100, 101}}), "a part's header is empty or too long");
+  CHECK_HAS(with_parts({{all - 100, 0}, {100, 100}}), "a part's header is empty or too long");
+  REFUSED("parts is null", p.all.n_parts = 2);
+}
+
 TEST(damaged_header) {
   REFUSED("header: compiler_version", p.all.compiler_version = nullptr);
   REFUSED("header: name", p.all.name = nullptr);

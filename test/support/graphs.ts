@@ -19,6 +19,10 @@ const RECIPES = [
   'rope',
   'add',
   'silu_mul',
+  'gelu',
+  'scale',
+  'soft_cap',
+  'post_norm',
   'attention',
   'layer',
   'mlp',
@@ -85,6 +89,33 @@ class Draft {
     this.#values.push(this.#siluMul(this.#pick(a), this.#pick(b)));
   }
 
+  /** Half of the time of something that can take it. */
+  gelu([a]: readonly number[], [fresh]: readonly boolean[]): void {
+    const output = this.#value();
+    this.#ops.push({ kind: 'gelu', input: fresh ? this.#linear(this.#pick(a)) : this.#pick(a), output });
+    this.#values.push(output);
+  }
+
+  scale([a, b]: readonly number[], [fresh]: readonly boolean[]): void {
+    const input = fresh ? this.#linear(this.#pick(a)) : this.#pick(a);
+    const output = this.#value();
+    this.#ops.push({ kind: 'scale', input, by: 0.5 + (b ?? 0), output });
+    this.#values.push(output);
+  }
+
+  soft_cap([a, b]: readonly number[], [fresh, scaled]: readonly boolean[]): void {
+    if (scaled) this.scale([a ?? 0, b ?? 0], [true]);
+    const input = fresh && !scaled ? this.#linear(this.#pick(a)) : this.#pick(scaled ? 0 : a);
+    const output = this.#value();
+    this.#ops.push({ kind: 'soft_cap', input, cap: 2, output });
+    this.#values.push(output);
+  }
+
+  /** hidden + norm(linear(hidden)). */
+  post_norm([a, b]: readonly number[]): void {
+    this.#values.push(this.#add(this.#norm(this.#linear(this.#pick(a))), this.#pick(b)));
+  }
+
   /** Attention of values that no pattern prepared. */
   attention([a, b, c]: readonly number[]): void {
     this.#append(this.#pick(a), this.#pick(b));
@@ -146,7 +177,7 @@ class Draft {
   #norm(input: Value, headSize?: number): Value {
     const output = this.#value();
     const norm: Norm = { weight: this.#weight(1, headSize ?? SIZE), epsilon: 1e-5 };
-    this.#ops.push({ kind: 'rms_norm', input, norm, ...(headSize && { headSize }), output });
+    this.#ops.push({ kind: 'norm', input, norm, ...(headSize && { headSize }), output });
     return output;
   }
 
@@ -175,7 +206,7 @@ class Draft {
   /** Attends to the newest layer's cache. */
   #attend(query: Value): Value {
     const output = this.#value();
-    const heads = { headCount: HEADS, headCountKv: HEADS, headSize: HEAD_SIZE };
+    const heads = { headCount: HEADS, headCountKv: HEADS, headSize: HEAD_SIZE, scale: 0.5 };
     this.#ops.push({ kind: 'attention', layer: this.#layers - 1, query, ...heads, output });
     return output;
   }

@@ -3,7 +3,9 @@
  * comment in ops.ts says, from the same pieces in the same order as the primitive ones, so that two graphs with the same
  * meaning give the same bits.
  */
+
 import type { Attend, Attention, Graph, Norm, Op, Projection, Segment, Value } from '../../compiler/ir/ops.js';
+import { ropeFrequencies } from '../../compiler/model/rope.js';
 import type { RopeSpec, Weight } from '../../compiler/model/spec.js';
 import { Random } from './random.js';
 
@@ -53,9 +55,9 @@ class Interpreter {
   #output(op: Extract<Op, { output: Value }>): Vector {
     switch (op.kind) {
       case 'embed':
-        return this.rows(op.weight, this.#state.token);
-      case 'rms_norm':
-        return this.#rmsNorm(this.#read(op.input), op.norm, op.headSize);
+        return scaled(this.rows(op.weight, this.#state.token), op.scale);
+      case 'norm':
+        return this.#norm(this.#read(op.input), op.norm, op.headSize);
       case 'linear':
         return this.#linear(this.#read(op.input), op.weight, op.bias);
       case 'rope':
@@ -65,7 +67,19 @@ class Interpreter {
       case 'add':
         return add(this.#read(op.a), this.#read(op.b));
       case 'silu_mul':
-        return siluMul(this.#read(op.gate), this.#read(op.up));
+        return multiply(this.#read(op.gate).map(silu), this.#read(op.up));
+      case 'gelu_mul':
+        return multiply(this.#read(op.gate).map(gelu), this.#read(op.up));
+      case 'gelu':
+        return this.#read(op.input).map(gelu);
+      case 'scale':
+        return scaled(this.#read(op.input), op.by);
+      case 'soft_cap':
+        return capped(this.#read(op.input), op.cap);
+      case 'norm_add': {
+        const normed = this.#norm(this.#read(op.input), op.norm);
+        return op.residual ? add(normed, this.#read(op.residual)) : normed;
+      }
       case 'projection':
         return this.#projection(op);
       case 'attend':
@@ -74,14 +88,17 @@ class Interpreter {
   }
 
   #projection(op: Projection): Vector {
-    const input = op.norm ? this.#rmsNorm(this.#read(op.input), op.norm) : this.#read(op.input);
-    const rows = concat(op.segments.map((segment) => this.#segment(input, segment, op.activation)));
+    const input = op.norm ? this.#norm(this.#read(op.input), op.norm) : this.#read(op.input);
+    const products = concat(op.segments.map((segment) => this.#segment(input, segment, op.activation)));
+    const rows = capped(scaled(products, op.scale), op.softCap);
     return op.residual ? add(rows, this.#read(op.residual)) : rows;
   }
 
   #segment(input: Vector, { weights, biases }: Segment, activation: Projection['activation']): Vector {
     const products = weights.map((weight, i) => this.#linear(input, weight, biases[i]));
-    return activation ? siluMul(products[0]!, products[1]!) : products[0]!;
+    if (activation === 'gelu') return products[0]!.map(gelu);
+    if (!activation) return products[0]!;
+    return multiply(products[0]!.map(activation === 'silu_mul' ? silu : gelu), products[1]!);
   }
 
   #linear(input: Vector, weight: Weight, bias?: Weight): Vector {
@@ -89,15 +106,18 @@ class Interpreter {
     return bias ? add(output, this.rows(bias, 0)) : output;
   }
 
-  #rmsNorm(input: Vector, { weight, epsilon }: Norm, headSize = input.length): Vector {
+  #norm(input: Vector, { weight, bias, epsilon, centred }: Norm, headSize = input.length): Vector {
     const scale = this.rows(weight, 0);
+    const offset = bias && this.rows(bias, 0);
     const heads = Array.from({ length: input.length / headSize }, (_, i) =>
       input.subarray(i * headSize, (i + 1) * headSize),
     );
     return concat(
-      heads.map((head) => {
+      heads.map((whole) => {
+        const mean = centred ? whole.reduce((a, b) => a + b) / whole.length : 0;
+        const head = whole.map((x) => x - mean);
         const rms = Math.sqrt(dot(head, head) / headSize + epsilon);
-        return head.map((x, i) => (x / rms) * scale[i]!);
+        return head.map((x, i) => (x / rms) * scale[i]! + (offset?.[i] ?? 0));
       }),
     );
   }
@@ -106,8 +126,9 @@ class Interpreter {
     const qkv = this.#read(op.qkv);
     const qSize = op.headCount * op.headSize;
     const kvSize = op.headCountKv * op.headSize;
+    const normed = (x: Vector, norm?: Norm) => (norm ? this.#norm(x, norm, norm.weight.cols) : x);
     const rotated = (x: Vector, norm?: Norm) =>
-      this.#rope(norm ? this.#rmsNorm(x, norm, op.headSize) : x, op.rope, op.headSize);
+      op.rope ? this.#rope(normed(x, norm), op.rope, op.headSize) : normed(x, norm);
     const key = rotated(qkv.subarray(qSize, qSize + kvSize), op.keyNorm);
     this.#append(op.layer, key, qkv.subarray(qSize + kvSize));
     return this.#attention(op, rotated(qkv.subarray(0, qSize), op.queryNorm));
@@ -127,10 +148,12 @@ class Interpreter {
       const kvHead = Math.floor((head * op.headCountKv) / op.headCount);
       const slice = (x: Vector, index: number) => x.subarray(index * op.headSize, (index + 1) * op.headSize);
       const q = slice(query, head);
-      const visible = keys.slice(0, this.#state.seqLen);
-      const weights = softmax(visible.map((key) => dot(q, slice(key, kvHead)) / Math.sqrt(op.headSize)));
+      const first = op.window ? Math.max(0, this.#state.seqLen - op.window) : 0;
+      const visible = keys.slice(first, this.#state.seqLen);
+      const scores = Float64Array.from(visible, (key) => dot(q, slice(key, kvHead)) * op.scale);
+      const weights = softmax([...capped(scores, op.softCap)]);
       for (const [position, weight] of weights.entries()) {
-        const v = slice(values[position]!, kvHead);
+        const v = slice(values[first + position]!, kvHead);
         for (let i = 0; i < op.headSize; i++) output[head * op.headSize + i]! += weight * v[i]!;
       }
     }
@@ -140,11 +163,13 @@ class Interpreter {
   #rope(input: Vector, rope: RopeSpec, headSize: number): Vector {
     const output = input.slice();
     const factors = rope.factors && this.rows(rope.factors, 0);
+    const frequencies = ropeFrequencies(rope);
+    const magnitude = rope.scaling?.magnitude ?? 1;
     for (let head = 0; head < input.length; head += headSize) {
       for (let i = 0; i < rope.dimensions / 2; i++) {
         const [a, b] = rope.pairing === 'half' ? [i, i + rope.dimensions / 2] : [2 * i, 2 * i + 1];
-        const angle = (this.#state.position * rope.base ** ((-2 * i) / rope.dimensions)) / (factors?.[i] ?? 1);
-        const [x, y] = [input[head + a]!, input[head + b]!];
+        const angle = (this.#state.position * frequencies[i]!) / (factors?.[i] ?? 1);
+        const [x, y] = [magnitude * input[head + a]!, magnitude * input[head + b]!];
         output[head + a] = x * Math.cos(angle) - y * Math.sin(angle);
         output[head + b] = x * Math.sin(angle) + y * Math.cos(angle);
       }
@@ -187,7 +212,11 @@ function softmax(scores: readonly number[]): number[] {
 
 const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 const add = (a: Vector, b: Vector) => a.map((x, i) => x + b[i]!);
-const siluMul = (gate: Vector, up: Vector) => gate.map((x, i) => (x / (1 + Math.exp(-x))) * up[i]!);
+const multiply = (a: Vector, b: Vector) => a.map((x, i) => x * b[i]!);
+const silu = (x: number) => x / (1 + Math.exp(-x));
+const gelu = (x: number) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+const scaled = (x: Vector, by?: number) => (by === undefined ? x : x.map((value) => value * by));
+const capped = (x: Vector, cap?: number) => (cap ? x.map((value) => cap * Math.tanh(value / cap)) : x);
 const concat = (parts: Vector[]) => Float64Array.from(parts.flatMap((part) => [...part]));
 
 /** Between 0.5 and 1.5 for vectors, between -1 and 1 for matrices; the same for the same name and index. */

@@ -1,6 +1,6 @@
 /** ModelSpec values made by hand, small enough to evaluate: the reader of model files is tested elsewhere. */
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
-import type { LayerSpec, ModelSpec, RopeSpec, Weight } from '../../compiler/model/spec.js';
+import type { LayerWeights, ModelSpec, RopeSpec, Weight } from '../../compiler/model/spec.js';
 
 interface SpecShape {
   readonly layers: number;
@@ -20,6 +20,24 @@ interface SpecShape {
   /** Biases of attn_output, ffn_gate, ffn_up and ffn_down. */
   readonly outputBiases: boolean;
   readonly tied: boolean;
+  readonly norm: ModelSpec['norm'];
+  readonly activation: ModelSpec['activation'];
+  readonly preNorms: boolean;
+  readonly postNorms: boolean;
+  /** Norms of q and k are of all heads together. */
+  readonly wholeNorms: boolean;
+  readonly gate: boolean;
+  /** Of every other layer; 0: of none. */
+  readonly window: number;
+  /** In every fourth layer nothing turns. */
+  readonly stillLayers: boolean;
+  readonly scaling?: RopeSpec['scaling'];
+  readonly constants: Partial<
+    Pick<
+      ModelSpec,
+      'attentionScale' | 'attentionSoftCap' | 'logitSoftCap' | 'embeddingScale' | 'residualScale' | 'logitScale'
+    >
+  >;
   /** Of the matrices; vectors are F32. */
   readonly type: GgmlType;
 }
@@ -42,6 +60,15 @@ const DEFAULTS: SpecShape = {
   keyNorm: false,
   outputBiases: false,
   tied: false,
+  norm: 'rms',
+  activation: 'silu',
+  preNorms: true,
+  postNorms: false,
+  wholeNorms: false,
+  gate: true,
+  window: 0,
+  stillLayers: false,
+  constants: {},
   type: 'F32',
 };
 
@@ -51,6 +78,17 @@ export const FAMILIES: Readonly<Record<string, SpecOptions>> = {
   mistral: { kvHeads: 2, headSize: 6, ropeDimensions: 4 },
   qwen2: { pairing: 'half', qkvBias: true, tied: true },
   qwen3: { pairing: 'half', queryNorm: true, keyNorm: true, headSize: 8, heads: 4, kvHeads: 2 },
+  gemma2: {
+    ...{ pairing: 'half', activation: 'gelu', postNorms: true, window: 3, tied: true },
+    constants: { embeddingScale: 3.5, attentionScale: 0.3, attentionSoftCap: 5, logitSoftCap: 3 },
+  },
+  granite: { constants: { embeddingScale: 12, residualScale: 0.22, logitScale: 0.125, attentionScale: 0.1 } },
+  olmo2: { ...{ pairing: 'half', preNorms: false, postNorms: true, queryNorm: true, keyNorm: true, wholeNorms: true } },
+  smollm3: { layers: 4, stillLayers: true },
+  starcoder2: { ...{ pairing: 'half', norm: 'layer', activation: 'gelu', gate: false, qkvBias: true } },
+  yarn: {
+    scaling: { scale: 1 / 4, magnitude: 1.1, yarn: { originalContext: 16, betaFast: 2, betaSlow: 0.5, mix: 1 } },
+  },
   'every bias': { qkvBias: true, outputBiases: true, layers: 1 },
 };
 
@@ -59,18 +97,28 @@ export function makeSpec(options: SpecOptions = {}): ModelSpec {
   const file = new TensorTable(o.type);
   const dimensions = o.ropeDimensions || o.headSize;
   const tokenEmbedding = file.matrix('token_embd', o.vocab, o.embedding);
+  const scaling = o.scaling && { scaling: o.scaling };
   const rope: RopeSpec = {
     dimensions,
     base: 10_000,
     pairing: o.pairing,
+    ...scaling,
     ...(o.ropeFactors && { factors: file.vector('rope_freqs.weight', dimensions / 2) }),
   };
   return {
     name: 'tiny',
     architecture: 'llama',
     tokenEmbedding,
-    rope,
-    layers: Array.from({ length: o.layers }, (_, layer) => makeLayer(file, `blk.${layer}`, o)),
+    layers: Array.from({ length: o.layers }, (_, layer) => ({
+      ...makeLayer(file, `blk.${layer}`, o),
+      ...(!(o.stillLayers && layer % 4 === 3) && { rope }),
+      ...(o.window > 0 && layer % 2 === 0 && { window: o.window }),
+    })),
+    norm: o.norm,
+    activation: o.activation,
+    attentionScale: 1 / Math.sqrt(o.headSize),
+    ...o.constants,
+    ...(o.norm === 'layer' && { outputNormBias: file.vector('output_norm.bias', o.embedding) }),
     outputNorm: file.vector('output_norm.weight', o.embedding),
     output: o.tied ? tokenEmbedding : file.matrix('output', o.vocab, o.embedding),
     vocabSize: o.vocab,
@@ -80,25 +128,41 @@ export function makeSpec(options: SpecOptions = {}): ModelSpec {
     headCount: o.heads,
     headCountKv: o.kvHeads,
     headSize: o.headSize,
-    rmsEpsilon: 1e-5,
-    file: { path: 'tiny.gguf', bytes: file.bytes, headerBytes: 4096, headerSha256: '00'.repeat(32) },
+    normEpsilon: 1e-5,
+    file: {
+      path: 'tiny.gguf',
+      bytes: file.bytes,
+      parts: [{ bytes: file.bytes, headerBytes: 4096 }],
+      headerBytes: 4096,
+      headerSha256: '00'.repeat(32),
+    },
   };
 }
 
-function makeLayer(file: TensorTable, prefix: string, o: SpecShape): LayerSpec {
+function makeLayer(file: TensorTable, prefix: string, o: SpecShape): LayerWeights {
   const { embedding, feedForward, headSize } = o;
   const qRows = o.heads * headSize;
   const kvRows = o.kvHeads * headSize;
   const matrix = (part: string, rows: number, cols: number) => file.matrix(`${prefix}.${part}`, rows, cols);
   const vector = (part: string, size: number) => file.vector(`${prefix}.${part}`, size);
   return {
-    attnNorm: vector('attn_norm.weight', embedding),
+    ...(o.preNorms && {
+      attnNorm: vector('attn_norm.weight', embedding),
+      ffnNorm: vector('ffn_norm.weight', embedding),
+    }),
+    ...(o.norm === 'layer' && {
+      attnNormBias: vector('attn_norm.bias', embedding),
+      ffnNormBias: vector('ffn_norm.bias', embedding),
+    }),
+    ...(o.postNorms && {
+      attnPostNorm: vector('post_attention_norm.weight', embedding),
+      ffnPostNorm: vector('post_ffw_norm.weight', embedding),
+    }),
+    ...(o.gate && { ffnGate: matrix('ffn_gate', feedForward, embedding) }),
     attnQ: matrix('attn_q', qRows, embedding),
     attnK: matrix('attn_k', kvRows, embedding),
     attnV: matrix('attn_v', kvRows, embedding),
     attnOutput: matrix('attn_output', embedding, qRows),
-    ffnNorm: vector('ffn_norm.weight', embedding),
-    ffnGate: matrix('ffn_gate', feedForward, embedding),
     ffnUp: matrix('ffn_up', feedForward, embedding),
     ffnDown: matrix('ffn_down', embedding, feedForward),
     ...(o.qkvBias && {
@@ -106,8 +170,8 @@ function makeLayer(file: TensorTable, prefix: string, o: SpecShape): LayerSpec {
       attnKBias: vector('attn_k.bias', kvRows),
       attnVBias: vector('attn_v.bias', kvRows),
     }),
-    ...(o.queryNorm && { attnQNorm: vector('attn_q_norm.weight', headSize) }),
-    ...(o.keyNorm && { attnKNorm: vector('attn_k_norm.weight', headSize) }),
+    ...(o.queryNorm && { attnQNorm: vector('attn_q_norm.weight', o.wholeNorms ? qRows : headSize) }),
+    ...(o.keyNorm && { attnKNorm: vector('attn_k_norm.weight', o.wholeNorms ? kvRows : headSize) }),
     ...(o.outputBiases && {
       attnOutputBias: vector('attn_output.bias', embedding),
       ffnGateBias: vector('ffn_gate.bias', feedForward),

@@ -1,5 +1,7 @@
-/** What an architecture file says: which tensors a model of it has and how its heads turn. */
-import type { LayerSpec, RopeSpec } from '../spec.js';
+/** What an architecture file says: which tensors a model of it has, and what its layers do with them. */
+import type { Hyperparameters } from '../hyperparameters.js';
+import type { Keys } from '../keys.js';
+import type { LayerWeights, ModelSpec, RopeSpec } from '../spec.js';
 
 /** A width that the hyperparameters give; `query` is head count * head size, `keyValue` the same of the KV heads. */
 export type Size = 'vocabulary' | 'embedding' | 'feedForward' | 'query' | 'keyValue' | 'head' | 'ropePairs';
@@ -13,27 +15,58 @@ export interface TensorRule {
   /** matrix: any supported type; vector: F32, F16 or BF16; f32: F32. */
   readonly kind: 'matrix' | 'vector' | 'f32';
   readonly optional: boolean;
+  /** The tensor holds the rows (a vector: the elements) of several roles; `before` and `after` are the others'. */
+  readonly part?: { readonly label: string; readonly before: readonly Size[]; readonly after: readonly Size[] };
 }
 
-type LayerRules = { readonly [Role in keyof LayerSpec]: TensorRule };
+type LayerRules = { readonly [Role in keyof LayerWeights]: TensorRule };
+
+/** What a layer does beyond its tensors. */
+interface LayerFeatures {
+  /** The newest positions that attention sees. */
+  readonly window?: number | undefined;
+  /** none: nothing turns. local: turns with this base, and without the file's rope scaling. Absent: as the file says. */
+  readonly rope?: 'none' | { readonly base: number; readonly scaled: boolean } | undefined;
+}
+
+/** What the metadata adds to a model of this architecture; what is absent or undefined is not there. */
+type Features = {
+  readonly [Name in
+    | 'attentionScale'
+    | 'attentionSoftCap'
+    | 'logitSoftCap'
+    | 'embeddingScale'
+    | 'residualScale'
+    | 'logitScale']?: ModelSpec[Name] | undefined;
+} & { readonly layer?: (index: number) => LayerFeatures };
 
 export interface Architecture {
   /** general.architecture, and the prefix of the metadata keys. */
   readonly name: string;
   readonly ropePairing: RopeSpec['pairing'];
+  /** Default rms. */
+  readonly norm?: ModelSpec['norm'];
+  /** Default silu. */
+  readonly activation?: ModelSpec['activation'];
+  /** Keys that `features` reads besides those that every model has. All others must be neutral: refusals.ts. */
+  readonly keys?: readonly string[];
+  readonly features?: (keys: Keys, h: Hyperparameters) => Features;
   readonly model: {
     readonly tokenEmbedding: TensorRule;
     readonly outputNorm: TensorRule;
+    readonly outputNormBias?: TensorRule;
     /** Optional: absent, the token embedding is used. */
     readonly output: TensorRule;
     readonly ropeFactors?: TensorRule;
+    readonly ropeFactorsLong?: TensorRule;
+    readonly ropeFactorsShort?: TensorRule;
   };
-  /** The tensors of every layer. A role of LayerSpec that is not named here must not be in the file. */
+  /** The tensors of every layer. A role of LayerWeights that is not named here must not be in the file. */
   readonly layer: LayerRules;
 }
 
 /** output[rows] = matrix[rows][cols] * input[cols]. */
-function matrix(name: string, rows: Size, cols: Size): TensorRule {
+export function matrix(name: string, rows: Size, cols: Size): TensorRule {
   return { name, rows, cols, kind: 'matrix', optional: false };
 }
 
@@ -49,7 +82,16 @@ export function optional(rule: TensorRule): TensorRule {
   return { ...rule, optional: true };
 }
 
-/** What every pre-norm decoder with gated feed-forward has. */
+/** A matrix whose rows belong to the roles `sizes`, in this order: one rule for each. */
+export function stacked(name: string, sizes: Readonly<Record<string, Size>>, cols: Size): TensorRule[] {
+  const order = Object.entries(sizes);
+  return order.map(([label, rows], i) => {
+    const others = (from: number, to?: number) => order.slice(from, to).map(([, size]) => size);
+    return { ...matrix(name, rows, cols), part: { label, before: others(0, i), after: others(i + 1) } };
+  });
+}
+
+/** What every decoder with gated feed-forward has. */
 export const DECODER = {
   tokenEmbedding: matrix('token_embd.weight', 'vocabulary', 'embedding'),
   outputNorm: vector('output_norm.weight', 'embedding'),
@@ -66,4 +108,36 @@ export const DECODER_LAYER = {
   ffnGate: matrix('ffn_gate.weight', 'feedForward', 'embedding'),
   ffnUp: matrix('ffn_up.weight', 'feedForward', 'embedding'),
   ffnDown: matrix('ffn_down.weight', 'embedding', 'feedForward'),
+} as const;
+
+export const QKV_BIASES = {
+  attnQBias: vector('attn_q.bias', 'query'),
+  attnKBias: vector('attn_k.bias', 'keyValue'),
+  attnVBias: vector('attn_v.bias', 'keyValue'),
+} as const;
+
+/** Biases of every matrix of a layer, where the file has them. */
+export const OPTIONAL_BIASES = {
+  attnQBias: optional(QKV_BIASES.attnQBias),
+  attnKBias: optional(QKV_BIASES.attnKBias),
+  attnVBias: optional(QKV_BIASES.attnVBias),
+  attnOutputBias: optional(vector('attn_output.bias', 'embedding')),
+  ffnGateBias: optional(vector('ffn_gate.bias', 'feedForward')),
+  ffnUpBias: optional(vector('ffn_up.bias', 'feedForward')),
+  ffnDownBias: optional(vector('ffn_down.bias', 'embedding')),
+} as const;
+
+/** Norms of what attention and feed-forward give, before it is added to the hidden state. */
+export const POST_NORMS = {
+  attnPostNorm: vector('post_attention_norm.weight', 'embedding'),
+  ffnPostNorm: vector('post_ffw_norm.weight', 'embedding'),
+} as const;
+
+export const ROPE_FACTORS = {
+  ropeFactors: optional(f32Vector('rope_freqs.weight', 'ropePairs')),
+} as const;
+
+export const LONG_ROPE_FACTORS = {
+  ropeFactorsLong: optional(f32Vector('rope_factors_long.weight', 'ropePairs')),
+  ropeFactorsShort: optional(f32Vector('rope_factors_short.weight', 'ropePairs')),
 } as const;

@@ -1,9 +1,20 @@
 /** The architectures that this compiler supports. To add one, write a file like its neighbours and name it here. */
 import type { Architecture } from './architecture.js';
+import { gemma } from './gemma.js';
+import { gemma2 } from './gemma2.js';
+import { gemma3 } from './gemma3.js';
+import { granite } from './granite.js';
 import { llama } from './llama.js';
+import { olmo2 } from './olmo2.js';
+import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen3 } from './qwen3.js';
+import { smollm3 } from './smollm3.js';
+import { stablelm } from './stablelm.js';
+import { starcoder2 } from './starcoder2.js';
+
+const ALL = [llama, qwen2, qwen3, gemma, gemma2, gemma3, granite, olmo2, phi3, smollm3, stablelm, starcoder2];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(
-  [llama, qwen2, qwen3].map((architecture) => [architecture.name, architecture]),
+  ALL.map((architecture) => [architecture.name, architecture]),
 );

@@ -1,18 +1,21 @@
-/** Llama 2 and 3.x, Mistral, and whatever else llama.cpp's converter calls llama. */
-import { type Architecture, DECODER, DECODER_LAYER, f32Vector, optional, vector } from './architecture.js';
+/** Llama 2 and 3.x, Mistral (whose window is every layer's), and whatever else llama.cpp's converter calls llama. */
+import {
+  type Architecture,
+  DECODER,
+  DECODER_LAYER,
+  LONG_ROPE_FACTORS,
+  OPTIONAL_BIASES,
+  ROPE_FACTORS,
+} from './architecture.js';
 
 export const llama: Architecture = {
   name: 'llama',
   ropePairing: 'adjacent',
-  model: { ...DECODER, ropeFactors: optional(f32Vector('rope_freqs.weight', 'ropePairs')) },
-  layer: {
-    ...DECODER_LAYER,
-    attnQBias: optional(vector('attn_q.bias', 'query')),
-    attnKBias: optional(vector('attn_k.bias', 'keyValue')),
-    attnVBias: optional(vector('attn_v.bias', 'keyValue')),
-    attnOutputBias: optional(vector('attn_output.bias', 'embedding')),
-    ffnGateBias: optional(vector('ffn_gate.bias', 'feedForward')),
-    ffnUpBias: optional(vector('ffn_up.bias', 'feedForward')),
-    ffnDownBias: optional(vector('ffn_down.bias', 'embedding')),
+  keys: ['attention.sliding_window'],
+  features: (keys) => {
+    const window = keys.positiveUint('attention.sliding_window');
+    return { layer: () => ({ window }) };
   },
+  model: { ...DECODER, ...ROPE_FACTORS, ...LONG_ROPE_FACTORS },
+  layer: { ...DECODER_LAYER, ...OPTIONAL_BIASES },
 };

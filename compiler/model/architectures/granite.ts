@@ -1,0 +1,29 @@
+/** Granite 3: Llama with constants on the embedding, the attention, what layers add and the logits. */
+import {
+  type Architecture,
+  DECODER,
+  DECODER_LAYER,
+  LONG_ROPE_FACTORS,
+  OPTIONAL_BIASES,
+  ROPE_FACTORS,
+} from './architecture.js';
+
+export const granite: Architecture = {
+  name: 'granite',
+  ropePairing: 'adjacent',
+  keys: ['embedding_scale', 'residual_scale', 'logit_scale', 'attention.scale', 'rope.scaling.finetuned'],
+  features: (keys) => {
+    const logitScale = keys.positiveFloat('logit_scale');
+    const turns = keys.bool('rope.scaling.finetuned') ?? true;
+    return {
+      embeddingScale: keys.positiveFloat('embedding_scale'),
+      residualScale: keys.positiveFloat('residual_scale'),
+      attentionScale: keys.positiveFloat('attention.scale'),
+      // The file has the divisor.
+      logitScale: logitScale && 1 / logitScale,
+      layer: () => (turns ? {} : { rope: 'none' }),
+    };
+  },
+  model: { ...DECODER, ...ROPE_FACTORS, ...LONG_ROPE_FACTORS },
+  layer: { ...DECODER_LAYER, ...OPTIONAL_BIASES },
+};

@@ -1,0 +1,49 @@
+/** The metadata keys of one architecture, without its prefix, as an architecture file reads them. */
+import { describe, type Metadata } from './metadata.js';
+
+/** Values are checked; errors: ModelFileError that names the key. Undefined stands for an absent key or a neutral 0. */
+export class Keys {
+  constructor(
+    private readonly metadata: Metadata,
+    private readonly architecture: string,
+    /** What may be read: the rest is refusals.ts's to judge. */
+    private readonly allowed: readonly string[],
+  ) {}
+
+  bool(key: string): boolean | undefined {
+    return this.metadata.getBool(this.#name(key));
+  }
+
+  positiveUint(key: string): number | undefined {
+    return this.metadata.getUint(this.#name(key)) || undefined;
+  }
+
+  /** `absent` is taken where there is no such key. */
+  positiveFloat(key: string, absent?: number): number | undefined {
+    const value = this.metadata.getFloat(this.#name(key));
+    if (value === undefined) return absent;
+    if (value === 0) return undefined;
+    if (value > 0 && value < Number.POSITIVE_INFINITY) return value;
+    return this.metadata.fail(this.#name(key), `expected a finite number above 0, found ${value}`);
+  }
+
+  /** Which layers are local: all but every n-th, with n from the key or `period`; or a bool for each layer. */
+  layerPattern(key: string, period: number, layers: number): (index: number) => boolean {
+    const name = this.#name(key);
+    const entry = this.metadata.get(name);
+    if (entry?.type !== 'array') {
+      const n = this.metadata.getUint(name) ?? period;
+      return (index) => n === 0 || index % n < n - 1;
+    }
+    const flags = [...entry.elements()].map((value) => value === true || value === 1);
+    if (entry.of !== 'bool' || flags.length !== layers)
+      this.metadata.fail(name, `expected a number or ${layers} bools, found ${describe(entry)}`);
+    return (index) => flags[index]!;
+  }
+
+  #name(key: string): string {
+    if (!this.allowed.includes(key))
+      throw new Error(`${this.architecture} reads ${key}, which its \`keys\` do not name`);
+    return `${this.architecture}.${key}`;
+  }
+}

@@ -1,0 +1,32 @@
+/** How fast the pairs of a head turn, and how metadata says so: llama.cpp's keys and meaning. */
+import type { RopeScaling, RopeSpec, Yarn } from './spec.js';
+
+/** Radians a position, of each pair, before the division by factors. */
+export function ropeFrequencies({ dimensions, base, scaling }: RopeSpec): number[] {
+  const { scale = 1, yarn } = scaling ?? {};
+  return Array.from({ length: dimensions / 2 }, (_, pair) => {
+    const frequency = base ** ((-2 * pair) / dimensions);
+    const kept = yarn ? yarn.mix * yarnRamp(yarn, dimensions, base, pair) : 0;
+    return frequency * (scale * (1 - kept) + kept);
+  });
+}
+
+/** The factors that a context of so many positions is computed with. */
+export function ropeAt(rope: RopeSpec, context: number): RopeSpec {
+  const { longFactors, ...rest } = rope;
+  return longFactors && context > longFactors.beyond ? { ...rest, factors: longFactors.weight } : rest;
+}
+
+/** 1 for the pairs that turn often in the original context, 0 for those that hardly turn, a line between. */
+function yarnRamp({ originalContext, betaFast, betaSlow }: Yarn, dimensions: number, base: number, pair: number) {
+  const pairOfTurns = (turns: number) =>
+    (dimensions * Math.log(originalContext / (turns * 2 * Math.PI))) / (2 * Math.log(base));
+  const low = Math.max(0, Math.floor(pairOfTurns(betaFast)));
+  const high = Math.min(dimensions - 1, Math.ceil(pairOfTurns(betaSlow)));
+  return 1 - Math.min(1, Math.max(0, (pair - low) / Math.max(0.001, high - low)));
+}
+
+/** YaRN scales attention up as the context grows; `factor` is at least 1. */
+export const yarnMagnitude = (factor: number): number => 1 + 0.1 * Math.log(factor);
+
+export const isNeutral = ({ scale, yarn, magnitude }: RopeScaling): boolean => scale === 1 && !yarn && magnitude === 1;

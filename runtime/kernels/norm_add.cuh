@@ -1,0 +1,62 @@
+// y = norm(x) + residual, for norms that follow a projection: there a block has only some of the rows. One block.
+// C: size, threads; centred (LayerNorm, else RMSNorm), norm_bias, add_residual, epsilon.
+#pragma once
+#include "device.h"
+
+namespace realizar {
+
+struct NormAddArgs {
+  const float* input;      // [size]
+  const float* norm;       // [size]
+  const float* norm_bias;  // [size]
+  const float* residual;   // [size]
+  float* output;           // [size]
+};
+
+// The sum of a number of each thread, in every thread. `partial`: a number a warp, free before and after.
+template <int Warps>
+DEVICE float block_sum(float v, float* partial) {
+  float sum[1] = {v};
+  warp_sum(sum);
+  if (thread_index() % 32 == 0) partial[thread_index() / 32] = sum[0];
+  block_sync();
+  float all = 0;
+#pragma unroll
+  for (int w = 0; w < Warps; w++) all += partial[w];
+  block_sync();
+  return all;
+}
+
+template <class C>
+DEVICE void norm_add(const NormAddArgs& a) {
+  constexpr int each = (C::size + C::threads - 1) / C::threads, warps = C::threads / 32;
+  float* partial = (float*)shared_memory();
+  grid_wait();
+  float x[each], residual[each];  // both under way before the first is used
+#pragma unroll
+  for (int j = 0; j < each; j++) {
+    const int i = j * C::threads + thread_index();
+    x[j] = i < C::size ? load_global(a.input + i) : 0.f;
+    residual[j] = C::add_residual && i < C::size ? load_global(a.residual + i) : 0.f;
+  }
+  grid_release();
+  float mean = 0, squares = 0;
+  if (C::centred) {
+#pragma unroll
+    for (int j = 0; j < each; j++) mean += x[j];
+    mean = block_sum<warps>(mean, partial) / C::size;
+  }
+#pragma unroll
+  for (int j = 0; j < each; j++)
+    if (j * C::threads + thread_index() < C::size) squares = fmaf(x[j] - mean, x[j] - mean, squares);
+  const float scale = rsqrtf(block_sum<warps>(squares, partial) / C::size + C::epsilon);
+#pragma unroll
+  for (int j = 0; j < each; j++) {
+    const int i = j * C::threads + thread_index();
+    if (i >= C::size) continue;
+    const float y = (x[j] - mean) * scale * a.norm[i];
+    a.output[i] = (C::norm_bias ? y + a.norm_bias[i] : y) + residual[j];
+  }
+}
+
+}  // namespace realizar

@@ -1,9 +1,11 @@
 # A fresh clone needs make demo and make test, nothing else.
 SHELL := /bin/bash
 MODEL := examples/storyteller-q8_0.gguf
+# Shapes and encodings of docs/performance.md.
+SYNTH := llama-1b:Q8_0 llama-1b:Q4_K_M llama-1b:F16 qwen2-0.5b:Q8_0 llama-8b:Q4_K_M llama-8b:Q8_0
 CHECKS := types lint unused format
 
-.PHONY: help demo test check format build addon generated gpu-bundle clean
+.PHONY: help demo test check format build addon generated gpu-bundle bench clean
 
 help: ## this list
 	@echo "realizar-compile: GGUF models to static CUDA graphs. Needs node >= 20, npm, cmake and g++; nvcc for GPUs."
@@ -42,7 +44,10 @@ generated: build ## the bundled model's emitted source again, generated/storytel
 	rm -rf generated/storyteller && mkdir -p generated/storyteller
 	cp build/generated/{plan.json,graph.cpp,kernels.cu,model.h,code.S,CMakeLists.txt,index.mjs,index.d.mts} generated/storyteller/
 
-gpu-bundle: build ## what test/gpu/check.py needs on a machine with a GPU, build/gpu; SYNTH="llama-1b:Q8_0 ..." adds models
+bench: gpu-bundle ## docs/performance.md's table again, on a machine with a GPU: build/bench.md and build/bench.json
+	build/gpu/check.py --bench $$(echo $(SYNTH) | tr ' ' ,) --markdown build/bench.md --json build/bench.json
+
+gpu-bundle: build ## what test/gpu/check.py needs on a machine with a GPU, build/gpu; SYNTH="..." chooses the models to time
 	test/gpu/bundle.sh $(SYNTH)
 
 clean: ## remove what was built

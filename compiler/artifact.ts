@@ -17,7 +17,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { FILES, libraryFile } from './emit/names.js';
 import type { EmittedFiles } from './emit/render.js';
 import { CompileError } from './errors.js';
-import { RUNTIME_DIR, VERSION } from './package.js';
+import { RUNTIME_DIR, runtimeSources, VERSION } from './package.js';
 import type { Plan } from './plan/plan.js';
 import type { Cuda } from './toolchain.js';
 
@@ -55,11 +55,6 @@ export function inputsSha256(files: EmittedFiles, settings: object): string {
   for (const [name, content] of [...files].sort()) hash.update(`${name}\0${content}\0`);
   for (const name of runtimeSources()) hash.update(`${name}\0`).update(readFileSync(join(RUNTIME_DIR, name)));
   return hash.digest('hex');
-}
-
-function runtimeSources(): string[] {
-  const all = readdirSync(RUNTIME_DIR, { recursive: true, encoding: 'utf8' });
-  return all.filter((name) => /\.(cpp|h|cuh)$/.test(name) && !name.startsWith('addon')).sort();
 }
 
 export function manifestOf(

@@ -1,36 +1,67 @@
-/** Emitted source -> library and replay program, with cmake. */
+/** Emitted source -> library and replay program, with cmake; the part that no model changes comes from a cache. */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { FILES } from './emit/names.js';
 import { BuildError } from './errors.js';
 import { RUNTIME_DIR } from './package.js';
-import { findProgram, requireBuildTools } from './toolchain.js';
+import { cacheFolder, RuntimeCache, runtimeKey } from './runtime_cache.js';
+import { type Cuda, findProgram, requireBuildTools } from './toolchain.js';
 
 export interface BuildOptions {
   /** Folder of the emitted source; the products are left in its build/out. */
   readonly source: string;
+  readonly target: 'cuda' | 'host';
   readonly sanitize: boolean;
-  readonly nvcc?: string | undefined;
+  readonly cuda?: Cuda | undefined;
+  /** false: compile everything, and keep nothing. */
+  readonly cache: boolean;
   readonly detail: (text: string) => void;
   /** Ends the build. */
   readonly interrupted: AbortSignal;
 }
 
-/** Returns the folder of the products. Errors: BuildError with the compiler's own words. */
-export async function build({ source, sanitize, nvcc, detail, interrupted }: BuildOptions): Promise<string> {
+export interface BuildResult {
+  /** Folder of the products. */
+  readonly products: string;
+  /** Where the runtime came from, for the reader of the progress. */
+  readonly runtime: string;
+}
+
+/** Errors: BuildError with the compiler's own words. */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  const { source, target, sanitize, cuda, detail, interrupted } = options;
   const { cmake } = requireBuildTools();
   const folder = join(source, FILES.build);
+  const archives = join(folder, 'runtime'); // where cmake puts them if it has to make them
+  const cache = new RuntimeCache(cacheFolder());
+  const key = options.cache ? runtimeKey({ target, sanitize, toolkit: cuda?.toolkit }) : undefined;
+  const restored = key !== undefined && cache.restore(key, archives);
   const generator = findProgram('ninja') ? ['-G', 'Ninja'] : ['-G', 'Unix Makefiles'];
   const settings = [`-DREALIZAR_RUNTIME=${RUNTIME_DIR}`, `-DREALIZAR_SANITIZE=${sanitize ? 'ON' : 'OFF'}`];
-  if (nvcc !== undefined) settings.push(`-DNVCC=${nvcc}`);
+  if (cuda !== undefined) settings.push(`-DNVCC=${cuda.nvcc}`);
+  if (restored) settings.push(`-DREALIZAR_PREBUILT=${archives}`);
   detail('configuring');
   await run(cmake, ['-S', source, '-B', folder, ...generator, ...settings], interrupted, () => {});
   await run(cmake, ['--build', folder, '--parallel', String(availableParallelism())], interrupted, (line) => {
     const step = /^\[([^\]]+)\] (?:Building|Linking|Generating) (.*)$/.exec(line);
     if (step) detail(`[${step[1]!.trim()}] ${step[2]!.split('/').at(-1)!.replace(/\.o$/, '')}`);
   });
-  return join(folder, 'out');
+  return {
+    products: join(folder, 'out'),
+    runtime: restored ? 'runtime as compiled before' : store(cache, key, archives),
+  };
+}
+
+/** A cache that cannot be written costs the next compile time and this one nothing; the reader of the progress is told. */
+function store(cache: RuntimeCache, key: string | undefined, archives: string): string {
+  if (key === undefined) return 'runtime compiled';
+  try {
+    cache.store(key, archives);
+    return 'runtime compiled';
+  } catch (error) {
+    return `runtime compiled, and not kept: ${(error as Error).message}`;
+  }
 }
 
 function run(

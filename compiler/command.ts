@@ -39,6 +39,7 @@ function program(): Command {
     .option('-o, --output <dir>', "artifact folder (default: generated/<model file's stem>)")
     .option('--no-build', 'emit the source and stop')
     .option('--sanitize', 'host target under AddressSanitizer and UBSan')
+    .option('--no-cache', 'compile the runtime even where it is compiled already, and keep nothing of it')
     .option('--quiet', 'no progress on stderr')
     .action(async (model: string, options: CompileOptions & PlanFlags & { quiet?: boolean }) => {
       const progress = options.quiet ? undefined : stderrProgress();

@@ -38,6 +38,8 @@ export interface CompileOptions extends PlanOptions {
   readonly build?: boolean | undefined;
   /** Host target under AddressSanitizer and UBSan. */
   readonly sanitize?: boolean | undefined;
+  /** false: compile the runtime too, and keep nothing of it for other compiles. */
+  readonly cache?: boolean | undefined;
   readonly progress?: Progress | undefined;
 }
 
@@ -94,10 +96,12 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
       });
       if (wantsBuild)
         await progress.stage('build', async (detail) => {
-          const products = await build({ source: writer.folder, sanitize, nvcc: cuda?.nvcc, detail, interrupted });
-          writer.takeProducts(products, [libraryFile(spec.name), FILES.replay]);
+          const target = plan.target.kind;
+          const cache = options.cache ?? true;
+          const built = await build({ source: writer.folder, target, sanitize, cuda, cache, detail, interrupted });
+          writer.takeProducts(built.products, [libraryFile(spec.name), FILES.replay]);
           chmodSync(join(writer.folder, FILES.replay), 0o755);
-          detail(libraryFile(spec.name));
+          detail(`${libraryFile(spec.name)}, ${built.runtime}`);
         });
       const made = manifestOf(plan, writer.folder, { inputs, sanitize, cuda, built: wantsBuild });
       writer.commit(made);

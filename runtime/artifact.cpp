@@ -75,8 +75,8 @@ void verify_sizes(const Artifact& a) {
   require(a.logits_offset % sizeof(float) == 0, entry, "logits_offset is no multiple of 4");
   require(fits(a.logits_offset, uint64_t(a.n_vocab) * sizeof(float), a.arena_bytes), entry,
           "the logits reach past the arena");
-  require(fits(state_history_offset, uint64_t(a.n_ctx) * sizeof(int32_t), a.state_bytes), entry,
-          "state_bytes has no room for the history of n_ctx tokens");
+  require(fits(state_seen_offset(a.n_ctx), uint64_t(a.n_vocab) * sizeof(uint32_t), a.state_bytes), entry,
+          "state_bytes has no room for n_ctx positions and n_vocab tokens");
 }
 
 void verify_tables(const Artifact& a) {
@@ -130,6 +130,13 @@ void verify_node(const Artifact& a, uint32_t index) {
   verify_edges(a, index, entry);
 }
 
+void verify_traffic(const Artifact& a) {
+  uint64_t read_bytes = 0, kv_row_bytes = 0;
+  for (uint32_t i = 0; i < a.n_nodes; i++) read_bytes += a.nodes[i].read_bytes, kv_row_bytes += a.nodes[i].kv_row_bytes;
+  require(read_bytes == a.token_read_bytes, "nodes", "their read_bytes are not token_read_bytes together");
+  require(kv_row_bytes == a.kv_row_bytes, "nodes", "their kv_row_bytes are not the artifact's together");
+}
+
 void verify_layout(const Artifact& a, const Tensor& tensor, const string& entry) {
   require(tensor.repack_kernel < a.n_kernels, entry, "its repack kernel is past the table");
   require(tensor.rows_per_group > 0 && tensor.cols_per_chunk > 0, entry, "a slot has no rows or no columns");
@@ -171,6 +178,7 @@ void verify_artifact(const Artifact& a) {
     require(named(a.kernels[i].symbol), entry_name("kernel", i, a.kernels[i].symbol), "the symbol is empty");
   for (uint32_t i = 0; i < a.n_arguments; i++) verify_argument(a, i);
   for (uint32_t i = 0; i < a.n_nodes; i++) verify_node(a, i);
+  verify_traffic(a);
   for (uint32_t i = 0; i < a.n_tensors; i++) verify_tensor(a, i);
 }
 

@@ -37,6 +37,8 @@ struct Node {
   uint32_t shared_bytes;
   uint32_t first_arg, n_args;    // into arguments
   uint32_t first_edge, n_edges;  // into edges
+  uint64_t read_bytes;           // its part of token_read_bytes
+  uint64_t kv_row_bytes;         // its part of the artifact's
 };
 
 // How a matrix of the GGUF is laid out on the device; see kernels/formats.cuh, and docs/plan.md for a picture.
@@ -102,17 +104,49 @@ extern const Artifact artifact;
 // Throws Error{REALIZAR_DAMAGED_PLAN} that names the first entry which breaks a rule of this file.
 void verify_artifact(const Artifact& artifact);
 
-// The state region starts with this; every kernel that needs the token or the position reads it from here.
-// After it come the attention counters, then int32 history[n_ctx]: the greedy token chosen after each position.
+// The state region, in order: State, the attention counters, Sampling, its logit biases, and then, at offsets that the
+// plan knows, int32 history[n_ctx] and fed[n_ctx] and u32 seen[n_vocab].
 struct State {
   int32_t token;     // fed by this step
   int32_t position;  // of that token, from 0: its rope angle and its row in the KV cache
   int32_t seq_len;   // positions that attention sees, position + 1
-  int32_t reserved;
+  uint32_t serial;   // of this step, counted by the runtime from 1: where its token goes in the ring
 };
+// The runtime writes a State before a step that the host feeds; the last node advances it. After it, written once:
+constexpr uint64_t state_ring_offset = sizeof(State);  // u64, the address of the ring
+
+// Chosen tokens on their way to the host: u64 ring[token_ring_size] in host memory that the device writes to. The step
+// `serial` leaves serial << 32 | token in entry serial % token_ring_size, in one store.
+constexpr uint32_t token_ring_size = 64;
+
 constexpr uint64_t state_counters_offset = 64;
 constexpr uint32_t state_counters = 1024;  // u32 each; zero between nodes, each reset by its last user
-constexpr uint64_t state_history_offset = state_counters_offset + 4 * state_counters;
+
+// How tokens are chosen, from realizar_sampling. All zero: the greedy token of the logits as they are.
+struct Sampling {
+  uint32_t adjusts;           // biases or penalties change the logits
+  uint32_t draws;             // temperature > 0
+  float inverse_temperature;  // finite
+  int32_t top_k;              // 0: all
+  float top_p;                // 1: all
+  float log_min_p;            // <= 0: tokens whose logit is further below the largest are out; -infinity: none
+  int32_t last_n;             // positions that the penalties look at, up to and with this step's
+  float repeat_penalty, presence_penalty, frequency_penalty;
+  uint32_t n_bias;
+  uint32_t reserved;
+  uint64_t seed;
+};
+struct LogitBias {
+  int32_t token;
+  float bias;
+};
+static_assert(sizeof(Sampling) == 56 && sizeof(LogitBias) == 8);
+constexpr uint64_t state_sampling_offset = state_counters_offset + 4 * state_counters;
+constexpr uint64_t state_bias_offset = state_sampling_offset + 64;
+constexpr uint32_t max_logit_bias = 1024;  // distinct tokens
+constexpr uint64_t state_history_offset = state_bias_offset + sizeof(LogitBias) * max_logit_bias;
+constexpr uint64_t state_fed_offset(uint64_t n_ctx) { return state_history_offset + sizeof(int32_t) * n_ctx; }
+constexpr uint64_t state_seen_offset(uint64_t n_ctx) { return state_fed_offset(n_ctx) + sizeof(int32_t) * n_ctx; }
 
 // What the runtime passes to a repack kernel, by value: turns `n_rows` rows of a GGUF tensor, which start at row
 // `first_row` (a multiple of rows_per_group), into the device layout. One thread for each 32 columns of each row of

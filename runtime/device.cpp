@@ -80,6 +80,8 @@ int OpenDevice::attribute(int which, const char* what) const {
   return value;
 }
 
+uint64_t OpenDevice::l2_bytes() const { return uint64_t(attribute(attribute_l2_cache_size, "the L2 size")); }
+
 DeviceMemory allocate(const OpenDevice& device, uint64_t bytes, const char* what) {
   DevicePtr memory = 0;
   const Result result = device.driver->mem_alloc(&memory, bytes);
@@ -116,6 +118,17 @@ OwnedEvent create_event(const OpenDevice& device, unsigned flags) {
 
 void synchronize(const OpenDevice& device, Stream stream, const char* what) {
   check(*device.driver, device.driver->stream_synchronize(stream), "cuStreamSynchronize", what);
+}
+
+void record(const OpenDevice& device, Event event, Stream stream, const char* what) {
+  check(*device.driver, device.driver->event_record(event, stream), "cuEventRecord", what);
+}
+
+double seconds_between(const OpenDevice& device, Event before, Event after, const char* what) {
+  float milliseconds = 0;
+  check(*device.driver, device.driver->event_synchronize(after), "cuEventSynchronize", what);
+  check(*device.driver, device.driver->event_elapsed_time(&milliseconds, before, after), "cuEventElapsedTime", what);
+  return milliseconds / 1e3;
 }
 
 }  // namespace realizar

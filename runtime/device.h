@@ -17,6 +17,7 @@ struct OpenDevice {
   // Every entry of the C ABI may come from another thread than the last one.
   void make_current() const;
   int attribute(int which, const char* what) const;
+  uint64_t l2_bytes() const;
 };
 
 // Throws REALIZAR_NO_DRIVER or REALIZAR_NO_DEVICE. The device's context is current afterwards.
@@ -32,6 +33,9 @@ PinnedMemory allocate_pinned(const OpenDevice& device, uint64_t bytes, const cha
 OwnedStream create_stream(const OpenDevice& device);
 OwnedEvent create_event(const OpenDevice& device, unsigned flags);
 void synchronize(const OpenDevice& device, Stream stream, const char* what);
+void record(const OpenDevice& device, Event event, Stream stream, const char* what);
+// Waits for the later one.
+double seconds_between(const OpenDevice& device, Event before, Event after, const char* what);
 
 // CUdevice_attribute, CUstream_flags and CUevent_flags; cuda.cpp asserts that they are cuda.h's.
 constexpr int attribute_multiprocessor_count = 16;
@@ -40,6 +44,7 @@ constexpr int attribute_compute_capability_major = 75;
 constexpr int attribute_compute_capability_minor = 76;
 constexpr unsigned stream_non_blocking = 1;
 constexpr unsigned event_default = 0;
+constexpr unsigned event_blocking_sync = 1;  // who waits sleeps
 constexpr unsigned event_disable_timing = 2;
 
 }  // namespace realizar

@@ -68,7 +68,7 @@ ResolvedNodes resolve_nodes(const Driver& driver, const Artifact& artifact, cons
   return nodes;
 }
 
-BuiltGraph build_graph(const ResolvedNodes& nodes, Stream stream) {
+BuiltGraph build_graph(const ResolvedNodes& nodes, Stream stream, uint32_t n_nodes) {
   const Driver& driver = *nodes.driver;
   BuiltGraph built;
   Graph graph = nullptr;
@@ -76,8 +76,8 @@ BuiltGraph build_graph(const ResolvedNodes& nodes, Stream stream) {
   built.graph = OwnedGraph(driver, graph);
 
   std::vector<GraphNode> added;
-  added.reserve(nodes.artifact->n_nodes);
-  for (uint32_t i = 0; i < nodes.artifact->n_nodes; i++) added.push_back(add_node(nodes, graph, i, added));
+  added.reserve(n_nodes);
+  for (uint32_t i = 0; i < n_nodes; i++) added.push_back(add_node(nodes, graph, i, added));
 
   const std::string subject = format("the graph of %zu nodes", added.size());
   GraphExec exec = nullptr;

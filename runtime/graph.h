@@ -27,8 +27,9 @@ struct BuiltGraph {
   OwnedGraph graph;
   OwnedGraphExec exec;
 };
-// Builds, instantiates and uploads. Throws an Error that names the node; what was made until then is destroyed.
-BuiltGraph build_graph(const ResolvedNodes& nodes, Stream stream);
+// Builds, instantiates and uploads the first n_nodes. Throws an Error that names the node; what was made until then is
+// destroyed.
+BuiltGraph build_graph(const ResolvedNodes& nodes, Stream stream, uint32_t n_nodes);
 
 void launch_nodes(const ResolvedNodes& nodes, Stream stream);
 

@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include <cstring>
+#include <optional>
 
 #include "error.h"
 #include "model_file.h"
@@ -46,12 +47,14 @@ std::shared_ptr<const Model> open_model(const char* path, const realizar_model_o
   auto model = std::make_shared<Model>();
   model->order_seed = options.order_seed;
   model->poison = options.poison != 0;
-  model->device = open_device(options.device);
+  const Progress progress{options.progress, options.user};
+  progress.phase("driver", [&] { model->device = open_device(options.device); });
   check_device(model->device);
-  const ModelFile file(path, artifact);
+  std::optional<ModelFile> file;
+  progress.phase("file", [&] { file.emplace(path, artifact); });
   set_execution_order(model->order_seed);
-  load_code(*model);
-  model->weights = load_weights(model->device, artifact, model->functions, file, {options.progress, options.user});
+  progress.phase("code", [&] { load_code(*model); });
+  model->weights = load_weights(model->device, artifact, model->functions, *file, progress);
   return model;
 }
 

@@ -25,8 +25,4 @@ struct Model {
 // Checks plan, driver, device, architecture and file, in this order, before it allocates anything.
 std::shared_ptr<const Model> open_model(const char* path, const realizar_model_options& options);
 
-// Bytes/s of a kernel that only reads, over a buffer several times the L2: the best grid of a few, the best of several
-// repetitions.
-double measure_read_ceiling(const Model& model);
-
 }  // namespace realizar

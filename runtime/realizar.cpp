@@ -1,11 +1,13 @@
 // The C ABI: checks arguments, keeps lifetimes, and turns every exception into a status and the thread's last error.
 #include "realizar.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 #include "error.h"
+#include "read_ceiling.h"
 #include "session.h"
 
 // Sessions share ownership of the model, so that closing in the wrong order frees late instead of twice.
@@ -54,13 +56,17 @@ realizar_mode checked_mode(int mode) {
   return static_cast<realizar_mode>(mode);
 }
 
+template <typename Struct>
+void check_struct_size(const Struct& given, const char* name) {
+  if (given.struct_size != sizeof given)
+    throw Error(REALIZAR_INVALID_ARGUMENT,
+                realizar::format("%s.struct_size is %u, not %zu: the caller was built with another realizar.h", name,
+                                 given.struct_size, sizeof given));
+}
+
 realizar_model_options checked_options(const realizar_model_options* options) {
   if (!options) return {};
-  if (options->struct_size != sizeof *options)
-    throw Error(REALIZAR_INVALID_ARGUMENT,
-                realizar::format("realizar_model_options.struct_size is %u, not %zu: the caller was built with another "
-                                 "realizar.h",
-                                 options->struct_size, sizeof *options));
+  check_struct_size(*options, "realizar_model_options");
   return *options;
 }
 
@@ -147,6 +153,46 @@ int realizar_session_step(realizar_session* session, int32_t token, int mode) {
   return guarded([&] { not_null(session, "session").session.step(token, checked_mode(mode)); });
 }
 
+realizar_sampling realizar_default_sampling(void) {
+  return {.struct_size = sizeof(realizar_sampling),
+          .temperature = 0,
+          .top_k = 0,
+          .top_p = 1,
+          .min_p = 0,
+          .seed = 0,
+          .repeat_last_n = 64,
+          .repeat_penalty = 1,
+          .presence_penalty = 0,
+          .frequency_penalty = 0,
+          .logit_bias = nullptr,
+          .n_logit_bias = 0};
+}
+
+int realizar_session_set_sampling(realizar_session* session, const realizar_sampling* sampling) {
+  return guarded([&] {
+    not_null(session, "session");
+    if (sampling) check_struct_size(*sampling, "realizar_sampling");
+    session->session.set_sampling(sampling ? *sampling : realizar_default_sampling());
+  });
+}
+
+int realizar_session_generate(realizar_session* session, uint32_t n_token, const int32_t* stop, uint32_t n_stop,
+                              realizar_on_token on_token, void* user, int mode, uint32_t* n_generated) {
+  uint32_t unused;
+  uint32_t& n = n_generated ? *n_generated : unused;
+  n = 0;
+  return guarded([&] {
+    not_null(session, "session");
+    if (n_stop) not_null(stop, "stop");
+    const auto hand_over = [&](int32_t token) {
+      n++;
+      const bool ended = on_token && on_token(user, token) != 0;
+      return !ended && std::find(stop, stop + n_stop, token) == stop + n_stop;
+    };
+    session->session.generate(n_token, hand_over, checked_mode(mode));
+  });
+}
+
 int realizar_session_run_greedy(realizar_session* session, uint32_t n_step, int32_t* tokens, int mode) {
   return guarded([&] { not_null(session, "session").session.run_greedy(n_step, tokens, checked_mode(mode)); });
 }
@@ -160,6 +206,10 @@ int realizar_session_logits(realizar_session* session, float* logits, size_t n_l
                   realizar::format("the buffer has room for %zu logits; the model has %u", n_logits, artifact.n_vocab));
     session->session.read_logits(logits);
   });
+}
+
+int realizar_session_chosen(realizar_session* session, int32_t* token) {
+  return guarded([&] { not_null(token, "token") = not_null(session, "session").session.read_chosen(); });
 }
 
 int realizar_session_greedy(realizar_session* session, int32_t* token) {
@@ -180,6 +230,25 @@ int realizar_measure_read_ceiling(realizar_model* model, double* bytes_per_secon
     const realizar::Model& shared = *not_null(model, "model").shared;
     shared.device.make_current();
     *bytes_per_second = realizar::measure_read_ceiling(shared);
+  });
+}
+
+int realizar_session_profile(realizar_session* session, int32_t token, uint32_t n_launch, realizar_node_profile* nodes,
+                             size_t n_nodes) {
+  return guarded([&] {
+    not_null(session, "session");
+    not_null(nodes, "nodes");
+    if (n_launch == 0) throw Error(REALIZAR_INVALID_ARGUMENT, "n_launch is 0: nothing would be timed");
+    if (n_nodes < artifact.n_nodes)
+      throw Error(REALIZAR_INVALID_ARGUMENT,
+                  realizar::format("there is room for %zu nodes; a token has %u", n_nodes, artifact.n_nodes));
+    const uint64_t seq_len = session->session.position() + 1;
+    const std::vector<double> seconds = session->session.profile(token, n_launch);
+    for (uint32_t i = 0; i < artifact.n_nodes; i++) {
+      const realizar::Node& node = artifact.nodes[i];
+      nodes[i] = {node.name, artifact.kernels[node.kernel].symbol, seconds[i], node.read_bytes,
+                  node.kv_row_bytes * seq_len};
+    }
   });
 }
 

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define REALIZAR_ABI_VERSION 1
+#define REALIZAR_ABI_VERSION 2
 
 typedef enum realizar_status {
   REALIZAR_OK = 0,
@@ -64,9 +64,35 @@ typedef struct realizar_model_options {
   uint32_t
       order_seed;  /* host target only: 0 runs blocks in order, anything else permutes blocks and independent nodes */
   uint32_t poison; /* 1: fill the arena with NaN before every step, so that reading what nobody wrote shows */
-  void (*progress)(void* user, const char* phase, uint64_t done, uint64_t total); /* may be null; bytes */
+  void (*progress)(void* user, const char* phase, uint64_t done, uint64_t total);
+  /* may be null. Phases, in order: "driver", "file", "code", "memory", "weights", "repack" (what is left to do once the
+   * weights are on the device). Each is reported with done = 0 and, if it succeeds, done = total: bytes of the file for
+   * "weights", 1 for the others. */
   void* user;
 } realizar_model_options;
+
+#define REALIZAR_MAX_LOGIT_BIAS 1024
+
+typedef struct realizar_logit_bias {
+  int32_t token;
+  float bias; /* added to the token's logit; -INFINITY bans it */
+} realizar_logit_bias;
+
+/* How a session chooses tokens. Names, meanings and order (biases, penalties, top_k, top_p, min_p, temperature) are
+ * llama.cpp's. Start from realizar_default_sampling(): greedy, nothing else. */
+typedef struct realizar_sampling {
+  uint32_t struct_size;  /* sizeof(realizar_sampling) */
+  float temperature;     /* 0: the largest logit, the first of equals */
+  int32_t top_k;         /* only the k most probable tokens; 0: all */
+  float top_p;           /* of these the fewest, most probable first, that together have at least this; 1: all */
+  float min_p;           /* and at least this times the probability of the most probable; 0: all */
+  uint64_t seed;         /* the same seed, logits and position give the same token */
+  int32_t repeat_last_n; /* tokens fed last that the penalties look at; -1: all, 0: none */
+  float repeat_penalty;  /* divides their logits if positive, else multiplies; 1: none */
+  float presence_penalty, frequency_penalty; /* subtracted from their logits, once and times their count; 0: none */
+  const realizar_logit_bias* logit_bias;     /* distinct tokens; may be null if n_logit_bias is 0 */
+  uint32_t n_logit_bias;                     /* at most REALIZAR_MAX_LOGIT_BIAS */
+} realizar_sampling;
 
 REALIZAR_API const realizar_info* realizar_get_info(void);
 REALIZAR_API const char* realizar_last_error(void); /* of the calling thread; "" if there was none */
@@ -88,12 +114,33 @@ REALIZAR_API int realizar_graph_build(realizar_session* session, uint32_t* n_nod
 /* Feeds one token at the session's position and moves the position on by one. Returns once the work is queued. */
 REALIZAR_API int realizar_session_step(realizar_session* session, int32_t token, int mode);
 
+/* How tokens are chosen from the next queued step on; null: greedy. Nothing is kept of what the pointers point to. */
+REALIZAR_API realizar_sampling realizar_default_sampling(void);
+REALIZAR_API int realizar_session_set_sampling(realizar_session* session, const realizar_sampling* sampling);
+
+/* Called with each token in the order of generation; returns 0 to go on, anything else to end. */
+typedef int (*realizar_on_token)(void* user, int32_t token);
+
+/* Hands over the token that the last step chose, feeds it, hands over the one chosen then, and so on: at most n_token
+ * of them, up to and with the first of the n_stop tokens in `stop` (which may be null if there are none), until
+ * on_token (may be null) ends it or the context is full. Needs one step before. Steps are queued ahead of what is
+ * handed over, each token arrives as soon as it is chosen. n_generated (may be null) receives how many were handed
+ * over; it is right even where the call fails. The last one has not been fed: realizar_session_step with it goes on
+ * from there. Where a stop token or on_token ended it, the session is as after realizar_session_rewind to where that
+ * token would be fed. */
+REALIZAR_API int realizar_session_generate(realizar_session* session, uint32_t n_token, const int32_t* stop,
+                                           uint32_t n_stop, realizar_on_token on_token, void* user, int mode,
+                                           uint32_t* n_generated);
+
 /* Queues n_step more steps, each fed with the greedy token of the step before it, all on the device. Needs one step
- * before. tokens (n_step of them, may be null) receives what each queued step was fed with; then the call waits. */
+ * before, and a temperature of 0. tokens (n_step of them, may be null) receives what each queued step was fed with;
+ * then the call waits. */
 REALIZAR_API int realizar_session_run_greedy(realizar_session* session, uint32_t n_step, int32_t* tokens, int mode);
 
-/* Wait for the last step, then read its logits (f32[n_vocab]) or its greedy token (the first of equal maxima). */
+/* Wait for the last step, then read its logits (f32[n_vocab], before biases and penalties), the token it chose, or its
+ * greedy token (the first of equal maxima): the same, and an error if a temperature was set. */
 REALIZAR_API int realizar_session_logits(realizar_session* session, float* logits, size_t n_logits);
+REALIZAR_API int realizar_session_chosen(realizar_session* session, int32_t* token);
 REALIZAR_API int realizar_session_greedy(realizar_session* session, int32_t* token);
 
 REALIZAR_API int realizar_session_position(const realizar_session* session, uint32_t* position);
@@ -103,6 +150,21 @@ REALIZAR_API int realizar_session_rewind(realizar_session* session, uint32_t pos
 /* Measures the device's streaming-read ceiling: bytes/s of a kernel that only reads, over a buffer several times the
  * L2. */
 REALIZAR_API int realizar_measure_read_ceiling(realizar_model* model, double* bytes_per_second);
+
+typedef struct realizar_node_profile {
+  const char* name; /* these two live as long as the library */
+  const char* kernel;
+  double seconds;
+  uint64_t read_bytes; /* of weights, its part of token_read_bytes */
+  uint64_t kv_bytes;   /* of KV cache, for the positions attended to */
+} realizar_node_profile;
+
+/* Times each node of a step that feeds `token` at the session's position: what the graph of the nodes up to this one
+ * takes more than that of the nodes before it, each launched n_launch times with other data in the caches. The first
+ * node has the launch of the graph; together they are what a token takes. nodes: n_node of them. The session stays at
+ * its position, and what the step before left cannot be read any more. */
+REALIZAR_API int realizar_session_profile(realizar_session* session, int32_t token, uint32_t n_launch,
+                                          realizar_node_profile* nodes, size_t n_nodes);
 
 /* One line of text a node: kernel, grid, block, shared memory, edges, resolved arguments. Free with realizar_free. */
 REALIZAR_API int realizar_session_dump_nodes(realizar_session* session, char** text);

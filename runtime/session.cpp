@@ -1,13 +1,49 @@
 #include "session.h"
 
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <thread>
+
 #include "error.h"
+#include "profile.h"
 
 namespace realizar {
 namespace {
 
 constexpr uint32_t n_slots = 64;
 
+// How many steps to queue beyond the token that is waited for: a millisecond's worth, so that the device never waits
+// for the host, and whoever ends a generation waits for little that is thrown away.
+class Pace {
+ public:
+  uint32_t ahead() const {
+    if (n_token_ < 2) return least;
+    const double ms = std::chrono::duration<double, std::milli>(last_ - first_).count();
+    return uint32_t(std::clamp(1 + (n_token_ - 1) / std::max(ms, 1e-3), double(least), double(most)));
+  }
+  void token() {
+    last_ = Clock::now();
+    if (n_token_++ == 0) first_ = last_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr uint32_t least = 2, most = 16;
+  static_assert(most < token_ring_size);
+  Clock::time_point first_, last_;
+  uint32_t n_token_ = 0;
+};
+
 }  // namespace
+
+struct Session::Pinned {
+  // States on their way to the device. A slot is written again only after the step that it is for has ended.
+  State slots[n_slots];
+  uint64_t ring[token_ring_size];
+  uint64_t ring_address;
+  DeviceSampling sampling;
+};
 
 Session::Session(std::shared_ptr<const Model> model) : model_(std::move(model)), driver_(*model_->device.driver) {
   const OpenDevice& device = model_->device;
@@ -16,7 +52,8 @@ Session::Session(std::shared_ptr<const Model> model) : model_(std::move(model)),
   kv_cache_ = allocate(device, artifact.kv_cache_bytes,
                        format("the KV cache of %u positions (realizar-compile --context)", artifact.n_ctx).c_str());
   state_ = allocate(device, artifact.state_bytes, "the state of a session");
-  slots_ = allocate_pinned(device, n_slots * sizeof(State), "the states on their way to the device");
+  pinned_ = allocate_pinned(device, sizeof(Pinned), "what a session exchanges with the device");
+  memset(pinned_.get(), 0, sizeof(Pinned));
   nodes_ = resolve_nodes(driver_, artifact, model_->functions.data(),
                          {model_->weights.get(), arena_.get(), kv_cache_.get(), state_.get()});
   stream_ = create_stream(device);
@@ -24,6 +61,12 @@ Session::Session(std::shared_ptr<const Model> model) : model_(std::move(model)),
         "the KV cache");
   check(driver_, driver_.memset_d8_async(state_.get(), 0, artifact.state_bytes, stream_.get()), "cuMemsetD8Async",
         "the state");
+  // With unified addressing, which every 64-bit driver has, pinned memory has one address for host and device.
+  pinned().ring_address = reinterpret_cast<uint64_t>(pinned().ring);
+  check(driver_,
+        driver_.memcpy_htod_async(state_.get() + state_ring_offset, &pinned().ring_address, sizeof(uint64_t),
+                                  stream_.get()),
+        "cuMemcpyHtoDAsync", "the address of the token ring");
   synchronize(device, stream_.get(), "the new session");
 }
 
@@ -32,7 +75,7 @@ Session::~Session() { driver_.ctx_set_current(model_->device.context); }
 
 uint32_t Session::build() {
   model_->device.make_current();
-  built_ = build_graph(nodes_, stream_.get());
+  built_ = build_graph(nodes_, stream_.get(), artifact.n_nodes);
   return artifact.n_nodes;
 }
 
@@ -49,16 +92,30 @@ void Session::require_room(uint32_t n_step) const {
                        position_, artifact.n_ctx, n_step));
 }
 
+void Session::require_token(int32_t token) {
+  if (token < 0 || uint32_t(token) >= artifact.n_vocab)
+    throw Error(REALIZAR_INVALID_ARGUMENT,
+                format("token %d is outside the vocabulary of %u tokens", token, artifact.n_vocab));
+}
+
 void Session::require_step() const {
   if (!stepped_)
     throw Error(REALIZAR_INVALID_ARGUMENT,
                 "no token has been fed since the session was opened or rewound: call realizar_session_step first");
 }
 
-State& Session::next_slot() {
+void Session::refuse_greedy() {
+  throw Error(REALIZAR_INVALID_ARGUMENT,
+              "a temperature is set, so tokens are not chosen greedily: call realizar_session_generate or "
+              "realizar_session_chosen, or set the temperature to 0");
+}
+
+// The state of a step at the session's position, where it stays until that step has ended.
+const State& Session::write_state(int32_t token) {
   if (slots_in_flight_ == n_slots) synchronize(model_->device, stream_.get(), "the steps queued so far");
   slots_in_flight_ %= n_slots;
-  return static_cast<State*>(slots_.get())[slots_in_flight_++];
+  return pinned().slots[slots_in_flight_++] = {
+             .token = token, .position = int32_t(position_), .seq_len = int32_t(position_ + 1), .serial = serial_ + 1};
 }
 
 void Session::launch(realizar_mode mode) {
@@ -72,35 +129,90 @@ void Session::launch(realizar_mode mode) {
     fail_call(driver_, result, "cuGraphLaunch", format("position %u", position_));
 }
 
+// Queues one step with what the state on the device says by then.
+void Session::advance(realizar_mode mode) {
+  stepped_ = false;
+  launch(mode);
+  serial_++;
+  position_++;
+  drawn_ = draws_;
+  stepped_ = true;
+}
+
+// Queues the state of a step at the session's position.
+void Session::feed(const State& state) {
+  check(driver_, driver_.memcpy_htod_async(state_.get(), &state, sizeof state, stream_.get()), "cuMemcpyHtoDAsync",
+        "the state");
+}
+
+std::vector<double> Session::profile(int32_t token, uint32_t n_launch) {
+  require_token(token);
+  require_room(1);
+  model_->device.make_current();
+  const State& state = write_state(token);
+  serial_++;
+  stepped_ = false;
+  set_execution_order(model_->order_seed);
+  std::vector<double> seconds = time_nodes(*model_, nodes_, stream_.get(), n_launch, [&] { feed(state); });
+  slots_in_flight_ = 0;  // all of it has been waited for
+  return seconds;
+}
+
 void Session::step(int32_t token, realizar_mode mode) {
-  if (token < 0 || uint32_t(token) >= artifact.n_vocab)
-    throw Error(REALIZAR_INVALID_ARGUMENT,
-                format("token %d is outside the vocabulary of %u tokens", token, artifact.n_vocab));
+  require_token(token);
   require_graph(mode);
   require_room(1);
   model_->device.make_current();
-  State& state = next_slot();
-  state = {.token = token, .position = int32_t(position_), .seq_len = int32_t(position_ + 1), .reserved = 0};
+  const State& state = write_state(token);
   stepped_ = false;
-  check(driver_, driver_.memcpy_htod_async(state_.get(), &state, sizeof state, stream_.get()), "cuMemcpyHtoDAsync",
-        "the state");
-  launch(mode);
-  position_++;
-  stepped_ = true;
+  feed(state);
+  advance(mode);
+}
+
+void Session::set_sampling(const realizar_sampling& sampling) {
+  check_sampling(sampling, artifact.n_vocab);
+  model_->device.make_current();
+  synchronize(model_->device, stream_.get(), "the steps queued so far");
+  slots_in_flight_ = 0;
+  DeviceSampling& sent = pinned().sampling;
+  describe_sampling(sampling, sent);
+  check(driver_,
+        driver_.memcpy_htod_async(state_.get() + state_sampling_offset, &sent, sent.used_bytes(), stream_.get()),
+        "cuMemcpyHtoDAsync", "the sampling parameters");
+  draws_ = sent.sampling.draws;
+}
+
+void Session::generate(uint32_t n_token, const std::function<bool(int32_t)>& hand_over, realizar_mode mode) {
+  require_step();
+  require_graph(mode);
+  if (n_token == 0) return;
+  model_->device.make_current();
+  const uint32_t first = position_, first_serial = serial_;
+  const uint32_t n_step = std::min(n_token - 1, artifact.n_ctx - first);  // that feed what is handed over
+  uint32_t done = 0;                                                      // tokens handed over
+  Pace pace;
+  try {
+    for (bool more = true; more && done <= n_step; done++) {
+      while (position_ < first + std::min(n_step, done + pace.ahead())) advance(mode);
+      const int32_t token = wait_token(first_serial + done);
+      pace.token();
+      more = hand_over(token);
+    }
+  } catch (...) {
+    rewind(first + std::max(done, 1u) - 1);
+    throw;
+  }
+  rewind(first + done - 1);
 }
 
 void Session::run_greedy(uint32_t n_step, int32_t* tokens, realizar_mode mode) {
   require_step();
+  if (draws_ || drawn_) refuse_greedy();
   require_graph(mode);
   require_room(n_step);
   model_->device.make_current();
   const uint32_t first = position_;
-  for (uint32_t i = 0; i < n_step; i++) {
-    stepped_ = false;
-    launch(mode);
-    position_++;
-    stepped_ = true;
-  }
+  for (uint32_t i = 0; i < n_step; i++) advance(mode);
   if (tokens && n_step > 0) read(tokens, history(first - 1), n_step * sizeof(int32_t), "the chosen tokens");
 }
 
@@ -109,11 +221,34 @@ void Session::read_logits(float* logits) {
   read(logits, arena_.get() + artifact.logits_offset, artifact.n_vocab * sizeof(float), "the logits");
 }
 
+int32_t Session::read_chosen() {
+  require_step();
+  model_->device.make_current();
+  return wait_token(serial_);
+}
+
 int32_t Session::read_greedy() {
   require_step();
-  int32_t token = 0;
-  read(&token, history(position_ - 1), sizeof token, "the chosen token");
-  return token;
+  if (drawn_) refuse_greedy();
+  return read_chosen();
+}
+
+// The step has been queued, and not more than token_ring_size - 1 after it.
+int32_t Session::wait_token(uint32_t serial) {
+  constexpr int spins = 200;  // a few microseconds, then sleep: a token of a large model takes milliseconds
+  const uint64_t* from = &pinned().ring[serial % token_ring_size];
+  uint64_t entry = 0;
+  const auto arrived = [&] { return uint32_t((entry = __atomic_load_n(from, __ATOMIC_ACQUIRE)) >> 32) == serial; };
+  for (int i = 0; !arrived(); i++) {
+    if (i < spins) continue;
+    const Result result = driver_.stream_query(stream_.get());
+    if (result != 0 && result != not_ready) fail_call(driver_, result, "cuStreamQuery", "the queued steps");
+    if (result == 0 && !arrived())
+      throw Error(REALIZAR_DRIVER, format("the device has done step %u and handed over no token", serial));
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+  if (serial == serial_) slots_in_flight_ = 0;
+  return int32_t(entry);
 }
 
 DevicePtr Session::history(uint32_t position) const {

@@ -1,9 +1,11 @@
 // One conversation on a model: its KV cache, scratch memory, state and graph.
 #pragma once
+#include <functional>
 #include <memory>
 
 #include "graph.h"
 #include "model.h"
+#include "sampling.h"
 
 namespace realizar {
 
@@ -18,32 +20,48 @@ class Session {
   uint32_t build();
   // Queues one token's work at the session's position.
   void step(int32_t token, realizar_mode mode);
+  // From the next queued step on.
+  void set_sampling(const realizar_sampling& sampling);
+  // Hands over tokens until that returns false, there are n_token of them, or the context is full.
+  void generate(uint32_t n_token, const std::function<bool(int32_t token)>& hand_over, realizar_mode mode);
   // Queues n_step steps fed by the device. tokens (may be null): waits, and receives what each was fed with.
   void run_greedy(uint32_t n_step, int32_t* tokens, realizar_mode mode);
   // Wait for the last step. logits: f32[n_vocab].
   void read_logits(float* logits);
+  int32_t read_chosen();
   int32_t read_greedy();
 
   uint32_t position() const { return position_; }
   void rewind(uint32_t position);
+  // Seconds of each node of a step at the session's position, which stays; what it left of an earlier step is gone.
+  std::vector<double> profile(int32_t token, uint32_t n_launch);
   std::string describe() const { return describe_nodes(nodes_); }
 
  private:
   void require_graph(realizar_mode mode) const;
   void require_room(uint32_t n_step) const;
+  static void require_token(int32_t token);
   void require_step() const;
+  [[noreturn]] static void refuse_greedy();
   void launch(realizar_mode mode);
-  State& next_slot();
+  void advance(realizar_mode mode);
+  int32_t wait_token(uint32_t serial);
+  const State& write_state(int32_t token);
+  void feed(const State& state);
   void read(void* to, DevicePtr from, uint64_t bytes, const char* what);
   DevicePtr history(uint32_t position) const;
 
   std::shared_ptr<const Model> model_;
   const Driver& driver_;
   DeviceMemory arena_, kv_cache_, state_;
-  // States on their way to the device. A slot is written again only after the stream has been waited for.
-  PinnedMemory slots_;
+  PinnedMemory pinned_;
+  struct Pinned;
+  Pinned& pinned() const { return *static_cast<Pinned*>(pinned_.get()); }
   uint32_t slots_in_flight_ = 0;
   uint32_t position_ = 0;
+  uint32_t serial_ = 0;   // of the last queued step
+  bool draws_ = false;    // sampling in effect has a temperature
+  bool drawn_ = false;    // the last queued step had one
   bool stepped_ = false;  // the device holds the state and logits of position_ - 1
   ResolvedNodes nodes_;
   BuiltGraph built_;

@@ -1,110 +1,180 @@
 #include "weights.h"
 
 #include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 #include "error.h"
 
 namespace realizar {
 namespace {
 
+// One thread copies some 10 GB/s out of the page cache; a bus takes 25 to 60.
+constexpr unsigned max_readers = 8;
+
 uint64_t divide_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 uint64_t row_bytes(const Tensor& tensor) { return tensor.file_bytes / tensor.rows; }
 
-// Whole groups of a repacked tensor, at least one.
-uint64_t rows_per_piece(const Tensor& tensor, uint64_t piece_bytes) {
-  const uint64_t group_rows = std::min<uint64_t>(tensor.rows_per_group, tensor.rows);
-  const uint64_t groups = std::max<uint64_t>(piece_bytes / (row_bytes(tensor) * group_rows), 1);
-  return std::min(groups * tensor.rows_per_group, tensor.rows);
+// What is read, copied and repacked at a time: bytes of a tensor, whole groups of rows where it is repacked.
+struct Piece {
+  const Tensor* tensor;
+  uint64_t offset, bytes;
+};
+
+uint64_t bytes_per_piece(const Tensor& tensor, uint64_t piece_bytes) {
+  if (tensor.repack_kernel == no_repack) return piece_bytes;
+  const uint64_t group_bytes = row_bytes(tensor) * tensor.rows_per_group;
+  return std::max<uint64_t>(piece_bytes / group_bytes, 1) * group_bytes;
 }
 
-uint64_t largest_piece(const Artifact& artifact, uint64_t piece_bytes, bool repacked_only) {
-  uint64_t largest = 0;
+// In the order of the file, which is how a disk wants to be read.
+std::vector<Piece> cut(const Artifact& artifact, uint64_t piece_bytes) {
+  std::vector<Piece> pieces;
   for (uint32_t i = 0; i < artifact.n_tensors; i++) {
     const Tensor& tensor = artifact.tensors[i];
-    if (tensor.repack_kernel != no_repack)
-      largest = std::max(largest, rows_per_piece(tensor, piece_bytes) * row_bytes(tensor));
-    else if (!repacked_only)
-      largest = std::max(largest, std::min(tensor.file_bytes, piece_bytes));
+    const uint64_t step = bytes_per_piece(tensor, piece_bytes);
+    for (uint64_t at = 0; at < tensor.file_bytes; at += step)
+      pieces.push_back({&tensor, at, std::min(step, tensor.file_bytes - at)});
   }
-  return largest;
+  const auto place = [](const Piece& piece) { return piece.tensor->file_offset + piece.offset; };
+  std::ranges::stable_sort(pieces, {}, place);
+  return pieces;
 }
 
-// Two pinned buffers take turns: while the device copies out of one, the other is filled from the file.
-class Uploader {
+// A way to the device: a piece is read into the pinned buffer, copied, and repacked out of the staging memory. The next
+// one may be read when the copy has ended; the stream keeps it from staging memory that is still being repacked.
+struct Lane {
+  PinnedMemory buffer;
+  DeviceMemory staging;
+  OwnedEvent copied;
+  uint64_t bytes_on_the_way = 0;
+  OwnedStream stream;
+};
+
+// Reader threads take pieces in turn. Each has two lanes: while one copies and repacks, it fills the other.
+class Upload {
  public:
-  Uploader(const OpenDevice& device, const Artifact& artifact, const std::vector<Function>& functions,
-           const ModelFile& file, Progress progress, uint64_t piece_bytes)
-      : device_(device),
-        artifact_(artifact),
-        functions_(functions),
-        file_(file),
-        progress_(progress),
-        piece_bytes_(piece_bytes) {
-    weights_ = allocate(device, artifact.weights_bytes, "the weights");
-    const uint64_t pinned = largest_piece(artifact, piece_bytes, false);
-    for (Buffer& buffer : buffers_) {
-      buffer.memory = allocate_pinned(device, pinned, "a buffer for loading weights");
-      buffer.copied = create_event(device, event_disable_timing);
+  Upload(const OpenDevice& device, const Artifact& artifact, const std::vector<Function>& functions,
+         const ModelFile& file, uint64_t piece_bytes, DevicePtr weights)
+      : device_(device), functions_(functions), file_(file), pieces_(cut(artifact, piece_bytes)), weights_(weights) {
+    for (const auto& [tensor, offset, bytes] : pieces_) {
+      buffer_bytes_ = std::max(buffer_bytes_, bytes);
+      if (tensor->repack_kernel != no_repack) staging_bytes_ = std::max(staging_bytes_, bytes);
+      total_bytes_ += bytes;
     }
-    if (const uint64_t staging = largest_piece(artifact, piece_bytes, true))
-      staging_ = allocate(device, staging, "a buffer for repacking weights");
-    stream_ = create_stream(device);
-    for (uint32_t i = 0; i < artifact.n_tensors; i++) total_ += artifact.tensors[i].file_bytes;
+    const size_t most = std::min<size_t>(max_readers, std::max(std::thread::hardware_concurrency(), 1u));
+    readers_.resize(std::min(most, pieces_.size()));
+  }
+  Upload(const Upload&) = delete;
+  Upload& operator=(const Upload&) = delete;
+  // Ends the readers before what they use goes.
+  ~Upload() {
+    failed_ = true;
+    for (Reader& reader : readers_)
+      if (reader.thread.joinable()) reader.thread.join();
   }
 
-  DeviceMemory run() {
-    report(0);
-    for (uint32_t i = 0; i < artifact_.n_tensors; i++) {
-      const Tensor& tensor = artifact_.tensors[i];
-      if (tensor.repack_kernel == no_repack)
-        copy_as_is(tensor);
-      else
-        copy_and_repack(tensor);
+  // Leaves the phase "repack" open: giving the buffers back belongs to it.
+  void run(const Progress& progress) {
+    progress.report("weights", 0, total_bytes_);
+    running_ = readers_.size();
+    for (Reader& reader : readers_) reader.thread = std::thread([this, &reader] { read(reader); });
+    for (uint64_t done = 0; done < total_bytes_;) {
+      const uint64_t bytes = next_arrival();
+      if (bytes == 0) break;  // the readers have ended early: one has failed
+      progress.report("weights", done += bytes, total_bytes_);
     }
-    synchronize(device_, stream_.get(), "the weights");
-    return std::move(weights_);
+    progress.report("repack", 0, 1);
+    for (Reader& reader : readers_) reader.thread.join();
+    if (error_) std::rethrow_exception(error_);
   }
 
  private:
-  struct Buffer {
-    PinnedMemory memory;
-    OwnedEvent copied;
-    bool in_flight = false;
+  struct Reader {
+    Lane lanes[2];
+    std::thread thread;
   };
 
-  void copy_as_is(const Tensor& tensor) {
-    for (uint64_t at = 0; at < tensor.file_bytes; at += piece_bytes_) {
-      const uint64_t bytes = std::min(piece_bytes_, tensor.file_bytes - at);
-      upload(tensor, at, bytes, weights_.get() + tensor.device_offset + at);
-    }
+  // Bytes of a piece that has reached the device; 0 when there are no more and no reader runs.
+  uint64_t next_arrival() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !arrived_.empty() || running_ == 0; });
+    if (arrived_.empty()) return 0;
+    const uint64_t bytes = arrived_.back();
+    arrived_.pop_back();
+    return bytes;
   }
 
-  void copy_and_repack(const Tensor& tensor) {
-    const uint64_t piece_rows = rows_per_piece(tensor, piece_bytes_);
-    for (uint64_t row = 0; row < tensor.rows; row += piece_rows) {
-      const uint64_t rows = std::min(piece_rows, tensor.rows - row);
-      upload(tensor, row * row_bytes(tensor), rows * row_bytes(tensor), staging_.get());
-      repack(tensor, row, rows);
+  void read(Reader& reader) {
+    size_t piece = 0;
+    try {
+      device_.make_current();
+      for (unsigned turn = 0; !failed_ && (piece = next_++) < pieces_.size(); turn++)
+        send(pieces_[piece], reader.lanes[turn % 2]);
+      for (Lane& lane : reader.lanes) finish(lane);
+    } catch (...) {
+      fail(piece, std::current_exception());
     }
+    const std::lock_guard lock(mutex_);
+    running_--;
+    changed_.notify_one();
   }
 
-  void upload(const Tensor& tensor, uint64_t at, uint64_t bytes, DevicePtr to) {
+  // Of several failures the first piece's counts: every piece before it has been taken, and is still tried to its end.
+  void fail(size_t piece, std::exception_ptr error) {
+    failed_ = true;
+    const std::lock_guard lock(mutex_);
+    if (error_ && failed_piece_ <= piece) return;
+    failed_piece_ = piece;
+    error_ = std::move(error);
+  }
+
+  void send(const Piece& piece, Lane& lane) {
     const Driver& driver = *device_.driver;
-    Buffer& buffer = buffers_[next_++ % 2];
-    if (buffer.in_flight)
-      check(driver, driver.event_synchronize(buffer.copied.get()), "cuEventSynchronize", tensor.name);
-    file_.read(tensor.file_offset + at, buffer.memory.get(), bytes);
-    check(driver, driver.memcpy_htod_async(to, buffer.memory.get(), bytes, stream_.get()), "cuMemcpyHtoDAsync",
-          tensor.name);
-    buffer.in_flight = true;
-    check(driver, driver.event_record(buffer.copied.get(), stream_.get()), "cuEventRecord", tensor.name);
-    report(bytes);
+    const auto& [tensor, offset, bytes] = piece;
+    if (!lane.stream) open(lane);
+    wait_copied(lane);
+    file_.read(tensor->file_offset + offset, lane.buffer.get(), bytes);
+    const bool repacks = tensor->repack_kernel != no_repack;
+    const DevicePtr to = repacks ? lane.staging.get() : weights_ + tensor->device_offset + offset;
+    check(driver, driver.memcpy_htod_async(to, lane.buffer.get(), bytes, lane.stream.get()), "cuMemcpyHtoDAsync",
+          tensor->name);
+    record(device_, lane.copied.get(), lane.stream.get(), tensor->name);
+    lane.bytes_on_the_way = bytes;
+    if (repacks) repack(piece, lane);
   }
 
-  void repack(const Tensor& tensor, uint64_t first_row, uint64_t n_rows) {
-    RepackArgs args = {.source = staging_.get(),
-                       .target = weights_.get() + tensor.device_offset,
-                       .first_row = first_row,
+  void open(Lane& lane) {
+    lane.buffer = allocate_pinned(device_, buffer_bytes_, "a buffer for loading weights");
+    if (staging_bytes_) lane.staging = allocate(device_, staging_bytes_, "a buffer for repacking weights");
+    lane.copied = create_event(device_, event_disable_timing | event_blocking_sync);
+    lane.stream = create_stream(device_);
+  }
+
+  void wait_copied(Lane& lane) {
+    if (lane.bytes_on_the_way == 0) return;
+    check(*device_.driver, device_.driver->event_synchronize(lane.copied.get()), "cuEventSynchronize", "the weights");
+    const std::lock_guard lock(mutex_);
+    arrived_.push_back(std::exchange(lane.bytes_on_the_way, 0));
+    changed_.notify_one();
+  }
+
+  void finish(Lane& lane) {
+    if (!lane.stream) return;
+    wait_copied(lane);
+    synchronize(device_, lane.stream.get(), "the weights");
+  }
+
+  void repack(const Piece& piece, const Lane& lane) {
+    const Tensor& tensor = *piece.tensor;
+    const uint64_t n_rows = piece.bytes / row_bytes(tensor);
+    RepackArgs args = {.source = lane.staging.get(),
+                       .target = weights_ + tensor.device_offset,
+                       .first_row = piece.offset / row_bytes(tensor),
                        .n_rows = n_rows,
                        .cols = tensor.cols,
                        .rows_per_group = tensor.rows_per_group,
@@ -116,32 +186,38 @@ class Uploader {
     void* params[] = {&args};
     check(*device_.driver,
           device_.driver->launch_kernel(functions_[tensor.repack_kernel], {uint32_t(blocks), 1, 1},
-                                        {repack_threads, 1, 1}, 0, stream_.get(), params),
+                                        {repack_threads, 1, 1}, 0, lane.stream.get(), params),
           "cuLaunchKernel", format("the repacking of %s", tensor.name).c_str());
   }
 
-  void report(uint64_t bytes) {
-    done_ += bytes;
-    if (progress_.call) progress_.call(progress_.user, "weights", done_, total_);
-  }
-
   const OpenDevice& device_;
-  const Artifact& artifact_;
   const std::vector<Function>& functions_;
   const ModelFile& file_;
-  Progress progress_;
-  uint64_t piece_bytes_, done_ = 0, total_ = 0;
-  unsigned next_ = 0;
-  DeviceMemory weights_, staging_;
-  Buffer buffers_[2];
-  OwnedStream stream_;
+  const std::vector<Piece> pieces_;
+  const DevicePtr weights_;
+  uint64_t buffer_bytes_ = 0, staging_bytes_ = 0, total_bytes_ = 0;
+
+  std::atomic<size_t> next_ = 0;
+  std::atomic<bool> failed_ = false;
+  std::mutex mutex_;  // of what follows
+  std::condition_variable changed_;
+  std::vector<uint64_t> arrived_;  // pieces, in bytes, that have not been reported
+  size_t running_ = 0;
+  size_t failed_piece_ = 0;
+  std::exception_ptr error_;
+
+  std::vector<Reader> readers_;
 };
 
 }  // namespace
 
 DeviceMemory load_weights(const OpenDevice& device, const Artifact& artifact, const std::vector<Function>& functions,
                           const ModelFile& file, Progress progress, uint64_t piece_bytes) {
-  return Uploader(device, artifact, functions, file, progress, piece_bytes).run();
+  DeviceMemory weights;
+  progress.phase("memory", [&] { weights = allocate(device, artifact.weights_bytes, "the weights"); });
+  Upload(device, artifact, functions, file, piece_bytes, weights.get()).run(progress);
+  progress.report("repack", 1, 1);
+  return weights;
 }
 
 }  // namespace realizar

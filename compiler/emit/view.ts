@@ -78,7 +78,7 @@ const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: 
   projection: { struct: 'ProjectionArgs', count: 10, body: 'projection' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
   attend: { struct: 'AttendArgs', count: 10, body: 'attend' },
-  select: { struct: 'SelectArgs', count: 3, body: 'select' },
+  select: { struct: 'SelectArgs', count: 7, body: 'select' },
 };
 
 export function view(plan: Plan): View {
@@ -259,6 +259,7 @@ function wrap(values: readonly string[]): string {
 
 /** What planner and kernel both compute must agree. */
 function asserts(config: KernelConfig, shape: string, sharedBytes: number): string[] {
+  if (config.kind === 'select') return [`select_shared_bytes<${shape}> == ${sharedBytes}`];
   if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes == ${sharedBytes}`];
   if (config.kind !== 'projection') return [];
   return [
@@ -306,7 +307,7 @@ function nodeTables(plan: Plan): Pick<View, 'nodes' | 'argumentCount' | 'edgeCou
     const { symbol, launch } = plan.kernels[node.kernel]!;
     const { blocks, threads, sharedBytes } = launch;
     const shape = `${node.kernel}, {${blocks}, 1, 1}, {${threads}, 1, 1}, ${sharedBytes}`;
-    const row = `{${cString(node.name)}, ${shape}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}}`;
+    const row = `{${cString(node.name)}, ${shape}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}}`;
     argumentCount += node.args.length;
     edgeCount += node.after.length;
     return {

@@ -43,7 +43,7 @@ export function reads(op: Op): Effects {
     case 'attend':
       return { values: [op.qkv], resources: ['state', kvCache(op.layer)] };
     case 'select_best':
-      return { values: [op.best], resources: ['state'] };
+      return { values: [op.logits, op.best], resources: ['state'] };
   }
 }
 

@@ -122,7 +122,7 @@ export interface SoftCap {
   readonly output: Value;
 }
 
-/** Chooses the greedy token of the logits, stores it, and advances token, position and seq_len in the state buffer. */
+/** Chooses a token by the logits and the sampling parameters of the state buffer, stores it, and advances token, position and seq_len in the state buffer. */
 export interface Select {
   readonly kind: 'select';
   readonly logits: Value;
@@ -180,9 +180,10 @@ export interface NormAdd {
   readonly output: Value;
 }
 
-/** Fused: select from what the blocks of the last projection left. */
+/** Fused: select, where greedily, from what the blocks of the last projection left. */
 export interface SelectBest {
   readonly kind: 'select_best';
+  readonly logits: Value;
   readonly best: Value;
 }
 

@@ -132,7 +132,8 @@ function verifySelect({ ops, logits }: Graph): void {
     need(selects === (i === ops.length - 1), op, 'select', 'the last operation, and no other, must select');
   }
   const writer = ops.find((op): op is Projection => op.kind === 'projection' && op.output === logits);
-  if (last.kind === 'select') need(last.logits === logits, last, 'select', 'it does not read the logits');
+  if (last.kind === 'select' || last.kind === 'select_best')
+    need(last.logits === logits, last, 'select', 'it does not read the logits');
   if (last.kind === 'select_best') need(last.best === writer?.best, last, 'select', 'it does not read their best');
 }
 

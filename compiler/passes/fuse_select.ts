@@ -8,6 +8,7 @@ export function fuseSelect(graph: Graph): Graph {
   if (!select || !projection) return graph;
   const best = freshValues(graph)(`${select.logits.name}_best`, 0);
   const edits: Edits = new Map();
-  edits.set(projection, [{ ...projection, best }]).set(select, [{ kind: 'select_best', best }]);
+  edits.set(projection, [{ ...projection, best }]);
+  edits.set(select, [{ kind: 'select_best', logits: select.logits, best }]);
   return rewrite(graph, edits);
 }

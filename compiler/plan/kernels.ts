@@ -102,6 +102,19 @@ export interface SelectConfig {
   readonly vocabSize: number;
 }
 
+/** sample.cuh: bins of 16 bytes and list entries of 8, sums of groups of threads, other numbers. */
+const SAMPLE = { bins: 2048, list: 2048, groups: 32, found: 24 + 3 * 4 * 32, maxVocab: 2 ** 20 - 1 };
+
+export function selectConfig(candidates: number, vocabSize: number, target: Target): SelectConfig {
+  if (vocabSize > SAMPLE.maxVocab)
+    throw new CompileError(`the vocabulary has ${vocabSize} tokens; at most ${SAMPLE.maxVocab} are supported`);
+  return { kind: 'select', threads: target.selectThreads, candidates, vocabSize };
+}
+
+/** SampleShared. */
+const selectShared = ({ threads }: SelectConfig): number =>
+  SAMPLE.bins * 16 + SAMPLE.list * 8 + (threads + SAMPLE.groups) * 12 + SAMPLE.found;
+
 export type KernelConfig = EmbedConfig | ProjectionConfig | NormAddConfig | AttendConfig | SelectConfig;
 
 /** What a launch of the kernel asks for. */
@@ -370,7 +383,7 @@ export function launchOf(config: KernelConfig): Launch {
     case 'norm_add':
       return { blocks: 1, threads: config.threads, sharedBytes: (config.threads / 32) * 4 };
     case 'select':
-      return { blocks: 1, threads: config.threads, sharedBytes: (config.threads / 32) * 8 };
+      return { blocks: 1, threads: config.threads, sharedBytes: selectShared(config) };
   }
 }
 

@@ -1,7 +1,7 @@
 /** Fused graph -> plan: kernels with their shapes, nodes with resolved arguments, memory with offsets. */
 import { CompileError } from '../errors.js';
 import { reads, writes } from '../ir/effects.js';
-import type { Attend, Embed, FusedOp, Graph, Norm, Projection, Value } from '../ir/ops.js';
+import type { Attend, Embed, FusedOp, Graph, Norm, Projection, SelectBest, Value } from '../ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
 import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
@@ -21,15 +21,17 @@ import {
   type ProjectionConfig,
   partialSize,
   projectionConfig,
+  selectConfig,
 } from './kernels.js';
 import { PLAN_VERSION, type Plan, type PlannedArgument, type PlannedNode, verifyPlan } from './plan.js';
 import type { Target } from './target.js';
 import { WeightPlanner } from './weights.js';
 
-/** runtime/artifact.h: State, then the counters, then the history. */
+/** runtime/artifact.h: State, counters, sampling parameters, logit biases, then what depends on the model. */
 const STATE_COUNTERS_OFFSET = 64;
 const STATE_COUNTERS = 1024;
-const STATE_HISTORY_OFFSET = STATE_COUNTERS_OFFSET + 4 * STATE_COUNTERS;
+const STATE_SAMPLING_OFFSET = STATE_COUNTERS_OFFSET + 4 * STATE_COUNTERS;
+const STATE_HISTORY_OFFSET = STATE_SAMPLING_OFFSET + 64 + 8 * 1024;
 const STATE_BYTES = 16;
 
 export interface LowerOptions {
@@ -66,6 +68,13 @@ class Lowering {
     this.#kvLayerBytes = roundUp(spec.headCountKv * options.contextLength * kvRow(spec.headSize) * 2, 256);
   }
 
+  get #stateFedOffset(): number {
+    return STATE_HISTORY_OFFSET + 4 * this.options.contextLength;
+  }
+  get #stateSeenOffset(): number {
+    return this.#stateFedOffset + 4 * this.options.contextLength;
+  }
+
   plan(): Plan {
     this.#chooseKernels();
     const buffers = this.#requestBuffers();
@@ -82,6 +91,8 @@ class Lowering {
         kernel: kernels.index(lowered.name, lowered.config, launch),
         args: this.#args(lowered, placed),
         after: edges[index]!,
+        readBytes: readBytes(lowered.op),
+        kvRowBytes: kvRowBytes(lowered.op),
         about: about(lowered),
       };
     });
@@ -110,10 +121,10 @@ class Lowering {
         weightsBytes: this.#weights.totalBytes,
         kvCacheBytes: this.#kvLayerBytes * 2 * spec.layers.length,
         arenaBytes: placed.totalBytes,
-        stateBytes: roundUp(STATE_HISTORY_OFFSET + 4 * options.contextLength, 256),
+        stateBytes: roundUp(this.#stateSeenOffset + 4 * spec.vocabSize, 256),
         logitsOffset: placed.offsets.get(this.graph.logits.name)!,
-        tokenReadBytes: this.#tokenReadBytes(),
-        kvRowBytes: spec.layers.length * 2 * spec.headCountKv * kvRow(spec.headSize) * 2,
+        tokenReadBytes: sum(nodes.map((node) => node.readBytes)),
+        kvRowBytes: sum(nodes.map((node) => node.kvRowBytes)),
       },
       kernels: kernels.kernels,
       nodes,
@@ -142,8 +153,7 @@ class Lowering {
     }
     for (const op of this.#ops) {
       if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
-      if (op.kind === 'select_best')
-        configs.set(op, { kind: 'select', threads: 128, candidates: this.#candidates, vocabSize: this.spec.vocabSize });
+      if (op.kind === 'select_best') configs.set(op, selectConfig(this.#candidates, this.spec.vocabSize, this.target));
     }
     for (const op of this.#ops) this.#lowered.push({ op, name: nodeName(op), config: configs.get(op)! });
   }
@@ -189,6 +199,7 @@ class Lowering {
       for (const value of [...reads(op).values, ...writes(op).values]) use(value.name, this.#valueBytes(value), index);
       if (config.kind === 'attend' && partialSize(config) > 0)
         use(partialName(op as Attend), 4 * partialSize(config), index);
+      if (op.kind === 'select_best') use(adjustedName(op), 4 * op.logits.size, index);
     }
     // The host reads the logits when the graph has ended.
     use(this.graph.logits.name, this.#valueBytes(this.graph.logits), this.#lowered.length - 1);
@@ -220,9 +231,10 @@ class Lowering {
     const read = [...reads(op).values.map(value), ...reads(op).resources.map(resource)];
     const write = [...writes(op).values.map(value), ...writes(op).resources.map(resource)];
     if (op.kind === 'attend' && config.kind === 'attend' && config.splits > 1) {
-      write.push({ region: 'state', start: STATE_COUNTERS_OFFSET, end: STATE_HISTORY_OFFSET });
+      write.push({ region: 'state', start: STATE_COUNTERS_OFFSET, end: STATE_SAMPLING_OFFSET });
       write.push(this.#arena(partialName(op), 4 * partialSize(config), placed));
     }
+    if (op.kind === 'select_best') write.push(this.#arena(adjustedName(op), 4 * op.logits.size, placed));
     return { reads: read, writes: write, waits: true };
   }
 
@@ -288,23 +300,34 @@ class Lowering {
         ];
       }
       case 'select_best':
-        return [value('best', op.best), state, { name: 'history', region: 'state', offset: STATE_HISTORY_OFFSET }];
+        return [
+          value('best', op.best),
+          value('logits', op.logits),
+          { name: 'adjusted', region: 'arena', offset: placed.offsets.get(adjustedName(op))! },
+          state,
+          { name: 'history', region: 'state', offset: STATE_HISTORY_OFFSET },
+          { name: 'fed', region: 'state', offset: this.#stateFedOffset },
+          { name: 'seen', region: 'state', offset: this.#stateSeenOffset },
+        ];
     }
-  }
-
-  /** The matrices of all projections, plus one row of the embedding, as the file stores them. */
-  #tokenReadBytes(): number {
-    let bytes = 0;
-    for (const op of this.#ops) {
-      if (op.kind === 'embed') bytes += op.weight.bytes / op.weight.rows;
-      if (op.kind === 'projection')
-        for (const { weights } of op.segments) for (const weight of weights) bytes += weight.bytes;
-    }
-    return bytes;
   }
 }
 
+const adjustedName = (op: SelectBest): string => `${op.logits.name}.adjusted`;
 const partialName = (op: Attend): string => `${op.output.name}.splits`;
+
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
+/** Matrices of a projection, or a row of the embedding, as the file stores them. */
+function readBytes(op: FusedOp): number {
+  if (op.kind === 'embed') return op.weight.bytes / op.weight.rows;
+  return op.kind === 'projection' ? sum(op.segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) : 0;
+}
+
+/** A key and a value of each head, for each position that is attended to. */
+function kvRowBytes(op: FusedOp): number {
+  return op.kind === 'attend' ? 2 * op.headCountKv * kvRow(op.headSize) * 2 : 0;
+}
 
 function nodeName(op: FusedOp): string {
   return op.kind === 'select_best' ? 'select' : op.output.name;
@@ -344,7 +367,7 @@ function about({ op }: Lowered): string {
       );
     }
     case 'select_best':
-      return 'greedy token; token, position and seq_len move on';
+      return 'the next token; token, position and seq_len move on';
   }
 }
 

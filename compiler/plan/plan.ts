@@ -35,6 +35,9 @@ export interface PlannedNode {
   readonly kernel: number;
   readonly args: readonly PlannedArgument[];
   readonly after: readonly Edge[];
+  /** Its part of memory.tokenReadBytes and memory.kvRowBytes. */
+  readonly readBytes: number;
+  readonly kvRowBytes: number;
   /** One line for a reader: operation and shapes. */
   readonly about: string;
 }
@@ -108,6 +111,14 @@ export function verifyPlan(plan: Plan): Plan {
   for (const [region, size] of Object.entries(bytes))
     need(Number.isSafeInteger(size) && size > 0, `${region} has ${size} bytes`);
   need(plan.nodes.length > 0, 'no nodes');
+  for (const [ofNode, ofToken] of [
+    ['readBytes', 'tokenReadBytes'],
+    ['kvRowBytes', 'kvRowBytes'],
+  ] as const)
+    need(
+      plan.nodes.reduce((total, node) => total + node[ofNode], 0) === plan.memory[ofToken],
+      `the nodes' ${ofNode} are not ${ofToken} together`,
+    );
   need(new Set(plan.kernels.map((k) => k.symbol)).size === plan.kernels.length, 'two kernels share a symbol');
   need(new Set(plan.nodes.map((n) => n.name)).size === plan.nodes.length, 'two nodes share a name');
   for (const [index, node] of plan.nodes.entries()) {

@@ -42,6 +42,8 @@ export interface Target {
     readonly stageBytes: number;
     readonly stages: number;
   };
+  /** Of the one block that chooses the token. */
+  readonly selectThreads: number;
 }
 
 interface Gpu {
@@ -98,6 +100,7 @@ export function cudaTarget(archs: readonly string[]): Target {
       stageBytes: sharedBytes > 200 * 1024 ? 32768 : 16384,
       stages: 2,
     },
+    selectThreads: 512,
   };
 }
 
@@ -121,5 +124,6 @@ export function hostTarget(): Target {
       cost: { bytesPerCycle: 1, group: 500, unit: 25 },
     },
     attention: { warps: 2, minSplit: 24, whole: 24, maxHeadsPerBlock: 8, stageBytes: 2048, stages: 2 },
+    selectThreads: 128,
   };
 }

@@ -102,10 +102,11 @@ struct logits_shape {
 static_assert(ProjectionShape<logits_shape>::shared_bytes == 5600);
 static_assert(ProjectionShape<logits_shape>::group_bytes<Segment<909, Q8_0>> == 272);
 
-// select: greedy token; token, position and seq_len move on
+// select: the next token; token, position and seq_len move on
 struct select_shape {
-  static constexpr int threads = 128, candidates = 132, n_vocab = 909;
+  static constexpr int threads = 512, candidates = 132, n_vocab = 909;
 };
+static_assert(select_shared_bytes<select_shape> == 56088);
 
 }  // namespace
 
@@ -116,7 +117,7 @@ REALIZAR_KERNEL(realizar_ffn_inp, 512, 1, ProjectionArgs, projection<ffn_inp_sha
 REALIZAR_KERNEL(realizar_ffn_swiglu, 512, 1, ProjectionArgs, projection<ffn_swiglu_shape>)
 REALIZAR_KERNEL(realizar_l_out, 512, 1, ProjectionArgs, projection<l_out_shape>)
 REALIZAR_KERNEL(realizar_logits, 512, 1, ProjectionArgs, projection<logits_shape>)
-REALIZAR_KERNEL(realizar_select, 128, 1, SelectArgs, select<select_shape>)
+REALIZAR_KERNEL(realizar_select, 512, 1, SelectArgs, select<select_shape>)
 
 // Load and measure.
 REALIZAR_KERNEL(realizar_repack_q8_0, repack_threads, 1, RepackArgs, repack<Q8_0>)

@@ -1,6 +1,6 @@
 // The Node addon: opens libraries built by realizar-compile and calls their C ABI (realizar.h).
-// library: dlopen and the function table. owners: lifetimes. task: work off the event loop. model, session: the
-// classes.
+// library: dlopen and the function table. owners: lifetimes. task, generation: work off the event loop. model,
+// session: the classes.
 #include "wrap.h"
 
 namespace {

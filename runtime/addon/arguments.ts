@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { failure, type RealizarError } from './errors.js';
 
-function invalid(name: string, expected: string, value: unknown): RealizarError {
+export function invalid(name: string, expected: string, value: unknown): RealizarError {
   const found = inspect(value, { depth: 0, maxStringLength: 80, breakLength: Number.POSITIVE_INFINITY });
   return failure('INVALID_ARGUMENT', `${name} must be ${expected}; got ${found}`);
 }
@@ -26,6 +26,20 @@ export function checkPath(name: string, value: unknown): string {
   if (typeof path !== 'string' || path === '' || path.includes('\0'))
     throw invalid(name, 'a path or a file: URL', value);
   return path;
+}
+
+/** A number, or infinity where that is in range; the C ABI has the last word. */
+export function checkNumber(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value !== 'number' || !(value >= least && value <= most))
+    throw invalid(name, `a number from ${least} to ${most}`, value);
+  return value;
+}
+
+/** Token ids below `vocabSize`, in an array or anything else that can be iterated. */
+export function checkTokens(name: string, value: unknown, vocabSize: number): Int32Array {
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value))
+    throw invalid(name, 'a list of token ids', value);
+  return Int32Array.from(value as Iterable<unknown>, (token, i) => checkInteger(`${name}[${i}]`, token, vocabSize - 1));
 }
 
 export type Mode = 'graph' | 'eager';

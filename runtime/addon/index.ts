@@ -21,14 +21,15 @@ import { Model } from './model.js';
 export { RealizarError } from './errors.js';
 export type { Model } from './model.js';
 export type { ModelInfo } from './native.js';
-export type { Session, StepOptions } from './session.js';
+export type { Sampling } from './sampling.js';
+export type { GenerateOptions, Session, StepOptions } from './session.js';
 
 export interface OpenProgress {
-  /** What is being done, in a word or two. */
+  /** What is being done: driver, file, code, memory, weights, repack, in this order. */
   readonly phase: string;
-  /** Bytes. */
+  /** 0 when the phase starts, total when it has ended; for weights bytes between them. */
   readonly done: number;
-  /** Bytes. */
+  /** Bytes of the file for weights, 1 for the others. */
   readonly total: number;
 }
 
@@ -41,7 +42,7 @@ export interface OpenOptions {
   readonly orderSeed?: number;
   /** Fill the scratch memory with NaN before every step, so that reading what no kernel wrote shows. */
   readonly poison?: boolean;
-  /** Called while weights are loaded, on the event loop; never after the promise has settled. */
+  /** Called while the model is opened, on the event loop; never after the promise has settled. */
   readonly onProgress?: (progress: OpenProgress) => void;
 }
 

@@ -27,6 +27,10 @@ Failure closed(const char* what);
   X(graph_build)              \
   X(session_step)             \
   X(session_run_greedy)       \
+  X(default_sampling)         \
+  X(session_set_sampling)     \
+  X(session_generate)         \
+  X(session_chosen)           \
   X(session_logits)           \
   X(session_greedy)           \
   X(session_position)         \

@@ -28,14 +28,17 @@ class SessionHandle {
   const Library& library() const { return model_->library; }
   uint32_t position() const { return position_; }  // after the last call that has ended
 
+  // A generation under way ends with its next token.
+  std::atomic<bool> stopping = false;
+
   // Throws Failure unless function(library, session) returns REALIZAR_OK. One call at a time, from any thread.
   template <typename F>
   void call(F function) {
     std::lock_guard lock(mutex_);
-    library().check(function(library(), session_));
-    uint32_t position;
-    library().check(library().session_position(session_, &position));
-    position_ = position;
+    const int status = function(library(), session_);
+    uint32_t position;  // a call that fails may have moved it; its error text stays, since this one does not fail
+    if (library().session_position(session_, &position) == REALIZAR_OK) position_ = position;
+    library().check(status);
   }
 
  private:

@@ -1,6 +1,8 @@
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "generation.h"
 #include "task.h"
 #include "wrap.h"
 
@@ -25,15 +27,35 @@ struct Output {
   std::shared_ptr<Napi::Reference<Array>> keep_;
 };
 
+// What sampling.ts has checked, in the order of its `packed`.
+realizar_sampling unpack_sampling(const Napi::CallbackInfo& info, const Library& library) {
+  realizar_sampling sampling = library.default_sampling();
+  const Napi::Float64Array numbers = info[0].As<Napi::Float64Array>();
+  sampling.temperature = float(numbers[0]);
+  sampling.top_k = int32_t(numbers[1]);
+  sampling.top_p = float(numbers[2]);
+  sampling.min_p = float(numbers[3]);
+  sampling.repeat_last_n = int32_t(numbers[4]);
+  sampling.repeat_penalty = float(numbers[5]);
+  sampling.presence_penalty = float(numbers[6]);
+  sampling.frequency_penalty = float(numbers[7]);
+  bool lossless;
+  sampling.seed = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
+  return sampling;
+}
+
 }  // namespace
 
 Napi::Function Session::define(Napi::Env env) {
-  return DefineClass(env, "NativeSession",
-                     {InstanceMethod<&Session::build_graph>("buildGraph"), InstanceMethod<&Session::step>("step"),
-                      InstanceMethod<&Session::run_greedy>("runGreedy"), InstanceMethod<&Session::logits>("logits"),
-                      InstanceMethod<&Session::greedy>("greedy"), InstanceMethod<&Session::position>("position"),
-                      InstanceMethod<&Session::rewind>("rewind"), InstanceMethod<&Session::dump_nodes>("dumpNodes"),
-                      InstanceMethod<&Session::close>("close")});
+  return DefineClass(
+      env, "NativeSession",
+      {InstanceMethod<&Session::build_graph>("buildGraph"), InstanceMethod<&Session::step>("step"),
+       InstanceMethod<&Session::run_greedy>("runGreedy"), InstanceMethod<&Session::set_sampling>("setSampling"),
+       InstanceMethod<&Session::generate>("generate"), InstanceMethod<&Session::stop_generating>("stopGenerating"),
+       InstanceMethod<&Session::logits>("logits"), InstanceMethod<&Session::chosen>("chosen"),
+       InstanceMethod<&Session::greedy>("greedy"), InstanceMethod<&Session::position>("position"),
+       InstanceMethod<&Session::rewind>("rewind"), InstanceMethod<&Session::dump_nodes>("dumpNodes"),
+       InstanceMethod<&Session::close>("close")});
 }
 
 Session::Session(const Napi::CallbackInfo& info) : ObjectWrap(info), handle_(unwrap<SessionHandle>(info)) {}
@@ -72,6 +94,35 @@ Napi::Value Session::run_greedy(const Napi::CallbackInfo& info) {
       [tokens](Napi::Env) { return tokens.value(); });
 }
 
+Napi::Value Session::set_sampling(const Napi::CallbackInfo& info) {
+  if (!handle_) return reject(info.Env(), closed("the session"));
+  realizar_sampling sampling = unpack_sampling(info, handle_->library());
+  const auto tokens = info[2].As<Napi::Int32Array>();
+  const auto values = info[3].As<Napi::Float64Array>();
+  std::vector<realizar_logit_bias> biases;
+  for (size_t i = 0; i < tokens.ElementLength(); i++) biases.push_back({tokens[i], float(values[i])});
+  return Task::start(info.Env(), [handle = handle_, sampling, biases = std::move(biases)]() mutable {
+    sampling.logit_bias = biases.data();
+    sampling.n_logit_bias = uint32_t(biases.size());
+    handle->call([&](const Library& lib, realizar_session* s) { return lib.session_set_sampling(s, &sampling); });
+  });
+}
+
+Napi::Value Session::generate(const Napi::CallbackInfo& info) {
+  if (!handle_) return reject(info.Env(), closed("the session"));
+  const auto stop = info[1].As<Napi::Int32Array>();
+  return Generation::start(info.Env(), handle_,
+                           {.count = info[0].As<Napi::Number>(),
+                            .stop = {stop.Data(), stop.Data() + stop.ElementLength()},
+                            .mode = info[2].As<Napi::Number>()},
+                           info[3].As<Napi::Function>());
+}
+
+Napi::Value Session::stop_generating(const Napi::CallbackInfo& info) {
+  if (handle_) handle_->stopping = true;
+  return info.Env().Undefined();
+}
+
 Napi::Value Session::logits(const Napi::CallbackInfo& info) {
   if (!handle_) return reject(info.Env(), closed("the session"));
   Output<float> logits(info.Env(), handle_->library().info->n_vocab);
@@ -83,15 +134,24 @@ Napi::Value Session::logits(const Napi::CallbackInfo& info) {
       [logits](Napi::Env) { return logits.value(); });
 }
 
-Napi::Value Session::greedy(const Napi::CallbackInfo& info) {
-  if (!handle_) return reject(info.Env(), closed("the session"));
+static Napi::Value read_token(const Napi::CallbackInfo& info, const std::shared_ptr<SessionHandle>& handle,
+                              decltype(&realizar_session_chosen) Library::*read) {
+  if (!handle) return reject(info.Env(), closed("the session"));
   auto token = std::make_shared<int32_t>();
   return Task::start(
       info.Env(),
-      [handle = handle_, token] {
-        handle->call([&](const Library& lib, realizar_session* s) { return lib.session_greedy(s, token.get()); });
+      [handle, token, read] {
+        handle->call([&](const Library& lib, realizar_session* s) { return (lib.*read)(s, token.get()); });
       },
       [token](Napi::Env env) { return Napi::Number::New(env, *token); });
+}
+
+Napi::Value Session::chosen(const Napi::CallbackInfo& info) {
+  return read_token(info, handle_, &Library::session_chosen);
+}
+
+Napi::Value Session::greedy(const Napi::CallbackInfo& info) {
+  return read_token(info, handle_, &Library::session_greedy);
 }
 
 Napi::Value Session::position(const Napi::CallbackInfo& info) {

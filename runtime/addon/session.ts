@@ -1,10 +1,23 @@
-import { checkInteger, checkMode, type Mode } from './arguments.js';
+import { checkInteger, checkMode, checkTokens, invalid, type Mode } from './arguments.js';
 import { failure, typed } from './errors.js';
 import type { ModelInfo, NativeSession } from './native.js';
+import { packSampling, type Sampling } from './sampling.js';
+
+const MAX_UINT32 = 2 ** 32 - 1;
+const closed = () => failure('CLOSED', 'the session is closed');
 
 export interface StepOptions {
   /** `graph` (the default) launches the graph that {@link Session.buildGraph} built; `eager` launches its nodes one by one. */
   readonly mode?: Mode;
+}
+
+export interface GenerateOptions extends StepOptions {
+  /** At most so many tokens; as many as the context has room for unless given. */
+  readonly maxTokens?: number;
+  /** The first of these ends it, and is handed over. */
+  readonly stopTokens?: Iterable<number>;
+  /** Ends it within a token; the iteration then throws the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -19,6 +32,7 @@ export class Session {
   readonly #info: ModelInfo;
   #tail: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
+  readonly #generations = new Set<(error: unknown) => void>();
 
   /** @internal Sessions come from {@link Model.createSession}. */
   constructor(native: NativeSession, info: ModelInfo) {
@@ -51,19 +65,86 @@ export class Session {
     return this.#enqueue(() => this.#native.runGreedy(count, mode));
   }
 
-  /** Logits of the last step, f32[vocabSize]: a new array for each call. */
+  /** How tokens are chosen from the next step on. */
+  async setSampling(sampling: Sampling): Promise<void> {
+    const packed = packSampling(sampling, this.#info.vocabSize);
+    return this.#enqueue(() => this.#native.setSampling(...packed));
+  }
+
+  /**
+   * The token that the last step chose, the one chosen once that is fed, and so on, each as soon as the device has it.
+   * Needs one step before. The last token has not been fed: a {@link Session.step} with it goes on from there. Leaving
+   * the loop ends the generation within a token, and forgets what had been fed beyond the tokens that the loop has seen.
+   * It begins when its first token is asked for; until the loop has ended the session is for nothing else but closing.
+   */
+  async *generate(options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+    const mode = checkMode(options);
+    const { signal } = options;
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw invalid('options.signal', 'an AbortSignal', signal);
+    const count = checkInteger('options.maxTokens', options.maxTokens ?? MAX_UINT32, MAX_UINT32);
+    const stop = checkTokens('options.stopTokens', options.stopTokens ?? [], this.#info.vocabSize);
+    signal?.throwIfAborted();
+    const tokens = new TokenQueue();
+    let first = 0;
+    let begun = false;
+    let running = false;
+    const done = this.#enqueue(async () => {
+      if (tokens.ended) return;
+      first = this.#native.position();
+      begun = running = true;
+      await this.#native
+        .generate(count, stop, mode, (token) => tokens.push(token))
+        .finally(() => {
+          running = false;
+        });
+    });
+    const end = (error?: unknown) => {
+      tokens.end(error === undefined ? undefined : { error });
+      if (running) this.#native.stopGenerating();
+    };
+    const abort = () => end(signal!.reason);
+    this.#generations.add(end);
+    signal?.addEventListener('abort', abort, { once: true });
+    done.then(
+      () => tokens.end(),
+      (error) => tokens.end({ error }),
+    );
+    let seen = 0;
+    try {
+      for await (const token of tokens) {
+        seen++;
+        yield token;
+      }
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      this.#generations.delete(end);
+      end();
+      // What failed has been thrown by the queue. Position says what the loop knows of, whatever came after it.
+      await done.catch(() => {});
+      const position = first + Math.max(seen, 1) - 1;
+      if (begun && !this.#closed && this.#native.position() > position) await this.rewind(position);
+    }
+  }
+
+  /** Logits of the last step, f32[vocabSize], before biases and penalties: a new array for each call. */
   logits(): Promise<Float32Array> {
     return this.#enqueue(() => this.#native.logits());
   }
 
-  /** The token with the largest logit of the last step; the first of equals. */
+  /** The token that the last step chose. */
+  chosen(): Promise<number> {
+    return this.#enqueue(() => this.#native.chosen());
+  }
+
+  /** {@link Session.chosen}, where that is the largest logit, the first of equals; rejects where a temperature was set. */
   greedy(): Promise<number> {
     return this.#enqueue(() => this.#native.greedy());
   }
 
   /** Tokens fed so far, as of the last call that has ended. */
   get position(): number {
-    if (this.#closed) throw failure('CLOSED', 'the session is closed');
+    if (this.#closed) throw closed();
     return this.#native.position();
   }
 
@@ -78,8 +159,9 @@ export class Session {
     return this.#enqueue(() => this.#native.dumpNodes());
   }
 
-  /** Frees the session once the calls made before have ended. Closing twice is allowed. */
+  /** Frees the session once the calls made before have ended; a generation ends now. Closing twice is allowed. */
   close(): Promise<void> {
+    for (const end of this.#generations) end(closed());
     this.#closed ??= this.#tail.then(() => typed(this.#native.close()));
     return this.#closed;
   }
@@ -90,9 +172,45 @@ export class Session {
   }
 
   #enqueue<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(failure('CLOSED', 'the session is closed'));
+    if (this.#closed) return Promise.reject(closed());
     const result = this.#tail.then(() => typed(call()));
     this.#tail = result.catch(() => {}); // the caller has the failure; the queue goes on
     return result;
+  }
+}
+
+/** Tokens that have come and not been taken. Ending it drops nothing that had come before, unless with an error. */
+class TokenQueue {
+  #tokens: number[] = [];
+  #end: { error?: unknown } | undefined;
+  #wake = () => {};
+
+  push(token: number): void {
+    if (this.#end) return;
+    this.#tokens.push(token);
+    this.#wake();
+  }
+
+  /** The first end counts. */
+  end(failed?: { error: unknown }): void {
+    this.#end ??= failed ?? {};
+    this.#wake();
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<number, void, undefined> {
+    for (;;) {
+      if (this.#end && 'error' in this.#end) throw this.#end.error;
+      const token = this.#tokens.shift();
+      if (token !== undefined) yield token;
+      else if (this.#end) return;
+      else
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+    }
   }
 }

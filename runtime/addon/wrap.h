@@ -31,7 +31,13 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value build_graph(const Napi::CallbackInfo& info);
   Napi::Value step(const Napi::CallbackInfo& info);
   Napi::Value run_greedy(const Napi::CallbackInfo& info);
+  // setSampling(parameters as sampling.ts has them)
+  Napi::Value set_sampling(const Napi::CallbackInfo& info);
+  // generate(count, stop, mode, on token): promise of nothing, after the last call of on token
+  Napi::Value generate(const Napi::CallbackInfo& info);
+  Napi::Value stop_generating(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);
+  Napi::Value chosen(const Napi::CallbackInfo& info);
   Napi::Value greedy(const Napi::CallbackInfo& info);
   Napi::Value position(const Napi::CallbackInfo& info);
   Napi::Value rewind(const Napi::CallbackInfo& info);

@@ -32,10 +32,11 @@ static_assert(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE == attribute_l2_cache_size);
 static_assert(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR == attribute_compute_capability_major);
 static_assert(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR == attribute_compute_capability_minor);
 static_assert(CU_STREAM_NON_BLOCKING == stream_non_blocking);
-static_assert(CU_EVENT_DEFAULT == event_default && CU_EVENT_DISABLE_TIMING == event_disable_timing);
+static_assert(CU_EVENT_DEFAULT == event_default && CU_EVENT_DISABLE_TIMING == event_disable_timing &&
+              CU_EVENT_BLOCKING_SYNC == event_blocking_sync);
 static_assert(CUDA_ERROR_STUB_LIBRARY == 34 && CUDA_ERROR_SYSTEM_DRIVER_MISMATCH == 803);
 static_assert(CUDA_ERROR_OUT_OF_MEMORY == 2 && CUDA_ERROR_NO_DEVICE == 100 && CUDA_ERROR_INVALID_DEVICE == 101 &&
-              CUDA_ERROR_NO_BINARY_FOR_GPU == 209);
+              CUDA_ERROR_NO_BINARY_FOR_GPU == 209 && CUDA_ERROR_NOT_READY == not_ready);
 
 // Calls whose parameters the table spells otherwise than cuda.h.
 decltype(&cuFuncSetAttribute) func_set_attribute;
@@ -118,6 +119,7 @@ void find_calls(Loader& loader, Driver& table) {
   FIND(stream_create, cuStreamCreate);
   FIND(stream_destroy, cuStreamDestroy_v2);
   FIND(stream_synchronize, cuStreamSynchronize);
+  FIND(stream_query, cuStreamQuery);
   FIND(event_create, cuEventCreate);
   FIND(event_destroy, cuEventDestroy_v2);
   FIND(event_record, cuEventRecord);

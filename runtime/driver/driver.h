@@ -12,6 +12,7 @@ namespace realizar {
 using Result = int;  // CUresult; 0 is success
 using Device = int;
 using DevicePtr = uint64_t;
+constexpr Result not_ready = 600;  // CUDA_ERROR_NOT_READY
 struct OpaqueContext;
 struct OpaqueModule;
 struct OpaqueFunction;
@@ -52,6 +53,7 @@ struct Driver {
   Result (*stream_create)(Stream* stream, unsigned flags);
   Result (*stream_destroy)(Stream stream);
   Result (*stream_synchronize)(Stream stream);
+  Result (*stream_query)(Stream stream);  // not_ready while something queued has not ended
   Result (*event_create)(Event* event, unsigned flags);
   Result (*event_destroy)(Event event);
   Result (*event_record)(Event event, Stream stream);

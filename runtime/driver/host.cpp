@@ -45,6 +45,7 @@ constexpr Driver table = {
     .stream_create = entry<stream_create>,
     .stream_destroy = entry<stream_destroy>,
     .stream_synchronize = entry<stream_synchronize>,
+    .stream_query = entry<stream_query>,
     .event_create = entry<event_create>,
     .event_destroy = entry<event_destroy>,
     .event_record = entry<event_record>,

@@ -18,6 +18,7 @@ void ctx_set_current(Context context);
 void stream_create(Stream* stream, unsigned);
 void stream_destroy(Stream stream);
 void stream_synchronize(Stream stream);
+void stream_query(Stream stream);
 void event_create(Event* event, unsigned);
 void event_destroy(Event event);
 void event_record(Event event, Stream stream);

@@ -68,6 +68,7 @@ void stream_create(Stream* stream, unsigned) {
 }
 void stream_destroy(Stream stream) { host().streams.remove(stream); }
 void stream_synchronize(Stream stream) { check_stream(stream); }
+void stream_query(Stream stream) { check_stream(stream); }
 
 void event_create(Event* event, unsigned) {
   check_context();

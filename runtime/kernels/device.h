@@ -93,6 +93,13 @@ DEVICE float4 load_global(const float4* p) {
                : "memory");
   return v;
 }
+// One store that a thread of the host sees whole.
+DEVICE void store_to_host(uint64_t* p, uint64_t v) {
+  asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(p), "l"(v) : "memory");
+}
+// Among the threads of one block; both return what was there.
+DEVICE uint32_t block_add(uint32_t* p, uint32_t v) { return atomicAdd(p, v); }
+DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return atomicExch(p, v); }
 // Written by nobody in this launch before the node that reads it, so it may be read before grid_wait.
 template <typename T>
 DEVICE T load_settled(const T* p) {
@@ -188,10 +195,12 @@ DEVICE int round_to_int(float v) { return __float2int_rn(v); }
 DEVICE float half_to_float(uint16_t h) { return __half2float(__ushort_as_half(h)); }
 DEVICE uint16_t float_to_half(float f) { return __half_as_ushort(__float2half_rn(f)); }
 DEVICE float bits_to_float(uint32_t bits) { return __uint_as_float(bits); }
+DEVICE uint32_t float_to_bits(float f) { return __float_as_uint(f); }
 }  // namespace realizar
 
 #else
 #include <cmath>
+#include <utility>
 
 #include "../driver/sim.h"
 
@@ -256,6 +265,10 @@ DEVICE T load_global(const T* p) {
   return *p;
 }
 
+DEVICE void store_to_host(uint64_t* p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+// The threads of a block take turns.
+DEVICE uint32_t block_add(uint32_t* p, uint32_t v) { return std::exchange(*p, *p + v); }
+DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return std::exchange(*p, v); }
 template <typename T>
 DEVICE T load_settled(const T* p) {
   return *p;
@@ -295,6 +308,11 @@ DEVICE float bits_to_float(uint32_t bits) {
   float f;
   memcpy(&f, &bits, 4);
   return f;
+}
+DEVICE uint32_t float_to_bits(float f) {
+  uint32_t bits;
+  memcpy(&bits, &f, 4);
+  return bits;
 }
 DEVICE float half_to_float(uint16_t h) { return sim::half_to_float(h); }
 DEVICE uint16_t float_to_half(float f) { return sim::float_to_half(f); }

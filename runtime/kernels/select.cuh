@@ -1,38 +1,81 @@
-// Greedy choice from the best of each block of the output projection; stores it and moves the state on by one token,
-// so that the next launch needs no word from the host. One block.
+// Chooses the next token, stores it, hands it to the host and moves the state on by one token, so that the next launch
+// needs no word from the host. Greedy without biases and penalties: the best of each block of the output projection, by
+// one warp. Else biases and penalties (as llama.cpp's) on a copy of the logits, then sample.cuh. One block.
 // C: threads, candidates (blocks of the output projection), n_vocab.
 #pragma once
-#include "../artifact.h"
-#include "best.cuh"
+#include "sample.cuh"
 
 namespace realizar {
 
 struct SelectArgs {
-  const Best* best;  // [candidates]
+  const Best* best;     // [candidates]
+  const float* logits;  // [n_vocab]
+  float* adjusted;      // [n_vocab], scratch
   State* state;
   int32_t* history;  // [n_ctx]: the token chosen after each position
+  int32_t* fed;      // [n_ctx]: the token fed at each position
+  uint32_t* seen;    // [n_vocab]: zero between nodes
 };
 
 template <class C>
+constexpr int select_shared_bytes = sizeof(SampleShared<C::threads>);
+
+template <class C>
+DEVICE int best_candidate(const Best* candidates) {
+  Best best = {-INFINITY, 0x7fffffff};
+  for (int i = thread_index() % 32; i < C::candidates; i += 32)
+    best = better(best, Best{load_global(&candidates[i].value), load_global(&candidates[i].row)});
+  return warp_better(best).row;
+}
+
+// The copy of the logits that biases and penalties have changed.
+template <class C>
+DEVICE void adjust(const SelectArgs& a, const Sampling& s, int token, int position) {
+  for (int t = thread_index(); t < C::n_vocab; t += C::threads) a.adjusted[t] = load_global(a.logits + t);
+  block_sync();
+  const LogitBias* bias = (const LogitBias*)((const char*)a.state + state_bias_offset);
+  for (int i = thread_index(); i < (int)s.n_bias; i += C::threads) a.adjusted[bias[i].token] += bias[i].bias;
+  // Each token of the window is counted; whoever takes its count away changes its logit.
+  const int first = s.last_n > position ? 0 : position + 1 - s.last_n;
+  const auto fed = [&](int at) { return at == position ? token : load_global(a.fed + at); };
+  for (int at = first + thread_index(); at <= position; at += C::threads) block_add(&a.seen[fed(at)], 1);
+  block_sync();
+  for (int at = first + thread_index(); at <= position; at += C::threads) {
+    const int t = fed(at);
+    const uint32_t times = block_exchange(&a.seen[t], 0);
+    if (times == 0) continue;
+    float logit = a.adjusted[t];
+    logit = logit > 0 ? logit / s.repeat_penalty : logit * s.repeat_penalty;
+    a.adjusted[t] = logit - fmaf((float)times, s.frequency_penalty, s.presence_penalty);
+  }
+  block_sync();
+}
+
+template <class C>
 DEVICE void select(const SelectArgs& a) {
-  const int lane = thread_index() % 32, warp = thread_index() / 32;
-  Best* warp_best = (Best*)shared_memory();
+  // Nobody but this node writes these during a launch.
+  const Sampling s = *(const Sampling*)((const char*)a.state + state_sampling_offset);
+  const int fed_token = load_settled(&a.state->token), position = load_settled(&a.state->position);
   grid_release();
   grid_wait();
-  Best best = {-INFINITY, 0x7fffffff};
-  for (int i = thread_index(); i < C::candidates; i += C::threads)
-    best = better(best, Best{load_global(&a.best[i].value), load_global(&a.best[i].row)});
-  best = warp_better(best);
-  if (lane == 0) warp_best[warp] = best;
-  block_sync();
+  int token;
+  if (s.adjusts || s.draws) {
+    if (s.adjusts) adjust<C>(a, s, fed_token, position);
+    Sampler<C::threads, C::n_vocab> sampler{*(SampleShared<C::threads>*)shared_memory(),
+                                            s.adjusts ? a.adjusted : a.logits};
+    token = sampler.draw(s, position);
+  } else {
+    if (thread_index() >= 32) return;
+    token = best_candidate<C>(a.best);
+  }
   if (thread_index() != 0) return;
-  for (int w = 1; w < C::threads / 32; w++) best = better(best, warp_best[w]);
-  const int token = best.row < C::n_vocab ? best.row : 0;  // no logit is a number: any token is as good
-  const int position = load_global(&a.state->position);
+  if (token < 0 || token >= C::n_vocab) token = 0;  // no logit is a number: any token is as good
   a.history[position] = token;
-  a.state->token = token;
-  a.state->position = position + 1;
-  a.state->seq_len = load_global(&a.state->seq_len) + 1;
+  a.fed[position] = fed_token;
+  const uint32_t serial = a.state->serial;
+  *a.state = State{token, position + 1, a.state->seq_len + 1, serial + 1};
+  uint64_t* ring = *(uint64_t* const*)((const char*)a.state + state_ring_offset);
+  store_to_host(ring + serial % token_ring_size, (uint64_t)serial << 32 | (uint32_t)token);
 }
 
 }  // namespace realizar

@@ -1,19 +1,19 @@
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <numeric>
 
+#include "json.h"
 #include "replay.h"
 
 namespace replay {
 namespace {
 
 constexpr uint32_t default_steps = 128;
-constexpr int32_t first_token = 1;
 
 struct Measurement {
   uint32_t steps = 0;
   double ms_per_token = 0;
+  double delivered_ms_per_token = 0;  // where the caller gets each token before the next
   double bytes_per_token = 0;
   double ceiling = 0;  // bytes/s
 
@@ -24,10 +24,7 @@ struct Measurement {
 
 // One token is fed at position `depth`; the timed steps follow it.
 uint32_t choose_steps(const Options& options, uint32_t n_ctx) {
-  const uint64_t least = uint64_t(options.depth) + 1 + std::max(options.steps, 1u);
-  if (least > n_ctx)
-    throw Failure("this needs " + std::to_string(least) + " positions (--depth, one token, --steps); the library was " +
-                  "compiled for " + std::to_string(n_ctx) + ": compile it with a larger --context");
+  require_context(options, 1 + std::max(options.steps, 1u));
   return options.steps ? options.steps : std::min(default_steps, n_ctx - options.depth - 1);
 }
 
@@ -36,14 +33,28 @@ void wait(realizar_session* session) {
   check(realizar_session_greedy(session, &token));
 }
 
-double time_run(const Options& options, realizar_session* session, int32_t token, uint32_t steps) {
+double time_run(const Options& options, realizar_session* session, uint32_t steps) {
   check(realizar_session_rewind(session, options.depth));
-  check(realizar_session_step(session, token, options.mode));
+  check(realizar_session_step(session, any_token(), options.mode));
   wait(session);
   const double start = now_ms();
   check(realizar_session_run_greedy(session, steps, nullptr, options.mode));
   wait(session);
   return (now_ms() - start) / steps;
+}
+
+double time_delivery(const Options& options, realizar_session* session, uint32_t steps) {
+  check(realizar_session_rewind(session, options.depth));
+  check(realizar_session_step(session, any_token(), options.mode));
+  wait(session);
+  const auto take = [](void*, int32_t) { return 0; };
+  uint32_t n_token = 0;
+  const double start = now_ms();
+  check(realizar_session_generate(session, steps + 1, nullptr, 0, take, nullptr, options.mode, &n_token));
+  const double ms = now_ms() - start;
+  if (n_token != steps + 1)
+    throw Failure(std::to_string(n_token) + " tokens were handed over, not " + std::to_string(steps + 1));
+  return ms / steps;
 }
 
 double median(std::vector<double> values) {
@@ -56,30 +67,19 @@ Measurement measure(const Options& options, realizar_model* model, realizar_sess
   const realizar_info& info = *realizar_get_info();
   Measurement result;
   result.steps = choose_steps(options, info.n_ctx);
-  const int32_t token = std::min(first_token, int32_t(info.n_vocab) - 1);
-  if (options.depth > 0) {
-    check(realizar_session_step(session, token, options.mode));
-    check(realizar_session_run_greedy(session, options.depth - 1, nullptr, options.mode));
+  fill_context(options, session);
+  std::vector<double> runs, deliveries;
+  for (uint32_t i = 0; i < options.repeat; i++) {
+    runs.push_back(time_run(options, session, result.steps));
+    deliveries.push_back(time_delivery(options, session, result.steps));
   }
-  std::vector<double> runs;
-  for (uint32_t i = 0; i < options.repeat; i++) runs.push_back(time_run(options, session, token, result.steps));
   result.ms_per_token = median(runs);
+  result.delivered_ms_per_token = median(deliveries);
   // Step i of 1..steps is at position depth + i and attends to depth + i + 1 positions.
   const double mean_positions = options.depth + 1 + (result.steps + 1) / 2.0;
   result.bytes_per_token = double(info.token_read_bytes) + double(info.kv_row_bytes) * mean_positions;
   check(realizar_measure_read_ceiling(model, &result.ceiling));
   return result;
-}
-
-std::string json_string(const char* text) {
-  std::string quoted = "\"";
-  for (const char* c = text; *c; c++) {
-    char escaped[8];
-    const unsigned char byte = static_cast<unsigned char>(*c);
-    snprintf(escaped, sizeof escaped, byte < 0x20 ? "\\u%04x" : byte == '"' || byte == '\\' ? "\\%c" : "%c", byte);
-    quoted += escaped;
-  }
-  return quoted + "\"";
 }
 
 const char* mode_name(const Options& options) { return options.mode == REALIZAR_GRAPH ? "graph" : "eager"; }
@@ -91,10 +91,15 @@ void print_json(const Options& options, const char* device, const Measurement& m
          json_string(device).c_str(), mode_name(options), info.n_node);
   printf("\"steps\":%u,\"depth\":%u,\"repeat\":%u,\"tokens_per_second\":%.6g,\"ms_per_token\":%.6g,", m.steps,
          options.depth, options.repeat, m.tokens_per_second(), m.ms_per_token);
+  printf("\"delivered_tokens_per_second\":%.6g,", 1e3 / m.delivered_ms_per_token);
   printf("\"bytes_per_token\":%.0f,\"gb_per_second\":%.6g,\"read_ceiling_gb_per_second\":%.6g,\"ratio\":%.4g,",
          m.bytes_per_token, m.bytes_per_second() / 1e9, m.ceiling / 1e9, m.ratio());
-  printf("\"open_ms\":%.6g,\"upload_ms\":%.6g,\"session_ms\":%.6g,\"graph_build_ms\":%.6g}\n", times.open, times.upload,
-         times.session, times.graph_build);
+  printf("\"open_ms\":%.6g,\"driver_ms\":%.6g,\"file_ms\":%.6g,\"code_ms\":%.6g,\"memory_ms\":%.6g,", times.open_ms,
+         times.of("driver").ms, times.of("file").ms, times.of("code").ms, times.of("memory").ms);
+  printf("\"upload_ms\":%.6g,\"upload_gb_per_second\":%.6g,\"repack_ms\":%.6g,", times.of("weights").ms,
+         times.upload_bytes_per_second() / 1e9, times.of("repack").ms);
+  printf("\"session_ms\":%.6g,\"graph_build_ms\":%.6g,\"first_token_ms\":%.6g,\"to_first_token_ms\":%.6g}\n",
+         times.of("session").ms, times.of("graph").ms, times.of("first_token").ms, times.to_first_token_ms);
 }
 
 void print_text(const Options& options, const char* device, const Measurement& m, const SetupTimes& times) {
@@ -103,16 +108,27 @@ void print_text(const Options& options, const char* device, const Measurement& m
          mode_name(options));
   printf("  %.1f tokens/s, %.4f ms a token; median of %u runs of %u steps after %u positions\n", m.tokens_per_second(),
          m.ms_per_token, options.repeat, m.steps, options.depth + 1);
+  printf("  %.1f tokens/s where the caller gets each token as soon as it is chosen\n", 1e3 / m.delivered_ms_per_token);
   printf("  %.4g GB/s of weights and KV cache, %.1f%% of the %.4g GB/s that this device reads at most\n",
          m.bytes_per_second() / 1e9, m.ratio() * 100, m.ceiling / 1e9);
-  printf("  open %.1f ms, %.1f ms of it for the weights; session %.1f ms; graph build %.2f ms\n", times.open,
-         times.upload, times.session, times.graph_build);
+  printf("  %s\n", describe(times).c_str());
 }
 
 }  // namespace
 
-double now_ms() {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now().time_since_epoch()).count();
+int32_t any_token() { return std::min(1, int32_t(realizar_get_info()->n_vocab) - 1); }
+
+void require_context(const Options& options, uint32_t n_step) {
+  const uint64_t least = uint64_t(options.depth) + n_step;
+  if (const uint32_t n_ctx = realizar_get_info()->n_ctx; least > n_ctx)
+    throw Failure("this needs " + std::to_string(least) + " positions (--depth, one token, --steps); the library was " +
+                  "compiled for " + std::to_string(n_ctx) + ": compile it with a larger --context");
+}
+
+void fill_context(const Options& options, realizar_session* session) {
+  if (options.depth == 0) return;
+  check(realizar_session_step(session, any_token(), options.mode));
+  check(realizar_session_run_greedy(session, options.depth - 1, nullptr, options.mode));
 }
 
 void bench(const Options& options, realizar_model* model, realizar_session* session, const SetupTimes& times) {

@@ -65,6 +65,19 @@ void print_greedy(const Options& options, realizar_session* session) {
   puts(line.c_str());
 }
 
+void generate(const Options& options, realizar_session* session) {
+  check(realizar_session_set_sampling(session, &options.sampling));
+  for (const int32_t token : options.tokens) check(realizar_session_step(session, token, options.mode));
+  const auto print = [](void* user, int32_t token) {
+    printf("%s%d", std::exchange(*static_cast<const char**>(user), ","), token);
+    return fflush(stdout);  // an end if nobody reads on
+  };
+  const char* separator = "";
+  check(realizar_session_generate(session, options.generate, options.stop.data(), uint32_t(options.stop.size()), print,
+                                  &separator, options.mode, nullptr));
+  putchar('\n');
+}
+
 void dump_nodes(realizar_session* session) {
   char* text = nullptr;
   check(realizar_session_dump_nodes(session, &text));
@@ -72,52 +85,20 @@ void dump_nodes(realizar_session* session) {
   realizar_free(text);
 }
 
-struct UploadClock {
-  double first = 0, last = 0;
-  static void tick(void* user, const char*, uint64_t done, uint64_t) {
-    auto* clock = static_cast<UploadClock*>(user);
-    (done == 0 ? clock->first : clock->last) = now_ms();
-  }
-};
-
-OpenModel open_model(const Options& options, SetupTimes& times) {
-  UploadClock clock;
-  realizar_model_options model_options = {};
-  model_options.struct_size = sizeof model_options;
-  model_options.device = options.device;
-  model_options.order_seed = options.order_seed;
-  model_options.poison = options.poison;
-  model_options.progress = UploadClock::tick;
-  model_options.user = &clock;
-  realizar_model* model = nullptr;
-  const double start = now_ms();
-  check(realizar_model_open(options.model.c_str(), &model_options, &model));
-  times.open = now_ms() - start;
-  times.upload = clock.last - clock.first;
-  return OpenModel(model);
-}
-
-OpenSession open_session(const Options& options, realizar_model* model, SetupTimes& times) {
-  realizar_session* opened = nullptr;
-  const double start = now_ms();
-  check(realizar_session_open(model, &opened));
-  OpenSession session(opened);
-  times.session = now_ms() - start;
-  if (options.mode == REALIZAR_GRAPH) {
-    const double build_start = now_ms();
-    check(realizar_graph_build(opened, nullptr));
-    times.graph_build = now_ms() - build_start;
-  }
-  return session;
-}
-
-void run(const Options& options) {
+void run(const Options& options, double start) {
   SetupTimes times;
+  times.start = start;
   const OpenModel model = open_model(options, times);
   const OpenSession session = open_session(options, model.get(), times);
+  if (options.bench || options.times) time_first_token(options, session.get(), times);
+  if (options.times) fprintf(stderr, "%s\n", describe(times).c_str());
   if (options.dump_nodes) dump_nodes(session.get());
-  if (options.bench)
+  if (options.profile)
+    profile(options, model.get(), session.get());
+  else if (options.bench)
     bench(options, model.get(), session.get(), times);
+  else if (options.generate)
+    generate(options, session.get());
   else if (!options.logits.empty())
     write_logits(options, session.get());
   else if (!options.tokens.empty())
@@ -134,12 +115,13 @@ void check(int status) {
 }  // namespace replay
 
 int main(int argc, char** argv) {
+  const double start = replay::now_ms();
   try {
     const replay::Options options = replay::parse_options(argc, argv);
     if (options.help)
       fputs(replay::help_text(), stdout);
     else
-      replay::run(options);
+      replay::run(options, start);
     return 0;
   } catch (const replay::UsageError& error) {
     fprintf(stderr, "replay: %s (replay --help explains)\n", error.what());

@@ -16,7 +16,10 @@ struct Options {
   std::vector<int32_t> tokens;
   std::string logits;  // path; empty: print the greedy tokens
   realizar_mode mode = REALIZAR_GRAPH;
-  bool dump_nodes = false, bench = false, json = false, poison = false;
+  bool dump_nodes = false, bench = false, profile = false, json = false, verbose = false, times = false, poison = false;
+  uint32_t generate = 0;  // tokens after the prompt; 0: none
+  std::vector<int32_t> stop;
+  realizar_sampling sampling = realizar_default_sampling();
   uint32_t steps = 0;  // 0: 128, or as many as the context has room for
   uint32_t depth = 0, repeat = 5, order_seed = 0;
   int32_t device = 0;
@@ -44,14 +47,38 @@ struct Close {
 using OpenModel = std::unique_ptr<realizar_model, Close>;
 using OpenSession = std::unique_ptr<realizar_session, Close>;
 
-// Milliseconds that each part of getting ready took; upload is a part of open.
-struct SetupTimes {
-  double open = 0, upload = 0, session = 0, graph_build = 0;
+struct Phase {
+  std::string name;
+  double ms = 0;
+  uint64_t total = 0;  // of what realizar_model_options.progress counts
 };
+// How long getting ready took: the phases of realizar_model_options.progress, session, graph, first_token.
+struct SetupTimes {
+  double start = 0;  // now_ms() when main began
+  double open_ms = 0, to_first_token_ms = 0;
+  std::vector<Phase> phases;
+
+  const Phase& of(const char* name) const;  // 0 ms where there was no such phase
+  double upload_bytes_per_second() const;
+};
+std::string describe(const SetupTimes& times);  // one line
 
 double now_ms();
+int32_t any_token();
+
+OpenModel open_model(const Options& options, SetupTimes& times);
+OpenSession open_session(const Options& options, realizar_model* model, SetupTimes& times);
+// At position 0, to which it rewinds.
+void time_first_token(const Options& options, realizar_session* session, SetupTimes& times);
 
 // Decodes greedily, prints what it measured.
 void bench(const Options& options, realizar_model* model, realizar_session* session, const SetupTimes& times);
+// Prints what each node takes at position --depth.
+void profile(const Options& options, realizar_model* model, realizar_session* session);
+
+// Throws unless --depth and n_step more positions fit into the context.
+void require_context(const Options& options, uint32_t n_step);
+// Fills the --depth positions before the one that is measured.
+void fill_context(const Options& options, realizar_session* session);
 
 }  // namespace replay

@@ -1,30 +1,30 @@
 import type { Tokenizer } from './tokenizer.js';
 
-const REPLACEMENT = '\ufffd';
-
 /**
  * Text of tokens that come one by one. A character whose bytes are spread over several tokens appears, whole, with the
- * last of them. Control tokens do not appear.
+ * last of them. Control tokens do not appear. All of it together is what `decode` makes of the tokens.
  */
 export class TextStream {
-  #pending: number[] = [];
-  /** UTF-16 units of the pending tokens' text that were returned. */
-  #returned = 0;
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  #continues: boolean;
 
-  constructor(private readonly tokenizer: Tokenizer) {}
+  /** `continues`: the tokens go on with a text, so that a space before their first word is kept. */
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    { continues = false }: { continues?: boolean } = {},
+  ) {
+    this.#continues = continues;
+  }
 
   /** The text that this token completes; often its own, sometimes none. */
   push(id: number): string {
-    this.#pending.push(id);
-    const text = this.tokenizer.decode(this.#pending, { skipControl: true });
-    // A text that stops inside a character decodes with one U+FFFD at its end.
-    const unfinished = text.endsWith(REPLACEMENT);
-    const ready = text.slice(this.#returned, unfinished ? -REPLACEMENT.length : undefined);
-    this.#returned += ready.length;
-    if (!unfinished) {
-      this.#pending = [];
-      this.#returned = 0;
-    }
-    return ready;
+    const bytes = this.tokenizer.bytes(id, { skipControl: true, continues: this.#continues });
+    if (!this.tokenizer.isControl(id)) this.#continues = true;
+    return this.#decoder.decode(bytes, { stream: true });
+  }
+
+  /** U+FFFD where the last character lacks bytes. The stream can then be used anew. */
+  end(): string {
+    return this.#decoder.decode();
   }
 }

@@ -1,60 +1,122 @@
 /** Text to token ids and back, with the vocabulary that a GGUF file carries. */
-import { Tokenizer as Definition } from '@huggingface/tokenizers';
 import type { GgufFile } from '../../compiler/model/gguf.js';
-import { readVocabulary } from './byte_level_bpe.js';
+import { ByteLevelBpe } from './byte_level.js';
+import { SentencePiece } from './sentencepiece.js';
+import { SpecialTokens, type SplitOptions } from './special_tokens.js';
+import type { TextModel } from './text_model.js';
+import { isHidden, readVocabulary, tokenKey, type Vocabulary } from './vocabulary.js';
 
-// Models end documents and turns with tokens that their metadata may not name; llama.cpp knows them by their text, too.
-const END_TEXTS = ['<|endoftext|>', '<|end_of_text|>', '<|im_end|>', '<|eot_id|>', '<|eom_id|>', '<|end|>'];
+export interface EncodeOptions {
+  /** Put the begin and end tokens around the text that the model wants there; true unless given. */
+  readonly addSpecial?: boolean;
+  /** A control token that is spelled out in the text becomes that token; true unless given. False for untrusted text. */
+  readonly parseSpecial?: boolean;
+}
+
+export interface DecodeOptions {
+  /** Leave control tokens out; false unless given. */
+  readonly skipControl?: boolean;
+  /** The tokens continue a text: a space before the first word is kept. False unless given. */
+  readonly continues?: boolean;
+}
+
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export class Tokenizer {
-  readonly #tokenizer: Definition;
-  readonly #vocabSize: number;
+  readonly #vocabulary: Vocabulary;
+  readonly #model: TextModel;
+  readonly #special: SpecialTokens;
   readonly #before: readonly number[];
   readonly #after: readonly number[];
-  readonly #ends: ReadonlySet<number | undefined>;
 
   /** Errors: UnsupportedError for another kind of vocabulary, ModelFileError for damaged metadata. */
   constructor(file: GgufFile) {
     const { metadata } = file;
-    const { tokens, addBos, definition } = readVocabulary(file);
-    const tokenId = (role: string) => readTokenId(file, role, tokens.length);
-    const needed = (role: string) => tokenId(role) ?? metadata.requireUint(tokenKey(role));
-    this.#tokenizer = new Definition(definition, { clean_up_tokenization_spaces: false });
-    this.#vocabSize = tokens.length;
-    this.#before = (metadata.getBool('tokenizer.ggml.add_bos_token') ?? addBos) ? [needed('bos')] : [];
+    const vocabulary = readVocabulary(file);
+    this.#vocabulary = vocabulary;
+    this.#model = vocabulary.kind === 'bpe' ? new ByteLevelBpe(file, vocabulary) : new SentencePiece(file, vocabulary);
+    this.#special = new SpecialTokens(vocabulary);
+    const needed = (role: 'bos' | 'eos') => vocabulary[role] ?? metadata.requireUint(tokenKey(role));
+    this.#before = (metadata.getBool('tokenizer.ggml.add_bos_token') ?? this.#model.addBos) ? [needed('bos')] : [];
     this.#after = metadata.getBool('tokenizer.ggml.add_eos_token') ? [needed('eos')] : [];
-    const ends = [...['eos', 'eot', 'eom'].map(tokenId), ...END_TEXTS.map((text) => tokens.indexOf(text))];
-    this.#ends = new Set(ends.filter((id) => id !== -1));
+  }
+
+  get vocabSize(): number {
+    return this.#vocabulary.tokens.length;
+  }
+
+  encode(text: string, { addSpecial = true, parseSpecial = true }: EncodeOptions = {}): number[] {
+    const ids = this.#encode(text, { control: parseSpecial });
+    return addSpecial ? [...this.#before, ...ids, ...this.#after] : ids;
   }
 
   /**
-   * Token ids of a text, with the begin and end tokens that the model wants around it. A control token that is spelled
-   * out in the text becomes that token.
+   * Token ids of a text that a chat template made of parts that `shield` went over. It starts with one begin token where
+   * the model wants one, whether the template wrote it or not.
    */
-  encode(text: string): number[] {
-    return [...this.#before, ...this.#tokenizer.encode(text).ids, ...this.#after];
+  encodePrompt(text: string): number[] {
+    const ids = this.#encode(text, { control: true, shielded: true });
+    return ids[0] === this.#before[0] ? ids : [...this.#before, ...ids];
+  }
+
+  #encode(text: string, options: SplitOptions): number[] {
+    const ids: number[] = [];
+    let afterSpecial = true;
+    for (const fragment of this.#special.split(text.toWellFormed(), options)) {
+      if (typeof fragment === 'number') ids.push(fragment);
+      else this.#model.encode(fragment, ids, afterSpecial);
+      afterSpecial = typeof fragment === 'number';
+    }
+    return ids;
+  }
+
+  /** Untrusted text for a template: control tokens that are spelled out in it are text to `encodePrompt`. */
+  shield(text: string): string {
+    return this.#special.shield(text);
   }
 
   /** Text of token ids. Bytes that are no UTF-8 become U+FFFD. Errors: RangeError for an id outside the vocabulary. */
-  decode(ids: readonly number[], options: { skipControl?: boolean } = {}): string {
-    const outside = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= this.#vocabSize);
-    if (outside !== undefined)
-      throw new RangeError(`token ${outside} is not among the ${this.#vocabSize} of the vocabulary`);
-    if (ids.length === 0) return '';
-    return this.#tokenizer.decode([...ids], { skip_special_tokens: options.skipControl ?? false });
+  decode(ids: readonly number[], { skipControl = false, continues = false }: DecodeOptions = {}): string {
+    const pieces = ids.map((id) => {
+      const bytes = this.bytes(id, { skipControl, continues });
+      if (!skipControl || !this.isControl(id)) continues = true;
+      return bytes;
+    });
+    return UTF8.decode(Buffer.concat(pieces));
+  }
+
+  /** Bytes of one token, which need not be whole characters. Options and errors as of `decode`. */
+  bytes(id: number, { skipControl = false, continues = false }: DecodeOptions = {}): Uint8Array {
+    if (skipControl && this.isControl(id)) return new Uint8Array();
+    this.#check(id);
+    const bytes = this.#model.bytes(id);
+    return !continues && this.#model.startsWithSpace(id) ? bytes.subarray(1) : bytes;
+  }
+
+  /** The token is no text. Errors: RangeError for an id outside the vocabulary. */
+  isControl(id: number): boolean {
+    this.#check(id);
+    return isHidden(this.#vocabulary.types[id]!);
   }
 
   /** The model ends a text or a turn with this token. */
   isEnd(id: number): boolean {
-    return this.#ends.has(id);
+    return this.#vocabulary.ends.has(id);
   }
-}
 
-const tokenKey = (role: string) => `tokenizer.ggml.${role}_token_id`;
+  /** Of the token with this role, as the file spells it; undefined where there is none. */
+  roleText(role: 'bos' | 'eos' | 'unknown'): string | undefined {
+    const id = this.#vocabulary[role];
+    return id === undefined ? undefined : this.#vocabulary.tokens[id];
+  }
 
-function readTokenId({ metadata }: GgufFile, role: string, vocabSize: number): number | undefined {
-  const id = metadata.getUint(tokenKey(role));
-  if (id !== undefined && id >= vocabSize)
-    metadata.fail(tokenKey(role), `expected a token id below ${vocabSize}, found ${id}`);
-  return id;
+  /** All ids that `isEnd` knows. */
+  get endIds(): readonly number[] {
+    return [...this.#vocabulary.ends];
+  }
+
+  #check(id: number): void {
+    if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return;
+    throw new RangeError(`token ${id} is not among the ${this.vocabSize} of the vocabulary`);
+  }
 }

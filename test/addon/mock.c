@@ -176,6 +176,39 @@ int realizar_session_run_greedy(realizar_session* s, uint32_t n_step, int32_t* t
   }
   return leave(s, "run_greedy", status);
 }
+realizar_sampling realizar_default_sampling(void) {
+  return (realizar_sampling){
+      .struct_size = sizeof(realizar_sampling), .top_p = 1, .repeat_last_n = 64, .repeat_penalty = 1};
+}
+int realizar_session_set_sampling(realizar_session* s, const realizar_sampling* p) {
+  int status = enter(s, "set_sampling");
+  record(s->model, "temperature %g top_k %d top_p %g min_p %g seed %llu last_n %d", p->temperature, p->top_k, p->top_p,
+         p->min_p, (unsigned long long)p->seed, p->repeat_last_n);
+  record(s->model, "repeat %g presence %g frequency %g", p->repeat_penalty, p->presence_penalty, p->frequency_penalty);
+  for (uint32_t i = 0; i < p->n_logit_bias; i++)
+    record(s->model, "bias %d %g", p->logit_bias[i].token, p->logit_bias[i].bias);
+  return leave(s, "set_sampling", status);
+}
+/* "slow token MS" sleeps before each token, "fail token STATUS" fails the second. */
+int realizar_session_generate(realizar_session* s, uint32_t n_token, const int32_t* stop, uint32_t n_stop,
+                              realizar_on_token on_token, void* user, int mode, uint32_t* n_generated) {
+  int status = enter(s, "generate");
+  (void)n_generated;
+  for (uint32_t i = 0; i < n_token && status == REALIZAR_OK; i++) {
+    int32_t token = s->next;
+    int ms = scripted(s->model, "slow", "token");
+    if (ms) usleep(ms * 1000);
+    if (i == 1 && (status = scripted(s->model, "fail", "token"))) {
+      fail(status, "the script fails token");
+      break;
+    }
+    int end = on_token(user, token);
+    for (uint32_t j = 0; j < n_stop; j++) end |= stop[j] == token;
+    if (end || i + 1 == n_token || s->position == N_CTX) break;
+    status = step(s, token, mode);
+  }
+  return leave(s, "generate", status);
+}
 int realizar_session_logits(realizar_session* s, float* logits, size_t n_logits) {
   int status = enter(s, "logits");
   if (n_logits != N_VOCAB) abort();
@@ -186,6 +219,11 @@ int realizar_session_greedy(realizar_session* s, int32_t* token) {
   int status = enter(s, "greedy");
   *token = s->next;
   return leave(s, "greedy", status);
+}
+int realizar_session_chosen(realizar_session* s, int32_t* token) {
+  int status = enter(s, "chosen");
+  *token = s->next;
+  return leave(s, "chosen", status);
 }
 int realizar_session_position(const realizar_session* s, uint32_t* position) {
   if (s->state != ALIVE) abort();

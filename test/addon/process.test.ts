@@ -51,6 +51,24 @@ describe('a process that uses the installed package', () => {
     expect(script.calls()).toContain('step ends');
   });
 
+  it('may exit, and stop a worker, while tokens are generated', () => {
+    const script = new Script('slow token 30');
+    const generate =
+      'await session.step(1); for await (const token of session.generate({ maxTokens: 1000 })) void token;';
+    runNode(project, `${prologue(script)} setTimeout(() => process.exit(0), 100); ${generate}`);
+    expect(script.calls()).toContain('generate begins');
+    writeFileSync(join(project, 'generating.mjs'), `${prologue(script)} ${generate}`);
+    const out = runNode(
+      project,
+      `import { Worker } from 'node:worker_threads';
+       const worker = new Worker('./generating.mjs');
+       setTimeout(() => worker.terminate(), 300);
+       worker.on('exit', (code) => console.log('worker ended', code));`,
+    );
+    expect(out).toBe('worker ended 1\n');
+    expect(script.calls().at(-1)).toBe('model_close');
+  });
+
   it('learns of a rejection that it did not handle', () => {
     const source = `${prologue(new Script('fail step 8'))}
       process.on('unhandledRejection', (error) => console.log(error.name, error.status));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Model, openModel, type Session } from '../../runtime/addon/index.js';
 import { buildAddon } from '../addon/support.js';
-import { firstDifference, hostArtifact, replayLogits, runProgram } from '../support/artifacts.js';
+import { firstDifference, hostArtifact, replay, replayLogits, runProgram } from '../support/artifacts.js';
 import { readGolden } from '../support/goldens.js';
 
 const { model: path, tokens, greedy, vocabSize } = readGolden('qwen3-q8_0');
@@ -65,6 +65,32 @@ describe('a session', () => {
     await session.step(tokens.at(-1)!);
     expect(await session.runGreedy(count)).toEqual(Int32Array.from(stepped));
     expect(firstDifference(await session.logits(), last)).toBeUndefined();
+    await session.close();
+  });
+
+  test('generates what it runs ahead, and samples what replay does', async () => {
+    const session = await model.createSession();
+    await session.buildGraph();
+    const generated = async () => {
+      await session.rewind(0);
+      for (const token of tokens) await session.step(token);
+      const all: number[] = [];
+      for await (const token of session.generate({ maxTokens: 20 })) all.push(token);
+      return all;
+    };
+    const chosen = await generated();
+    await session.rewind(0);
+    for (const token of tokens) await session.step(token);
+    expect([...(await session.runGreedy(20))]).toEqual(chosen);
+    await session.setSampling({ temperature: 0.8, topK: 50, seed: 7 });
+    const sampled = await generated();
+    await expect(session.greedy()).rejects.toMatchObject({ statusName: 'INVALID_ARGUMENT' });
+    const sampling = ['--temperature', '0.8', '--top-k', '50', '--seed', '7'];
+    const exit = await replay(folder, '--model', path, '--tokens', tokens.join(), '--generate', '20', ...sampling);
+    expect(exit).toEqual({ code: 0, stdout: `${sampled.join()}\n`, stderr: '' });
+    expect(sampled).not.toEqual(chosen);
+    await session.setSampling({});
+    expect(await generated()).toEqual(chosen);
     await session.close();
   });
 

@@ -3,7 +3,7 @@
  * work before the programmatic wait run before the predecessors, blocks and independent nodes in other orders.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { firstDifference, hostArtifact, replayLogits } from '../support/artifacts.js';
+import { firstDifference, hostArtifact, replay, replayLogits } from '../support/artifacts.js';
 import { readGolden } from '../support/goldens.js';
 import { nmse } from '../support/nmse.js';
 
@@ -26,5 +26,28 @@ describe.each(['llama-q8_0', 'llama-q4_k_m', 'qwen2-q8_0', 'qwen3-q4_k_m'])('%s'
   ])('has the same bits in order $seed, $mode', async ({ seed, mode }) => {
     const permuted = await logits('--order-seed', `${seed}`, '--poison', '--mode', mode);
     expect(firstDifference(permuted, await logits())).toBeUndefined();
+  });
+
+  test('draws the same tokens in any order and mode', async () => {
+    const sampling = ['--temperature', '0.9', '--top-p', '0.95', '--repeat-penalty', '1.1', '--seed', '11'];
+    const generate = async (...args: string[]) => {
+      const exit = await replay(
+        folder,
+        '--model',
+        model,
+        '--tokens',
+        tokens.join(),
+        '--generate',
+        '12',
+        ...sampling,
+        ...args,
+      );
+      expect(exit).toMatchObject({ code: 0, stderr: '' });
+      return exit.stdout;
+    };
+    const drawn = await generate();
+    expect(await generate('--order-seed', '5', '--poison')).toBe(drawn);
+    expect(await generate('--order-seed', '6', '--mode', 'eager')).toBe(drawn);
+    expect(await generate('--seed', '12')).not.toBe(drawn);
   });
 });

@@ -3,7 +3,7 @@
 # machine with a GPU and python3 (numpy), without Node or nvcc:
 #   test/gpu/bundle.sh [shape:quant ...]      e.g. llama-1b:Q8_0 llama-1b:Q4_K_M
 #   build/gpu/check.py                        there
-# Synthetic models are written here only for their headers, and again on the GPU machine; they are not in the bundle.
+# Of synthetic models only the headers are written here; the GPU machine writes the whole files.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bundle=build/gpu
@@ -17,8 +17,9 @@ for model in test/fixtures/golden/*.gguf; do
 done
 for item in "$@"; do
   name=${item/:/-}
-  [ -f "$models/$name.gguf" ] || python3 test/gpu/synth_gguf.py "$models" "$item"
+  [ -f "$models/$name.gguf" ] || python3 test/gpu/synth_gguf.py --header "$models" "$item"
   compile "$models/$name.gguf" "$bundle/synth/$name"
 done
 cp test/gpu/check.py test/gpu/synth_gguf.py "$bundle/"
+git describe --always --dirty --abbrev=9 > "$bundle/commit" || echo unknown > "$bundle/commit"
 du -sh "$bundle"

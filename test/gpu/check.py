@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Check and measure compiled artifacts on a machine with a GPU. See bundle.sh, which makes the folder this runs in.
 
-    check.py [--sanitize NAME,...] [--bench SHAPE:QUANT,...] [--json FILE] [--skip-golden]
+    check.py [--sanitize NAME,...] [--bench SHAPE:QUANT,...] [--depths 0,4096] [--profile]
+             [--json FILE] [--markdown FILE] [--skip-golden]
 
 For every golden model: NMSE of the logits against the golden file at most 1e-5, eager equal to the graph bit for bit.
 --sanitize: compute-sanitizer memcheck and racecheck on these golden models. --bench: writes the models with
-synth_gguf.py, checks that their logits are finite, prints `replay --bench`. Ends with exit code 1 if anything failed.
+synth_gguf.py, checks that their logits are finite, prints `replay --bench` at these depths, and at the end the
+table of docs/performance.md. --profile: `replay --profile` besides. --json, --markdown: what was
+measured, into files. Ends with exit code 1 if anything failed.
 """
 import argparse
+import datetime
 import json
 import pathlib
 import subprocess
@@ -65,43 +69,99 @@ def sanitize(folder):
         check(folder.name, out is not None, tool)
 
 
-def bench(item, models):
+def bench(item, models, depths, with_profile):
+    """Returns {"bench": [a result a depth], "profile": [likewise]}; a depth that failed is missing."""
     name = item.replace(":", "-")
     folder, model = HERE / "synth" / name, models / f"{name}.gguf"
-    if not model.exists():
-        run(sys.executable, HERE / "synth_gguf.py", models, item, limit=600)
-    manifest = json.loads((folder / "plan.json").read_text())
-    values = logits(folder, model, [1, 2, 3, 4], "graph", manifest["model"]["vocabSize"])
+    results = {"bench": [], "profile": []}
+    if not model.exists() and run(sys.executable, HERE / "synth_gguf.py", models, item, limit=600) is None:
+        return results
+    plan = json.loads((folder / "plan.json").read_text())
+    values = logits(folder, model, [1, 2, 3, 4], "graph", plan["model"]["vocabSize"])  # the page cache has it after this
     if values is None:
-        return None
+        return results
     check(name, bool(np.isfinite(values).all()), f"finite logits, std {values.std():.3f}")
-    results = []
-    for extra in ([], ["--depth", "4096"]):
-        text = run(folder / "replay", "--model", model, "--bench", "--json", *extra)
+    for depth in depths:
+        arguments = ("--model", model, "--depth", depth)
+        text = run(folder / "replay", *arguments, "--bench", "--json")
         if text is not None:
             print(text.strip(), flush=True)
-            results.append(json.loads(text))
+            results["bench"].append(json.loads(text))
+        text = run(folder / "replay", *arguments, "--profile", "--json") if with_profile else None
+        if text is not None:
+            results["profile"].append(json.loads(text))
+            print(profile_table(name, results["profile"][-1]), flush=True)
     return results
+
+
+def profile_table(name, profile):
+    token = profile["token"]["us"]
+    lines = [f"{name}, depth {profile['depth']}: {token:.1f} us a token",
+             f"{'kind':20} {'count':>5} {'us each':>9} {'us':>9} {'share':>7} {'floor us':>9} {'above us':>9} {'share':>7}"]
+    for row in [*profile["kinds"], profile["token"]]:
+        lines.append(f"{row['name']:20} {row['count']:5} {row['us'] / row['count']:9.2f} {row['us']:9.1f} "
+                     f"{row['us'] / token:7.1%} {row['floor_us']:9.1f} {row['above_floor_us']:9.1f} "
+                     f"{row['above_floor_us'] / token:7.1%}")
+    return "\n".join(lines)
+
+
+def markdown(machine, results):
+    """Two tables: decoding, and getting ready, of which a model has one row."""
+    title = f"{machine['date']}, {machine['card']}, driver {machine['driver']}, commit {machine['commit']}."
+    decoding = ["model", "depth", "tokens/s", "handed over one by one", "GB/s", "ceiling", "ratio"]
+    ready = ["model", "driver ms", "file", "code", "memory", "upload", "GB/s", "repack", "session", "graph build",
+             "first token", "start to first token"]
+    rows = {"decoding": [], "ready": []}
+    for item, result in results.items():
+        name = item.replace(":", " ")
+        for r in result["bench"]:
+            rows["decoding"].append([name, r["depth"], f"{r['tokens_per_second']:.1f}",
+                                     f"{r['delivered_tokens_per_second']:.1f}", f"{r['gb_per_second']:.1f}",
+                                     f"{r['read_ceiling_gb_per_second']:.1f}", f"{r['ratio']:.3f}"])
+        for r in result["bench"][:1]:
+            phases = [f"{r[phase + '_ms']:.1f}" for phase in
+                      ("driver", "file", "code", "memory", "upload", "repack", "session", "graph_build", "first_token",
+                       "to_first_token")]
+            rows["ready"].append([name, *phases[:5], f"{r['upload_gb_per_second']:.1f}", *phases[5:]])
+    table = lambda head, body: "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [head, ["---"] * len(head), *body])
+    return f"{title}\n\n{table(decoding, rows['decoding'])}\n\n{table(ready, rows['ready'])}\n"
+
+
+def describe_machine():
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    card, driver = subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()[0].split(", ")
+    commit = (HERE / "commit").read_text().strip()
+    return {"date": datetime.date.today().isoformat(), "card": card, "driver": driver, "commit": commit}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sanitize", default="")
     parser.add_argument("--bench", default="")
+    parser.add_argument("--depths", default="0,4096")
+    parser.add_argument("--profile", action="store_true")
     parser.add_argument("--models", default="/tmp/models", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--markdown", type=pathlib.Path)
     parser.add_argument("--skip-golden", action="store_true")
     options = parser.parse_args()
     start = time.time()
-    subprocess.run(["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"], check=True)
+    machine = describe_machine()
+    print(machine, flush=True)
     for folder in [] if options.skip_golden else sorted((HERE / "golden").iterdir()):
         check_golden(folder)
     for name in filter(None, options.sanitize.split(",")):
         sanitize(HERE / "golden" / name)
     options.models.mkdir(parents=True, exist_ok=True)
-    results = {item: bench(item, options.models) for item in filter(None, options.bench.split(","))}
+    depths = [int(depth) for depth in options.depths.split(",")]
+    results = {item: bench(item, options.models, depths, options.profile)
+               for item in filter(None, options.bench.split(","))}
+    if results:
+        print(markdown(machine, results))
+    if options.markdown:
+        options.markdown.write_text(markdown(machine, results))
     if options.json:
-        options.json.write_text(json.dumps(results, indent=1))
+        options.json.write_text(json.dumps({**machine, "failures": failures, "results": results}, indent=1) + "\n")
     print(f"{len(failures)} failures, {time.time() - start:.0f} s")
     sys.exit(1 if failures else 0)
 

@@ -80,6 +80,24 @@ describe('a plan', () => {
     expect(planOf({ layers: 2 }).memory.tokenReadBytes).toBe(bytes + 4 * spec.embeddingLength);
   });
 
+  it('says of each node what it reads', () => {
+    const options = { layers: 2, kvHeads: 2, heads: 4, headSize: 8 };
+    const { attnQ, attnK, attnV, attnOutput, ffnGate, ffnUp, ffnDown } = makeSpec(options).layers[1]!;
+    const matrices = {
+      attn_qkv: [attnQ, attnK, attnV],
+      attn_kqv: [],
+      ffn_inp: [attnOutput],
+      ffn_swiglu: [ffnGate, ffnUp],
+      l_out: [ffnDown],
+    };
+    const { nodes } = planOf(options);
+    for (const [name, weights] of Object.entries(matrices)) {
+      const { readBytes, kvRowBytes } = nodes.find((node) => node.name === `blk.1.${name}`)!;
+      expect(readBytes, name).toBe(weights.reduce((sum, weight) => sum + weight!.bytes, 0));
+      expect(kvRowBytes, name).toBe(name === 'attn_kqv' ? 2 * 8 * 2 * 2 : 0);
+    }
+  });
+
   it('reads its state and nothing else that changes: no argument but pointers', () => {
     const { nodes } = planOf({ layers: 1 });
     const regions = new Set(nodes.flatMap(({ args }) => args.map(({ region }) => region)));
@@ -114,6 +132,8 @@ describe('the rules of plans', () => {
       withNode(0, { args: [argument('arena', plan.memory.arenaBytes)] }),
       /points to arena/,
     ],
+    ['weights that no node reads', withNode(1, { readBytes: 0 }), /readBytes are not tokenReadBytes together/],
+    ['a cache that no node reads', withNode(2, { kvRowBytes: 0 }), /kvRowBytes are not kvRowBytes together/],
     ['an argument before its region', withNode(0, { args: [argument('weights', -4)] }), /points to weights \+ -4/],
     ['an unaligned argument', withNode(0, { args: [argument('weights', 2)] }), /points to weights \+ 2/],
     ['an empty arena', { ...plan, memory: { ...plan.memory, arenaBytes: 0 } }, /arena has 0 bytes/],

@@ -128,7 +128,7 @@ TEST(damaged_kernels_and_arguments) {
   REFUSED("argument 4 (x): offset 1024 is outside its region of 1024 bytes", p.arguments[4].offset = 1024);
   REFUSED("argument 5 (cache): offset 16000 is outside", p.arguments[5].offset = 16000);
   REFUSED("argument 7 (weights): offset 3520 is outside", p.arguments[7].offset = 3520);
-  REFUSED("argument 13 (history): offset", p.arguments[13].offset = huge);
+  REFUSED("argument 13 (logits): offset", p.arguments[13].offset = huge);
   REFUSED("argument 8 (bias): offset 1 is outside", p.arguments[8].offset = 1);
 }
 
@@ -145,7 +145,7 @@ TEST(damaged_nodes_and_edges) {
   REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].block.z = 65);
   REFUSED("node 1 (blk.0.mix): it asks for more shared memory", p.nodes[1].shared_bytes = 1);
   REFUSED("node 1 (blk.0.mix): its kernel takes another number", p.nodes[1].n_args = 3);
-  REFUSED("node 1 (blk.0.mix): its arguments", p.nodes[1].first_arg = 11);
+  REFUSED("node 1 (blk.0.mix): its arguments", p.nodes[1].first_arg = 16);
   REFUSED("node 1 (blk.0.mix): its arguments", p.nodes[1].first_arg = ~0u);
   REFUSED("node 1 (blk.0.mix): its edges", p.nodes[1].first_edge = 4);
   REFUSED("node 1 (blk.0.mix): its edges", p.nodes[1].n_edges = ~0u);
@@ -179,4 +179,10 @@ TEST(damaged_tensors) {
   REFUSED("tensor 1 (output.weight): its last slot", p.tensors[1].group_stride = huge);
   REFUSED("tensor 1 (output.weight): its last slot", p.tensors[1].chunk_stride = huge);
   REFUSED("tensor 1 (output.weight): its last slot", p.tensors[1].device_offset = 3520);
+}
+
+TEST(damaged_traffic) {
+  REFUSED("nodes: their read_bytes are not token_read_bytes together", p.nodes[2].read_bytes++);
+  REFUSED("nodes: their read_bytes are not token_read_bytes together", p.all.token_read_bytes = 0);
+  REFUSED("nodes: their kv_row_bytes are not the artifact's together", p.nodes[0].kv_row_bytes = 1);
 }

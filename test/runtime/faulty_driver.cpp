@@ -1,6 +1,7 @@
 #include "faulty_driver.h"
 
 #include <algorithm>
+#include <mutex>
 #include <set>
 
 namespace test {
@@ -10,6 +11,7 @@ using realizar::Driver;
 using realizar::Result;
 
 const Driver* real = nullptr;
+std::mutex mutex;  // of what follows: weights are loaded by several threads
 std::vector<std::string> made;
 std::string failed_call;
 int fail_at = -1;
@@ -20,16 +22,22 @@ const std::set<std::string> releases = {
     "mem_free",      "mem_free_host", "stream_destroy",     "event_destroy",
     "module_unload", "graph_destroy", "graph_exec_destroy", "device_primary_ctx_release"};
 
+// Notes the call; is it the one that fails?
+bool counted(const char* name) {
+  const std::lock_guard lock(mutex);
+  const bool fails = int(made.size()) == fail_at;
+  made.push_back(name);
+  if (fails) failed_call = name;
+  return fails;
+}
+
 template <auto Entry>
 struct Wrap;
 template <typename... Args, Result (*Driver::*Entry)(Args...)>
 struct Wrap<Entry> {
   static inline const char* name;
   static Result call(Args... args) {
-    const bool fails = int(made.size()) == fail_at;
-    made.push_back(name);
-    if (!fails) return (real->*Entry)(args...);
-    failed_call = name;
+    if (!counted(name)) return (real->*Entry)(args...);
     if (releases.count(name)) (real->*Entry)(args...);
     return fail_with;
   }
@@ -42,7 +50,8 @@ Driver wrapped() {
   WRAP(device_get_attribute), WRAP(device_primary_ctx_retain), WRAP(device_primary_ctx_release), WRAP(ctx_set_current);
   WRAP(mem_get_info), WRAP(mem_alloc), WRAP(mem_free), WRAP(mem_alloc_host), WRAP(mem_free_host);
   WRAP(memcpy_htod_async), WRAP(memcpy_dtoh_async), WRAP(memset_d8_async), WRAP(stream_create), WRAP(stream_destroy);
-  WRAP(stream_synchronize), WRAP(event_create), WRAP(event_destroy), WRAP(event_record), WRAP(event_synchronize);
+  WRAP(stream_synchronize), WRAP(stream_query), WRAP(event_create), WRAP(event_destroy), WRAP(event_record),
+      WRAP(event_synchronize);
   WRAP(event_elapsed_time), WRAP(module_load_data), WRAP(module_unload), WRAP(module_get_function);
   WRAP(func_set_max_dynamic_shared), WRAP(launch_kernel), WRAP(graph_create), WRAP(graph_destroy);
   WRAP(graph_add_kernel_node), WRAP(graph_add_dependency), WRAP(graph_instantiate), WRAP(graph_exec_destroy);

@@ -73,18 +73,34 @@ TEST(a_long_error_is_cut_not_lost) {
   CHECK_EQUAL(strlen(last_error()), size_t(2047));
 }
 
+namespace {
+
+// A device with the tiny model's code.
+struct Loader {
+  OpenDevice device = open_device(0);
+  OwnedModule module;
+  std::vector<Function> functions = std::vector<Function>(artifact.n_kernels);
+
+  Loader() {
+    const Driver& driver = *device.driver;
+    Module loaded = nullptr;
+    check(driver, driver.module_load_data(&loaded, artifact.code), "cuModuleLoadData", "the test");
+    module = OwnedModule(driver, loaded);
+    for (uint32_t i = 0; i < artifact.n_kernels; i++)
+      check(driver, driver.module_get_function(&functions[i], loaded, artifact.kernels[i].symbol),
+            "cuModuleGetFunction", "");
+  }
+  DeviceMemory load(const ModelFile& file, uint64_t piece_bytes) const {
+    return load_weights(device, artifact, functions, file, {}, piece_bytes);
+  }
+};
+
+}  // namespace
+
 // Weights as the kernels read them, whatever the size of the pieces.
 TEST(weights_arrive_in_pieces_of_any_size) {
   const tiny::File path;
-  const OpenDevice device = open_device(0);
-  const Driver& driver = *device.driver;
-  Module module = nullptr;
-  check(driver, driver.module_load_data(&module, artifact.code), "cuModuleLoadData", "the test");
-  const OwnedModule owned(driver, module);
-  std::vector<Function> functions(artifact.n_kernels);
-  for (uint32_t i = 0; i < artifact.n_kernels; i++)
-    check(driver, driver.module_get_function(&functions[i], module, artifact.kernels[i].symbol), "cuModuleGetFunction",
-          "");
+  const Loader loader;
 
   std::vector<float> expected;
   for (int row = 0; row < tiny::n_vocab; row++)
@@ -96,10 +112,27 @@ TEST(weights_arrive_in_pieces_of_any_size) {
 
   const ModelFile file(path.path(), artifact);
   for (const uint64_t piece : {1, 100, 640, 1000, 1280, 1600, 1 << 20}) {
-    const DeviceMemory weights = load_weights(device, artifact, functions, file, {}, piece);
+    const DeviceMemory weights = loader.load(file, piece);
     std::vector<float> loaded(expected.size());
     CHECK_EQUAL(loaded.size() * sizeof(float), size_t(tiny::weights_bytes));
     memcpy(loaded.data(), reinterpret_cast<const void*>(weights.get()), tiny::weights_bytes);  // the host's own memory
     CHECK(loaded == expected);
+  }
+}
+
+// Of all the pieces that lie past the end, the first one's error is told, whichever thread was faster.
+TEST(a_cut_file_is_told_by_its_first_missing_piece) {
+  const tiny::File path;
+  const Loader loader;
+  const ModelFile file(path.path(), artifact);
+  path.truncate(1000);
+  for (int i = 0; i < 50; i++) {
+    try {
+      loader.load(file, 16);
+      CHECK(false);
+    } catch (const Error& error) {
+      CHECK_EQUAL(error.status(), int(REALIZAR_IO));
+      CHECK_HAS(error.what(), "ends at byte 1000, 8 bytes early");
+    }
   }
 }

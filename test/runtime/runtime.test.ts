@@ -14,7 +14,18 @@ const hasCudaHeader = existsSync(join(cudaInclude, 'cuda.h'));
 const dir = mkdtempSync(join(tmpdir(), 'realizar-runtime-'));
 
 const sanitize = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
-const flags = ['-std=c++20', '-O0', '-g1', '-Wall', '-Wextra', '-Werror', '-fPIC', '-fvisibility=hidden', ...sanitize];
+const flags = [
+  '-std=c++20',
+  '-O0',
+  '-g1',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-Wno-unknown-pragmas',
+  '-fPIC',
+  '-fvisibility=hidden',
+  ...sanitize,
+];
 
 const sources = (folder: string, pattern: RegExp): string[] =>
   readdirSync(folder)
@@ -146,6 +157,36 @@ describe('replay', () => {
     }
   });
 
+  const continued = (count: number, stop?: number) => {
+    const all = [...tokens];
+    for (let i = 0; i < count && (i === 0 || all.at(-1) !== stop); i++) all.push(greedyAfter(all));
+    return all.slice(tokens.length);
+  };
+  const prints = (chosen: number[]) => ({ code: 0, stdout: `${chosen.join()}\n`, stderr: '' });
+
+  it('generates greedily, up to a stop token, and to the end of the context', async () => {
+    const generate = (...args: string[]) => replay('--tokens', tokens.join(), '--generate', ...args);
+    for (const mode of ['graph', 'eager']) expect(await generate('30', '--mode', mode)).toEqual(prints(continued(30)));
+    const stop = continued(9).at(-1)!;
+    expect(await generate('30', `--stop=99,${stop}`)).toEqual(prints(continued(30, stop)));
+    expect(await generate('1000')).toEqual(prints(continued(100 - tokens.length + 1)));
+  });
+
+  it('samples, the same from the same seed in every mode and order', async () => {
+    const sample = (...args: string[]) =>
+      replay('--tokens', tokens.join(), '--generate', '40', '--temperature', '50', ...args);
+    const first = await sample('--seed', '5');
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(await sample('--seed', '5', '--mode', 'eager', '--order-seed', '3', '--poison')).toEqual(first);
+    expect(await sample('--seed', '6')).not.toEqual(first);
+    // Filters that leave one token, and penalties that leave none fed before.
+    for (const filter of ['--top-k=1', '--top-p=0']) expect(await sample(filter)).toEqual(prints(continued(40)));
+    const fresh = await replay(
+      ...['--tokens', '1,2', '--generate', '8', '--presence-penalty', '1e9', '--repeat-last-n', '-1'],
+    );
+    expect(new Set(`1,2,${fresh.stdout.trim()}`.split(',')).size).toBe(10);
+  });
+
   it('leaves no part of a logits file behind', async () => {
     const before = readdirSync(dir);
     const path = join(dir, 'short.f32');
@@ -197,9 +238,13 @@ describe('replay', () => {
     expect(result.tokens_per_second * result.ms_per_token).toBeCloseTo(1000, 0);
     expect(result.gb_per_second * 1e9).toBeCloseTo(result.bytes_per_token * result.tokens_per_second, -4);
     expect(result.ratio).toBeCloseTo(result.gb_per_second / result.read_ceiling_gb_per_second, 3);
-    for (const time of ['open_ms', 'upload_ms', 'session_ms', 'graph_build_ms'])
-      expect(result[time]).toBeGreaterThan(0);
-    expect(result.upload_ms).toBeLessThan(result.open_ms);
+    const parts = ['driver', 'file', 'code', 'memory', 'upload', 'repack'].map((phase) => result[`${phase}_ms`]);
+    const after = ['session', 'graph_build', 'first_token'].map((phase) => result[`${phase}_ms`]);
+    for (const ms of [...parts, ...after]) expect(ms).toBeGreaterThan(0);
+    const sum = (values: number[]) => values.reduce((a, b) => a + b, 0);
+    expect(sum(parts)).toBeLessThan(result.open_ms * 1.0001);
+    expect(result.open_ms + sum(after)).toBeLessThan(result.to_first_token_ms * 1.0001);
+    expect(result.upload_gb_per_second * result.upload_ms * 1e6).toBeCloseTo(3200, 0);
   });
 
   it('measures as many steps as fit where nobody says how many', async () => {
@@ -210,6 +255,14 @@ describe('replay', () => {
       code: 1,
       stderr: expect.stringContaining('needs 101 positions'),
     });
+  });
+
+  it('prints the times to get ready, and decodes the same', async () => {
+    const { code, stdout, stderr } = await replay('--tokens', tokens.join(), '--times');
+    expect({ code, stdout }).toEqual({ code: 0, stdout: (await replay('--tokens', tokens.join())).stdout });
+    const phases = ['driver', 'file', 'code', 'memory', 'weights', 'repack', 'session', 'graph', 'first_token'];
+    expect([...stderr.matchAll(/(\w+) [\d.]+ ms/g)].map((match) => match[1])).toEqual(phases);
+    expect(stderr).toMatch(/weights [\d.]+ ms \(3\.2e-06 GB, .*; [\d.]+ ms from the start to the first token\n$/);
   });
 
   it('explains a wrong command line', async () => {
@@ -227,8 +280,20 @@ describe('replay', () => {
       [['--model', model, '--tokens', '1', '--steps', '3'], '--steps is for --bench'],
       [['--model', model, '--tokens', '1', '--json'], '--json is for --bench'],
       [['--model', model, '--bench', '--logits', 'x'], '--logits is for --tokens'],
+      [['--model', model, '--generate', '3'], 'nothing to do'],
+      [['--model', model, '--bench', '--generate', '3'], '--generate is for --tokens'],
+      [['--model', model, '--tokens', '1', '--generate', '3', '--logits', 'x'], '--generate prints tokens'],
+      [['--model', model, '--tokens', '1', '--stop', '3'], '--stop is for --generate'],
+      [['--model', model, '--tokens', '1', '--top-p', '0.5'], '--top-p is for --generate'],
+      [['--model', model, '--tokens', '1', '--generate', '3', '--temperature', 'hot'], '--temperature takes a number'],
+      [['--model', model, '--tokens', '1', '--generate', '3', '--stop', 'x'], '--stop takes a whole number'],
       [['--model', model, '--bench', '--tokens', '1'], 'leave out --tokens'],
       [['--model', model, '--bench', '--steps', '0'], '--steps takes a whole number from 1 on'],
+      [['--model', model, '--bench', '--profile'], 'choose one'],
+      [['--model', model, '--profile', '--tokens', '1'], 'leave out --tokens'],
+      [['--model', model, '--profile', '--repeat', '2'], '--repeat is for --bench'],
+      [['--model', model, '--profile', '--mode', 'eager'], 'leave out --mode eager'],
+      [['--model', model, '--bench', '--verbose'], '--verbose is for --profile'],
       [['--model', model, '--frobnicate'], 'unknown argument "--frobnicate"'],
       [['--model', model, '--bench=1'], 'unknown argument "--bench=1"'],
       [['tiny.gguf'], 'unknown argument "tiny.gguf"'],
@@ -244,6 +309,11 @@ describe('replay', () => {
   });
 
   it('reports what the library refuses', async () => {
+    expect(await replay('--tokens', '1', '--generate', '3', '--top-p', '7')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'replay: top_p is 7; it must be from 0 to 1\n',
+    });
     expect(await replay('--tokens', '1', '--device', '99')).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('device 99 was asked for'),

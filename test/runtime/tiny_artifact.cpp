@@ -6,13 +6,14 @@
 namespace realizar {
 namespace {
 
-constexpr uint64_t x_at = 0, mix_at = 256, logits_at = 512, arena_bytes = 1024;
+constexpr uint64_t x_at = 0, mix_at = 256, logits_at = 512, best_at = 768, adjusted_at = 896, arena_bytes = 1024;
+constexpr uint32_t select_shared = select_shared_bytes<tiny::SelectShape>;
 constexpr uint64_t row_bytes = tiny::n_cols * sizeof(float), matrix_bytes = tiny::n_vocab * row_bytes;
 
 const Kernel kernels[] = {{"tiny_embed", 3, 0},
                           {"tiny_mix", 4, 0},
-                          {"tiny_logits", 4, 60000},
-                          {"tiny_select", 3, 0},
+                          {"tiny_logits", 5, 60000},
+                          {"tiny_select", 7, select_shared},
                           {"tiny_repack_f32", 9, 0}};
 const Argument arguments[] = {{"state", Region::state, 0},
                               {"table", Region::weights, 0},
@@ -27,18 +28,23 @@ const Argument arguments[] = {{"state", Region::state, 0},
                               {"bias", Region::none, 0},
                               {"mix", Region::arena, mix_at},
                               {"logits", Region::arena, logits_at},
+                              {"best", Region::arena, best_at},
 
-                              {"state", Region::state, 0},
+                              {"best", Region::arena, best_at},
                               {"logits", Region::arena, logits_at},
-                              {"history", Region::state, state_history_offset}};
+                              {"adjusted", Region::arena, adjusted_at},
+                              {"state", Region::state, 0},
+                              {"history", Region::state, state_history_offset},
+                              {"fed", Region::state, state_fed_offset(tiny::n_ctx)},
+                              {"seen", Region::state, state_seen_offset(tiny::n_ctx)}};
 const Edge edges[] = {{0, true}, {1, true}, {0, false}, {2, false}};
-const Node nodes[] = {{"token_embd", 0, {1, 1, 1}, {64, 1, 1}, 0, 0, 3, 0, 0},
-                      {"blk.0.mix", 1, {1, 1, 1}, {64, 1, 1}, 0, 3, 4, 0, 1},
-                      {"output", 2, {1, 1, 1}, {32, 1, 1}, 60000, 7, 4, 1, 1},
+const Node nodes[] = {{"token_embd", 0, {1, 1, 1}, {64, 1, 1}, 0, 0, 3, 0, 0, row_bytes, 0},
+                      {"blk.0.mix", 1, {1, 1, 1}, {64, 1, 1}, 0, 3, 4, 0, 1, 0, row_bytes},
+                      {"output", 2, {1, 1, 1}, {32, 1, 1}, 60000, 7, 5, 1, 1, matrix_bytes, 0},
 #ifdef TINY_DAMAGED
-                      {"select", 3, {1, 1, 1}, {32, 1, 1}, 0, 11, 3, 2, 3}};
+                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 7, 2, 3, 0, 0}};
 #else
-                      {"select", 3, {1, 1, 1}, {32, 1, 1}, 0, 11, 3, 2, 2}};
+                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 7, 2, 2, 0, 0}};
 #endif
 const Tensor tensors[] = {
     {"token_embd.weight", 0, 64, matrix_bytes, tiny::n_vocab, tiny::n_cols, 0, no_repack, 0, 0, 0, 0},
@@ -72,7 +78,7 @@ const Artifact artifact = {
     .weights_bytes = tiny::weights_bytes,
     .arena_bytes = arena_bytes,
     .kv_cache_bytes = tiny::n_ctx * row_bytes,
-    .state_bytes = state_history_offset + tiny::n_ctx * sizeof(int32_t),
+    .state_bytes = state_seen_offset(tiny::n_ctx) + tiny::n_vocab * sizeof(uint32_t),
     .logits_offset = logits_at,
     .token_read_bytes = matrix_bytes + row_bytes,
     .kv_row_bytes = row_bytes,
@@ -81,7 +87,7 @@ const Artifact artifact = {
     .nodes = nodes,
     .n_nodes = 4,
     .arguments = arguments,
-    .n_arguments = 14,
+    .n_arguments = 19,
     .edges = edges,
     .n_edges = 4,
     .tensors = tensors,

@@ -1,7 +1,5 @@
 #include "tiny_kernels.h"
 
-#include "../../runtime/artifact.h"
-#include "../../runtime/kernels/device.h"
 #include "tiny_model.h"
 
 namespace tiny {
@@ -40,6 +38,7 @@ struct LogitsArgs {
   const float* bias;
   const float* mix;
   float* logits;
+  Best* best;  // [n_vocab], as if every token had a block of its own
 };
 void logits(const LogitsArgs& a) {
   const int row = thread_index();
@@ -55,20 +54,7 @@ void logits(const LogitsArgs& a) {
     sum += ((const float*)slot)[row % rows_per_group * width + c % cols_per_chunk] * x[c];
   }
   a.logits[row] = sum;
-}
-
-struct SelectArgs {
-  State* state;
-  const float* logits;
-  int32_t* history;
-};
-void select(const SelectArgs& a) {
-  if (thread_index() != 0) return;
-  int best = 0;
-  for (int v = 1; v < n_vocab; v++)
-    if (load_global(a.logits + v) > load_global(a.logits + best)) best = v;
-  a.history[a.state->position] = best;
-  *a.state = {best, a.state->position + 1, a.state->seq_len + 1, 0};
+  a.best[row] = {sum, row};
 }
 
 void repack_f32(const RepackArgs& a) {
@@ -104,7 +90,7 @@ const HostKernel kernels[] = {
     {"tiny_embed", run<EmbedArgs, embed>, sizeof(EmbedArgs)},
     {"tiny_mix", run<MixArgs, mix>, sizeof(MixArgs)},
     {"tiny_logits", run<LogitsArgs, logits>, sizeof(LogitsArgs)},
-    {"tiny_select", run<SelectArgs, select>, sizeof(SelectArgs)},
+    {"tiny_select", run<SelectArgs, select<SelectShape>>, sizeof(SelectArgs)},
     {"tiny_repack_f32", run<RepackArgs, repack_f32>, sizeof(RepackArgs)},
     {"realizar_read_ceiling", run<ReadCeilingArgs, read_ceiling>, sizeof(ReadCeilingArgs)},
     {nullptr, nullptr, 0},

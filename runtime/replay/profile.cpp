@@ -1,0 +1,120 @@
+// What each node of a token takes, and how much of that reading its weights and KV cache at this device's ceiling would
+// not explain.
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+
+#include "json.h"
+#include "replay.h"
+
+namespace replay {
+namespace {
+
+constexpr uint32_t default_launches = 50;
+
+// One node, or all that run the same kernel.
+struct Row {
+  std::string name;
+  uint32_t count = 0;
+  double seconds = 0, bytes = 0;
+
+  void add(const realizar_node_profile& node) {
+    count++;
+    seconds += node.seconds;
+    bytes += double(node.read_bytes + node.kv_bytes);
+  }
+};
+
+struct Profile {
+  std::vector<realizar_node_profile> nodes;
+  std::vector<Row> kinds;  // in the order of their first nodes
+  Row token;
+  double ceiling = 0;  // bytes/s
+
+  double floor_us(double bytes) const { return bytes / ceiling * 1e6; }
+  double above_us(const Row& row) const { return row.seconds * 1e6 - floor_us(row.bytes); }
+};
+
+std::string kind_of(const realizar_node_profile& node) {
+  constexpr std::string_view prefix = "realizar_";
+  const std::string_view kernel = node.kernel;
+  return std::string(kernel.starts_with(prefix) ? kernel.substr(prefix.size()) : kernel);
+}
+
+Profile measure(const Options& options, realizar_model* model, realizar_session* session) {
+  require_context(options, 1);
+  fill_context(options, session);
+  Profile result;
+  result.nodes.resize(realizar_get_info()->n_node);
+  const uint32_t launches = options.steps ? options.steps : default_launches;
+  check(realizar_session_profile(session, any_token(), launches, result.nodes.data(), result.nodes.size()));
+  check(realizar_measure_read_ceiling(model, &result.ceiling));
+  result.token.name = "token";
+  for (const realizar_node_profile& node : result.nodes) {
+    const std::string kind = kind_of(node);
+    auto found = std::ranges::find(result.kinds, kind, &Row::name);
+    if (found == result.kinds.end()) found = result.kinds.insert(found, {.name = kind});
+    found->add(node);
+    result.token.add(node);
+  }
+  return result;
+}
+
+void print_row(const Profile& profile, const Row& row) {
+  const double us = row.seconds * 1e6, above = profile.above_us(row);
+  printf("%-20s %5u %10.2f %10.2f %6.1f%% %10.2f %10.2f %6.1f%%\n", row.name.c_str(), row.count, us / row.count, us,
+         100 * row.seconds / profile.token.seconds, profile.floor_us(row.bytes), above,
+         100 * above / (profile.token.seconds * 1e6));
+}
+
+void print_text(const Options& options, const char* device, const Profile& profile) {
+  const realizar_info& info = *realizar_get_info();
+  printf("%s (%s) on %s, position %u: %.1f us a token, read ceiling %.4g GB/s\n", info.name, info.architecture, device,
+         options.depth, profile.token.seconds * 1e6, profile.ceiling / 1e9);
+  printf("%-20s %5s %10s %10s %7s %10s %10s %7s\n", "kind", "count", "us each", "us", "share", "floor us", "above us",
+         "share");
+  for (const Row& row : profile.kinds) print_row(profile, row);
+  print_row(profile, profile.token);
+  if (!options.verbose) return;
+  printf("\nnode\n");
+  for (const realizar_node_profile& node : profile.nodes) {
+    Row row{.name = node.name};
+    row.add(node);
+    print_row(profile, row);
+  }
+}
+
+std::string json_row(const Profile& profile, const Row& row) {
+  char numbers[256];
+  snprintf(numbers, sizeof numbers, "\"count\":%u,\"us\":%.6g,\"bytes\":%.0f,\"floor_us\":%.6g,\"above_floor_us\":%.6g",
+           row.count, row.seconds * 1e6, row.bytes, profile.floor_us(row.bytes), profile.above_us(row));
+  return "{\"name\":" + json_string(row.name) + "," + numbers;
+}
+
+void print_json(const Options& options, const char* device, const Profile& profile) {
+  const realizar_info& info = *realizar_get_info();
+  printf("{\"name\":%s,\"target\":%s,\"device\":%s,\"depth\":%u,\"read_ceiling_gb_per_second\":%.6g,\"token\":%s},",
+         json_string(info.name).c_str(), json_string(info.target).c_str(), json_string(device).c_str(), options.depth,
+         profile.ceiling / 1e9, json_row(profile, profile.token).c_str());
+  printf("\"kinds\":[");
+  for (const Row& row : profile.kinds)
+    printf("%s%s}", &row == &profile.kinds[0] ? "" : ",", json_row(profile, row).c_str());
+  printf("],\"nodes\":[");
+  for (const realizar_node_profile& node : profile.nodes) {
+    Row row{.name = node.name};
+    row.add(node);
+    printf("%s%s,\"kind\":%s}", &node == &profile.nodes[0] ? "" : ",", json_row(profile, row).c_str(),
+           json_string(kind_of(node)).c_str());
+  }
+  printf("]}\n");
+}
+
+}  // namespace
+
+void profile(const Options& options, realizar_model* model, realizar_session* session) {
+  const Profile measured = measure(options, model, session);
+  const char* device = realizar_model_device_name(model);
+  (options.json ? print_json : print_text)(options, device, measured);
+}
+
+}  // namespace replay

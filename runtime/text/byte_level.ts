@@ -1,0 +1,86 @@
+/** Byte-level BPE, GPT-2's: every byte is written as one character, and merges have an order. */
+import { UnsupportedError } from '../../compiler/errors.js';
+import type { GgufFile } from '../../compiler/model/gguf.js';
+import { quote } from '../../compiler/model/quote.js';
+import { mergeAll, type Rank } from './merge.js';
+import { PRE_TOKENIZERS, type PreTokenizer, splitWords } from './pre_tokenizers.js';
+import type { TextModel } from './text_model.js';
+import { isSpecial, type Vocabulary, wordTokens } from './vocabulary.js';
+import { WordCache } from './word_cache.js';
+
+const CHARACTERS = byteCharacters();
+const BYTES = new Map(CHARACTERS.map((character, byte) => [character, byte]));
+
+/** GPT-2's alphabet: printable Latin-1 stands for itself, the other bytes follow from U+0100. */
+function byteCharacters(): string[] {
+  const printable = (byte: number) => (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
+}
+
+export class ByteLevelBpe implements TextModel {
+  readonly addBos: boolean;
+  readonly #pre: PreTokenizer;
+  readonly #ids: ReadonlyMap<string, number>;
+  readonly #rank: Rank;
+  readonly #cache = new WordCache();
+
+  constructor(
+    file: GgufFile,
+    private readonly vocabulary: Vocabulary,
+  ) {
+    this.#pre = readPreTokenizer(file);
+    this.addBos = this.#pre.addBos;
+    this.#ids = wordTokens(vocabulary);
+    const ranks = readMerges(file);
+    this.#rank = (word, start, middle, end) => ranks.get(`${word.slice(start, middle)} ${word.slice(middle, end)}`);
+  }
+
+  encode(text: string, ids: number[]): void {
+    for (const word of splitWords(text, this.#pre.splitters))
+      for (const id of this.#cache.get(word, this.#encodeWord)) ids.push(id);
+  }
+
+  readonly #encodeWord = (word: string): number[] => {
+    const spelled = Array.from(Buffer.from(word), (byte) => CHARACTERS[byte]).join('');
+    const whole = this.#pre.ignoreMerges ? this.#ids.get(spelled) : undefined;
+    if (whole !== undefined) return [whole];
+    // A vocabulary may lack bytes that its training never saw. As in its publisher's tokenizer they leave no token.
+    return mergeAll(spelled, this.#rank).flatMap((symbol) => {
+      const id = this.#ids.get(symbol);
+      return id === undefined ? [...symbol].flatMap((character) => this.#ids.get(character) ?? []) : [id];
+    });
+  };
+
+  bytes(id: number): Uint8Array {
+    const token = this.vocabulary.tokens[id]!;
+    if (isSpecial(this.vocabulary.types[id]!)) return Buffer.from(token);
+    const bytes = Array.from(token, (character) => BYTES.get(character) ?? -1);
+    return bytes.includes(-1) ? Buffer.from(token) : Uint8Array.from(bytes);
+  }
+
+  readonly startsWithSpace = () => false;
+}
+
+function readPreTokenizer({ metadata, path }: GgufFile): PreTokenizer {
+  // Files from before the key existed are split as llama.cpp splits them.
+  const name = metadata.getString('tokenizer.ggml.pre') || 'default';
+  const known = PRE_TOKENIZERS.get(name);
+  if (known) return known;
+  const hint = `its way of splitting words is missing; ${[...PRE_TOKENIZERS.keys()].map((name) => quote(name)).join(', ')} are`;
+  throw new UnsupportedError(path, `pre-tokenizer ${quote(name)}`, hint);
+}
+
+/** Ranks by "left right", as the file spells them. */
+function readMerges({ metadata }: GgufFile): Map<string, number> {
+  const key = 'tokenizer.ggml.merges';
+  const merges = metadata.stringArray(key) ?? metadata.fail(key, 'expected an array of strings, found no such key');
+  const ranks = new Map<string, number>();
+  for (let rank = merges.length - 1; rank >= 0; rank--) {
+    const merge = merges[rank]!;
+    if (merge.indexOf(' ', 1) < 0)
+      metadata.fail(key, `expected two tokens with a space between them, element ${rank} is ${quote(merge)}`);
+    ranks.set(merge, rank); // of a merge that is listed twice the first counts
+  }
+  return ranks;
+}

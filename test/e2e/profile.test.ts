@@ -1,0 +1,88 @@
+/** replay --profile on the simulator: every node of the plan, what it reads, and sums that agree. Times there mean little. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import type { Plan } from '../../compiler/plan/plan.js';
+import { hostArtifact, replay } from '../support/artifacts.js';
+import { readGolden } from '../support/goldens.js';
+
+interface Row {
+  readonly name: string;
+  readonly count: number;
+  readonly us: number;
+  readonly bytes: number;
+  readonly floor_us: number;
+  readonly above_floor_us: number;
+}
+interface Profile {
+  readonly depth: number;
+  readonly read_ceiling_gb_per_second: number;
+  readonly token: Row;
+  readonly kinds: readonly Row[];
+  readonly nodes: readonly (Row & { kind: string })[];
+}
+
+const { model } = readGolden('llama-q4_k_m');
+const depth = 5;
+let folder: string;
+let plan: Plan;
+const profile = (...args: string[]) =>
+  replay(folder, '--model', model, '--profile', '--steps', '2', '--depth', String(depth), ...args);
+
+beforeAll(async () => {
+  folder = await hostArtifact('profile-llama-q4_k_m', model);
+  plan = JSON.parse(readFileSync(join(folder, 'plan.json'), 'utf8'));
+});
+
+const kindOf = ({ kernel }: Plan['nodes'][number]): string => plan.kernels[kernel]!.symbol.replace('realizar_', '');
+const sum = (rows: readonly Row[], field: Exclude<keyof Row, 'name'>): number =>
+  rows.reduce((total, row) => total + row[field], 0);
+
+test('has every node of the plan with the bytes that it reads', async () => {
+  const { code, stdout, stderr } = await profile('--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const { nodes, kinds, token, read_ceiling_gb_per_second: ceiling, ...rest }: Profile = JSON.parse(stdout);
+  expect(rest).toMatchObject({ depth, target: 'host' });
+  expect(nodes.map(({ name, kind, bytes }) => ({ name, kind, bytes }))).toEqual(
+    plan.nodes.map((node) => ({
+      name: node.name,
+      kind: kindOf(node),
+      bytes: node.readBytes + node.kvRowBytes * (depth + 1),
+    })),
+  );
+  expect(token.bytes).toBe(plan.memory.tokenReadBytes + plan.memory.kvRowBytes * (depth + 1));
+  expect(kinds.map(({ name, count }) => [name, count])).toEqual(
+    [...new Set(plan.nodes.map(kindOf))].map((kind) => [
+      kind,
+      plan.nodes.filter((node) => kindOf(node) === kind).length,
+    ]),
+  );
+  expect(token.us).toBeGreaterThan(0);
+  for (const rows of [nodes, kinds]) {
+    for (const field of ['count', 'bytes'] as const) expect(sum(rows, field)).toBe(token[field]);
+    const rounding = rows.reduce((total, { us }) => total + Math.abs(us), 0) * 1e-5;
+    expect(Math.abs(sum(rows, 'us') - token.us)).toBeLessThan(rounding);
+    for (const row of rows) {
+      expect(row.floor_us).toBeCloseTo(row.bytes / (ceiling * 1e3), 3);
+      expect(Math.abs(row.us - row.floor_us - row.above_floor_us)).toBeLessThan(Math.abs(row.us) * 1e-4 + 1e-2);
+    }
+  }
+});
+
+test('is a table of kinds, and of nodes where asked for', async () => {
+  const names = (text: string): string[] => text.split('\n').map((line) => line.split(' ')[0]!);
+  const kinds = [...new Set(plan.nodes.map(kindOf))];
+  const { code, stdout } = await profile();
+  expect(code).toBe(0);
+  expect(names(stdout).slice(1)).toEqual(['kind', ...kinds, 'token', '']);
+  expect(names((await profile('--verbose')).stdout).slice(1)).toEqual([
+    ...['kind', ...kinds, 'token', '', 'node'],
+    ...plan.nodes.map(({ name }) => name),
+    '',
+  ]);
+});
+
+test('needs room for its step', async () => {
+  const full = await replay(folder, '--model', model, '--profile', '--depth', String(plan.model.contextLength));
+  expect(full).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('positions (--depth') });
+});

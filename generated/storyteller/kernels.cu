@@ -30,7 +30,8 @@ struct token_embd_shape {
 struct attn_qkv_shape {
   using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 1, early = 16;
+  static constexpr int blocks = 132, bias = 0;
   static constexpr bool normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
@@ -43,7 +44,7 @@ static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> =
 // blk.0.attn_kqv (and 3 more): rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
 struct attn_kqv_shape {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 2;
-  static constexpr int splits = 8, min_split = 64, tile = 256, stages = 2, warps = 8;
+  static constexpr int splits = 16, min_split = 32, whole = 128, tile = 256, stages = 2, warps = 8;
   static constexpr int n_ctx = 512, window = 0, rope_dims = 32;
   static constexpr bool rope_adjacent = true, rope_factors = false;
   static constexpr bool query_norm = false, key_norm = false;
@@ -58,7 +59,8 @@ static_assert(AttendShape<attn_kqv_shape>::shared_bytes == 70336);
 struct ffn_inp_shape {
   using segments = Segments<Segment<256, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 1, early = 16;
+  static constexpr int blocks = 132, bias = 0;
   static constexpr bool normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
@@ -70,7 +72,8 @@ static_assert(ProjectionShape<ffn_inp_shape>::group_bytes<Segment<256, Q8_0>> ==
 struct ffn_swiglu_shape {
   using segments = Segments<Segment<768, Q8_0, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 16, ring = 2, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 2, early = 32;
+  static constexpr int blocks = 132, bias = 0;
   static constexpr bool normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
   static constexpr Activation activation = Activation::silu;
   static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
@@ -82,7 +85,8 @@ static_assert(ProjectionShape<ffn_swiglu_shape>::group_bytes<Segment<768, Q8_0, 
 struct l_out_shape {
   using segments = Segments<Segment<256, Q8_0>>;
   static constexpr int cols = 768, group_rows = 1, chunk_cols = 768;
-  static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 1, early = 16;
+  static constexpr int blocks = 132, bias = 0;
   static constexpr bool normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
@@ -94,7 +98,8 @@ static_assert(ProjectionShape<l_out_shape>::group_bytes<Segment<256, Q8_0>> == 8
 struct logits_shape {
   using segments = Segments<Segment<909, Q8_0>>;
   static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 16, ring = 1, blocks = 132, bias = 0;
+  static constexpr int warps = 16, ring = 1, early = 16;
+  static constexpr int blocks = 132, bias = 0;
   static constexpr bool normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = true;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;

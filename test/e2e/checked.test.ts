@@ -7,8 +7,8 @@ import { firstDifference, hostArtifact, replay, replayLogits } from '../support/
 import { readGolden } from '../support/goldens.js';
 import { nmse } from '../support/nmse.js';
 
-// One an architecture, and K-quants.
-describe.each(['llama-q8_0', 'llama-q4_k_m', 'qwen2-q8_0', 'qwen3-q4_k_m'])('%s', (name) => {
+// Every kind of kernel, and K-quants.
+describe.each(['llama-q8_0', 'llama-q4_k_m', 'qwen2-q8_0', 'qwen3-q4_k_m', 'gemma2-q8_0'])('%s', (name) => {
   const { model, tokens, logits: expected } = readGolden(name);
   let folder: string;
   beforeAll(async () => {

@@ -187,10 +187,10 @@ describe('compile', () => {
   });
 
   test('another architecture is refused by name before anything is written', async () => {
-    const path = writeModel(withKeys(tinyModel(), { 'general.architecture': str('gemma3') }), 'gemma.gguf');
+    const path = writeModel(withKeys(tinyModel(), { 'general.architecture': str('mamba') }), 'mamba.gguf');
     const { code, stderr } = await cli([path, '--target', 'host'], { cwd });
     expect(code).toBe(1);
-    expect(stderr).toMatch(/"gemma3".* is not supported: .*llama.*qwen2.*qwen3/);
+    expect(stderr).toMatch(/"mamba".* is not supported: .*llama.*qwen2.*qwen3/);
     expect(readdirSync(cwd)).toEqual([]);
   });
 

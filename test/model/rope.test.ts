@@ -1,4 +1,4 @@
-/** Rope frequencies against those of YaRN's published formula, as transformers computes it (numpy, float64). */
+/** Rope frequencies against those of YaRN's formula, computed apart in float64 (numpy). */
 import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';

@@ -11,7 +11,7 @@ export interface StepOptions {
   readonly mode?: Mode;
 }
 
-export interface GenerateOptions extends StepOptions {
+export interface SessionGenerateOptions extends StepOptions {
   /** At most so many tokens; as many as the context has room for unless given. */
   readonly maxTokens?: number;
   /** The first of these ends it, and is handed over. */
@@ -77,7 +77,7 @@ export class Session {
    * the loop ends the generation within a token, and forgets what had been fed beyond the tokens that the loop has seen.
    * It begins when its first token is asked for; until the loop has ended the session is for nothing else but closing.
    */
-  async *generate(options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+  async *generate(options: SessionGenerateOptions = {}): AsyncGenerator<number, void, undefined> {
     const mode = checkMode(options);
     const { signal } = options;
     if (signal !== undefined && !(signal instanceof AbortSignal))

@@ -1,0 +1,86 @@
+/** Failures as OpenAI's API words them: a status, and {"error": {message, type, param, code}}. */
+
+import { RealizarError } from '../addon/index.js';
+import { ContextOverflowError } from '../llm/index.js';
+
+export interface ErrorBody {
+  readonly message: string;
+  readonly type: string;
+  /** The parameter that is at fault. */
+  readonly param: string | null;
+  readonly code: string | null;
+}
+
+interface Details {
+  readonly param?: string;
+  readonly code?: string;
+  readonly type?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A request that is answered with an error status. */
+export class ApiError extends Error {
+  override name = 'ApiError';
+  readonly body: ErrorBody;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    readonly status: number,
+    message: string,
+    { param, code, type, headers = {} }: Details = {},
+  ) {
+    super(message);
+    const otherwise = status < 500 ? 'invalid_request_error' : 'server_error';
+    this.body = { message, type: type ?? otherwise, param: param ?? null, code: code ?? null };
+    this.headers = headers;
+  }
+}
+
+export const unsupported = (param: string, what: string): ApiError =>
+  new ApiError(400, what, { param, code: 'unsupported_parameter' });
+
+/** `retryAfter`: seconds. */
+export const unavailable = (message: string, retryAfter: number): ApiError =>
+  new ApiError(503, message, { code: 'server_shutting_down', headers: { 'retry-after': String(retryAfter) } });
+
+export function contextLengthExceeded(
+  context: number,
+  promptTokens: number,
+  maxTokens: number,
+  param: string,
+): ApiError {
+  const parts = maxTokens > 0 ? ` (${promptTokens} in the prompt, ${maxTokens} in the completion)` : ' in the prompt';
+  const message = `This model's maximum context length is ${context} tokens. However, you requested ${promptTokens + maxTokens} tokens${parts}. Please reduce the length of the prompt${maxTokens > 0 ? ' or completion' : ''}.`;
+  return new ApiError(400, message, { param, code: 'context_length_exceeded' });
+}
+
+/** Names of RealizarError that the request is to blame for. */
+const CLIENT_FAULTS = new Set(['INVALID_ARGUMENT', 'CHAT_TEMPLATE']);
+
+/** What fastify throws itself, by its code. */
+const OF_FASTIFY: Readonly<Record<string, (limit: number) => ApiError>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: (limit) =>
+    new ApiError(413, `The request body is larger than this server's limit of ${limit} bytes.`, {
+      code: 'request_too_large',
+    }),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: () =>
+    new ApiError(415, 'The request body must be JSON, with the header Content-Type: application/json.', {
+      code: 'unsupported_media_type',
+    }),
+};
+
+/** Any failure of a request, as the client gets it. What is not the client's fault has no details: they are logged. */
+export function toApiError(error: unknown, bodyLimit: number): ApiError {
+  if (error instanceof ApiError) return error;
+  if (error instanceof ContextOverflowError)
+    return contextLengthExceeded(error.context, error.promptTokens, 0, 'prompt');
+  if (error instanceof RealizarError && CLIENT_FAULTS.has(error.statusName)) return new ApiError(400, error.message);
+  const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string };
+  const known = OF_FASTIFY[code ?? ''];
+  if (known) return known(bodyLimit);
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new ApiError(statusCode, `The request could not be read: ${message}`);
+  return new ApiError(500, "The server failed to answer this request; the server's log says why.", {
+    code: 'internal_error',
+  });
+}

@@ -1,4 +1,4 @@
-import { ApiError, unavailable } from './errors.js';
+import { ApiError, shuttingDown } from './errors.js';
 
 /** A request that was let in. */
 export interface Place {
@@ -11,7 +11,6 @@ export interface Place {
 
 /** Seconds. */
 const LONGEST_RETRY = 60;
-const RETRY_AFTER_RESTART = 5;
 const FIRST_GUESS = 1;
 
 /**
@@ -58,7 +57,7 @@ export class Admission {
   }
 
   checkOpen(): void {
-    if (this.#draining) throw unavailable('The server is shutting down.', RETRY_AFTER_RESTART);
+    if (this.#draining) throw shuttingDown();
   }
 
   /** From now on nobody is let in. Resolves once all have left, with how many were cut off: after `deadline` ms all are. */
@@ -78,7 +77,7 @@ export class Admission {
   cutOff(): void {
     for (const place of this.#places) {
       this.#cutOff.add(place);
-      place.abort(unavailable('The server is shutting down.', RETRY_AFTER_RESTART));
+      place.abort(shuttingDown());
     }
   }
 

@@ -39,9 +39,8 @@ export class ApiError extends Error {
 export const unsupported = (param: string, what: string): ApiError =>
   new ApiError(400, what, { param, code: 'unsupported_parameter' });
 
-/** `retryAfter`: seconds. */
-export const unavailable = (message: string, retryAfter: number): ApiError =>
-  new ApiError(503, message, { code: 'server_shutting_down', headers: { 'retry-after': String(retryAfter) } });
+export const shuttingDown = (): ApiError =>
+  new ApiError(503, 'The server is shutting down.', { code: 'server_shutting_down', headers: { 'retry-after': '5' } });
 
 export function contextLengthExceeded(
   context: number,

@@ -1,4 +1,5 @@
 /** realizar-run serve: a model, its server, and their end. */
+import type { AddressInfo } from 'node:net';
 import type { LanguageModel } from '../llm/index.js';
 import type { ServeOptions } from './options.js';
 import { createServer, type ModelServer } from './server.js';
@@ -45,7 +46,7 @@ export async function serveUntilSignal(
 }
 
 function urlOf({ app }: ModelServer, host: string): string {
-  const { port } = app.addresses()[0]!;
+  const { port } = app.server.address() as AddressInfo;
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 

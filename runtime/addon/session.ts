@@ -11,7 +11,14 @@ export interface StepOptions {
   readonly mode?: Mode;
 }
 
+export interface PrefillOptions extends StepOptions {
+  /** Ends it within a token; it then rejects with the signal's reason, and what has been fed stays. */
+  readonly signal?: AbortSignal;
+}
+
 export interface SessionGenerateOptions extends StepOptions {
+  /** Fed before the first token is generated, as by {@link Session.prefill}. */
+  readonly prompt?: Iterable<number>;
   /** At most so many tokens; as many as the context has room for unless given. */
   readonly maxTokens?: number;
   /** The first of these ends it, and is handed over. */
@@ -56,6 +63,19 @@ export class Session {
   }
 
   /**
+   * Feeds tokens one after the other, without a round trip between them. Resolves once the device has done them all;
+   * {@link Session.logits} and {@link Session.chosen} are then those after the last. On a thread of its own.
+   */
+  async prefill(tokens: Iterable<number>, options: PrefillOptions = {}): Promise<void> {
+    const generation = this.generate({
+      ...options,
+      prompt: checkTokens('tokens', tokens, this.#info.vocabSize),
+      maxTokens: 0,
+    });
+    for await (const _ of generation);
+  }
+
+  /**
    * Feeds `count` tokens, each the greedy choice of the step before it, without a round trip between them. Needs one step
    * before. Resolves with what was fed: the first entry is what {@link Session.greedy} would have answered before.
    */
@@ -73,7 +93,7 @@ export class Session {
 
   /**
    * The token that the last step chose, the one chosen once that is fed, and so on, each as soon as the device has it.
-   * Needs one step before. The last token has not been fed: a {@link Session.step} with it goes on from there. Leaving
+   * Needs a prompt, or one step before. The last token has not been fed: a {@link Session.step} with it goes on from there. Leaving
    * the loop ends the generation within a token, and forgets what had been fed beyond the tokens that the loop has seen.
    * It begins when its first token is asked for; until the loop has ended the session is for nothing else but closing.
    */
@@ -83,6 +103,7 @@ export class Session {
     if (signal !== undefined && !(signal instanceof AbortSignal))
       throw invalid('options.signal', 'an AbortSignal', signal);
     const count = checkInteger('options.maxTokens', options.maxTokens ?? MAX_UINT32, MAX_UINT32);
+    const prompt = checkTokens('options.prompt', options.prompt ?? [], this.#info.vocabSize);
     const stop = checkTokens('options.stopTokens', options.stopTokens ?? [], this.#info.vocabSize);
     signal?.throwIfAborted();
     const tokens = new TokenQueue();
@@ -91,10 +112,10 @@ export class Session {
     let running = false;
     const done = this.#enqueue(async () => {
       if (tokens.ended) return;
-      first = this.#native.position();
+      first = this.#native.position() + prompt.length;
       begun = running = true;
       await this.#native
-        .generate(count, stop, mode, (token) => tokens.push(token))
+        .generate(prompt, count, stop, mode, (token) => tokens.push(token))
         .finally(() => {
           running = false;
         });

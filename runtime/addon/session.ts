@@ -1,6 +1,7 @@
 import { checkInteger, checkMode, checkTokens, invalid, type Mode } from './arguments.js';
 import { failure, typed } from './errors.js';
 import type { ModelInfo, NativeSession } from './native.js';
+import { Queue } from './queue.js';
 import { packSampling, type Sampling } from './sampling.js';
 
 const MAX_UINT32 = 2 ** 32 - 1;
@@ -106,7 +107,7 @@ export class Session {
     const prompt = checkTokens('options.prompt', options.prompt ?? [], this.#info.vocabSize);
     const stop = checkTokens('options.stopTokens', options.stopTokens ?? [], this.#info.vocabSize);
     signal?.throwIfAborted();
-    const tokens = new TokenQueue();
+    const tokens = new Queue<number>();
     let first = 0;
     let begun = false;
     let running = false;
@@ -197,41 +198,5 @@ export class Session {
     const result = this.#tail.then(() => typed(call()));
     this.#tail = result.catch(() => {}); // the caller has the failure; the queue goes on
     return result;
-  }
-}
-
-/** Tokens that have come and not been taken. Ending it drops nothing that had come before, unless with an error. */
-class TokenQueue {
-  #tokens: number[] = [];
-  #end: { error?: unknown } | undefined;
-  #wake = () => {};
-
-  push(token: number): void {
-    if (this.#end) return;
-    this.#tokens.push(token);
-    this.#wake();
-  }
-
-  /** The first end counts. */
-  end(failed?: { error: unknown }): void {
-    this.#end ??= failed ?? {};
-    this.#wake();
-  }
-
-  get ended(): boolean {
-    return this.#end !== undefined;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<number, void, undefined> {
-    for (;;) {
-      if (this.#end && 'error' in this.#end) throw this.#end.error;
-      const token = this.#tokens.shift();
-      if (token !== undefined) yield token;
-      else if (this.#end) return;
-      else
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-    }
   }
 }

@@ -1,21 +1,19 @@
-import { RealizarError } from '../addon/errors.js';
+import { RealizarError, STATUS } from '../addon/errors.js';
 
 /** A prompt has more tokens than the context has positions; `statusName` is CONTEXT_OVERFLOW. */
 export class ContextOverflowError extends RealizarError {
   override name = 'ContextOverflowError';
   constructor(
-    /** What the prompt needs. */
+    /** Tokens of the prompt. */
     readonly promptTokens: number,
     /** Positions of the context. */
     readonly context: number,
     hint: string,
   ) {
     super(
-      CONTEXT_OVERFLOW,
+      STATUS.CONTEXT_OVERFLOW,
       'CONTEXT_OVERFLOW',
-      `the prompt has ${promptTokens} tokens, the context ${context} positions; ${hint}`,
+      `the prompt has ${promptTokens} tokens, and the context ${context} positions for prompt and answer; ${hint}`,
     );
   }
 }
-
-const CONTEXT_OVERFLOW = -4;

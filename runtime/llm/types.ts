@@ -1,7 +1,7 @@
-/** What a program sees of a model that writes text. index.ts of this folder makes these. */
+/** What a program sees of a model that writes text; `loadModel` makes one. */
 import type { Sampling } from '../addon/index.js';
 
-/** What {@link loadModel} is doing. */
+/** What `loadModel` is doing. */
 export interface LoadProgress {
   /** text (the vocabulary), then driver, file, code, memory, weights, repack, sessions. */
   readonly phase: string;
@@ -11,7 +11,7 @@ export interface LoadProgress {
   readonly total: number;
 }
 
-/** How {@link loadModel} loads. */
+/** How `loadModel` loads. */
 export interface LoadOptions {
   /**
    * The GGUF file that the artifact was compiled from: a path or a file: URL. Unless given, where it was when the artifact
@@ -28,7 +28,7 @@ export interface LoadOptions {
   readonly chatTemplate?: 'chatml';
   /** Called on the event loop while the model is loaded; never after the promise has settled. */
   readonly onProgress?: (progress: LoadProgress) => void;
-  /** Gives the load up: it rejects with the signal's reason once the phase that is under way has ended. */
+  /** Gives the load up: it rejects with the signal's reason, and what has been loaded by then is freed. */
   readonly signal?: AbortSignal;
 }
 
@@ -103,6 +103,8 @@ export interface Piece {
   readonly token: number;
   /** With `logprobs`: of this token. */
   readonly logprob?: number;
+  /** With `logprobs`: UTF-8 of the token, which need not be whole characters. */
+  readonly bytes?: Uint8Array;
   /** With `logprobs`: the most probable tokens, as many as asked for, most probable first. */
   readonly topLogprobs?: readonly TokenLogprob[];
 }

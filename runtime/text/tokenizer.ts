@@ -104,6 +104,10 @@ export class Tokenizer {
     return this.#vocabulary.ends.has(id);
   }
 
+  get bosId(): number | undefined {
+    return this.#vocabulary.bos;
+  }
+
   /** Of the token with this role, as the file spells it; undefined where there is none. */
   roleText(role: 'bos' | 'eos' | 'unknown'): string | undefined {
     const id = this.#vocabulary[role];

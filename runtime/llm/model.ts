@@ -1,5 +1,5 @@
 /** LanguageModel over the addon's model, a pool of its sessions, and the vocabulary. */
-import { checkTokens, invalid } from '../addon/arguments.js';
+import { checkBoolean, checkTokens, invalid } from '../addon/arguments.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import type { Model } from '../addon/index.js';
 import { type ChatTemplate, ChatTemplateError, type ChatOptions as RenderOptions } from '../text/chat_template.js';
@@ -15,6 +15,7 @@ import type {
   Activity,
   Chat,
   ChatOptions,
+  ContinueOptions,
   DetokenizeOptions,
   GenerateChatOptions,
   GenerateOptions,
@@ -53,10 +54,11 @@ export class LoadedModel implements LanguageModel, Host {
     return { running, waiting };
   }
 
-  generate(prompt: string | readonly number[], options: GenerateOptions = {}): RunningGeneration {
-    const settings = this.settings(options);
+  generate(prompt: string | readonly number[], options: ContinueOptions = {}): RunningGeneration {
+    const settings = this.settings(options, ['continues']);
+    const continues = checkBoolean('options.continues', options.continues ?? true);
     const encode = typeof prompt === 'string' ? () => this.tokenize(prompt) : this.#checkedTokens('prompt', prompt);
-    return this.start(this.#write(encode, settings, { continues: true }), settings);
+    return this.start(this.#write(encode, settings, { continues }), settings);
   }
 
   generateChat(messages: readonly Message[], options: GenerateChatOptions = {}): RunningGeneration {

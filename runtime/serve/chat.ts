@@ -27,7 +27,7 @@ export function chatRoutes(app: FastifyInstance, service: Service): void {
 }
 
 async function answer(service: Service, body: ChatBody, visit: Visit, reply: FastifyReply) {
-  const jobs = await jobsOf(service, body, visit);
+  const jobs = await jobsOf(service, body);
   const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: service.modelId };
   if (body.stream)
     return sendEvents(reply, chunks(service, body, visit, jobs, head), service.eventStream(reply.request));
@@ -38,7 +38,7 @@ async function answer(service: Service, body: ChatBody, visit: Visit, reply: Fas
     choices: choices.map(({ pieces, result }, index) => ({
       index,
       message: { role: 'assistant', content: result.text, refusal: null },
-      logprobs: body.logprobs ? chatLogprobs(service.model, pieces) : null,
+      logprobs: body.logprobs ? chatLogprobs(pieces) : null,
       finish_reason: finishReason(result),
     })),
     usage: usageOf(
@@ -48,16 +48,15 @@ async function answer(service: Service, body: ChatBody, visit: Visit, reply: Fas
   };
 }
 
-async function jobsOf(service: Service, body: ChatBody, visit: Visit): Promise<Job[]> {
+async function jobsOf(service: Service, body: ChatBody): Promise<Job[]> {
   const { context, vocabSize } = service.model.info;
   const maxTokens = maxTokensOf(body);
-  const prompt = await service.encodeChat(
+  const prompt = await service.model.encodeChat(
     body.messages.map(templateMessage),
     defined({ templateVariables: body.chat_template_kwargs }),
-    visit,
   );
   checkContext(context, prompt.length, maxTokens, 'messages');
-  const options = defined({ maxTokens, logprobs: logprobsOf(body) });
+  const options = defined({ maxTokens, logprobs: logprobsOf(body), continues: false });
   return Array.from({ length: body.n ?? 1 }, (_, choice) => ({
     prompt,
     options: { ...samplingOptions(body, choice, vocabSize), ...options },
@@ -73,7 +72,7 @@ async function* chunks(service: Service, body: ChatBody, visit: Visit, jobs: rea
     ...(withUsage ? { usage } : {}),
   });
   const part = (index: number, delta: object, pieces: readonly Piece[], finish_reason: string | null = null) => {
-    const logprobs = body.logprobs && pieces.length > 0 ? chatLogprobs(service.model, pieces) : null;
+    const logprobs = body.logprobs && pieces.length > 0 ? chatLogprobs(pieces) : null;
     return chunk([{ index, delta, logprobs, finish_reason }]);
   };
   const results: GenerationResult[] = [];

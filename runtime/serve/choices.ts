@@ -1,10 +1,10 @@
 /** The generations of one request: started, collected or merged, and counted. */
-import type { GenerateOptions, Generation, GenerationResult, Piece } from '../llm/index.js';
+import type { ContinueOptions, Generation, GenerationResult, Piece } from '../llm/index.js';
 import type { Service, Visit } from './service.js';
 
 export interface Job {
   readonly prompt: readonly number[];
-  readonly options: GenerateOptions;
+  readonly options: ContinueOptions;
 }
 
 export interface Choice {

@@ -58,7 +58,7 @@ async function answer(
     choices: choices.map(({ pieces, result }, index) => ({
       text: result.text,
       index,
-      logprobs: body.logprobs == null ? null : completionLogprobs(service.model, pieces, 0),
+      logprobs: body.logprobs == null ? null : completionLogprobs(pieces, 0),
       finish_reason: finishReason(result),
     })),
     usage: usageOf(
@@ -74,7 +74,7 @@ function jobsOf(model: ServedModel, body: CompletionBody, prompt: Prompt): Job[]
   if (tokens.length === 0) throw badPrompt('a prompt with at least one token, found none');
   const stranger = tokens.find((token) => token >= vocabSize);
   if (stranger !== undefined) throw badPrompt(`token ids from 0 to ${vocabSize - 1}, found ${stranger}`);
-  checkContext(context, tokens.length, body.max_tokens ?? undefined, 'prompt');
+  checkContext(context, tokens.length, body.max_tokens, 'prompt');
   const maxTokens = body.max_tokens ?? MAX_TOKENS;
   return Array.from({ length: body.n ?? 1 }, (_, choice) => ({
     prompt: tokens,
@@ -106,7 +106,7 @@ async function* chunks(
     if (body.logprobs == null) return null;
     const offset = lengths[index]!;
     lengths[index] = offset + piece.text.length;
-    return completionLogprobs(service.model, [piece], offset);
+    return completionLogprobs([piece], offset);
   };
   for await (const event of choiceEvents(service, visit, jobs)) {
     if ('result' in event) {

@@ -45,16 +45,19 @@ export const shuttingDown = (): ApiError =>
 export function contextLengthExceeded(
   context: number,
   promptTokens: number,
-  maxTokens: number,
+  answerTokens: number,
   param: string,
 ): ApiError {
-  const parts = maxTokens > 0 ? ` (${promptTokens} in the prompt, ${maxTokens} in the completion)` : ' in the prompt';
-  const message = `This model's maximum context length is ${context} tokens. However, you requested ${promptTokens + maxTokens} tokens${parts}. Please reduce the length of the prompt${maxTokens > 0 ? ' or completion' : ''}.`;
+  const requested = `${promptTokens + answerTokens} tokens (${promptTokens} in the prompt, ${answerTokens} in the completion)`;
+  const message = `This model's maximum context length is ${context} tokens. However, you requested ${requested}. Please reduce the length of the prompt or completion.`;
   return new ApiError(400, message, { param, code: 'context_length_exceeded' });
 }
 
 /** Names of RealizarError that the request is to blame for. */
 const CLIENT_FAULTS = new Set(['INVALID_ARGUMENT', 'CHAT_TEMPLATE']);
+
+/** Templates' errors begin with the path of the model, which is nobody else's business. */
+const MODEL_PATH = /^.*?: (?=chat template: )/s;
 
 /** What fastify throws itself, by its code. */
 const OF_FASTIFY: Readonly<Record<string, (limit: number) => ApiError>> = {
@@ -72,8 +75,9 @@ const OF_FASTIFY: Readonly<Record<string, (limit: number) => ApiError>> = {
 export function toApiError(error: unknown, bodyLimit: number): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof ContextOverflowError)
-    return contextLengthExceeded(error.context, error.promptTokens, 0, 'prompt');
-  if (error instanceof RealizarError && CLIENT_FAULTS.has(error.statusName)) return new ApiError(400, error.message);
+    return contextLengthExceeded(error.context, error.promptTokens, 1, 'prompt');
+  if (error instanceof RealizarError && CLIENT_FAULTS.has(error.statusName))
+    return new ApiError(400, error.message.replace(MODEL_PATH, ''));
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string };
   const known = OF_FASTIFY[code ?? ''];
   if (known) return known(bodyLimit);

@@ -25,15 +25,15 @@ export function samplingOptions(body: SamplingBody, choice: number, vocabSize: n
   });
 }
 
-/** Errors: 400 where prompt and answer do not fit into the context. */
+/** Errors: 400 where a prompt and an answer of `maxTokens`, or of one token, do not fit into the context. */
 export function checkContext(
   context: number,
   promptTokens: number,
-  maxTokens: number | undefined,
+  maxTokens: number | null | undefined,
   param: string,
 ): void {
-  const wanted = maxTokens ?? 0;
-  if (promptTokens + wanted > context) throw contextLengthExceeded(context, promptTokens, wanted, param);
+  const answerTokens = maxTokens ?? 1;
+  if (promptTokens + answerTokens > context) throw contextLengthExceeded(context, promptTokens, answerTokens, param);
 }
 
 function biases(given: Readonly<Record<string, number>>, vocabSize: number): Map<number, number> {

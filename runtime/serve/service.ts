@@ -1,15 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import pLimit from 'p-limit';
-import type { GenerateChatOptions, Message } from '../llm/index.js';
 import type { Admission, Place } from './admission.js';
 import { ApiError, toApiError } from './errors.js';
 import type { EventStreamOptions } from './events.js';
 import type { Trace } from './log.js';
 import type { Metrics } from './metrics.js';
 import { DEFAULTS, type ServedModel, type ServeOptions } from './options.js';
-
-/** A chat template runs in a process of its own, against a deadline: not with as many others as there are requests. */
-const TEMPLATES_AT_ONCE = 2;
 
 /** A request that was let in, and what is noted of it. */
 export interface Visit extends Place {
@@ -24,7 +19,6 @@ export class Service {
   readonly started = Math.floor(Date.now() / 1000);
   readonly bodyLimit: number;
   readonly #stallTimeout: number;
-  readonly #templates = pLimit(TEMPLATES_AT_ONCE);
 
   constructor(
     readonly model: ServedModel,
@@ -52,18 +46,6 @@ export class Service {
       place.leave();
     });
     return { ...place, trace };
-  }
-
-  /** Errors: what the template says of the messages; the signal's reason where the client is gone before. */
-  encodeChat(
-    messages: readonly Message[],
-    options: Pick<GenerateChatOptions, 'templateVariables'>,
-    { signal }: Visit,
-  ): Promise<number[]> {
-    return this.#templates(() => {
-      signal.throwIfAborted();
-      return this.model.encodeChat(messages, options);
-    });
   }
 
   eventStream({ trace }: FastifyRequest): EventStreamOptions {

@@ -9,6 +9,10 @@ const CHAT = '/v1/chat/completions';
 const COMPLETION = '/v1/completions';
 const messages = [{ role: 'user', content: 'hi' }];
 
+interface Failure {
+  error: { message: string };
+}
+
 type Case = [what: string, body: unknown, param: string | null, message: RegExp];
 
 const BAD_CHATS: Case[] = [
@@ -81,7 +85,7 @@ const BAD_COMPLETIONS: Case[] = [
     'a prompt beyond the context',
     { prompt: 'a'.repeat(5000) },
     'prompt',
-    /4096 tokens.*requested 5000 tokens in the prompt/,
+    /4096 tokens.*requested 5001 tokens \(5000 in the prompt/,
   ],
   ['logprobs as chats have them', { prompt: 'a', logprobs: true }, 'logprobs', /integer/],
 ];
@@ -109,9 +113,9 @@ test.each(cases)('%s refuses %s', async (path, _what, body, param, message) => {
 
 describe('context overflow', () => {
   test.each([
-    [CHAT, { messages: [{ role: 'user', content: 'a'.repeat(4097) }] }],
+    [CHAT, { messages: [{ role: 'user', content: 'a'.repeat(4096) }] }],
     [CHAT, { messages, max_tokens: 4095 }],
-    [COMPLETION, { prompt: 'a'.repeat(4097) }],
+    [COMPLETION, { prompt: 'a'.repeat(4096) }],
     [COMPLETION, { prompt: 'ab', max_tokens: 4095 }],
   ])('%s has the code that clients look for, and both numbers', async (path, body) => {
     const { url } = await listen(scriptedModel());
@@ -147,11 +151,16 @@ describe('other statuses', () => {
     const { url } = await listen(scriptedModel());
     const unknown = await fetch(`${url}/v1/embeddings`);
     expect(unknown.status).toBe(404);
-    expect((await unknown.json()).error).toMatchObject({ code: 'unknown_url', type: 'invalid_request_error' });
+    expect(((await unknown.json()) as Failure).error).toMatchObject({
+      code: 'unknown_url',
+      type: 'invalid_request_error',
+    });
     const wrong = await fetch(url + CHAT);
     expect(wrong.status).toBe(405);
     expect(wrong.headers.get('allow')).toBe('POST');
-    expect((await wrong.json()).error.message).toBe('Not allowed to GET on /v1/chat/completions: use POST.');
+    expect(((await wrong.json()) as Failure).error.message).toBe(
+      'Not allowed to GET on /v1/chat/completions: use POST.',
+    );
     expect((await fetch(`${url}/health`, { method: 'DELETE' })).headers.get('allow')).toBe('GET');
   });
 
@@ -235,7 +244,7 @@ test('parameters reach the model', async () => {
     [7, 8].map((seed) => ({
       ...{ temperature: 0.5, topP: 0.9, topK: 40, minP: 0.05, presencePenalty: 0.1, frequencyPenalty: 0.2 },
       ...{ repeatPenalty: 1.1, repeatLastN: -1, seed, stop: ['.', '!'], logitBias: new Map([[5, -100]]) },
-      ...{ maxTokens: 3, logprobs: 2, ignoreEos: true },
+      ...{ maxTokens: 3, logprobs: 2, ignoreEos: true, continues: false },
     })),
   );
   model.options.length = 0;

@@ -1,15 +1,15 @@
 /** OpenAI's own client against the bundled model. */
 import OpenAI from 'openai';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { LanguageModel } from '../../runtime/index.js';
-import { loadStoryteller } from './storyteller.js';
+import { storyteller } from '../llm/support.js';
 import { closeServers, listen } from './support.js';
 
+const bundled = storyteller('serve-openai');
 let model: LanguageModel;
 beforeAll(async () => {
-  model = await loadStoryteller('openai', { sessions: 2 });
+  model = await bundled.load({ sessions: 2 });
 });
-afterAll(() => model?.close());
 closeServers();
 
 const NAME = 'storyteller-q8_0';
@@ -215,7 +215,7 @@ describe('completions', () => {
     expect(chunks.at(-1)!.choices[0]!.finish_reason).toBe('length');
     const parts = chunks.map(({ choices }) => choices[0]!.logprobs);
     for (const field of ['tokens', 'token_logprobs', 'top_logprobs', 'text_offset'] as const)
-      expect(parts.flatMap((part) => part?.[field] ?? [])).toEqual(whole.logprobs![field]);
+      expect(parts.flatMap((part): unknown[] => part?.[field] ?? [])).toEqual(whole.logprobs![field]);
     expect(whole.logprobs!.tokens!.join('')).toBe(whole.text);
     expect(
       whole

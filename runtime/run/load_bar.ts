@@ -1,0 +1,43 @@
+/** What loading does and how far it is: one line, drawn over and over, and gone when it is loaded. */
+import { formatBytes } from '../../compiler/text.js';
+import type { LoadProgress } from '../llm/index.js';
+
+const WIDTH = 24;
+const PHASES: Readonly<Record<string, string>> = {
+  addon: 'building the Node addon, which happens once',
+  text: 'reading the vocabulary',
+  driver: 'starting the driver',
+  file: 'checking the model file',
+  code: 'loading the kernels',
+  memory: 'reserving memory',
+  weights: 'loading weights',
+  repack: 'arranging weights',
+  sessions: 'building the graph',
+};
+
+export class LoadBar {
+  readonly #live: boolean;
+  #drawn = false;
+
+  constructor(private readonly stream: NodeJS.WriteStream) {
+    this.#live = stream.isTTY === true;
+  }
+
+  show({ phase, done, total }: LoadProgress): void {
+    if (!this.#live) return;
+    const what = PHASES[phase] ?? phase;
+    const line = total > 1 ? `${bar(done / total)} ${what} ${formatBytes(done)} of ${formatBytes(total)}` : what;
+    this.stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (this.stream.columns ?? 80) - 1))}`);
+    this.#drawn = true;
+  }
+
+  clear(): void {
+    if (this.#drawn) this.stream.write('\r\u001b[K');
+    this.#drawn = false;
+  }
+}
+
+function bar(share: number): string {
+  const full = Math.round(Math.min(1, share) * WIDTH);
+  return `[${'#'.repeat(full)}${'.'.repeat(WIDTH - full)}]`;
+}

@@ -1,0 +1,76 @@
+/** The artifact that a command is about: its options, and loading it with progress on a terminal. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { type LanguageModel, type LoadOptions, loadModel } from '../llm/index.js';
+import { Interrupted, RunError } from './exit.js';
+import { LoadBar } from './load_bar.js';
+import { integer } from './values.js';
+
+const MAX_INT32 = 2 ** 31 - 1;
+
+/** What {@link addModelOptions} adds. */
+export interface ModelFlags {
+  readonly model?: string;
+  readonly context?: number;
+  readonly device?: number;
+}
+
+/** The argument <dir> and the options that say how it is loaded. */
+export function addModelOptions(command: Command): Command {
+  return command
+    .argument('<dir>', 'artifact folder that realizar-compile made')
+    .option('-m, --model <file>', 'the GGUF file (default: where it was when it was compiled, or inside <dir>)')
+    .option('-c, --context <n>', 'positions to use (default: those compiled for)', integer(1, MAX_INT32))
+    .option('--device <n>', 'GPU by number (default: 0, the first)', integer(0, MAX_INT32));
+}
+
+/**
+ * Loads a model with the flags of {@link addModelOptions}, and closes it when `use` has ended. Progress is drawn on stderr
+ * where that is a terminal. Errors: RunError for what is no artifact, Interrupted, those of loadModel.
+ */
+export async function withModel<T>(
+  dir: string,
+  { model: file, context, device }: ModelFlags,
+  { signal, ...more }: Pick<LoadOptions, 'sessions' | 'signal' | 'onProgress'>,
+  use: (model: LanguageModel) => Promise<T>,
+): Promise<T> {
+  requireArtifact(dir);
+  const bar = new LoadBar(process.stderr);
+  const onProgress: LoadOptions['onProgress'] = (progress) => {
+    bar.show(progress);
+    more.onProgress?.(progress);
+  };
+  const options = { ...defined({ model: file, context, device, signal, sessions: more.sessions }), onProgress };
+  let model: LanguageModel;
+  try {
+    model = await loadModel(dir, options);
+  } catch (error) {
+    // Nothing ends a load half way but the end of the process; a shell reports this as 130 too.
+    if (error instanceof Interrupted) process.kill(process.pid, 'SIGINT');
+    throw error;
+  } finally {
+    bar.clear();
+  }
+  try {
+    return await use(model);
+  } finally {
+    await model.close();
+  }
+}
+
+/** The properties that are not undefined. */
+export function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
+
+function requireArtifact(dir: string): void {
+  const found = statSync(dir, { throwIfNoEntry: false });
+  if (found?.isDirectory()) return;
+  if (found && dir.endsWith('.gguf'))
+    throw new RunError(
+      `${dir} is a model, which is compiled before it runs: realizar-compile ${dir}, then realizar-run with the folder that it names`,
+    );
+  const wanted = `expected the folder of an artifact, with its ${join(dir, 'manifest.json')}`;
+  throw new RunError(`${dir}: ${found ? 'this is a file' : 'there is no such folder'}; ${wanted}`);
+}

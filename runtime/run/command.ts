@@ -1,11 +1,12 @@
 /** The command line of realizar-run: parse and call, nothing else. */
 import { Command } from 'commander';
 import { VERSION } from '../../compiler/package.js';
+import { serveCommand } from '../serve/command.js';
 import { EXIT, exitCodeOf } from './exit.js';
 import { addWriting } from './write_command.js';
 
 /** A line for each command that is not the program itself. */
-const COMMANDS: readonly (() => Command)[] = [];
+const COMMANDS: readonly (() => Command)[] = [serveCommand];
 
 /** Exit codes: docs/run.md. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -35,6 +36,7 @@ Examples:
   realizar-run generated/model -p "Dear" -t 0.8 --top-p 0.95  another one each time; --seed repeats one
   realizar-run generated/model -p - < letter.txt              the prompt from stdin
   realizar-run chat generated/model                           chat in the terminal
+  realizar-run serve generated/model                          an HTTP server with OpenAI's API
 
 The text goes to stdout, everything else to stderr.
 Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage, 130 interrupted.

@@ -32,7 +32,7 @@ export function addModelOptions(command: Command): Command {
 export async function withModel<T>(
   dir: string,
   { model: file, context, device }: ModelFlags,
-  { signal, ...more }: Pick<LoadOptions, 'sessions' | 'signal' | 'onProgress'>,
+  { signal, ...more }: Pick<LoadOptions, 'sessions' | 'chatTemplate' | 'signal' | 'onProgress'>,
   use: (model: LanguageModel) => Promise<T>,
 ): Promise<T> {
   requireArtifact(dir);
@@ -41,7 +41,8 @@ export async function withModel<T>(
     bar.show(progress);
     more.onProgress?.(progress);
   };
-  const options = { ...defined({ model: file, context, device, signal, sessions: more.sessions }), onProgress };
+  const { sessions, chatTemplate } = more;
+  const options = { ...defined({ model: file, context, device, signal, sessions, chatTemplate }), onProgress };
   let model: LanguageModel;
   try {
     model = await loadModel(dir, options);

@@ -1,47 +1,38 @@
 /** The subcommand `serve` of realizar-run: parse and call. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type LoadOptions, loadModel } from '../llm/index.js';
+import { RunError } from '../run/exit.js';
+import { addModelOptions, defined, type ModelFlags, withModel } from '../run/model.js';
+import { integer } from '../run/values.js';
 import { DEFAULTS } from './options.js';
 import { type ListenOptions, serveUntilSignal } from './serve.js';
 
-interface Flags {
-  readonly model?: string;
+interface Flags extends ModelFlags {
   readonly host: string;
   readonly port: number;
   readonly apiKey?: string;
   readonly alias?: string;
   readonly parallel: number;
   readonly queue: number;
-  readonly context?: number;
-  readonly device?: number;
   readonly chatTemplate?: 'chatml';
   readonly bodyLimit: number;
   readonly drainTimeout: number;
-  readonly cors?: string[];
+  readonly cors?: readonly string[];
   readonly log: 'text' | 'json' | 'none';
 }
 
 const MIB = 1 << 20;
 const LOCAL = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
-const integer =
-  (least: number, most: number) =>
-  (text: string): number => {
-    const value = /^\d{1,10}$/.test(text) ? Number(text) : -1;
-    if (value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}.`);
-  };
-
 const nonEmpty = (text: string): string => {
   if (text !== '') return text;
   throw new InvalidArgumentError('expected a text, found an empty one.');
 };
 
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
 export function serveCommand(): Command {
-  return new Command('serve')
-    .description("an HTTP server with OpenAI's API, metrics and a chat page")
-    .argument('<dir>', 'artifact folder, as realizar-compile wrote it')
-    .option('--model <file>', 'the GGUF file (default: where it was when it was compiled)')
+  const command = new Command('serve').description("an HTTP server with OpenAI's API, metrics and a chat page");
+  return addModelOptions(command)
     .option('--host <address>', 'address to listen on; 0.0.0.0 is all of this machine', '127.0.0.1')
     .option('--port <n>', 'port to listen on; 0 is one that is free, which is printed', integer(0, 65535), 8080)
     .addOption(
@@ -57,8 +48,6 @@ export function serveCommand(): Command {
       integer(0, 100_000),
       DEFAULTS.queueLimit,
     )
-    .option('--context <n>', 'positions for prompt and answer (default: those compiled for)', integer(1, 2 ** 31 - 1))
-    .option('--device <n>', 'GPU to use', integer(0, 1023))
     .addOption(new Option('--chat-template <format>', 'instead of the template of the file').choices(['chatml']))
     .option(
       '--body-limit <mib>',
@@ -67,7 +56,11 @@ export function serveCommand(): Command {
       DEFAULTS.bodyLimit / MIB,
     )
     .option('--drain-timeout <s>', 'seconds that running requests have after SIGTERM or SIGINT', integer(0, 86_400), 30)
-    .option('--cors <origin...>', 'origins whose pages may call the API from a browser; "*" is all (default: none)')
+    .option(
+      '--cors <origin>',
+      'pages of this origin may call the API from a browser; "*": all; can be given several times (default: none)',
+      collect,
+    )
     .addOption(
       new Option('--log <format>', 'one line a request on stderr, never what it says')
         .choices(['text', 'json', 'none'])
@@ -79,35 +72,21 @@ export function serveCommand(): Command {
 
 async function serve(directory: string, flags: Flags): Promise<void> {
   const note = (line: string) => void (flags.log === 'none' || process.stderr.write(`${line}\n`));
-  if (flags.apiKey === undefined && !LOCAL.test(flags.host))
-    note(
-      `warning: ${flags.host} can be reached from other machines and no API key is set: whoever reaches it can use the model`,
-    );
-  const model = await loadModel(directory, loadOptions(flags));
-  try {
-    const { name, device, context, sessions } = model.info;
+  if (flags.apiKey === undefined && !LOCAL.test(flags.host)) note(`warning: ${flags.host} ${OPEN_TO_ALL}`);
+  const { parallel: sessions, chatTemplate } = flags;
+  const cutOff = await withModel(directory, flags, defined({ sessions, chatTemplate }), (model) => {
+    const { name, device, context } = model.info;
     note(`${name} on ${device}, context ${context}, ${sessions} at once`);
-    const cutOff = await serveUntilSignal(model, listenOptions(flags), {
+    return serveUntilSignal(model, listenOptions(flags), {
       listening: (url) => void process.stdout.write(`listening on ${url}\n`),
       draining: (signal, requests) =>
         note(`${signal}: ${requests} to finish within ${flags.drainTimeout} s; once more ends them now`),
     });
-    if (cutOff > 0) {
-      note(`${cutOff} requests were cut off`);
-      process.exitCode = 1;
-    }
-  } finally {
-    await model.close();
-  }
+  });
+  if (cutOff > 0) throw new RunError(`${cutOff} requests did not finish in time and were cut off`);
 }
 
-const loadOptions = ({ model, context, device, parallel, chatTemplate }: Flags): LoadOptions => ({
-  sessions: parallel,
-  ...(model === undefined ? {} : { model }),
-  ...(context === undefined ? {} : { context }),
-  ...(device === undefined ? {} : { device }),
-  ...(chatTemplate === undefined ? {} : { chatTemplate }),
-});
+const OPEN_TO_ALL = 'is reached from other machines and no API key is set: whoever reaches it can use the model';
 
 const listenOptions = ({
   host,

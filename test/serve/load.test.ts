@@ -50,11 +50,12 @@ test('a client that is killed frees its slot', { timeout: 600_000 }, async () =>
       { signal: controller.signal },
     ),
   );
+  const settled = Promise.allSettled(stories);
   await (await stories[0]!)[Symbol.asyncIterator]().next();
   await until(async () => (await health()).slots_busy === 2, 'both slots to be busy');
   controller.abort();
   await until(async () => (await health()).slots_busy === 0, 'the slots to be free');
-  await Promise.allSettled(stories);
+  await settled;
 });
 
 test(`memory is flat over ${REQUESTS} requests of every kind`, { timeout: 1_200_000 }, async () => {

@@ -1,11 +1,12 @@
 /** The command line of realizar-run: parse and call, nothing else. */
 import { Command } from 'commander';
 import { VERSION } from '../../compiler/package.js';
+import { chatCommand } from './chat/command.js';
 import { EXIT, exitCodeOf } from './exit.js';
 import { addWriting } from './write_command.js';
 
 /** A line for each command that is not the program itself. */
-const COMMANDS: readonly (() => Command)[] = [];
+const COMMANDS: readonly (() => Command)[] = [chatCommand];
 
 /** Exit codes: docs/run.md. */
 export async function run(argv: readonly string[]): Promise<number> {

@@ -27,10 +27,9 @@ export class SessionPool {
   }
 
   /** Waits for a slot, which must be released. Rejects with the signal's reason. */
-  acquire(prompt: readonly number[], signal: AbortSignal): Promise<Slot> {
+  async acquire(prompt: readonly number[], signal: AbortSignal): Promise<Slot> {
     signal.throwIfAborted();
-    const slot = this.#choose(prompt);
-    return slot ? Promise.resolve(slot) : this.#wait(signal);
+    return this.#choose(prompt) ?? this.#wait(signal);
   }
 
   release(slot: Slot): void {

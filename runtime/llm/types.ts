@@ -3,7 +3,7 @@ import type { Sampling } from '../addon/index.js';
 
 /** What `loadModel` is doing. */
 export interface LoadProgress {
-  /** text (the vocabulary), then driver, file, code, memory, weights, repack, sessions. */
+  /** text (the vocabulary); addon (where it has to be built first), driver, file, code, memory, weights, repack, sessions. */
   readonly phase: string;
   /** 0 when the phase starts, `total` when it has ended; for weights bytes between them. */
   readonly done: number;

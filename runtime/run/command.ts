@@ -2,11 +2,12 @@
 import { Command } from 'commander';
 import { VERSION } from '../../compiler/package.js';
 import { serveCommand } from '../serve/command.js';
+import { chatCommand } from './chat/command.js';
 import { EXIT, exitCodeOf } from './exit.js';
 import { addWriting } from './write_command.js';
 
 /** A line for each command that is not the program itself. */
-const COMMANDS: readonly (() => Command)[] = [serveCommand];
+const COMMANDS: readonly (() => Command)[] = [chatCommand, serveCommand];
 
 /** Exit codes: docs/run.md. */
 export async function run(argv: readonly string[]): Promise<number> {

@@ -3,8 +3,9 @@ import { formatBytes } from '../../compiler/text.js';
 import type { LoadProgress } from '../llm/index.js';
 
 const WIDTH = 24;
+const BUILDING = 'building the Node addon, which happens once';
 const PHASES: Readonly<Record<string, string>> = {
-  addon: 'building the Node addon, which happens once',
+  addon: BUILDING,
   text: 'reading the vocabulary',
   driver: 'starting the driver',
   file: 'checking the model file',
@@ -24,6 +25,8 @@ export class LoadBar {
   }
 
   show({ phase, done, total }: LoadProgress): void {
+    // This one takes so long that a log wants to know too.
+    if (!this.#live && phase === 'addon' && done === 0) this.stream.write(`${BUILDING}\n`);
     if (!this.#live) return;
     const what = PHASES[phase] ?? phase;
     const line = total > 1 ? `${bar(done / total)} ${what} ${formatBytes(done)} of ${formatBytes(total)}` : what;

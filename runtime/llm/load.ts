@@ -142,6 +142,7 @@ async function unlessAborted(loading: Promise<LoadedModel>, signal: AbortSignal)
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
   });
   try {
     return await Promise.race([loading, aborted]);

@@ -41,7 +41,7 @@ async function answer(
   prompts: readonly Prompt[],
   reply: FastifyReply,
 ) {
-  const jobs = prompts.flatMap((prompt) => jobsOf(service.model, body, prompt));
+  const jobs = (await Promise.all(prompts.map((prompt) => jobsOf(service.model, body, prompt)))).flat();
   const head = {
     id: `cmpl-${randomUUID()}`,
     object: 'text_completion',
@@ -68,9 +68,9 @@ async function answer(
   };
 }
 
-function jobsOf(model: ServedModel, body: CompletionBody, prompt: Prompt): Job[] {
+async function jobsOf(model: ServedModel, body: CompletionBody, prompt: Prompt): Promise<Job[]> {
   const { context, vocabSize } = model.info;
-  const tokens = typeof prompt === 'string' ? model.tokenize(prompt) : prompt;
+  const tokens = typeof prompt === 'string' ? await model.tokenizeAsync(prompt) : prompt;
   if (tokens.length === 0) throw badPrompt('a prompt with at least one token, found none');
   const stranger = tokens.find((token) => token >= vocabSize);
   if (stranger !== undefined) throw badPrompt(`token ids from 0 to ${vocabSize - 1}, found ${stranger}`);

@@ -3,7 +3,7 @@ import type { LanguageModel } from '../llm/index.js';
 /** What the server needs of a model; tests bring their own. */
 export type ServedModel = Pick<
   LanguageModel,
-  'info' | 'activity' | 'generate' | 'encodeChat' | 'tokenize' | 'detokenize'
+  'info' | 'activity' | 'generate' | 'encodeChat' | 'tokenizeAsync' | 'detokenize'
 >;
 
 export type LogFormat = 'text' | 'json' | 'none';

@@ -10,7 +10,7 @@ export function textRoutes(app: FastifyInstance, { model }: Service): void {
     { schema: { body: TOKENIZE_BODY } },
     async ({ body }: FastifyRequest<{ Body: TokenizeBody }>) => {
       const { content, add_special: addSpecial = false, parse_special: parseSpecial = true } = body;
-      return { tokens: model.tokenize(content, { addSpecial, parseSpecial }) };
+      return { tokens: await model.tokenizeAsync(content, { addSpecial, parseSpecial }) };
     },
   );
   const schema = { body: DETOKENIZE_BODY };

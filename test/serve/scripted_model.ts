@@ -105,7 +105,7 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
     } as never,
     generate: generate as ServedModel['generate'],
     encodeChat: async (messages: readonly Message[]) => messages.flatMap(({ content }) => tokenize(String(content))),
-    tokenize,
+    tokenizeAsync: async (text) => tokenize(text),
     detokenize: (tokens) => String.fromCharCode(...tokens),
   };
 }

@@ -19,6 +19,7 @@ import {
   launchOf,
   normAddConfig,
   type ProjectionConfig,
+  pairsBlocks,
   partialSize,
   projectionConfig,
   selectConfig,
@@ -54,6 +55,7 @@ class Lowering {
   readonly #weights = new WeightPlanner();
   readonly #weightStarts = new Map<FusedOp, number>();
   readonly #ops: readonly FusedOp[];
+  readonly #paired: boolean;
   readonly #lowered: Lowered[] = [];
   readonly #kvLayerBytes: number;
   #candidates = 0;
@@ -65,6 +67,7 @@ class Lowering {
     private readonly options: LowerOptions,
   ) {
     this.#ops = graph.ops as readonly FusedOp[];
+    this.#paired = pairsBlocks(this.#ops, target);
     this.#kvLayerBytes = roundUp(spec.headCountKv * options.contextLength * kvRow(spec.headSize) * 2, 256);
   }
 
@@ -159,7 +162,7 @@ class Lowering {
   }
 
   #chooseProjection(op: Projection): ProjectionConfig {
-    const config = projectionConfig(op, this.target);
+    const config = projectionConfig(op, this.target, this.#paired);
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.norm);
     for (const vector of op.segments.flatMap(({ biases }) => biases)) if (vector) this.#weights.vector(vector);
@@ -174,7 +177,7 @@ class Lowering {
   #chooseAttend(op: Attend): AttendConfig {
     for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors])
       if (vector) this.#weights.vector(vector);
-    const config = attendConfig(op, this.options.contextLength, this.target);
+    const config = attendConfig(op, this.options.contextLength, this.target, this.#paired);
     if (attendCounters(config) > STATE_COUNTERS)
       throw new CompileError(
         `${op.output.name} has ${attendCounters(config)} groups of heads; at most ${STATE_COUNTERS} are supported`,

@@ -74,7 +74,7 @@ describe('a plan', () => {
   it('counts the weights that one token reads as the file has them', () => {
     const spec = makeSpec({ layers: 2 });
     const matrices = spec.layers.flatMap((layer) => [
-      ...[layer.attnQ, layer.attnK, layer.attnV, layer.attnOutput, layer.ffnGate!, layer.ffnUp, layer.ffnDown],
+      ...[layer.attnQ, layer.attnK, layer.attnV, layer.attnOutput, layer.ffnGate!, layer.ffnUp!, layer.ffnDown!],
     ]);
     const bytes = [...matrices, spec.output].reduce((sum, weight) => sum + weight.bytes, 0);
     expect(planOf({ layers: 2 }).memory.tokenReadBytes).toBe(bytes + 4 * spec.embeddingLength);

@@ -125,6 +125,8 @@ function turn(head: Vector, rope: RopeSpec, factors: Vector | undefined, positio
 
 /** One model with the positions that it has seen. */
 class Reference {
+  /** Of all choices of experts so far: ReferenceRun.margin. */
+  margin = Number.POSITIVE_INFINITY;
   readonly #spec: ModelSpec;
   readonly #weights: Weights;
   readonly #caches: readonly KvCache[];
@@ -240,6 +242,10 @@ class Reference {
     const logits = this.#linear(x, layer.ffnRouter!, layer.ffnRouterBias);
     const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
     const chosen = order.slice(0, used);
+    if (used < count) {
+      const gap = logits[order[used - 1]!]! - logits[order[used]!]!;
+      this.margin = Math.min(this.margin, gap / Math.sqrt(dot(logits, logits) / count));
+    }
     const all = softmax(logits);
     const weights =
       weightsOver === 'all' ? chosen.map((e) => all[e]!) : softmax(Float64Array.from(chosen, (e) => logits[e]!));
@@ -269,16 +275,21 @@ class Reference {
   }
 }
 
+export interface ReferenceRun {
+  /** After each token: [tokens.length, vocabSize], row after row. */
+  readonly logits: Float64Array;
+  /**
+   * The least distance between the last expert that was chosen and the first that was not, as a part of the root mean
+   * square of their logits. Where it is no larger than rounding, others may choose otherwise and be as right.
+   */
+  readonly margin: number;
+}
+
 /**
- * The logits after each token, fed one a step from position 0: [tokens.length, vocabSize], row after row.
- * `context`: positions planned for, on which rope factors may depend.
+ * Feeds the tokens one a step from position 0. `context`: positions planned for, on which rope factors may depend.
  * @throws RangeError for a token that is not in the vocabulary.
  */
-export function referenceLogits(
-  spec: ModelSpec,
-  tokens: readonly number[],
-  context = spec.contextLength,
-): Float64Array {
+export function referenceRun(spec: ModelSpec, tokens: readonly number[], context = spec.contextLength): ReferenceRun {
   for (const token of tokens) {
     if (!Number.isInteger(token) || token < 0 || token >= spec.vocabSize) {
       throw new RangeError(`token ${token} is none of 0..${spec.vocabSize - 1}`);
@@ -288,5 +299,14 @@ export function referenceLogits(
   const reference = new Reference(spec, weights, context);
   const logits = new Float64Array(tokens.length * spec.vocabSize);
   for (const [t, token] of tokens.entries()) logits.set(reference.step(token), t * spec.vocabSize);
-  return logits;
+  return { logits, margin: reference.margin };
+}
+
+/** The logits of referenceRun. */
+export function referenceLogits(
+  spec: ModelSpec,
+  tokens: readonly number[],
+  context = spec.contextLength,
+): Float64Array {
+  return referenceRun(spec, tokens, context).logits;
 }

@@ -280,7 +280,10 @@ function asserts(config: KernelConfig, shape: string, sharedBytes: number): stri
   if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes == ${sharedBytes}`];
   if (config.kind === 'experts') {
     const { groupStride } = strides(config.formats, config.cols, config);
-    return [`ExpertsShape<${shape}>::shared_bytes <= ${sharedBytes}`, `ExpertsShape<${shape}>::group_bytes == ${groupStride}`];
+    return [
+      `ExpertsShape<${shape}>::shared_bytes <= ${sharedBytes}`,
+      `ExpertsShape<${shape}>::group_bytes == ${groupStride}`,
+    ];
   }
   if (config.kind !== 'projection') return [];
   return [

@@ -102,7 +102,7 @@ function checkExperts(op: Experts, checks: Checks): void {
   const { experts, segment, sum, input } = op;
   checks.experts(experts);
   const gated = sum?.shared && sum.gated ? 1 : 0;
-  checks.equal('logits', op.logits.size, 'experts, and a gate', experts.count + gated);
+  checks.logits(op.logits.size, experts.count, sum === undefined, gated);
   const weight = segment.weights[0]!;
   checks.equal('weights', segment.weights.length, 'what the activation takes', op.activation ? 2 : 1);
   checks.equal('biases', segment.biases.length, 'weights', segment.weights.length);
@@ -114,7 +114,8 @@ function checkExperts(op: Experts, checks: Checks): void {
   checks.equal('input', input.size, 'cols of the experts', weight.cols * (sum ? experts.used : 1));
   checks.equal('output', op.output.size, 'their rows', (weight.rows / experts.count) * (sum ? 1 : experts.used));
   if (op.norm) checks.norm(op.norm, input.size);
-  for (const added of [sum?.shared, op.residual]) if (added) checks.equal('what is added', added.size, 'output', op.output.size);
+  for (const added of [sum?.shared, op.residual])
+    if (added) checks.equal('what is added', added.size, 'output', op.output.size);
   checks.constant('scale', sum?.scale);
 }
 
@@ -144,6 +145,12 @@ class Checks {
   experts({ count, used }: ExpertsSpec): void {
     const holds = Number.isSafeInteger(used) && used > 0 && used <= count;
     this.need(holds, `${used} of ${count} experts are used`);
+  }
+
+  /** Without a sum the last logit, a gate's, may be there for another operation. */
+  logits(size: number, count: number, mayBeMore: boolean, gated: number): void {
+    const holds = size === count + gated || (mayBeMore && size === count + 1);
+    this.need(holds, `logits are ${size}, experts are ${count}${gated ? ' and a gate' : ''}`);
   }
 
   expertInput(size: number, cols: number, used: number): void {

@@ -6,7 +6,7 @@
  * sigmoid gates it, the gate's row becomes a segment of the router's projection. Both kernels of the experts choose them
  * by the logits, so route needs none of its own.
  */
-import type { Add, ExpertLinear, Experts, ExpertSum, GateMul, Graph, Linear, Op, Route, Value } from '../ir/ops.js';
+import type { Add, ExpertLinear, ExpertSum, Experts, GateMul, Graph, Linear, Op, Route, Value } from '../ir/ops.js';
 import { asSegment } from './lower_linear.js';
 import { type Edits, freshValues, rewrite, Uses } from './uses.js';
 

@@ -117,13 +117,7 @@ export function selectConfig(candidates: number, vocabSize: number, target: Targ
 const selectShared = ({ threads }: SelectConfig): number =>
   SAMPLE.bins * 16 + SAMPLE.list * 8 + (threads + SAMPLE.groups) * 12 + SAMPLE.found;
 
-export type KernelConfig =
-  | EmbedConfig
-  | ProjectionConfig
-  | ExpertsConfig
-  | NormAddConfig
-  | AttendConfig
-  | SelectConfig;
+export type KernelConfig = EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig;
 
 /** What a launch of the kernel asks for. */
 export interface Launch {

@@ -122,7 +122,11 @@ class Interpreter {
     return activation ? gated(activation, products[0]!, products[1]!) : products[0]!;
   }
 
-  #expertLinear(op: Omit<ExpertLinear, 'kind' | 'input' | 'routing' | 'output'>, input: Vector, routing: Vector): Vector {
+  #expertLinear(
+    op: Omit<ExpertLinear, 'kind' | 'input' | 'routing' | 'output'>,
+    input: Vector,
+    routing: Vector,
+  ): Vector {
     const { weight, bias, count, used } = op;
     const rows = weight.rows / count;
     const biases = bias && this.rows(bias, 0);

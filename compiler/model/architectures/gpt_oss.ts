@@ -1,12 +1,5 @@
 /** gpt-oss: experts with biases and a clamped SwiGLU, attention sinks, and a window in every other layer. */
-import {
-  type Architecture,
-  DECODER,
-  EXPERTS_LAYER,
-  expertVector,
-  QKV_BIASES,
-  vector,
-} from './architecture.js';
+import { type Architecture, DECODER, EXPERTS_LAYER, expertVector, QKV_BIASES, vector } from './architecture.js';
 
 export const gptOss: Architecture = {
   name: 'gpt-oss',

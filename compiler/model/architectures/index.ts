@@ -18,7 +18,25 @@ import { smollm3 } from './smollm3.js';
 import { stablelm } from './stablelm.js';
 import { starcoder2 } from './starcoder2.js';
 
-const ALL = [llama, qwen2, qwen3, gemma, gemma2, gemma3, granite, olmo2, phi3, smollm3, stablelm, starcoder2, qwen2moe, qwen3moe, granitemoe, olmoe, gptOss];
+const ALL = [
+  llama,
+  qwen2,
+  qwen3,
+  gemma,
+  gemma2,
+  gemma3,
+  granite,
+  olmo2,
+  phi3,
+  smollm3,
+  stablelm,
+  starcoder2,
+  qwen2moe,
+  qwen3moe,
+  granitemoe,
+  olmoe,
+  gptOss,
+];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(
   ALL.map((architecture) => [architecture.name, architecture]),

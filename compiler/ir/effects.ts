@@ -49,7 +49,7 @@ export function reads(op: Op): Effects {
     case 'norm_add':
       return { values: op.residual ? [op.input, op.residual] : [op.input], resources: [] };
     case 'experts': {
-      const added = [op.sum?.shared, op.residual].filter((value) => value !== undefined);
+      const added = [op.shared, op.residual].filter((value) => value !== undefined);
       return { values: [op.input, op.logits, ...added], resources: [] };
     }
     case 'attend':

@@ -217,11 +217,11 @@ export interface Attend extends Scoring {
 }
 
 /**
- * Fused: route, and what the chosen experts make of the input. `logits`: of the experts, and one more where `sum` has a
- * shared output that is gated.
+ * Fused: route, and what the chosen experts make of the input. `logits`: of the experts, and one more where the
+ * shared output is gated.
  * Without `sum` the experts' rows one after the other: activation(segment x norm(input) + bias).
- * With it, of an input for each of those chosen: sum(weight * (segment x input + bias)) + shared * sigmoid(last logit),
- * and that * scale + residual.
+ * With it, of an input for each of those chosen: (sum(weight * (segment x input + bias)) + shared * sigmoid(last logit))
+ * * scale + residual.
  */
 export interface Experts {
   readonly kind: 'experts';
@@ -232,7 +232,10 @@ export interface Experts {
   /** Of all experts' rows; two weights where there is an activation. */
   readonly segment: Segment;
   readonly activation?: GateMul['kind'];
-  readonly sum?: { readonly shared?: Value; readonly gated: boolean; readonly scale?: number };
+  readonly sum?: { readonly scale?: number };
+  readonly shared?: Value;
+  /** The last logit gates the shared output. */
+  readonly gated?: true;
   readonly residual?: Value;
   readonly output: Value;
 }

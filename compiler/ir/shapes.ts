@@ -1,6 +1,6 @@
 /** The rules about the sizes of one operation's operands; verify.ts says what breaks when they do not hold. */
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
-import type { Attend, Attention, Experts, GateMul, Norm, Op, Projection, Segment } from './ops.js';
+import type { Attend, Attention, Experts, GateMul, Norm, Op, Projection, Segment, Value } from './ops.js';
 
 /** Called once for each rule; `detail` says what was found and what was needed. */
 type Need = (holds: boolean, detail: string) => void;
@@ -99,9 +99,9 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
 };
 
 function checkExperts(op: Experts, checks: Checks): void {
-  const { experts, segment, sum, input } = op;
+  const { experts, segment, sum, input, shared, residual } = op;
   checks.experts(experts);
-  const gated = sum?.shared && sum.gated ? 1 : 0;
+  const gated = op.gated ? 1 : 0;
   checks.logits(op.logits.size, experts.count, sum === undefined, gated);
   const weight = segment.weights[0]!;
   checks.equal('weights', segment.weights.length, 'what the activation takes', op.activation ? 2 : 1);
@@ -114,7 +114,8 @@ function checkExperts(op: Experts, checks: Checks): void {
   checks.equal('input', input.size, 'cols of the experts', weight.cols * (sum ? experts.used : 1));
   checks.equal('output', op.output.size, 'their rows', (weight.rows / experts.count) * (sum ? 1 : experts.used));
   if (op.norm) checks.norm(op.norm, input.size);
-  for (const added of [sum?.shared, op.residual])
+  checks.together(sum !== undefined, shared, residual, op.gated);
+  for (const added of [shared, residual])
     if (added) checks.equal('what is added', added.size, 'output', op.output.size);
   checks.constant('scale', sum?.scale);
 }
@@ -151,6 +152,12 @@ class Checks {
   logits(size: number, count: number, mayBeMore: boolean, gated: number): void {
     const holds = size === count + gated || (mayBeMore && size === count + 1);
     this.need(holds, `logits are ${size}, experts are ${count}${gated ? ' and a gate' : ''}`);
+  }
+
+  /** What is added is added to a sum, and a gate is that of a shared output. */
+  together(sum: boolean, shared: Value | undefined, residual: Value | undefined, gated: true | undefined): void {
+    this.need(sum || !(shared || residual), 'something is added to experts that are not summed');
+    this.need(!gated || shared !== undefined, 'a gate without a shared output');
   }
 
   expertInput(size: number, cols: number, used: number): void {

@@ -88,7 +88,9 @@ function fuse(match: ExpertsMatch, shared: Shared | undefined, fresh: ReturnType
     ...common,
     input: down.input,
     segment: asSegment(down),
-    sum: { ...(shared && { shared: shared.shared }), gated: shared?.gate !== undefined },
+    sum: {},
+    ...(shared && { shared: shared.shared }),
+    ...(shared?.gate && { gated: true }),
     output: shared?.add.output ?? sum.output,
   };
   for (const op of [route, gate, up, down, sum, ...(shared?.gate?.ops ?? [])]) edits.set(op, []);

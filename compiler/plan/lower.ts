@@ -303,7 +303,7 @@ class Lowering {
           value('input', op.input),
           value('logits', op.logits),
           vector('norm', op.norm?.weight),
-          value('shared', op.sum?.shared),
+          value('shared', op.shared),
           value('residual', op.residual),
           value('output', op.output),
           ...[0, 1].map((i) => vector(`bias${i}`, op.segment.biases[i])),
@@ -409,14 +409,15 @@ function about({ op }: Lowered): string {
   }
 }
 
-function aboutExperts({ experts, segment, norm, activation, sum, residual, input, logits, output }: Experts): string {
+function aboutExperts(op: Experts): string {
+  const { experts, segment, norm, activation, sum, residual, input, logits, output } = op;
   const { count, used } = experts;
   const matrices = segment.weights
     .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows / count} x ${cols}]`)
     .join(' + ');
   const act = activation ? `, ${activation.replace('_mul', '')}(gate) * up` : '';
-  const shared = sum?.shared ? `, + ${sum.gated ? 'gate * ' : ''}${sum.shared.name}` : '';
-  const rest = `${shared}${sum?.scale ? `, * ${sum.scale}` : ''}${residual ? `, + ${residual.name}` : ''}`;
+  const added = op.shared ? `, + ${op.gated ? 'gate * ' : ''}${op.shared.name}` : '';
+  const rest = `${added}${sum?.scale ? `, * ${sum.scale}` : ''}${residual ? `, + ${residual.name}` : ''}`;
   const product = `${norm ? 'norm, ' : ''}${used} of ${count} experts by ${logits.name}: ${matrices}${act}`;
   return `${input.name} f32[${input.size}]: ${product}${sum ? ', weighted sum' : ''}${rest} -> f32[${output.size}]`;
 }

@@ -154,7 +154,7 @@ struct Block {
   int n_started = 0, n_ended = 0;
   bool grid_open;
   bool released = false;  // grid_release has been called
-  bool paused = false;  // by arrive, until the grid's other blocks have run
+  bool paused = false;    // by arrive, until the grid's other blocks have run
   const bool permuted;
   FiberList ready, at_block_sync, at_grid_wait;
   std::vector<Warp> warps;

@@ -153,9 +153,8 @@ class Interpreter {
     if (op.activation) return gated(op.activation, products[0]!, products[1]!);
     if (!op.sum) return products[0]!;
     let sum = expertSum(products[0]!, routing, used);
-    const { shared, gated: isGated, scale } = op.sum;
-    if (shared) sum = add(sum, scaled(this.#read(shared), isGated ? sigmoid(logits[count]!) : undefined));
-    sum = scaled(sum, scale);
+    if (op.shared) sum = add(sum, scaled(this.#read(op.shared), op.gated && sigmoid(logits[count]!)));
+    sum = scaled(sum, op.sum.scale);
     return op.residual ? add(sum, this.#read(op.residual)) : sum;
   }
 

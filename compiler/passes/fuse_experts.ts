@@ -78,15 +78,15 @@ function fuse(match: ExpertsMatch, shared: Shared | undefined, fresh: ReturnType
   const logits = shared?.gate ? fresh(`${router.output.name}_gate`, count + 1) : router.output;
   const common = { kind: 'experts', logits, experts: { count, used, weightsOver } } as const;
   const gated: Experts = {
-    ...common,
     input: gate.input,
+    ...common,
     segment: { weights: [gate.weight, up.weight], biases: [gate.bias, up.bias] },
     activation: act.kind,
     output: act.output,
   };
   const summed: Experts = {
-    ...common,
     input: down.input,
+    ...common,
     segment: asSegment(down),
     sum: {},
     ...(shared && { shared: shared.shared }),

@@ -28,6 +28,10 @@ class Weights implements Disposable {
   /** All elements, row after row. */
   get(weight: Weight): Vector {
     let values = this.#values.get(weight);
+    if (values === undefined && weight.pieces) {
+      values = Float64Array.from(weight.pieces.flatMap((piece) => [...this.get(piece)]));
+      this.#values.set(weight, values);
+    }
     if (values === undefined) {
       const bytes = Buffer.alloc(weight.bytes);
       const { fd, start } = this.#files.find(({ end }) => weight.offset < end)!;

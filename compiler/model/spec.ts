@@ -12,6 +12,8 @@ export interface Weight {
   /** From the start of the file, bytes. */
   readonly offset: number;
   readonly bytes: number;
+  /** Where the file has a tensor for each expert: these, all alike; their rows one after the other are this weight's. */
+  readonly pieces?: readonly Weight[];
 }
 
 /** YaRN: pairs that turn fewer than betaSlow times in the original context are interpolated, above betaFast none is. */

@@ -60,11 +60,34 @@ class Binder {
       const name = prefix + rule.name;
       const tensor = this.tensors.get(name);
       this.unused.delete(name);
-      const weight = tensor && this.check(rule, tensor);
+      const weight = tensor ? this.check(rule, tensor) : this.bindPieces(rule, prefix);
       if (weight) weights[role] = weight;
       else if (!tensor && !rule.optional) this.missing.push(name);
     }
     return weights;
+  }
+
+  /** Files from before there was one tensor for all experts: "ffn_gate.0.weight" and so on for "ffn_gate_exps.weight". */
+  private bindPieces(rule: TensorRule, prefix: string): Weight | undefined {
+    const nameOf = (expert: number) => prefix + rule.name.replace('_exps.', `.${expert}.`);
+    if (!rule.ofExperts || rule.kind !== 'matrix' || !this.tensors.has(nameOf(0))) return undefined;
+    const { ofExperts: _, ...ofOne } = rule;
+    const pieces: Weight[] = [];
+    for (let expert = 0; expert < this.sizes.experts; expert++) {
+      const name = nameOf(expert);
+      const tensor = this.tensors.get(name);
+      this.unused.delete(name);
+      const piece = tensor && this.check(ofOne, tensor);
+      if (!tensor) this.missing.push(name);
+      if (piece) pieces.push(piece);
+    }
+    const [first] = pieces;
+    // What is missing or wrong with one is kept for finish(), so what stands here then does not matter.
+    if (!first || pieces.length < this.sizes.experts) return first;
+    const other = pieces.find(({ type }) => type !== first.type);
+    if (other) this.mistyped.add(`${other.name} of type ${other.type} beside ${first.name} of type ${first.type}`);
+    const total = (size: 'rows' | 'bytes') => pieces.reduce((sum, piece) => sum + piece[size], 0);
+    return { ...first, name: prefix + rule.name, rows: total('rows'), bytes: total('bytes'), pieces };
   }
 
   finish(architecture: string, blockCount: number): void {

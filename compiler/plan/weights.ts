@@ -52,16 +52,20 @@ export class WeightPlanner {
         config,
       );
       const groups = Math.ceil(weights[0]!.rows / config.groupRows);
-      for (const [part, weight] of weights.entries())
-        this.#add(weight, {
-          layout: 'tiled',
-          deviceOffset: offset + partOffsets[part]!,
-          deviceBytes: groups * groupStride - partOffsets[part]!,
-          rowsPerGroup: config.groupRows,
-          colsPerChunk: config.chunkCols,
-          groupStride,
-          chunkStride,
-        });
+      for (const [part, weight] of weights.entries()) {
+        const pieces = weight.pieces ?? [weight];
+        const ofPiece = (groups / pieces.length) * groupStride;
+        for (const [i, piece] of pieces.entries())
+          this.#add(piece, {
+            layout: 'tiled',
+            deviceOffset: offset + i * ofPiece + partOffsets[part]!,
+            deviceBytes: ofPiece - partOffsets[part]!,
+            rowsPerGroup: config.groupRows,
+            colsPerChunk: config.chunkCols,
+            groupStride,
+            chunkStride,
+          });
+      }
       offset += groups * groupStride;
     }
     this.#end = roundUp(offset, ALIGNMENT);

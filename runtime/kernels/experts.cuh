@@ -86,7 +86,8 @@ struct ExpertStream {
 template <class C, int Units, class... F>
 DEVICE void dot_experts(const char* slot, ExpertFormats<F...>, const ExpertInput<C>& x, int first, float* sums) {
   using Shape = ExpertsShape<C>;
-  constexpr int R = C::group_rows;
+  constexpr int R = C::group_rows, at_once = R * Shape::parts > 2 ? 1 : 2;
+#pragma unroll at_once
   for (int u = thread_index() % 32; u < Units; u += 32) {
     IntUnit ints;
     FloatActivations floats;

@@ -40,7 +40,9 @@ struct ExpertsShape {
   // The input, one for all or one for each that is chosen, four columns at a time for each thread.
   static constexpr int inputs = C::sum ? C::used : 1, x_units = inputs * units;
   static constexpr int input_steps = (x_units * 8 + threads - 1) / threads;
-  static constexpr int input_batch = input_steps < 4 ? input_steps : 4;
+  // Of these so many are under way together: each batch costs the latency of the cache.
+  static constexpr int most_steps = C::normalize ? 4 : 8;
+  static constexpr int input_batch = input_steps < most_steps ? input_steps : most_steps;
   static constexpr int logits = C::experts + (C::gated ? 1 : 0);
   // Shared memory: the rings; x for float formats, [8][x_stride] of four columns, odd so that a unit's columns lie in
   // different banks; x for quants, planes of [x_units] 16 bytes: both halves' high bytes, then low bytes, and the

@@ -266,6 +266,16 @@ describe('features that would change the result', () => {
     expectRefused(keys(changes), ModelFileError, part);
   });
 
+  test('a tensor for each expert, of which one is missing or of another type', () => {
+    const { embedding, feedForward } = TINY;
+    const of = (expert: number, type: 'F32' | 'Q8_0' = 'Q8_0') =>
+      tensor(`blk.0.ffn_gate.${expert}.weight`, type, embedding, feedForward);
+    const model = keys({ 'llama.expert_count': u32(2), 'llama.expert_used_count': u32(1) });
+    const withPieces = (...pieces: GgufInput['tensors']) => ({ ...model, tensors: [...model.tensors, ...pieces] });
+    expectRefused(withPieces(of(0)), ModelFileError, 'blk.0.ffn_gate.1.weight', 'which the file does not have');
+    expect(() => modelSpec(readGguf(writeModel(withPieces(of(0), of(1, 'F32')))))).toThrow(ModelFileError);
+  });
+
   test('more experts than kernels choose from', () => {
     const input = keys({ 'llama.expert_count': u32(512), 'llama.expert_used_count': u32(10) });
     expectRefused(input, UnsupportedError, '10 of 512 experts is not supported', 'at most 32 of at most 256');

@@ -24,6 +24,8 @@ export interface ArchitectureModel {
   readonly optional?: readonly string[];
   /** How many experts a token takes, of sizes.experts; default: a dense model. */
   readonly used?: number;
+  /** A tensor for each expert. */
+  readonly split?: true;
   /** Layers have a shared expert of sizes.sharedFeedForward. */
   readonly shared?: boolean;
 }
@@ -84,6 +86,14 @@ const EXPERT_MODELS: readonly ArchitectureModel[] = [
     type: 'F32',
     used: 9,
     sizes: { embedding: 70, experts: 256, expertFeedForward: 33 },
+  },
+  {
+    name: 'mixtral-a-tensor-for-each-expert',
+    architecture: 'llama',
+    layers: 2,
+    type: 'Q8_0',
+    used: 2,
+    split: true,
   },
   {
     name: 'olmoe',
@@ -293,7 +303,9 @@ function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
     for (const [role, rule] of Object.entries(rules) as [string, TensorRule][]) {
       const name = prefix + rule.name;
       if (tensors.has(name) || (rule.optional && !model.optional?.includes(role))) continue;
-      tensors.set(name, tensorOf(random, name, rule, sizes, model.type));
+      const tensor = tensorOf(random, name, rule, sizes, model.type);
+      for (const part of model.split && rule.ofExperts ? piecesOf(tensor, sizes.experts) : [tensor])
+        tensors.set(`${part.name}`, part);
     }
   };
   draw(outer, '');
@@ -315,6 +327,17 @@ function tensorOf(random: Random, name: string, rule: TensorRule, sizes: Record<
   const std = name.startsWith('token_embd') ? 0.3 : 1.5 / Math.sqrt(cols);
   const data = randomTensor(random, type, rows * cols * experts, std);
   return { name, type, dims: [cols, ...(rule.rows === 1 ? [] : [rows]), ...stack], data };
+}
+
+/** ffn_gate_exps.weight as ffn_gate.0.weight and so on. */
+function piecesOf({ name, type, dims, data }: TensorInput, experts: number): TensorInput[] {
+  const bytes = data.length / experts;
+  return Array.from({ length: experts }, (_, i) => ({
+    name: `${name}`.replace('_exps.', `.${i}.`),
+    type,
+    dims: dims.slice(0, -1),
+    data: data.subarray(i * bytes, (i + 1) * bytes),
+  }));
 }
 
 /** Norm weights and rope factors lie about 1, biases about 0. */

@@ -18,7 +18,7 @@ const PHASES: Readonly<Record<string, string>> = {
 
 export class LoadBar {
   readonly #live: boolean;
-  #drawn = false;
+  #drawn = '';
 
   constructor(private readonly stream: NodeJS.WriteStream) {
     this.#live = stream.isTTY === true;
@@ -30,13 +30,14 @@ export class LoadBar {
     if (!this.#live) return;
     const what = PHASES[phase] ?? phase;
     const line = total > 1 ? `${bar(done / total)} ${what} ${formatBytes(done)} of ${formatBytes(total)}` : what;
+    if (line === this.#drawn) return;
     this.stream.write(`\r\u001b[K${line.slice(0, Math.max(20, (this.stream.columns ?? 80) - 1))}`);
-    this.#drawn = true;
+    this.#drawn = line;
   }
 
   clear(): void {
-    if (this.#drawn) this.stream.write('\r\u001b[K');
-    this.#drawn = false;
+    if (this.#drawn !== '') this.stream.write('\r\u001b[K');
+    this.#drawn = '';
   }
 }
 

@@ -1,7 +1,8 @@
 /** The artifact that a command is about: its options, and loading it with progress on a terminal. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { RealizarError } from '../addon/errors.js';
 import { type LanguageModel, type LoadOptions, loadModel } from '../llm/index.js';
 import { Interrupted, RunError } from './exit.js';
 import { LoadBar } from './load_bar.js';
@@ -48,6 +49,10 @@ export async function withModel<T>(
   } catch (error) {
     // Nothing ends a load half way but the end of the process; a shell reports this as 130 too.
     if (error instanceof Interrupted) process.kill(process.pid, 'SIGINT');
+    if (error instanceof RealizarError && error.statusName === 'NO_MODEL_FILE')
+      throw new RunError(
+        `${error.message.replace(/; name the GGUF file.*/, '')}; name the GGUF file with --model FILE`,
+      );
     throw error;
   } finally {
     bar.clear();
@@ -66,11 +71,13 @@ export function defined<T extends object>(options: T): { [K in keyof T]?: Exclud
 
 function requireArtifact(dir: string): void {
   const found = statSync(dir, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return;
-  if (found && dir.endsWith('.gguf'))
+  const manifest = join(dir, 'manifest.json');
+  if (found?.isDirectory() && existsSync(manifest)) return;
+  if (found?.isFile() && dir.endsWith('.gguf'))
     throw new RunError(
       `${dir} is a model, which is compiled before it runs: realizar-compile ${dir}, then realizar-run with the folder that it names`,
     );
-  const wanted = `expected the folder of an artifact, with its ${join(dir, 'manifest.json')}`;
-  throw new RunError(`${dir}: ${found ? 'this is a file' : 'there is no such folder'}; ${wanted}`);
+  const what =
+    found === undefined ? 'there is no such folder' : found.isDirectory() ? 'no artifact here' : 'this is a file';
+  throw new RunError(`${dir}: ${what}; expected the folder that realizar-compile made, with its ${manifest}`);
 }

@@ -1,10 +1,14 @@
 /** A call of the runtime failed. The message says what was found, what was needed and what to do. */
 export class RealizarError extends Error {
+  /** `RealizarError`, or the class's own. */
   override name = 'RealizarError';
   constructor(
     /** `realizar_status` of realizar.h (positive), or a status of the addon itself (negative). */
     readonly status: number,
-    /** realizar.h's name without `REALIZAR_`: `NO_DRIVER`, ...; or one of {@link STATUS}. */
+    /**
+     * realizar.h's name without `REALIZAR_`: `NO_DRIVER`, ...; or `BAD_ARTIFACT`, `CLOSED`, `NOT_BUILT`, `CONTEXT_OVERFLOW`,
+     * `CHAT_TEMPLATE`, `BUSY`, `NO_MODEL_FILE`, `BAD_VOCABULARY`.
+     */
     readonly statusName: string,
     message: string,
     options?: ErrorOptions,

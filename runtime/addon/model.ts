@@ -39,6 +39,12 @@ export class Model {
     }
   }
 
+  /** Measures the device's streaming-read ceiling: bytes a second of a kernel that only reads. Decoding is judged by it. */
+  async measureReadCeiling(): Promise<number> {
+    if (this.#closed) throw failure('CLOSED', 'the model is closed');
+    return typed(this.#native.measureReadCeiling());
+  }
+
   /** Closes the sessions, each after the calls made on it, then frees the weights. Closing twice is allowed. */
   close(): Promise<void> {
     this.#closed ??= this.#closeAll();

@@ -9,6 +9,8 @@ import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import { type Model, openModel } from '../addon/index.js';
 import { ChatTemplate } from '../text/chat_template.js';
 import { Tokenizer } from '../text/tokenizer.js';
+import { unlessAborted } from './abort.js';
+import { Encoder } from './encoder.js';
 import { LoadedModel } from './model.js';
 import { checkOptions, checkSignal, LOAD_NAMES } from './options.js';
 import { SessionPool } from './pool.js';
@@ -35,7 +37,14 @@ export async function loadModel(artifactDir: string | URL, options: LoadOptions 
   const modelPath =
     options.model === undefined ? await findModel(artifactPath) : checkPath('options.model', options.model);
   const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions });
-  return signal ? unlessAborted(loading, signal) : loading;
+  if (!signal) return loading;
+  try {
+    return await unlessAborted(loading, signal);
+  } catch (error) {
+    const close = (model: LoadedModel) => model.close();
+    loading.then(close, () => {}); // where it was the signal: nobody else will
+    throw error;
+  }
 }
 
 interface Load extends LoadOptions {
@@ -56,7 +65,9 @@ async function load(options: Load): Promise<LoadedModel> {
     const slots = await openSlots(model, options);
     const info = describe(model, text.value, options);
     text.value.template?.warm();
-    return new LoadedModel({ model, info, pool: new SessionPool(slots), ...text.value });
+    const { tokenizer, template } = text.value;
+    const encoder = new Encoder(tokenizer, options.modelPath);
+    return new LoadedModel({ model, info, pool: new SessionPool(slots), tokenizer, encoder, template });
   } catch (error) {
     await model.close();
     throw error;
@@ -119,7 +130,7 @@ function describe(model: Model, { file, tokenizer, template }: Text, options: Lo
 }
 
 /** Where the artifact says that its model was, or beside the artifact's files. */
-async function findModel(artifactPath: string): Promise<string> {
+export async function findModel(artifactPath: string): Promise<string> {
   const record = join(artifactPath, 'model-path.json');
   const hint = 'name the GGUF file as options.model';
   let recorded: unknown;
@@ -134,24 +145,4 @@ async function findModel(artifactPath: string): Promise<string> {
   const found = places.find((place) => existsSync(place));
   if (found === undefined) throw failure('NO_MODEL_FILE', `no model file, looked for ${places.join(' and ')}; ${hint}`);
   return found;
-}
-
-/** Rejects when the signal does; what is loaded after that is closed again. */
-async function unlessAborted(loading: Promise<LoadedModel>, signal: AbortSignal): Promise<LoadedModel> {
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([loading, aborted]);
-  } catch (error) {
-    loading.then(
-      (model) => model.close(),
-      () => {},
-    );
-    throw error;
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }

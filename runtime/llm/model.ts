@@ -4,7 +4,9 @@ import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import type { Model } from '../addon/index.js';
 import { type ChatTemplate, ChatTemplateError, type ChatOptions as RenderOptions } from '../text/chat_template.js';
 import type { Tokenizer } from '../text/tokenizer.js';
+import { unlessAborted } from './abort.js';
 import { Conversation, type Host } from './chat.js';
+import type { Encoder } from './encoder.js';
 import { ContextOverflowError } from './errors.js';
 import { RunningGeneration, type Work } from './generation.js';
 import { checkMessages, checkTemplateOptions } from './messages.js';
@@ -31,11 +33,12 @@ interface Parts {
   readonly info: LanguageModelInfo;
   readonly pool: SessionPool;
   readonly tokenizer: Tokenizer;
+  readonly encoder: Encoder;
   /** Absent where the file has no template. */
   readonly template: ChatTemplate | undefined;
 }
 
-type Encode = () => readonly number[] | Promise<readonly number[]>;
+type Encode = () => Promise<readonly number[]>;
 
 export class LoadedModel implements LanguageModel, Host {
   readonly info: LanguageModelInfo;
@@ -55,7 +58,8 @@ export class LoadedModel implements LanguageModel, Host {
 
   generate(prompt: string | readonly number[], options: GenerateOptions = {}): RunningGeneration {
     const settings = this.settings(options);
-    const encode = typeof prompt === 'string' ? () => this.tokenize(prompt) : this.#checkedTokens('prompt', prompt);
+    const tokens = typeof prompt === 'string' ? undefined : this.#checkedTokens('prompt', prompt);
+    const encode = async () => tokens ?? this.#encodeText(prompt as string, settings);
     return this.start(this.#write(encode, settings, { continues: true }), settings);
   }
 
@@ -82,9 +86,15 @@ export class LoadedModel implements LanguageModel, Host {
     return this.#parts.tokenizer.encode(text, options);
   }
 
+  async tokenizeAsync(text: string, options: TokenizeOptions = {}): Promise<number[]> {
+    if (typeof text !== 'string') throw invalid('text', 'a string', text);
+    this.#requireOpen();
+    return this.#parts.encoder.encode(text, options);
+  }
+
   detokenize(tokens: readonly number[], options: DetokenizeOptions = {}): string {
     const { skipSpecial = false, continues = false } = options;
-    return this.#parts.tokenizer.decode(this.#checkedTokens('tokens', tokens)(), {
+    return this.#parts.tokenizer.decode(this.#checkedTokens('tokens', tokens), {
       skipControl: skipSpecial,
       continues,
     });
@@ -115,7 +125,9 @@ export class LoadedModel implements LanguageModel, Host {
 
   /** @internal */
   async encodeMessages(messages: readonly Message[], options: RenderOptions): Promise<number[]> {
-    return templated(this.#requireTemplate().encode(messages, options));
+    const text = await templated(this.#requireTemplate().prepare(messages, options));
+    this.#requireOpen();
+    return this.#parts.encoder.encode(text, 'prompt');
   }
 
   /** @internal */
@@ -123,9 +135,8 @@ export class LoadedModel implements LanguageModel, Host {
     return this.#write(encode, settings, { continues: false });
   }
 
-  #checkedTokens(name: string, tokens: readonly number[]): () => number[] {
-    const checked = [...checkTokens(name, tokens, this.info.vocabSize)];
-    return () => checked;
+  #checkedTokens(name: string, tokens: readonly number[]): number[] {
+    return [...checkTokens(name, tokens, this.info.vocabSize)];
   }
 
   #requireOpen(): void {
@@ -154,9 +165,8 @@ export class LoadedModel implements LanguageModel, Host {
   /** `continues`: what is written goes on with the prompt's text. */
   #write(encode: Encode, settings: Settings, { continues }: { continues: boolean }): Work {
     return async (signal, emit) => {
-      const prompt = await encode();
-      signal.throwIfAborted();
-      this.#requireRoom(prompt, settings);
+      const prompt = await unlessAborted(encode(), signal);
+      this.#requireRoom(prompt.length, settings);
       const { pool, tokenizer } = this.#parts;
       const asked = performance.now();
       const slot = await pool.acquire(prompt, signal);
@@ -173,16 +183,24 @@ export class LoadedModel implements LanguageModel, Host {
     };
   }
 
-  #requireRoom(prompt: readonly number[], { maxTokens }: Settings): void {
-    if (prompt.length === 0)
+  /** A text that is much too long is refused without being tokenized. */
+  async #encodeText(text: string, settings: Settings): Promise<number[]> {
+    const { tokenizer, encoder } = this.#parts;
+    const least = Math.ceil(text.length / tokenizer.longestToken); // a UTF-16 unit is a byte or more
+    if (least > this.info.context) this.#requireRoom(least, settings, 'at least ');
+    return encoder.encode(text, {});
+  }
+
+  #requireRoom(promptTokens: number, { maxTokens }: Settings, count = ''): void {
+    if (promptTokens === 0)
       throw failure(
         'INVALID_ARGUMENT',
         'the prompt has no tokens, and the model wants none before a text: give it a text',
       );
     const { context, compiledContext } = this.info;
-    if (prompt.length + Math.min(maxTokens, 1) <= context) return;
+    if (promptTokens + Math.min(maxTokens, 1) <= context) return;
     const larger = context < compiledContext ? 'load it with a larger context' : 'compile it with a larger --context';
-    throw new ContextOverflowError(prompt.length, context, `shorten the prompt, or ${larger}`);
+    throw new ContextOverflowError(promptTokens, context, count, `shorten the prompt, or ${larger}`);
   }
 
   /** A failed session is replaced when it is needed next. That it does not close either is part of the same failure. */
@@ -195,6 +213,7 @@ export class LoadedModel implements LanguageModel, Host {
     for (const generation of running) generation.abort(closed());
     await Promise.allSettled(running.map(({ result }) => result));
     this.#parts.template?.close();
+    await this.#parts.encoder.close(closed());
     await this.#parts.model.close();
   }
 }

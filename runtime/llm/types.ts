@@ -54,6 +54,7 @@ export interface LanguageModelInfo {
   readonly sessions: number;
   /** The GPU's name, or what stands for it on the host target. */
   readonly device: string;
+  /** What the model was compiled for; `host` is the simulator. */
   readonly target: 'cuda' | 'host';
   /** Put before a text; undefined where the vocabulary has none. */
   readonly bosToken: number | undefined;
@@ -61,18 +62,22 @@ export interface LanguageModelInfo {
   readonly endTokens: readonly number[];
   /** There is a chat template, of the file's or as asked for, so that chats work. */
   readonly canChat: boolean;
-  /** Absolute paths. */
+  /** Of the GGUF file, absolute. */
   readonly modelPath: string;
+  /** Of the artifact's folder, absolute. */
   readonly artifactPath: string;
+  /** Version of realizar-compile that compiled it. */
   readonly compilerVersion: string;
 }
 
 /** How one text is generated. What is left out is off; without a temperature the choice is greedy. */
-export interface GenerateOptions extends Omit<Sampling, 'logitBias'> {
+export interface GenerateOptions extends Omit<Sampling, 'logitBias' | 'seed'> {
   /** At most so many tokens, from 0; as many as the context has room for unless given. */
   readonly maxTokens?: number;
   /** The text ends before the first of these. No part of one that is completed is handed over. At most 16, none empty. */
   readonly stop?: string | readonly string[];
+  /** 64 bits. The same seed, options and prompt give the same text. Unless given a new one each time; the result has it. */
+  readonly seed?: number | bigint;
   /** Added to the logits of tokens, by id; -Infinity bans one. At most 1024. */
   readonly logitBias?: Sampling['logitBias'] | Readonly<Record<number, number>>;
   /** Give the log probability of each token, and so many alternatives (0 to 100). Slower: each step waits for the last. */
@@ -85,11 +90,13 @@ export interface GenerateOptions extends Omit<Sampling, 'logitBias'> {
 
 /** One token with its natural log probability among all, before biases, penalties and sampling. */
 export interface TokenLogprob {
+  /** Its id. */
   readonly token: number;
   /** U+FFFD where its bytes are no whole characters. */
   readonly text: string;
   /** UTF-8 of the token, which need not be whole characters. */
   readonly bytes: Uint8Array;
+  /** At most 0; -Infinity where its logit is. */
   readonly logprob: number;
 }
 
@@ -100,6 +107,7 @@ export interface Piece {
    * part of a stop string. All of them together are the text of the result.
    */
   readonly text: string;
+  /** Its id. */
   readonly token: number;
   /** With `logprobs`: of this token. */
   readonly logprob?: number;
@@ -127,19 +135,23 @@ export interface Timings {
 
 /** What a generation came to. */
 export interface GenerationResult {
+  /** Of all pieces, without a stop string. */
   readonly text: string;
   /** Those handed over, without the end token, with those of a stop string. */
   readonly tokens: readonly number[];
+  /** Tokens of the prompt. */
   readonly promptTokens: number;
   /** Of the prompt, those that were in the session already. */
   readonly cachedTokens: number;
   /** `tokens.length`. */
   readonly completionTokens: number;
+  /** Why it ended. */
   readonly stopReason: StopReason;
   /** The stop string that ended it. */
   readonly stopString?: string;
   /** As given, or as chosen where none was and a temperature is set: with it the same text comes again. */
   readonly seed: number | bigint;
+  /** What it took. */
   readonly timings: Timings;
 }
 
@@ -149,6 +161,7 @@ export interface GenerationResult {
  * then rejects with an AbortError). A failure rejects both; a rejected result that nobody looks at is no unhandled rejection.
  */
 export interface Generation extends AsyncIterable<Piece> {
+  /** Settles when the session is free again. */
   readonly result: Promise<GenerationResult>;
 }
 
@@ -231,7 +244,9 @@ export interface Activity {
  * INVALID_ARGUMENT, CONTEXT_OVERFLOW, CHAT_TEMPLATE, BUSY, CLOSED, or one of realizar.h. A failed generation concerns no other.
  */
 export interface LanguageModel {
+  /** What is known of it. */
   readonly info: LanguageModelInfo;
+  /** What it is doing now. */
   readonly activity: Activity;
   /**
    * Continues a prompt. A text is tokenized with begin token and control tokens, as by {@link LanguageModel.tokenize};
@@ -242,7 +257,10 @@ export interface LanguageModel {
   generateChat(messages: readonly Message[], options?: GenerateChatOptions): Generation;
   /** Starts a conversation. Any number of them share the sessions. */
   chat(options?: ChatOptions): Chat;
+  /** Token ids of a text, on the event loop: a megabyte may take seconds. */
   tokenize(text: string, options?: TokenizeOptions): number[];
+  /** The same; a long text is tokenized by a thread. */
+  tokenizeAsync(text: string, options?: TokenizeOptions): Promise<number[]>;
   /** Bytes that are no UTF-8 become U+FFFD. */
   detokenize(tokens: readonly number[], options?: DetokenizeOptions): string;
   /** The prompt as text, to be read. To generate, use {@link LanguageModel.encodeChat} or {@link LanguageModel.generateChat}. */
@@ -251,5 +269,6 @@ export interface LanguageModel {
   encodeChat(messages: readonly Message[], options?: TemplateOptions): Promise<number[]>;
   /** Ends what runs, with CLOSED, and frees the device's memory. Closing twice is allowed. */
   close(): Promise<void>;
+  /** {@link LanguageModel.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -83,15 +83,16 @@ export class ChatTemplate {
 
   /** The prompt as text, to be read: do not encode it, control tokens in messages are like those of the template. */
   async render(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<string> {
-    return SpecialTokens.unshield(await this.#run(messages, options));
+    return SpecialTokens.unshield(await this.prepare(messages, options));
   }
 
   /** The prompt as token ids. Control tokens that messages and tools spell out stay text. */
   async encode(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<number[]> {
-    return this.tokenizer.encodePrompt(await this.#run(messages, options));
+    return this.tokenizer.encodePrompt(await this.prepare(messages, options));
   }
 
-  async #run(messages: readonly ChatMessage[], options: ChatOptions): Promise<string> {
+  /** The prompt as `Tokenizer.encodePrompt` takes it. */
+  async prepare(messages: readonly ChatMessage[], options: ChatOptions): Promise<string> {
     const { addGenerationPrompt = true, tools, variables, deadline = DEADLINE } = options;
     const role = (name: 'bos' | 'eos' | 'unknown') => this.tokenizer.roleText(name) ?? '';
     const trusted = {

@@ -231,6 +231,50 @@ describe('what is wrong is refused at once, by name', () => {
   });
 });
 
+describe('a long text', () => {
+  const long = 'The robot found a kite. '.repeat(2000);
+
+  it('is tokenized the same, while the event loop goes on', async () => {
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const tokens = await model.tokenizeAsync(long, { addSpecial: false });
+    clearInterval(timer);
+    expect(tokens).toEqual(model.tokenize(long, { addSpecial: false }));
+    expect(ticks).toBeGreaterThan(0);
+    expect(await model.tokenizeAsync('Once')).toEqual(model.tokenize('Once'));
+    const special = `<|im_end|>${long}`;
+    expect((await model.tokenizeAsync(special, { parseSpecial: false })).length).toBeGreaterThan(
+      (await model.tokenizeAsync(special)).length,
+    );
+    const prompt = await model.encodeChat([{ role: 'user', content: special }]);
+    expect(prompt.filter((token) => token === 2)).toHaveLength(1);
+    expect(prompt).toHaveLength(
+      (await model.encodeChat([{ role: 'user', content: '<|im_end|>' }])).length + tokens.length,
+    );
+  });
+
+  it('is refused with both numbers', async () => {
+    const promptTokens = model.tokenize(long).length;
+    const counted = model.generateChat([{ role: 'user', content: long }]).result;
+    await expect(counted).rejects.toBeInstanceOf(ContextOverflowError);
+    const guessed = await model.generate(long).result.catch((error: unknown) => error);
+    expect(guessed).toBeInstanceOf(ContextOverflowError);
+    const { message, context, promptTokens: least } = guessed as ContextOverflowError;
+    expect(message).toMatch(/the prompt has at least \d+ tokens, and the context 512 positions/);
+    expect(context).toBe(512);
+    expect(least).toBeGreaterThan(512);
+    expect(least).toBeLessThanOrEqual(promptTokens);
+  });
+
+  it('is given up while it is tokenized', async () => {
+    const controller = new AbortController();
+    const messages = [{ role: 'user', content: long.repeat(20) }];
+    const { result } = model.generateChat(messages, { signal: controller.signal });
+    setTimeout(() => controller.abort(new Error('enough')), 20);
+    await expect(result).rejects.toThrow('enough');
+  });
+});
+
 it('tokenizes and back, with and without what is special', () => {
   const text = 'Once <|im_end|> 🙂';
   const tokens = model.tokenize(text);

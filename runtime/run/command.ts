@@ -1,12 +1,13 @@
 /** The command line of realizar-run: parse and call, nothing else. */
 import { Command } from 'commander';
 import { VERSION } from '../../compiler/package.js';
+import { benchCommand } from './bench/command.js';
 import { chatCommand } from './chat/command.js';
 import { EXIT, exitCodeOf } from './exit.js';
 import { addWriting } from './write_command.js';
 
 /** A line for each command that is not the program itself. */
-const COMMANDS: readonly (() => Command)[] = [chatCommand];
+const COMMANDS: readonly (() => Command)[] = [chatCommand, benchCommand];
 
 /** Exit codes: docs/run.md. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -36,6 +37,7 @@ Examples:
   realizar-run generated/model -p "Dear" -t 0.8 --top-p 0.95  another one each time; --seed repeats one
   realizar-run generated/model -p - < letter.txt              the prompt from stdin
   realizar-run chat generated/model                           chat in the terminal
+  realizar-run bench generated/model                          how fast it is on this machine
 
 The text goes to stdout, everything else to stderr.
 Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage, 130 interrupted.

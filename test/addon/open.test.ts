@@ -46,6 +46,13 @@ describe('openModel', () => {
     await model.close();
   });
 
+  it('measures what the device can read, until it is closed', async () => {
+    const model = await openModel(artifact, { model: new Script().path });
+    expect(await model.measureReadCeiling()).toBe(2.5e12);
+    await model.close();
+    await expect(model.measureReadCeiling()).rejects.toMatchObject({ statusName: 'CLOSED' });
+  });
+
   it('hands the options on, and takes URLs', async () => {
     const script = new Script();
     const options = { model: pathToFileURL(script.path), device: 2, orderSeed: 2 ** 32 - 1, poison: true };

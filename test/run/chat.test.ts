@@ -97,7 +97,7 @@ describe('on a terminal', () => {
       { NO_COLOR: '1' },
     );
     expect(code).toBe(0);
-    expect(output.split("\u001b").some((part) => /^\[\d*m/.test(part))).toBe(false);
+    expect(output.split('\u001b').some((part) => /^\[\d*m/.test(part))).toBe(false);
     expect(readFileSync(there, 'utf8')).toBe('mine');
   });
 });

@@ -1,4 +1,5 @@
 /** LanguageModel over the addon's model, a pool of its sessions, and the vocabulary. */
+import '../addon/async_dispose.js';
 import { checkTokens, invalid } from '../addon/arguments.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import type { Model } from '../addon/index.js';

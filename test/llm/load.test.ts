@@ -195,6 +195,17 @@ describe('a process', () => {
     expect(printed).toBe('3 plus 4 is 7.\n');
   });
 
+  it('loads a model by its binding, and has it closed at the end of the block', async () => {
+    const printed = await inProcess(`
+      const { storytellerQ8_0 } = await import(folder + '/index.mjs');
+      const model = await storytellerQ8_0.load({ context: 64 });
+      const { text } = await model.chat().send('What is 3 plus 4?').result;
+      console.log(model.info.vocabSize === storytellerQ8_0.vocabSize, text);
+      await model[Symbol.asyncDispose]();
+      try { model.generate('x'); } catch ({ statusName }) { console.log(statusName); }`);
+    expect(printed).toBe('true 3 plus 4 is 7.\nCLOSED\n');
+  });
+
   it('does not die of a failure that nobody looks at', async () => {
     const printed = await inProcess(`
       const model = await loadModel(folder, { context: 4 });

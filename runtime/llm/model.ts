@@ -1,6 +1,6 @@
 /** LanguageModel over the addon's model, a pool of its sessions, and the vocabulary. */
 import '../addon/async_dispose.js';
-import { checkTokens, invalid } from '../addon/arguments.js';
+import { checkBoolean, checkTokens, invalid } from '../addon/arguments.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import type { Model } from '../addon/index.js';
 import { type ChatTemplate, ChatTemplateError, type ChatOptions as RenderOptions } from '../text/chat_template.js';
@@ -18,6 +18,7 @@ import type {
   Activity,
   Chat,
   ChatOptions,
+  ContinueOptions,
   DetokenizeOptions,
   GenerateChatOptions,
   GenerateOptions,
@@ -57,11 +58,12 @@ export class LoadedModel implements LanguageModel, Host {
     return { running, waiting };
   }
 
-  generate(prompt: string | readonly number[], options: GenerateOptions = {}): RunningGeneration {
-    const settings = this.settings(options);
+  generate(prompt: string | readonly number[], options: ContinueOptions = {}): RunningGeneration {
+    const settings = this.settings(options, ['continues']);
+    const continues = checkBoolean('options.continues', options.continues ?? true);
     const tokens = typeof prompt === 'string' ? undefined : this.#checkedTokens('prompt', prompt);
     const encode = async () => tokens ?? this.#encodeText(prompt as string, settings);
-    return this.start(this.#write(encode, settings, { continues: true }), settings);
+    return this.start(this.#write(encode, settings, { continues }), settings);
   }
 
   generateChat(messages: readonly Message[], options: GenerateChatOptions = {}): RunningGeneration {

@@ -88,6 +88,12 @@ export interface GenerateOptions extends Omit<Sampling, 'logitBias' | 'seed'> {
   readonly signal?: AbortSignal;
 }
 
+/** How {@link LanguageModel.generate} continues a prompt. */
+export interface ContinueOptions extends GenerateOptions {
+  /** The text goes on with the prompt's: a space before its first word is kept. True unless given; false after encodeChat. */
+  readonly continues?: boolean;
+}
+
 /** One token with its natural log probability among all, before biases, penalties and sampling. */
 export interface TokenLogprob {
   /** Its id. */
@@ -252,7 +258,7 @@ export interface LanguageModel {
    * Continues a prompt. A text is tokenized with begin token and control tokens, as by {@link LanguageModel.tokenize};
    * token ids are taken as they are. A prompt that the context cannot hold is refused with a {@link ContextOverflowError}.
    */
-  generate(prompt: string | readonly number[], options?: GenerateOptions): Generation;
+  generate(prompt: string | readonly number[], options?: ContinueOptions): Generation;
   /** Answers messages, without keeping a history. What control tokens messages spell out stays text. */
   generateChat(messages: readonly Message[], options?: GenerateChatOptions): Generation;
   /** Starts a conversation. Any number of them share the sessions. */
@@ -263,7 +269,7 @@ export interface LanguageModel {
   tokenizeAsync(text: string, options?: TokenizeOptions): Promise<number[]>;
   /** Bytes that are no UTF-8 become U+FFFD. */
   detokenize(tokens: readonly number[], options?: DetokenizeOptions): string;
-  /** The prompt as text, to be read. To generate, use {@link LanguageModel.encodeChat} or {@link LanguageModel.generateChat}. */
+  /** The prompt as text, to be read. To generate, use {@link LanguageModel.generateChat}. */
   applyChatTemplate(messages: readonly Message[], options?: TemplateOptions): Promise<string>;
   /** The prompt as tokens, what control tokens messages spell out left as text. */
   encodeChat(messages: readonly Message[], options?: TemplateOptions): Promise<number[]>;

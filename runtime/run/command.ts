@@ -1,13 +1,14 @@
 /** The command line of realizar-run: parse and call, nothing else. */
 import { Command } from 'commander';
 import { VERSION } from '../../compiler/package.js';
+import { serveCommand } from '../serve/command.js';
 import { benchCommand } from './bench/command.js';
 import { chatCommand } from './chat/command.js';
 import { EXIT, exitCodeOf } from './exit.js';
 import { addWriting } from './write_command.js';
 
 /** A line for each command that is not the program itself. */
-const COMMANDS: readonly (() => Command)[] = [chatCommand, benchCommand];
+const COMMANDS: readonly (() => Command)[] = [chatCommand, benchCommand, serveCommand];
 
 /** Exit codes: docs/run.md. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -38,6 +39,7 @@ Examples:
   realizar-run generated/model -p - < letter.txt              the prompt from stdin
   realizar-run chat generated/model                           chat in the terminal
   realizar-run bench generated/model                          how fast it is on this machine
+  realizar-run serve generated/model                          an HTTP server with OpenAI's API
 
 The text goes to stdout, everything else to stderr.
 Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage, 130 interrupted.

@@ -46,15 +46,18 @@ export function addModelOptions(command: Command): Command {
 export async function withModel<T>(
   dir: string,
   { model: file, context, device }: ModelFlags,
-  more: Pick<LoadOptions, 'sessions' | 'chatTemplate' | 'signal'>,
+  { onProgress, ...more }: Pick<LoadOptions, 'sessions' | 'chatTemplate' | 'signal' | 'onProgress'>,
   use: (model: LanguageModel) => Promise<T>,
 ): Promise<T> {
   const path = await modelFile(dir, file);
   const status = new StatusLine();
-  const onProgress: LoadOptions['onProgress'] = (progress) => status.showLoading(progress);
+  const show: LoadOptions['onProgress'] = (progress) => {
+    status.showLoading(progress);
+    onProgress?.(progress);
+  };
   let model: LanguageModel;
   try {
-    model = await loadModel(dir, { ...defined({ context, device }), ...more, model: path, onProgress });
+    model = await loadModel(dir, { ...defined({ context, device }), ...more, model: path, onProgress: show });
   } catch (error) {
     // Nothing ends a load half way but the end of the process; a shell reports this as 130 too.
     if (error instanceof Interrupted) process.kill(process.pid, 'SIGINT');

@@ -1,0 +1,101 @@
+/** The generations of one request: started, collected or merged, and counted. */
+import type { ContinueOptions, Generation, GenerationResult, Piece } from '../llm/index.js';
+import type { Service, Visit } from './service.js';
+
+export interface Job {
+  readonly prompt: readonly number[];
+  readonly options: ContinueOptions;
+}
+
+export interface Choice {
+  readonly pieces: readonly Piece[];
+  readonly result: GenerationResult;
+}
+
+/** What comes of the choices, in the order in which it comes; the choices are numbered as the jobs were. */
+export type ChoiceEvent =
+  | { readonly index: number; readonly piece: Piece }
+  | { readonly index: number; readonly result: GenerationResult };
+
+export const finishReason = ({ stopReason }: GenerationResult): 'stop' | 'length' =>
+  stopReason === 'eos' || stopReason === 'stop' ? 'stop' : 'length';
+
+/** `prompts`: how many different ones; those of further choices are the same again, and count once. */
+export function usageOf(results: readonly GenerationResult[], prompts: number) {
+  const sum = (list: readonly GenerationResult[], count: (result: GenerationResult) => number) =>
+    list.reduce((total, result) => total + count(result), 0);
+  const stride = results.length / prompts;
+  const firsts = results.filter((_, i) => i % stride === 0);
+  const prompt = sum(firsts, (result) => result.promptTokens);
+  const completion = sum(results, (result) => result.completionTokens);
+  return {
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    total_tokens: prompt + completion,
+    prompt_tokens_details: { cached_tokens: sum(firsts, (result) => result.cachedTokens) },
+  };
+}
+
+/** Runs the jobs. The first failure ends the others, and is thrown. */
+export async function collect(service: Service, visit: Visit, jobs: readonly Job[]): Promise<Choice[]> {
+  const pieces = jobs.map((): Piece[] => []);
+  const results: GenerationResult[] = [];
+  for await (const event of choiceEvents(service, visit, jobs)) {
+    if ('piece' in event) pieces[event.index]!.push(event.piece);
+    else results[event.index] = event.result;
+  }
+  return results.map((result, i) => ({ pieces: pieces[i]!, result }));
+}
+
+/**
+ * Starts the jobs and hands over what they make. What the reader does not take stays with the generations, which go on:
+ * at most a context full of it for each. The first failure ends the others, and is thrown.
+ */
+export async function* choiceEvents(service: Service, visit: Visit, jobs: readonly Job[]): AsyncGenerator<ChoiceEvent> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([visit.signal, stop.signal]);
+  const sources = jobs.map(({ prompt, options }, index) =>
+    eventsOf(service, visit, index, service.model.generate(prompt, { ...options, signal })),
+  );
+  try {
+    yield* sources.length === 1 ? sources[0]! : merge(sources);
+  } catch (error) {
+    service.metrics.cancelled();
+    throw visit.signal.aborted ? visit.signal.reason : error;
+  } finally {
+    stop.abort();
+  }
+}
+
+async function* eventsOf(
+  { metrics }: Service,
+  { trace }: Visit,
+  index: number,
+  generation: Generation,
+): AsyncGenerator<ChoiceEvent> {
+  for await (const piece of generation) {
+    metrics.token();
+    trace.completionTokens++;
+    yield { index, piece };
+  }
+  const result = await generation.result;
+  metrics.generated(result);
+  trace.promptTokens += result.promptTokens;
+  trace.cachedTokens += result.cachedTokens;
+  trace.finished.push(result.stopReason);
+  yield { index, result };
+}
+
+async function* merge<T>(sources: readonly AsyncIterator<T>[]): AsyncGenerator<T> {
+  const advance = (source: AsyncIterator<T>) => source.next().then((step) => ({ source, step }));
+  const pending = new Map(sources.map((source) => [source, advance(source)]));
+  while (pending.size > 0) {
+    const { source, step } = await Promise.race(pending.values());
+    if (step.done) {
+      pending.delete(source);
+    } else {
+      yield step.value;
+      pending.set(source, advance(source));
+    }
+  }
+}

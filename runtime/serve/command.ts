@@ -1,0 +1,124 @@
+/** The subcommand `serve` of realizar-run: parse and call. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { RunError } from '../run/exit.js';
+import { addModelOptions, defined, type ModelFlags, withModel } from '../run/model.js';
+import { integer } from '../run/values.js';
+import { DEFAULTS } from './options.js';
+import { type ListenOptions, serveUntilSignal } from './serve.js';
+
+interface Flags extends ModelFlags {
+  readonly host: string;
+  readonly port: number;
+  readonly apiKey?: string;
+  readonly alias?: string;
+  readonly parallel: number;
+  readonly queue: number;
+  readonly chatTemplate?: 'chatml';
+  readonly bodyLimit: number;
+  readonly drainTimeout: number;
+  readonly cors?: readonly string[];
+  readonly log: 'text' | 'json' | 'none';
+}
+
+const MIB = 1 << 20;
+const LOCAL = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
+
+const nonEmpty = (text: string): string => {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('expected a text, found an empty one.');
+};
+
+const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
+
+export function serveCommand(): Command {
+  const command = new Command('serve').description("an HTTP server with OpenAI's API, metrics and a chat page");
+  return addModelOptions(command)
+    .option('--host <address>', 'address to listen on; 0.0.0.0 is all of this machine', '127.0.0.1')
+    .option('--port <n>', 'port to listen on; 0 is one that is free, which is printed', integer(0, 65535), 8080)
+    .addOption(
+      new Option('--api-key <key>', 'clients must send it as Authorization: Bearer KEY; better in the environment')
+        .env('REALIZAR_API_KEY')
+        .argParser(nonEmpty),
+    )
+    .option('--alias <id>', "the model's id in the API (default: its name)", nonEmpty)
+    .option('--parallel <n>', 'generations that run at once, each with a KV cache of its own', integer(1, 256), 1)
+    .option(
+      '--queue <n>',
+      'generations that may wait for a slot; more get 429',
+      integer(0, 100_000),
+      DEFAULTS.queueLimit,
+    )
+    .addOption(new Option('--chat-template <format>', 'instead of the template of the file').choices(['chatml']))
+    .option(
+      '--body-limit <mib>',
+      'largest body of a request, in MiB; more gets 413',
+      integer(1, 1024),
+      DEFAULTS.bodyLimit / MIB,
+    )
+    .option('--drain-timeout <s>', 'seconds that running requests have after SIGTERM or SIGINT', integer(0, 86_400), 30)
+    .option(
+      '--cors <origin>',
+      'pages of this origin may call the API from a browser; "*": all; can be given several times (default: none)',
+      collect,
+    )
+    .addOption(
+      new Option('--log <format>', 'one line a request on stderr, never what it says')
+        .choices(['text', 'json', 'none'])
+        .default(DEFAULTS.logFormat),
+    )
+    .addHelpText('after', HELP)
+    .action(serve);
+}
+
+async function serve(directory: string, flags: Flags): Promise<void> {
+  const note = (line: string) => void (flags.log === 'none' || process.stderr.write(`${line}\n`));
+  if (flags.apiKey === undefined && !LOCAL.test(flags.host)) note(`warning: ${flags.host} ${OPEN_TO_ALL}`);
+  const { parallel: sessions, chatTemplate } = flags;
+  const cutOff = await withModel(directory, flags, defined({ sessions, chatTemplate }), (model) => {
+    const { name, device, context } = model.info;
+    note(`${name} on ${device}, context ${context}, ${sessions} at once`);
+    return serveUntilSignal(model, listenOptions(flags), {
+      listening: (url) => void process.stdout.write(`listening on ${url}\n`),
+      draining: (signal, requests) =>
+        note(`${signal}: ${requests} to finish within ${flags.drainTimeout} s; once more ends them now`),
+    });
+  });
+  if (cutOff > 0) throw new RunError(`${cutOff} requests did not finish in time and were cut off`);
+}
+
+const OPEN_TO_ALL = 'is reached from other machines and no API key is set: whoever reaches it can use the model';
+
+const listenOptions = ({
+  host,
+  port,
+  apiKey,
+  alias,
+  queue,
+  bodyLimit,
+  drainTimeout,
+  cors,
+  log,
+}: Flags): ListenOptions => ({
+  host,
+  port,
+  apiKey,
+  alias,
+  queueLimit: queue,
+  bodyLimit: bodyLimit * MIB,
+  drainTimeout: drainTimeout * 1000,
+  cors: cors ?? [],
+  logFormat: log,
+});
+
+const HELP = `
+Serves /v1/chat/completions, /v1/completions, /v1/models, /tokenize, /detokenize, /health and /metrics, and at / a page
+to chat with the model. SIGTERM or Ctrl-C ends it when running requests have finished; new ones get 503 meanwhile.
+
+Examples:
+  realizar-run serve generated/model                                 for this machine alone, port 8080
+  REALIZAR_API_KEY=secret realizar-run serve generated/model --host 0.0.0.0 --parallel 4
+  curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \\
+    -d '{"messages": [{"role": "user", "content": "Hello"}]}'
+
+Exit codes: 0 ended and all requests had finished, 1 failed, or requests were cut off, 2 wrong usage.
+`;

@@ -1,0 +1,34 @@
+import type { LanguageModel } from '../llm/index.js';
+
+/** What the server needs of a model; tests bring their own. */
+export type ServedModel = Pick<
+  LanguageModel,
+  'info' | 'activity' | 'generate' | 'encodeChat' | 'tokenizeAsync' | 'detokenize'
+>;
+
+export type LogFormat = 'text' | 'json' | 'none';
+
+export interface ServeOptions {
+  /** The model's id in the API; its name unless given. */
+  readonly alias?: string | undefined;
+  /** Whoever does not bring it is refused; the chat page and /health are open to all. */
+  readonly apiKey?: string | undefined;
+  /** Origins whose pages may call the API from a browser; `*` is all. */
+  readonly cors?: readonly string[];
+  /** Generations that may wait for a slot; more are answered with 429. */
+  readonly queueLimit?: number;
+  /** Bytes. */
+  readonly bodyLimit?: number;
+  /** Milliseconds after which a client that takes nothing of a stream is dropped. */
+  readonly stallTimeout?: number;
+  readonly logFormat?: LogFormat;
+  /** Where the log goes: stderr unless given. */
+  readonly log?: (line: string) => void;
+}
+
+export const DEFAULTS = {
+  queueLimit: 64,
+  bodyLimit: 1 << 20,
+  stallTimeout: 60_000,
+  logFormat: 'text',
+} as const;

@@ -1,0 +1,88 @@
+/** The HTTP server of one model: OpenAI's API, llama.cpp's tokenize and detokenize, metrics and a chat page. */
+import { randomUUID } from 'node:crypto';
+import cors from '@fastify/cors';
+import fastify, { type FastifyInstance } from 'fastify';
+import { requireApiKey } from './access.js';
+import { Admission } from './admission.js';
+import { chatRoutes } from './chat.js';
+import { completionRoutes } from './completions.js';
+import { ApiError, toApiError } from './errors.js';
+import { traceRequests } from './log.js';
+import { Metrics } from './metrics.js';
+import { DEFAULTS, type ServedModel, type ServeOptions } from './options.js';
+import { pageRoute } from './page.js';
+import { Service } from './service.js';
+import { statusRoutes } from './status.js';
+import { textRoutes } from './text.js';
+import { validationError } from './validation.js';
+
+/** A client has so long to send its request, ms. */
+const REQUEST_TIMEOUT = 60_000;
+const METHODS = ['GET', 'POST'] as const;
+
+export interface ModelServer {
+  readonly app: FastifyInstance;
+  readonly admission: Admission;
+}
+
+/** A server that does not listen yet. The model stays the caller's. */
+export async function createServer(model: ServedModel, options: ServeOptions = {}): Promise<ModelServer> {
+  const { logFormat = DEFAULTS.logFormat, log = (line: string) => void process.stderr.write(`${line}\n`) } = options;
+  const admission = new Admission(model.info.sessions, options.queueLimit ?? DEFAULTS.queueLimit);
+  const metrics = new Metrics(model, admission);
+  const service = new Service(model, admission, metrics, options);
+  const app = fastify({
+    bodyLimit: service.bodyLimit,
+    requestTimeout: REQUEST_TIMEOUT,
+    // When the server ends, all answers were taken: what is open then is idle, or sends a request that nobody will answer.
+    forceCloseConnections: true,
+    genReqId: () => randomUUID(),
+    schemaErrorFormatter: validationError,
+    // Nothing is converted, dropped or filled in: what is wrong is refused.
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allowUnionTypes: true,
+        verbose: true,
+      },
+    },
+  });
+  app.removeContentTypeParser('text/plain');
+  traceRequests(app, metrics, logFormat, log);
+  handleErrors(app, service);
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+  });
+  if (options.cors?.length) await app.register(cors, { origin: options.cors.includes('*') ? '*' : [...options.cors] });
+  app.addHook('onRequest', async ({ method }) => {
+    if (method === 'POST') admission.checkOpen();
+  });
+  if (options.apiKey !== undefined) requireApiKey(app, options.apiKey);
+  chatRoutes(app, service);
+  completionRoutes(app, service);
+  textRoutes(app, service);
+  statusRoutes(app, service);
+  pageRoute(app);
+  return { app, admission };
+}
+
+function handleErrors(app: FastifyInstance, service: Service): void {
+  app.setErrorHandler((error, request, reply) => {
+    const answer = toApiError(error, service.bodyLimit);
+    if (answer.status >= 500) request.trace.failure = error;
+    if (service.admission.draining) reply.header('connection', 'close');
+    return reply.code(answer.status).headers(answer.headers).send({ error: answer.body });
+  });
+  app.setNotFoundHandler(async (request, reply) => {
+    const [path] = request.url.split('?', 1);
+    const methods = METHODS.filter((method) => app.hasRoute({ method, url: path! }));
+    if (methods.length === 0) throw new ApiError(404, `Unknown request URL: ${request.method} ${path}`, UNKNOWN_URL);
+    reply.header('allow', methods.join(', '));
+    const message = `Not allowed to ${request.method} on ${path}: use ${methods.join(' or ')}.`;
+    throw new ApiError(405, message, { code: 'method_not_allowed' });
+  });
+}
+
+const UNKNOWN_URL = { code: 'unknown_url' };

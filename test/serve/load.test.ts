@@ -1,0 +1,95 @@
+/** Many clients at once, and many requests, against the program with the bundled model. */
+import { readFileSync } from 'node:fs';
+import OpenAI from 'openai';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { storyteller } from '../llm/support.js';
+import { killPrograms, type Program, startProgram } from './program.js';
+import { until } from './support.js';
+
+const CLIENTS = 32;
+const WARM_UP = 300;
+const REQUESTS = 1000;
+/** What V8 takes and gives back by itself is some 20 MiB; 50 KiB kept for each request would be 35 MiB more. */
+const GROWTH_MIB = 50;
+
+const bundled = storyteller('serve-load');
+let program: Program;
+beforeAll(async () => {
+  program = await startProgram(bundled.folder, ['--parallel', '2']);
+});
+afterAll(killPrograms);
+
+const connect = () => new OpenAI({ baseURL: `${program.url}/v1`, apiKey: 'unused', maxRetries: 0, timeout: 500_000 });
+interface Health {
+  readonly slots_busy: number;
+}
+
+const health = async () => (await (await fetch(`${program.url}/health`)).json()) as Health;
+
+test(`${CLIENTS} clients at once: each gets the answer to its own question`, { timeout: 600_000 }, async () => {
+  const questions = Array.from({ length: CLIENTS }, (_, i) => [1 + (i % 8), 1 + Math.floor(i / 8)] as const);
+  const ask = async ([a, b]: readonly [number, number], i: number): Promise<string> => {
+    const messages = [{ role: 'user' as const, content: `What is ${a} plus ${b}?` }];
+    const request = { model: 'storyteller-q8_0', messages, temperature: 0, max_tokens: 20 };
+    if (i % 2 === 0) return (await connect().chat.completions.create(request)).choices[0]!.message.content!;
+    let text = '';
+    for await (const { choices } of await connect().chat.completions.create({ ...request, stream: true }))
+      text += choices[0]!.delta.content ?? '';
+    return text;
+  };
+  const answers = await Promise.all(questions.map(ask));
+  expect(answers).toEqual(questions.map(([a, b]) => `${a} plus ${b} is ${a + b}.`));
+  expect(await health()).toMatchObject({ slots: 2, slots_busy: 0, queue_length: 0 });
+});
+
+test('a client that is killed frees its slot', { timeout: 600_000 }, async () => {
+  const controller = new AbortController();
+  const stories = Array.from({ length: 3 }, () =>
+    connect().completions.create(
+      { model: 'storyteller-q8_0', prompt: 'Once upon a time', max_tokens: 400, stream: true },
+      { signal: controller.signal },
+    ),
+  );
+  const settled = Promise.allSettled(stories);
+  await (await stories[0]!)[Symbol.asyncIterator]().next();
+  await until(async () => (await health()).slots_busy === 2, 'both slots to be busy');
+  controller.abort();
+  await until(async () => (await health()).slots_busy === 0, 'the slots to be free');
+  await settled;
+});
+
+test(`memory is flat over ${REQUESTS} requests of every kind`, { timeout: 1_200_000 }, async () => {
+  const client = connect();
+  const base = { model: 'storyteller-q8_0', prompt: 'Once', max_tokens: 1 };
+  const kinds: ((i: number) => Promise<unknown>)[] = [
+    () => client.completions.create({ ...base, temperature: 0 }),
+    async () => {
+      for await (const _ of await client.completions.create({ ...base, stream: true }));
+    },
+    (i) => client.completions.create({ ...base, logprobs: 5, seed: i, logit_bias: { 5: 1 } }),
+    () => client.completions.create({ ...base, max_tokens: -1 }).catch(() => {}),
+    async () => {
+      const controller = new AbortController();
+      const request = client.completions.create({ ...base, max_tokens: 300 }, { signal: controller.signal });
+      setTimeout(() => controller.abort(), 5);
+      await request.catch(() => {});
+    },
+  ];
+  const send = async (count: number) => {
+    let next = 0;
+    const worker = async () => {
+      for (let i = next++; i < count; i = next++) await kinds[i % kinds.length]!(i);
+    };
+    await Promise.all(Array.from({ length: 8 }, worker));
+  };
+  await send(WARM_UP);
+  const before = residentMiB(program.pid);
+  await send(REQUESTS - WARM_UP);
+  await until(async () => (await health()).slots_busy === 0, 'the slots to be free');
+  expect(residentMiB(program.pid) - before).toBeLessThan(GROWTH_MIB);
+  const [answer] = (await client.completions.create({ ...base, max_tokens: 3, temperature: 0 })).choices;
+  expect(answer!.text).toBe(' upon a time'.slice(0, answer!.text.length));
+});
+
+const residentMiB = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;

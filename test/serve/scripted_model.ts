@@ -1,0 +1,122 @@
+/** A model whose answers a test decides, for what a real one cannot be made to do at will: wait, fail, write for ever. */
+import type { GenerateOptions, Generation, GenerationResult, Message, Piece } from '../../runtime/index.js';
+import type { ServedModel } from '../../runtime/serve/options.js';
+
+export interface Script {
+  readonly sessions?: number;
+  readonly context?: number;
+  /** Runs before each token; what it rejects with ends the generation. */
+  readonly beforeToken?: (count: number, signal: AbortSignal) => Promise<void>;
+  /** Ends it by itself after so many. */
+  readonly length?: number;
+  readonly token?: string;
+}
+
+export interface ScriptedModel extends ServedModel {
+  readonly activity: { running: number; waiting: number };
+  /** Of the generations so far, in order. */
+  readonly options: GenerateOptions[];
+  readonly prompts: (readonly number[])[];
+}
+
+/** Tokens are UTF-16 units; a chat's prompt is the content of its messages. */
+export function scriptedModel(script: Script = {}): ScriptedModel {
+  const { sessions = 1, context = 4096 } = script;
+  const activity = { running: 0, waiting: 0 };
+  const options: GenerateOptions[] = [];
+  const prompts: (readonly number[])[] = [];
+  const free: (() => void)[] = [];
+  const tokenize = (text: string) => [...text].map((character) => character.charCodeAt(0));
+  const slot = async (signal: AbortSignal) => {
+    if (activity.running < sessions) {
+      activity.running++;
+      return;
+    }
+    activity.waiting++;
+    await new Promise<void>((resolve) => {
+      free.push(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    }).finally(() => activity.waiting--);
+    signal.throwIfAborted();
+    activity.running++;
+  };
+  const generate = (prompt: readonly number[], given: GenerateOptions): Generation => {
+    options.push(given);
+    prompts.push(prompt);
+    const pieces: Piece[] = [];
+    let wake = () => {};
+    const result = run(pieces, () => wake());
+    result.catch(() => {});
+    return { result, [Symbol.asyncIterator]: iterate };
+
+    async function run(made: Piece[], changed: () => void): Promise<GenerationResult> {
+      const signal = given.signal ?? new AbortController().signal;
+      await slot(signal);
+      try {
+        const limit = Math.min(given.maxTokens ?? context, script.length ?? context);
+        while (made.length < limit) {
+          await script.beforeToken?.(made.length, signal);
+          signal.throwIfAborted();
+          made.push({ text: script.token ?? 'x', token: 120 });
+          changed();
+        }
+        return resultOf(made, prompt, script.length !== undefined && made.length === script.length);
+      } finally {
+        activity.running--;
+        free.shift()?.();
+      }
+    }
+
+    async function* iterate(): AsyncGenerator<Piece> {
+      let ended = false;
+      const end = () => {
+        ended = true;
+        wake();
+      };
+      void result.then(end, end);
+      for (let i = 0; ; ) {
+        const piece = pieces[i];
+        if (piece) {
+          i++;
+          yield piece;
+        } else if (ended) {
+          await result;
+          return;
+        } else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    }
+  };
+  return {
+    activity,
+    options,
+    prompts,
+    info: {
+      name: 'scripted',
+      sessions,
+      context,
+      vocabSize: 256,
+      canChat: true,
+      parameters: 0,
+      weightsBytes: 0,
+    } as never,
+    generate: generate as ServedModel['generate'],
+    encodeChat: async (messages: readonly Message[]) => messages.flatMap(({ content }) => tokenize(String(content))),
+    tokenizeAsync: async (text) => tokenize(text),
+    detokenize: (tokens) => String.fromCharCode(...tokens),
+  };
+}
+
+const resultOf = (pieces: readonly Piece[], prompt: readonly number[], ended: boolean): GenerationResult => ({
+  text: pieces.map(({ text }) => text).join(''),
+  tokens: pieces.map(({ token }) => token),
+  promptTokens: prompt.length,
+  cachedTokens: 0,
+  completionTokens: pieces.length,
+  stopReason: ended ? 'eos' : 'length',
+  seed: 0,
+  timings: { waiting: 1, prompt: 2, generation: 3 },
+});

@@ -28,7 +28,8 @@ struct Edge {
 struct Kernel {
   const char* symbol;
   uint32_t n_args;
-  uint32_t shared_bytes;  // the most any node asks for
+  uint32_t shared_bytes;     // the most any node asks for
+  bool blocks_meet = false;  // they wait for each other, so the device must run all of a grid at once
 };
 struct Node {
   const char* name;  // "blk.3.attn_qkv"
@@ -105,7 +106,7 @@ extern const Artifact artifact;
 void verify_artifact(const Artifact& artifact);
 
 // The state region, in order: State, the attention counters, Sampling, its logit biases, and then, at offsets that the
-// plan knows, int32 history[n_ctx] and fed[n_ctx] and u32 seen[n_vocab].
+// plan knows, int32 history[n_ctx] and fed[n_ctx], u32 seen[n_vocab] and SampleMeeting (kernels/sample.cuh).
 struct State {
   int32_t token;     // fed by this step
   int32_t position;  // of that token, from 0: its rope angle and its row in the KV cache

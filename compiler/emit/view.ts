@@ -11,6 +11,7 @@ import {
   strides,
 } from '../plan/kernels.js';
 import type { Plan, PlannedKernel } from '../plan/plan.js';
+import { meetingBytes } from '../plan/select.js';
 import type { PlannedTensor } from '../plan/weights.js';
 import {
   cFloat,
@@ -78,7 +79,7 @@ const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: 
   projection: { struct: 'ProjectionArgs', count: 10, body: 'projection' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
   attend: { struct: 'AttendArgs', count: 10, body: 'attend' },
-  select: { struct: 'SelectArgs', count: 7, body: 'select' },
+  select: { struct: 'SelectArgs', count: 8, body: 'select' },
 };
 
 export function view(plan: Plan): View {
@@ -100,7 +101,7 @@ export function view(plan: Plan): View {
     grids: grids(plan),
     kernelRows: [
       ...plan.kernels.map(({ symbol, config, launch }) => ({
-        row: `{${cString(symbol)}, ${ARGS[config.kind].count}, ${launch.sharedBytes}}`,
+        row: `{${cString(symbol)}, ${ARGS[config.kind].count}, ${launch.sharedBytes}${meets(config) ? ', true' : ''}}`,
       })),
       ...loaders.map(({ symbol }) => ({ row: `{${cString(symbol)}, 0, 0}` })),
     ],
@@ -109,6 +110,9 @@ export function view(plan: Plan): View {
     tensors: plan.tensors.map((tensor) => ({ row: tensorRow(tensor, loaderIndex(plan, loaders, tensor)) })),
   };
 }
+
+/** Its blocks wait for each other. */
+const meets = (config: KernelConfig): boolean => config.kind === 'select' && config.blocks > 1;
 
 function targetName({ target }: Plan): string {
   return target.kind === 'host' ? 'the host simulator' : target.archs.join(', ');
@@ -177,7 +181,10 @@ function fields(config: KernelConfig, symbol: string): string[] {
     case 'attend':
       return attendFields(config, symbol);
     case 'select':
-      return [constant('int', { threads: config.threads, candidates: config.candidates, n_vocab: config.vocabSize })];
+      return [
+        constant('int', { threads: config.threads, blocks: config.blocks }),
+        constant('int', { candidates: config.candidates, n_vocab: config.vocabSize }),
+      ];
   }
 }
 
@@ -259,7 +266,11 @@ function wrap(values: readonly string[]): string {
 
 /** What planner and kernel both compute must agree. */
 function asserts(config: KernelConfig, shape: string, sharedBytes: number): string[] {
-  if (config.kind === 'select') return [`select_shared_bytes<${shape}> == ${sharedBytes}`];
+  if (config.kind === 'select')
+    return [
+      `select_shared_bytes<${shape}> == ${sharedBytes}`,
+      ...(config.blocks > 1 ? [`sizeof(SampleMeeting) == ${meetingBytes(config)}`] : []),
+    ];
   if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes == ${sharedBytes}`];
   if (config.kind !== 'projection') return [];
   return [

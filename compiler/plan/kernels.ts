@@ -4,6 +4,7 @@ import type { Attend, Embed, NormAdd, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { RopeSpec, Weight } from '../model/spec.js';
 import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
+import { type SelectConfig, selectShared } from './select.js';
 import type { Target } from './target.js';
 
 /** How a matrix is cut into slots. */
@@ -93,27 +94,6 @@ export interface NormAddConfig {
   readonly addResidual: boolean;
   readonly epsilon: number;
 }
-
-/** select.cuh */
-export interface SelectConfig {
-  readonly kind: 'select';
-  readonly threads: number;
-  readonly candidates: number;
-  readonly vocabSize: number;
-}
-
-/** sample.cuh: bins of 16 bytes and list entries of 8, sums of groups of threads, other numbers. */
-const SAMPLE = { bins: 2048, list: 2048, groups: 32, found: 24 + 3 * 4 * 32, maxVocab: 2 ** 20 - 1 };
-
-export function selectConfig(candidates: number, vocabSize: number, target: Target): SelectConfig {
-  if (vocabSize > SAMPLE.maxVocab)
-    throw new CompileError(`the vocabulary has ${vocabSize} tokens; at most ${SAMPLE.maxVocab} are supported`);
-  return { kind: 'select', threads: target.selectThreads, candidates, vocabSize };
-}
-
-/** SampleShared. */
-const selectShared = ({ threads }: SelectConfig): number =>
-  SAMPLE.bins * 16 + SAMPLE.list * 8 + (threads + SAMPLE.groups) * 12 + SAMPLE.found;
 
 export type KernelConfig = EmbedConfig | ProjectionConfig | NormAddConfig | AttendConfig | SelectConfig;
 
@@ -383,7 +363,7 @@ export function launchOf(config: KernelConfig): Launch {
     case 'norm_add':
       return { blocks: 1, threads: config.threads, sharedBytes: (config.threads / 32) * 4 };
     case 'select':
-      return { blocks: 1, threads: config.threads, sharedBytes: selectShared(config) };
+      return { blocks: config.blocks, threads: config.threads, sharedBytes: selectShared(config) };
   }
 }
 

@@ -21,9 +21,9 @@ import {
   type ProjectionConfig,
   partialSize,
   projectionConfig,
-  selectConfig,
 } from './kernels.js';
 import { PLAN_VERSION, type Plan, type PlannedArgument, type PlannedNode, verifyPlan } from './plan.js';
+import { meetingBytes, selectConfig } from './select.js';
 import type { Target } from './target.js';
 import { WeightPlanner } from './weights.js';
 
@@ -57,6 +57,7 @@ class Lowering {
   readonly #lowered: Lowered[] = [];
   readonly #kvLayerBytes: number;
   #candidates = 0;
+  #meetingBytes = 0;
 
   constructor(
     private readonly spec: ModelSpec,
@@ -73,6 +74,10 @@ class Lowering {
   }
   get #stateSeenOffset(): number {
     return this.#stateFedOffset + 4 * this.options.contextLength;
+  }
+
+  get #stateMeetingOffset(): number {
+    return roundUp(this.#stateSeenOffset + 4 * this.spec.vocabSize, 64);
   }
 
   plan(): Plan {
@@ -121,7 +126,7 @@ class Lowering {
         weightsBytes: this.#weights.totalBytes,
         kvCacheBytes: this.#kvLayerBytes * 2 * spec.layers.length,
         arenaBytes: placed.totalBytes,
-        stateBytes: roundUp(this.#stateSeenOffset + 4 * spec.vocabSize, 256),
+        stateBytes: roundUp(this.#stateMeetingOffset + this.#meetingBytes, 256),
         logitsOffset: placed.offsets.get(this.graph.logits.name)!,
         tokenReadBytes: sum(nodes.map((node) => node.readBytes)),
         kvRowBytes: sum(nodes.map((node) => node.kvRowBytes)),
@@ -153,7 +158,7 @@ class Lowering {
     }
     for (const op of this.#ops) {
       if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
-      if (op.kind === 'select_best') configs.set(op, selectConfig(this.#candidates, this.spec.vocabSize, this.target));
+      if (op.kind === 'select_best') configs.set(op, this.#chooseSelect());
     }
     for (const op of this.#ops) this.#lowered.push({ op, name: nodeName(op), config: configs.get(op)! });
   }
@@ -179,6 +184,12 @@ class Lowering {
       throw new CompileError(
         `${op.output.name} has ${attendCounters(config)} groups of heads; at most ${STATE_COUNTERS} are supported`,
       );
+    return config;
+  }
+
+  #chooseSelect(): KernelConfig {
+    const config = selectConfig(this.#candidates, this.spec.vocabSize, this.target);
+    this.#meetingBytes = meetingBytes(config);
     return config;
   }
 
@@ -308,6 +319,9 @@ class Lowering {
           { name: 'history', region: 'state', offset: STATE_HISTORY_OFFSET },
           { name: 'fed', region: 'state', offset: this.#stateFedOffset },
           { name: 'seen', region: 'state', offset: this.#stateSeenOffset },
+          this.#meetingBytes > 0
+            ? { name: 'meeting', region: 'state', offset: this.#stateMeetingOffset }
+            : none('meeting'),
         ];
     }
   }

@@ -42,8 +42,14 @@ export interface Target {
     readonly stageBytes: number;
     readonly stages: number;
   };
-  /** Of the one block that chooses the token. */
-  readonly selectThreads: number;
+  /** Of the node that chooses the token. */
+  readonly select: {
+    readonly threads: number;
+    /** The most blocks. They wait for each other, so all must be resident at once. */
+    readonly blocks: number;
+    /** Tokens of the vocabulary that are worth a block of their own. */
+    readonly minTokens: number;
+  };
 }
 
 interface Gpu {
@@ -100,7 +106,8 @@ export function cudaTarget(archs: readonly string[]): Target {
       stageBytes: sharedBytes > 200 * 1024 ? 32768 : 16384,
       stages: 2,
     },
-    selectThreads: 512,
+    // Of GPUs with the same architecture the smallest have an eighth of the largest's multiprocessors.
+    select: { threads: 512, blocks: Math.min(32, Math.floor(GPUS[first]!.multiprocessors / 8)), minTokens: 2048 },
   };
 }
 
@@ -124,6 +131,6 @@ export function hostTarget(): Target {
       cost: { bytesPerCycle: 1, group: 500, unit: 25 },
     },
     attention: { warps: 2, minSplit: 24, whole: 24, maxHeadsPerBlock: 8, stageBytes: 2048, stages: 2 },
-    selectThreads: 128,
+    select: { threads: 64, blocks: 4, minTokens: 64 },
   };
 }

@@ -109,9 +109,10 @@ static_assert(ProjectionShape<logits_shape>::group_bytes<Segment<909, Q8_0>> == 
 
 // select: the next token; token, position and seq_len move on
 struct select_shape {
-  static constexpr int threads = 512, candidates = 132, n_vocab = 909;
+  static constexpr int threads = 512, blocks = 1;
+  static constexpr int candidates = 132, n_vocab = 909;
 };
-static_assert(select_shared_bytes<select_shape> == 56088);
+static_assert(select_shared_bytes<select_shape> == 55968);
 
 }  // namespace
 

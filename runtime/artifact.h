@@ -42,6 +42,20 @@ struct Node {
   uint64_t kv_row_bytes;         // its part of the artifact's
 };
 
+// A range of the context's length with kernels of its own: steps that attend to at most n_positions positions run these
+// launches in place of their nodes' own. Buckets are ascending; steps beyond the last run the nodes as they are.
+struct Bucket {
+  uint32_t n_positions;
+  uint32_t first, n;  // into bucket_nodes
+};
+// By ascending node; the kernel takes the node's arguments.
+struct BucketNode {
+  uint32_t node;
+  uint32_t kernel;
+  Dim3 grid, block;
+  uint32_t shared_bytes;
+};
+
 // How a matrix of the GGUF is laid out on the device; see kernels/formats.cuh, and docs/plan.md for a picture.
 // Row group g and column chunk c start at device_offset + g * group_stride + c * chunk_stride.
 struct Tensor {
@@ -91,6 +105,11 @@ struct Artifact {
   uint32_t n_edges;
   const Tensor* tensors;
   uint32_t n_tensors;
+
+  const Bucket* buckets = nullptr;
+  uint32_t n_buckets = 0;
+  const BucketNode* bucket_nodes = nullptr;
+  uint32_t n_bucket_nodes = 0;
 
   const Part* parts = nullptr;
   uint32_t n_parts = 0;

@@ -246,8 +246,7 @@ int realizar_session_profile(realizar_session* session, int32_t token, uint32_t 
     const std::vector<double> seconds = session->session.profile(token, n_launch);
     for (uint32_t i = 0; i < artifact.n_nodes; i++) {
       const realizar::Node& node = artifact.nodes[i];
-      nodes[i] = {node.name, artifact.kernels[node.kernel].symbol, seconds[i], node.read_bytes,
-                  node.kv_row_bytes * seq_len};
+      nodes[i] = {node.name, session->session.kernel_of(i), seconds[i], node.read_bytes, node.kv_row_bytes * seq_len};
     }
   });
 }

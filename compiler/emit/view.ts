@@ -2,8 +2,8 @@
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
 import { ropeFrequencies } from '../model/rope.js';
+import type { AttendConfig } from '../plan/attention.js';
 import {
-  type AttendConfig,
   type EmbedConfig,
   type KernelConfig,
   type NormAddConfig,
@@ -43,6 +43,9 @@ export interface View {
   readonly grids: readonly { format: string; name: string; size: number; values: string }[];
   readonly kernelRows: readonly { row: string }[];
   readonly nodes: readonly NodeView[];
+  /** Ranges of the context's length, and the launches that take their nodes' places there. */
+  readonly buckets: readonly { row: string }[];
+  readonly bucketNodes: readonly { row: string }[];
   readonly argumentCount: number;
   readonly edgeCount: number;
   readonly tensors: readonly { row: string }[];
@@ -106,6 +109,7 @@ export function view(plan: Plan): View {
       ...loaders.map(({ symbol }) => ({ row: `{${cString(symbol)}, 0, 0}` })),
     ],
     ...nodeTables(plan),
+    ...bucketTables(plan),
     parts: (model.parts ?? []).map(({ bytes, headerBytes }) => ({ row: `{${bytes}, ${headerBytes}}` })),
     tensors: plan.tensors.map((tensor) => ({ row: tensorRow(tensor, loaderIndex(plan, loaders, tensor)) })),
   };
@@ -149,12 +153,17 @@ function constants({ model, memory }: Plan): View['constants'] {
 function kernelView(plan: Plan, { symbol, config, launch }: PlannedKernel): KernelView {
   const shape = shapeStruct(symbol);
   const { struct, body } = ARGS[config.kind];
-  const users = plan.nodes.filter((node) => plan.kernels[node.kernel]!.symbol === symbol);
+  const own = plan.kernels.findIndex((kernel) => kernel.symbol === symbol);
+  const bucket = plan.buckets.find(({ kernels }) => kernels.some(({ kernel }) => kernel === own));
+  const replaced = bucket?.kernels.filter(({ kernel }) => kernel === own).map(({ node }) => plan.nodes[node]!) ?? [];
+  const nodes = plan.nodes.filter(({ kernel }) => kernel === own);
+  const users = nodes.length > 0 ? nodes : replaced;
+  const where = nodes.length > 0 ? '' : `, up to ${bucket!.positions} positions`;
   const more = users.length > 1 ? ` (and ${users.length - 1} more)` : '';
   return {
     symbol,
     shape,
-    about: comment(`${users[0]!.name}${more}: ${users[0]!.about}`),
+    about: comment(`${users[0]!.name}${more}${where}: ${users[0]!.about}`),
     fields: fields(config, symbol),
     tables: config.kind === 'attend' ? ropeTables(config, symbol) : [],
     asserts: asserts(config, shape, launch.sharedBytes),
@@ -311,14 +320,32 @@ function tensorRow(t: PlannedTensor, loader: string): string {
   return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}}`;
 }
 
+/** Kernel, grid, block, shared memory. */
+function launchText(plan: Plan, kernel: number): string {
+  const { blocks, threads, sharedBytes } = plan.kernels[kernel]!.launch;
+  return `${kernel}, {${blocks}, 1, 1}, {${threads}, 1, 1}, ${sharedBytes}`;
+}
+
+function bucketTables(plan: Plan): Pick<View, 'buckets' | 'bucketNodes'> {
+  let first = 0;
+  return {
+    buckets: plan.buckets.map(({ positions, kernels }) => {
+      const row = `{${positions}, ${first}, ${kernels.length}}`;
+      first += kernels.length;
+      return { row };
+    }),
+    bucketNodes: plan.buckets.flatMap(({ kernels }) =>
+      kernels.map(({ node, kernel }) => ({ row: `{${node}, ${launchText(plan, kernel)}}` })),
+    ),
+  };
+}
+
 function nodeTables(plan: Plan): Pick<View, 'nodes' | 'argumentCount' | 'edgeCount'> {
   let argumentCount = 0;
   let edgeCount = 0;
   const nodes = plan.nodes.map((node, index): NodeView => {
-    const { symbol, launch } = plan.kernels[node.kernel]!;
-    const { blocks, threads, sharedBytes } = launch;
-    const shape = `${node.kernel}, {${blocks}, 1, 1}, {${threads}, 1, 1}, ${sharedBytes}`;
-    const row = `{${cString(node.name)}, ${shape}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}}`;
+    const { symbol } = plan.kernels[node.kernel]!;
+    const row = `{${cString(node.name)}, ${launchText(plan, node.kernel)}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}}`;
     argumentCount += node.args.length;
     edgeCount += node.after.length;
     return {

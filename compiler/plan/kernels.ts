@@ -1,8 +1,9 @@
 /** Fused operation -> kernel: its compile-time shape, launch geometry and shared memory. The twin of runtime/kernels. */
 import { CompileError } from '../errors.js';
-import type { Attend, Embed, NormAdd, Projection } from '../ir/ops.js';
+import type { Embed, NormAdd, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
-import type { RopeSpec, Weight } from '../model/spec.js';
+import type { Weight } from '../model/spec.js';
+import { type AttendConfig, attendCounters, attendShared } from './attention.js';
 import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
 import { type SelectConfig, selectShared } from './select.js';
 import type { Target } from './target.js';
@@ -52,36 +53,6 @@ export interface SegmentConfig {
   readonly rows: number;
   /** One format, or those of gate and up. */
   readonly formats: readonly GgmlType[];
-}
-
-/** attend.cuh */
-export interface AttendConfig {
-  readonly kind: 'attend';
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-  readonly headsPerBlock: number;
-  readonly splits: number;
-  readonly minSplit: number;
-  readonly whole: number;
-  /** Positions of a tile of the cache in shared memory, and tiles of a block's ring. */
-  readonly tile: number;
-  readonly stages: number;
-  readonly contextLength: number;
-  readonly warps: number;
-  readonly scale: number;
-  /** 0: none. */
-  readonly softCap: number;
-  /** 0: all positions are seen. */
-  readonly window: number;
-  /** null: nothing turns. */
-  readonly rope: Omit<RopeSpec, 'factors'> | null;
-  readonly ropeFactors: boolean;
-  readonly queryNorm: boolean;
-  readonly keyNorm: boolean;
-  /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
-  readonly wholeNorms: number;
-  readonly epsilon: number;
 }
 
 /** norm_add.cuh */
@@ -279,74 +250,6 @@ export function normAddConfig(op: NormAdd, target: Target): NormAddConfig {
 export function rowTiling(weight: Weight): Tiling {
   return { groupRows: 1, chunkCols: unitsOf(weight.cols) * UNIT_COLS };
 }
-
-/** As many heads a block as share what it reads of the cache and fit into its shared memory. */
-export function attendConfig(op: Attend, contextLength: number, target: Target): AttendConfig {
-  const headsPerKv = op.headCount / op.headCountKv;
-  for (let heads = Math.min(headsPerKv, target.attention.maxHeadsPerBlock); ; heads--) {
-    if (headsPerKv % heads) continue;
-    const config = shapeAttention(op, heads, contextLength, target);
-    if (heads === 1 || attendShared(config) <= target.sharedBytes) return config;
-  }
-}
-
-function shapeAttention(op: Attend, headsPerBlock: number, contextLength: number, target: Target): AttendConfig {
-  const groups = op.headCount / headsPerBlock;
-  const { minSplit, whole, warps, stages } = target.attention;
-  const worthwhile = Math.ceil(Math.min(contextLength, op.window ?? contextLength) / minSplit);
-  const { factors, ...rope } = op.rope ?? {};
-  const wholeNorm = (norm: Attend['queryNorm']) => (norm && norm.weight.cols !== op.headSize ? 1 : 0);
-  return {
-    kind: 'attend',
-    heads: op.headCount,
-    kvHeads: op.headCountKv,
-    headSize: op.headSize,
-    headsPerBlock,
-    splits: Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), warps * op.headSize)),
-    minSplit,
-    whole,
-    tile: tilePositions(op.headSize, target),
-    stages,
-    contextLength,
-    warps,
-    scale: op.scale,
-    softCap: op.softCap ?? 0,
-    window: op.window ?? 0,
-    rope: op.rope ? (rope as AttendConfig['rope']) : null,
-    ropeFactors: factors !== undefined,
-    queryNorm: op.queryNorm !== undefined,
-    keyNorm: op.keyNorm !== undefined,
-    wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
-    epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
-  };
-}
-
-/** The largest power of two of positions whose keys and values fit in a stage; threads are shared out evenly over them. */
-function tilePositions(headSize: number, { attention }: Target): number {
-  const { stageBytes, warps } = attention;
-  let tile = warps * 32;
-  while (tile > 8 && tile * kvRow(headSize) * 4 > stageBytes) tile /= 2;
-  return tile;
-}
-
-/** AttendShape::shared_bytes. */
-function attendShared(c: AttendConfig): number {
-  const row = kvRow(c.headSize);
-  const heads = c.headsPerBlock;
-  const ring = c.stages * 2 * c.tile * row * 2;
-  const numbers = heads * row + row + heads * c.tile + 3 * heads + 1;
-  const newestAt = roundUp(ring + 4 * (numbers + (c.rope?.dimensions ?? 0)), 16);
-  return roundUp(newestAt + 4 * row + c.stages * 16 + 4 * c.warps * heads * c.headSize, 16);
-}
-
-/** f16 elements from one position's key or value to the next in the KV cache. */
-export const kvRow = (headSize: number): number => roundUp(headSize, 8);
-
-/** f32 elements that splits leave for each other; none where the context is not split. */
-export const partialSize = (c: AttendConfig): number => (c.splits > 1 ? c.heads * c.splits * (c.headSize + 2) : 0);
-
-/** Counters that the splits of one layer count themselves with. */
-export const attendCounters = (c: AttendConfig): number => c.heads / c.headsPerBlock;
 
 export function launchOf(config: KernelConfig): Launch {
   switch (config.kind) {

@@ -4,25 +4,29 @@ import { reads, writes } from '../ir/effects.js';
 import type { Attend, Embed, FusedOp, Graph, Norm, Projection, SelectBest, Value } from '../ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
+import { type AttendConfig, attendCounters, kvRow, partialSize } from './attention.js';
+import { attentionBuckets, type Buckets } from './buckets.js';
 import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
 import { type EdgeNode, type Interval, planEdges } from './edges.js';
 import { roundUp } from './formats.js';
 import { KernelTable } from './kernel_table.js';
 import {
-  type AttendConfig,
-  attendConfig,
-  attendCounters,
   checkShared,
   embedConfig,
   type KernelConfig,
-  kvRow,
   launchOf,
   normAddConfig,
   type ProjectionConfig,
-  partialSize,
   projectionConfig,
 } from './kernels.js';
-import { PLAN_VERSION, type Plan, type PlannedArgument, type PlannedNode, verifyPlan } from './plan.js';
+import {
+  PLAN_VERSION,
+  type Plan,
+  type PlannedArgument,
+  type PlannedBucket,
+  type PlannedNode,
+  verifyPlan,
+} from './plan.js';
 import { meetingBytes, selectConfig } from './select.js';
 import type { Target } from './target.js';
 import { WeightPlanner } from './weights.js';
@@ -48,6 +52,8 @@ interface Lowered {
   readonly op: FusedOp;
   readonly name: string;
   readonly config: KernelConfig;
+  /** Of an attention: its kernels in shorter contexts, one a bucket. */
+  readonly shorter: readonly AttendConfig[];
 }
 
 class Lowering {
@@ -56,6 +62,7 @@ class Lowering {
   readonly #ops: readonly FusedOp[];
   readonly #lowered: Lowered[] = [];
   readonly #kvLayerBytes: number;
+  readonly #buckets: Buckets;
   #candidates = 0;
   #meetingBytes = 0;
 
@@ -66,6 +73,7 @@ class Lowering {
     private readonly options: LowerOptions,
   ) {
     this.#ops = graph.ops as readonly FusedOp[];
+    this.#buckets = attentionBuckets(this.#ops, options.contextLength, target);
     this.#kvLayerBytes = roundUp(spec.headCountKv * options.contextLength * kvRow(spec.headSize) * 2, 256);
   }
 
@@ -89,17 +97,21 @@ class Lowering {
     this.#checkSettled(effects);
     const edges = planEdges(effects);
     const nodes = this.#lowered.map((lowered, index): PlannedNode => {
-      const launch = launchOf(lowered.config);
-      checkShared(lowered.name, launch, this.target);
       return {
         name: lowered.name,
-        kernel: kernels.index(lowered.name, lowered.config, launch),
+        kernel: this.#kernel(kernels, lowered.name, lowered.config),
         args: this.#args(lowered, placed),
         after: edges[index]!,
         readBytes: readBytes(lowered.op),
         kvRowBytes: kvRowBytes(lowered.op),
         about: about(lowered),
       };
+    });
+    const buckets = this.#buckets.limits.map((positions, bucket): PlannedBucket => {
+      const replaced = this.#lowered.flatMap(({ name, shorter }, node) =>
+        shorter[bucket] ? [{ node, kernel: this.#kernel(kernels, name, shorter[bucket]) }] : [],
+      );
+      return { positions, kernels: replaced.filter(({ node, kernel }) => nodes[node]!.kernel !== kernel) };
     });
     const { spec, options } = this;
     return verifyPlan({
@@ -133,6 +145,7 @@ class Lowering {
       },
       kernels: kernels.kernels,
       nodes,
+      buckets,
       buffers: buffers.map(({ name, bytes, firstUse, lastUse }) => ({
         name,
         offset: placed.offsets.get(name)!,
@@ -143,6 +156,12 @@ class Lowering {
       tensors: this.#weights.tensors,
       formats: formatsOf(this.#weights.tensors),
     });
+  }
+
+  #kernel(kernels: KernelTable, node: string, config: KernelConfig): number {
+    const launch = launchOf(config);
+    checkShared(node, launch, this.target);
+    return kernels.index(node, config, launch);
   }
 
   /** Projections first: where the model ties its embedding, the output projection decides that matrix's layout. */
@@ -160,7 +179,10 @@ class Lowering {
       if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
       if (op.kind === 'select_best') configs.set(op, this.#chooseSelect());
     }
-    for (const op of this.#ops) this.#lowered.push({ op, name: nodeName(op), config: configs.get(op)! });
+    for (const op of this.#ops) {
+      const shorter = op.kind === 'attend' ? this.#buckets.configs.get(op)!.slice(0, -1) : [];
+      this.#lowered.push({ op, name: nodeName(op), config: configs.get(op)!, shorter });
+    }
   }
 
   #chooseProjection(op: Projection): ProjectionConfig {
@@ -179,12 +201,13 @@ class Lowering {
   #chooseAttend(op: Attend): AttendConfig {
     for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors])
       if (vector) this.#weights.vector(vector);
-    const config = attendConfig(op, this.options.contextLength, this.target);
-    if (attendCounters(config) > STATE_COUNTERS)
+    const configs = this.#buckets.configs.get(op)!;
+    const counters = Math.max(...configs.map(attendCounters));
+    if (counters > STATE_COUNTERS)
       throw new CompileError(
-        `${op.output.name} has ${attendCounters(config)} groups of heads; at most ${STATE_COUNTERS} are supported`,
+        `${op.output.name} has ${counters} groups of heads; at most ${STATE_COUNTERS} are supported`,
       );
-    return config;
+    return configs.at(-1)!;
   }
 
   #chooseSelect(): KernelConfig {
@@ -206,10 +229,10 @@ class Lowering {
       const known = uses.get(name);
       uses.set(name, { bytes, firstUse: known?.firstUse ?? node, lastUse: node });
     };
-    for (const [index, { op, config }] of this.#lowered.entries()) {
+    for (const [index, lowered] of this.#lowered.entries()) {
+      const { op } = lowered;
       for (const value of [...reads(op).values, ...writes(op).values]) use(value.name, this.#valueBytes(value), index);
-      if (config.kind === 'attend' && partialSize(config) > 0)
-        use(partialName(op as Attend), 4 * partialSize(config), index);
+      if (op.kind === 'attend' && partialBytes(lowered) > 0) use(partialName(op), partialBytes(lowered), index);
       if (op.kind === 'select_best') use(adjustedName(op), 4 * op.logits.size, index);
     }
     // The host reads the logits when the graph has ended.
@@ -233,7 +256,8 @@ class Lowering {
     }
   }
 
-  #effects({ op, config }: Lowered, placed: BufferPlan): EdgeNode {
+  #effects(lowered: Lowered, placed: BufferPlan): EdgeNode {
+    const { op } = lowered;
     const value = (v: Value): Interval => this.#arena(v.name, this.#valueBytes(v), placed);
     const resource = (name: string): Interval =>
       name === 'state'
@@ -241,9 +265,9 @@ class Lowering {
         : { region: 'kv_cache', ...this.#layerInterval(Number(name.slice('kv.'.length))) };
     const read = [...reads(op).values.map(value), ...reads(op).resources.map(resource)];
     const write = [...writes(op).values.map(value), ...writes(op).resources.map(resource)];
-    if (op.kind === 'attend' && config.kind === 'attend' && config.splits > 1) {
+    if (op.kind === 'attend' && partialBytes(lowered) > 0) {
       write.push({ region: 'state', start: STATE_COUNTERS_OFFSET, end: STATE_SAMPLING_OFFSET });
-      write.push(this.#arena(partialName(op), 4 * partialSize(config), placed));
+      write.push(this.#arena(partialName(op), partialBytes(lowered), placed));
     }
     if (op.kind === 'select_best') write.push(this.#arena(adjustedName(op), 4 * op.logits.size, placed));
     return { reads: read, writes: write, waits: true };
@@ -258,7 +282,8 @@ class Lowering {
     return { start: layer * 2 * this.#kvLayerBytes, end: (layer + 1) * 2 * this.#kvLayerBytes };
   }
 
-  #args({ op, config }: Lowered, placed: BufferPlan): PlannedArgument[] {
+  #args(lowered: Lowered, placed: BufferPlan): PlannedArgument[] {
+    const { op } = lowered;
     const none = (name: string): PlannedArgument => ({ name, region: null, offset: 0 });
     const value = (name: string, v: Value | undefined): PlannedArgument =>
       v ? { name, region: 'arena', offset: placed.offsets.get(v.name)! } : none(name);
@@ -296,7 +321,7 @@ class Lowering {
         ];
       case 'attend': {
         const { start } = this.#layerInterval(op.layer);
-        const splits = config.kind === 'attend' && config.splits > 1;
+        const splits = partialBytes(lowered) > 0;
         return [
           value('qkv', op.qkv),
           vector('query_norm', op.queryNorm?.weight),
@@ -329,6 +354,10 @@ class Lowering {
 
 const adjustedName = (op: SelectBest): string => `${op.logits.name}.adjusted`;
 const partialName = (op: Attend): string => `${op.output.name}.splits`;
+
+/** Room for the splits of any bucket's kernel. */
+const partialBytes = ({ config, shorter }: Lowered): number =>
+  Math.max(...[config, ...shorter].map((c) => (c.kind === 'attend' ? 4 * partialSize(c) : 0)));
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 

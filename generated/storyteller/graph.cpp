@@ -14,7 +14,7 @@ namespace {
 const Kernel kernels[] = {
     {"realizar_token_embd", 3, 0},
     {"realizar_attn_qkv", 10, 5600},
-    {"realizar_attn_kqv", 10, 70336},
+    {"realizar_attn_kqv", 10, 68144},
     {"realizar_ffn_inp", 10, 5600},
     {"realizar_ffn_swiglu", 10, 10208},
     {"realizar_l_out", 10, 15392},
@@ -31,7 +31,7 @@ const Node nodes[] = {
     // 1 blk.0.attn_qkv, realizar_attn_qkv: token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.0.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 3, 10, 0, 1, 139264, 0},
     // 2 blk.0.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.0.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 13, 10, 1, 1, 0, 512},
+    {"blk.0.attn_kqv", 2, {128, 1, 1}, {256, 1, 1}, 68144, 13, 10, 1, 1, 0, 512},
     // 3 blk.0.ffn_inp, realizar_ffn_inp: blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
     {"blk.0.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 23, 10, 2, 1, 69632, 0},
     // 4 blk.0.ffn_swiglu, realizar_ffn_swiglu: blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
@@ -41,7 +41,7 @@ const Node nodes[] = {
     // 6 blk.1.attn_qkv, realizar_attn_qkv: blk.0.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.1.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 53, 10, 5, 1, 139264, 0},
     // 7 blk.1.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 1, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.1.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 63, 10, 6, 1, 0, 512},
+    {"blk.1.attn_kqv", 2, {128, 1, 1}, {256, 1, 1}, 68144, 63, 10, 6, 1, 0, 512},
     // 8 blk.1.ffn_inp, realizar_ffn_inp: blk.1.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.0.l_out -> f32[256]
     {"blk.1.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 73, 10, 7, 1, 69632, 0},
     // 9 blk.1.ffn_swiglu, realizar_ffn_swiglu: blk.1.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
@@ -51,7 +51,7 @@ const Node nodes[] = {
     // 11 blk.2.attn_qkv, realizar_attn_qkv: blk.1.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.2.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 103, 10, 10, 1, 139264, 0},
     // 12 blk.2.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 2, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.2.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 113, 10, 11, 1, 0, 512},
+    {"blk.2.attn_kqv", 2, {128, 1, 1}, {256, 1, 1}, 68144, 113, 10, 11, 1, 0, 512},
     // 13 blk.2.ffn_inp, realizar_ffn_inp: blk.2.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.1.l_out -> f32[256]
     {"blk.2.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 123, 10, 12, 1, 69632, 0},
     // 14 blk.2.ffn_swiglu, realizar_ffn_swiglu: blk.2.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
@@ -61,7 +61,7 @@ const Node nodes[] = {
     // 16 blk.3.attn_qkv, realizar_attn_qkv: blk.2.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.3.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 153, 10, 15, 1, 139264, 0},
     // 17 blk.3.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 3, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.3.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 163, 10, 16, 1, 0, 512},
+    {"blk.3.attn_kqv", 2, {128, 1, 1}, {256, 1, 1}, 68144, 163, 10, 16, 1, 0, 512},
     // 18 blk.3.ffn_inp, realizar_ffn_inp: blk.3.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.2.l_out -> f32[256]
     {"blk.3.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 173, 10, 17, 1, 69632, 0},
     // 19 blk.3.ffn_swiglu, realizar_ffn_swiglu: blk.3.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]

@@ -43,7 +43,7 @@ static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> =
 
 // blk.0.attn_kqv (and 3 more): rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
 struct attn_kqv_shape {
-  static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 2;
+  static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 1;
   static constexpr int splits = 16, min_split = 32, whole = 128, tile = 256, stages = 2, warps = 8;
   static constexpr int n_ctx = 512, window = 0, rope_dims = 32;
   static constexpr bool rope_adjacent = true, rope_factors = false;
@@ -53,7 +53,7 @@ struct attn_kqv_shape {
   static constexpr float rope_magnitude = 1.f;
   static DEVICE float inverse_frequency(int pair) { return attn_kqv_inverse_frequency[pair]; }
 };
-static_assert(AttendShape<attn_kqv_shape>::shared_bytes == 70336);
+static_assert(AttendShape<attn_kqv_shape>::shared_bytes == 68144);
 
 // blk.0.ffn_inp (and 3 more): blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
 struct ffn_inp_shape {

@@ -1,11 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Attend, Projection, Value } from '../../compiler/ir/ops.js';
+import type { Projection, Value } from '../../compiler/ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { slotBytes } from '../../compiler/plan/formats.js';
 import {
-  type AttendConfig,
-  attendConfig,
   checkShared,
   launchOf,
   type ProjectionConfig,
@@ -137,39 +135,6 @@ describe('a projection', () => {
     const config = projectionConfig(projection({ cols: 2 ** 20, rows: [8], types: ['F32'], gated: false }), target);
     expect(() => checkShared('blk.0.l_out', launchOf(config), target)).toThrow(
       /^blk\.0\.l_out needs \d+ bytes of shared memory a block, sm_89 has 101376/,
-    );
-  });
-});
-
-describe('an attention', () => {
-  const attend = (headCount: number, headCountKv: number, headSize: number): Attend =>
-    ({
-      kind: 'attend',
-      headCount,
-      headCountKv,
-      headSize,
-      layer: 0,
-      rope: { dimensions: headSize, base: 1e4, pairing: 'half' },
-      qkv: value((headCount + 2 * headCountKv) * headSize),
-      output: value(headCount * headSize),
-    }) as Attend;
-
-  it('gives every head to one group of blocks, and every share of the context to one block', () => {
-    const kvHeads = fc.integer({ min: 1, max: 16 });
-    const ratio = fc.integer({ min: 1, max: 40 });
-    const headSize = fc.integer({ min: 16, max: 128 }).map((half) => 2 * half);
-    const context = fc.integer({ min: 1, max: 131072 });
-    fc.assert(
-      fc.property(kvHeads, ratio, headSize, context, fc.constantFrom(...TARGETS), (kv, r, size, positions, target) => {
-        const config: AttendConfig = attendConfig(attend(kv * r, kv, size), positions, target);
-        const { blocks, sharedBytes } = launchOf(config);
-        expect(r % config.headsPerBlock).toBe(0);
-        expect(config.headsPerBlock).toBeLessThanOrEqual(target.attention.maxHeadsPerBlock);
-        expect(blocks).toBe((config.heads / config.headsPerBlock) * config.splits);
-        // No split that can never have a position.
-        expect((config.splits - 1) * config.minSplit).toBeLessThan(positions);
-        expect(sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
-      }),
     );
   });
 });

@@ -2,6 +2,7 @@
 import type { Attend, FusedOp } from '../ir/ops.js';
 import { type AttendConfig, attendConfigs, attendCost, bucketLimits } from './attention.js';
 import type { Target } from './target.js';
+import { shapeOf, type TargetOf } from './tuning.js';
 
 export interface Buckets {
   /** The longest context of each bucket but the last, which goes to the end of the context; ascending. */
@@ -11,10 +12,20 @@ export interface Buckets {
 }
 
 /** Buckets whose kernels are all the same are one; of more than the target allows, those go that save least. */
-export function attentionBuckets(ops: readonly FusedOp[], contextLength: number, target: Target): Buckets {
+export function attentionBuckets(
+  ops: readonly FusedOp[],
+  contextLength: number,
+  target: Target,
+  targetOf: TargetOf = () => target,
+): Buckets {
   const attentions = ops.filter((op) => op.kind === 'attend');
   const limits = bucketLimits(contextLength, target);
-  const configs = new Map(attentions.map((op) => [op, attendConfigs(op, limits, contextLength, target)]));
+  const configs = new Map(
+    attentions.map((op) => {
+      const [untuned] = attendConfigs(op, [contextLength], contextLength, target);
+      return [op, attendConfigs(op, limits, contextLength, targetOf(shapeOf(untuned!)))];
+    }),
+  );
   /** Microseconds of a token more at a bucket's limit, where the next bucket serves it. */
   const saved = (bucket: number): number => {
     let us = 0;

@@ -29,6 +29,7 @@ import {
 } from './plan.js';
 import { meetingBytes, selectConfig } from './select.js';
 import type { Target } from './target.js';
+import { shapeOf, type TargetOf } from './tuning.js';
 import { WeightPlanner } from './weights.js';
 
 /** runtime/artifact.h: State, counters, sampling parameters, logit biases, then what depends on the model. */
@@ -41,6 +42,8 @@ const STATE_BYTES = 16;
 export interface LowerOptions {
   readonly contextLength: number;
   readonly compilerVersion: string;
+  /** Default: the target as it is for every kernel. */
+  readonly targetOf?: TargetOf | undefined;
 }
 
 export function lower(spec: ModelSpec, graph: Graph, target: Target, options: LowerOptions): Plan {
@@ -63,6 +66,7 @@ class Lowering {
   readonly #lowered: Lowered[] = [];
   readonly #kvLayerBytes: number;
   readonly #buckets: Buckets;
+  readonly #targetOf: TargetOf;
   #candidates = 0;
   #meetingBytes = 0;
 
@@ -73,7 +77,8 @@ class Lowering {
     private readonly options: LowerOptions,
   ) {
     this.#ops = graph.ops as readonly FusedOp[];
-    this.#buckets = attentionBuckets(this.#ops, options.contextLength, target);
+    this.#targetOf = options.targetOf ?? (() => target);
+    this.#buckets = attentionBuckets(this.#ops, options.contextLength, target, this.#targetOf);
     this.#kvLayerBytes = roundUp(spec.headCountKv * options.contextLength * kvRow(spec.headSize) * 2, 256);
   }
 
@@ -186,7 +191,7 @@ class Lowering {
   }
 
   #chooseProjection(op: Projection): ProjectionConfig {
-    const config = projectionConfig(op, this.target);
+    const config = projectionConfig(op, this.#targetOf(shapeOf(projectionConfig(op, this.target))));
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.norm);
     for (const vector of op.segments.flatMap(({ biases }) => biases)) if (vector) this.#weights.vector(vector);

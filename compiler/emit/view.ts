@@ -3,6 +3,7 @@ import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
 import { ropeFrequencies } from '../model/rope.js';
 import type { AttendConfig } from '../plan/attention.js';
+import type { ExpertsConfig } from '../plan/experts.js';
 import {
   type EmbedConfig,
   type KernelConfig,
@@ -80,8 +81,9 @@ interface NodeView {
 const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
   embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
   projection: { struct: 'ProjectionArgs', count: 10, body: 'projection' },
+  experts: { struct: 'ExpertsArgs', count: 9, body: 'experts' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
-  attend: { struct: 'AttendArgs', count: 10, body: 'attend' },
+  attend: { struct: 'AttendArgs', count: 11, body: 'attend' },
   select: { struct: 'SelectArgs', count: 8, body: 'select' },
 };
 
@@ -185,6 +187,8 @@ function fields(config: KernelConfig, symbol: string): string[] {
       return embedFields(config);
     case 'projection':
       return projectionFields(config);
+    case 'experts':
+      return expertsFields(config);
     case 'norm_add':
       return normAddFields(config);
     case 'attend':
@@ -211,9 +215,11 @@ function projectionFields(config: ProjectionConfig): string[] {
   return [
     `using segments = Segments<${segments.join(', ')}>;`,
     constant('int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }),
-    constant('int', { warps: config.warps, ring: config.ring, early: config.early }),
+    constant('int', { row_warps: config.rowWarps, round_groups: config.roundGroups }),
+    constant('int', { ring: config.ring, early: config.early }),
     constant('int', { blocks: config.blocks, bias: config.bias }),
     constant('bool', {
+      whole: config.whole,
       normalize: config.normalize,
       centred: config.centred,
       norm_bias: config.normBias,
@@ -226,6 +232,19 @@ function projectionFields(config: ProjectionConfig): string[] {
       scale: cFloat(config.scale),
       soft_cap: cFloat(config.softCap),
     }),
+  ];
+}
+
+function expertsFields(c: ExpertsConfig): string[] {
+  return [
+    `using formats = ExpertFormats<${c.formats.join(', ')}>;`,
+    constant('int', { cols: c.cols, rows: c.rows, experts: c.experts, used: c.used }),
+    constant('int', { group_rows: c.groupRows, chunk_cols: c.chunkCols }),
+    constant('int', { warps: c.warps, ring: c.ring, early: c.early, blocks: c.blocks, bias: c.bias }),
+    constant('bool', { over_all: c.weightsOver === 'all', sum: c.sum, normalize: c.normalize }),
+    constant('bool', { gated: c.gated, add_shared: c.addShared, add_residual: c.addResidual }),
+    `static constexpr Activation activation = Activation::${c.activation};`,
+    constant('float', { scale: cFloat(c.scale), epsilon: cFloat(c.epsilon) }),
   ];
 }
 
@@ -252,7 +271,7 @@ function attendFields(c: AttendConfig, symbol: string): string[] {
     }),
     constant('int', { n_ctx: c.contextLength, window: c.window, rope_dims: c.rope?.dimensions ?? 0 }),
     constant('bool', { rope_adjacent: c.rope?.pairing === 'adjacent', rope_factors: c.ropeFactors }),
-    constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm }),
+    constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm, sinks: c.sinks }),
     constant('int', { whole_norms: c.wholeNorms }),
     constant('float', { scale: cFloat(c.scale), soft_cap: cFloat(c.softCap), epsilon: cFloat(c.epsilon) }),
     constant('float', { rope_magnitude: cFloat(c.rope?.scaling?.magnitude ?? 1) }),
@@ -280,10 +299,17 @@ function asserts(config: KernelConfig, shape: string, sharedBytes: number): stri
       `select_shared_bytes<${shape}> == ${sharedBytes}`,
       ...(config.blocks > 1 ? [`sizeof(SampleMeeting) == ${meetingBytes(config)}`] : []),
     ];
-  if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes == ${sharedBytes}`];
+  if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes <= ${sharedBytes}`];
+  if (config.kind === 'experts') {
+    const { groupStride } = strides(config.formats, config.cols, config);
+    return [
+      `ExpertsShape<${shape}>::shared_bytes <= ${sharedBytes}`,
+      `ExpertsShape<${shape}>::group_bytes == ${groupStride}`,
+    ];
+  }
   if (config.kind !== 'projection') return [];
   return [
-    `ProjectionShape<${shape}>::shared_bytes == ${sharedBytes}`,
+    `ProjectionShape<${shape}>::shared_bytes <= ${sharedBytes}`,
     ...config.segments.map(({ rows, formats }) => {
       const { groupStride } = strides(formats, config.cols, config);
       return `ProjectionShape<${shape}>::group_bytes<Segment<${rows}, ${formats.join(', ')}>> == ${groupStride}`;

@@ -19,6 +19,10 @@ export interface AttendConfig {
   readonly stages: number;
   readonly contextLength: number;
   readonly warps: number;
+  /** Those beyond heads and splits only keep a place. */
+  readonly blocks: number;
+  /** Shared memory that a block asks for at least. */
+  readonly leastShared: number;
   readonly scale: number;
   /** 0: none. */
   readonly softCap: number;
@@ -32,12 +36,15 @@ export interface AttendConfig {
   /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
   readonly wholeNorms: number;
   readonly epsilon: number;
+  readonly sinks: boolean;
 }
 
 interface Shape {
   /** Positions of the KV cache. */
   readonly contextLength: number;
   readonly target: Target;
+  /** Blocks of two nodes share the multiprocessors. */
+  readonly paired: boolean;
 }
 
 /**
@@ -49,10 +56,11 @@ export function attendConfigs(
   limits: readonly number[],
   contextLength: number,
   target: Target,
+  paired = false,
 ): AttendConfig[] {
   const configs: AttendConfig[] = [];
   for (const positions of limits.toReversed()) {
-    const best = fastest(op, positions, { contextLength, target });
+    const best = fastest(op, positions, { contextLength, target, paired });
     const longer = configs[0];
     const serves = longer && attendCost(longer, positions, target) <= NEARLY * attendCost(best, positions, target);
     configs.unshift(serves ? longer : best);
@@ -73,12 +81,13 @@ export function bucketLimits(contextLength: number, { attention }: Target): numb
 /** By heads a block: fewer blocks share what many heads read, more of them share the work. */
 function fastest(op: Attend, positions: number, shape: Shape): AttendConfig {
   const headsPerKv = op.headCount / op.headCountKv;
-  const { target } = shape;
+  const { target, paired } = shape;
+  const mostShared = paired ? target.projection.paired!.attentionShared : target.sharedBytes;
   const candidates: AttendConfig[] = [];
   for (let heads = 1; heads <= Math.min(headsPerKv, target.attention.maxHeadsPerBlock); heads++) {
     if (headsPerKv % heads) continue;
     const config = shapeAttention(op, heads, positions, shape);
-    if (heads === 1 || attendShared(config) <= target.sharedBytes) candidates.push(config);
+    if (heads === 1 || attendShared(config) <= mostShared) candidates.push(config);
   }
   const cost = (config: AttendConfig) => attendCost(config, positions, target);
   return candidates.reduce((best, other) => (cost(other) < cost(best) ? other : best));
@@ -96,20 +105,23 @@ export function attendCost(c: AttendConfig, positions: number, { attention }: Ta
 
 /** For contexts of up to `positions`. */
 function shapeAttention(op: Attend, headsPerBlock: number, positions: number, shape: Shape): AttendConfig {
-  const { contextLength, target } = shape;
+  const { contextLength, target, paired } = shape;
   const groups = op.headCount / headsPerBlock;
   const { minSplit, whole, warps, stages } = target.attention;
   const seen = Math.min(positions, op.window ?? positions);
   const worthwhile = seen <= whole ? 1 : Math.ceil(seen / minSplit);
   const { factors, ...rope } = op.rope ?? {};
   const wholeNorm = (norm: Attend['queryNorm']) => (norm && norm.weight.cols !== op.headSize ? 1 : 0);
+  const splits = Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), warps * op.headSize));
   return {
     kind: 'attend',
+    blocks: paired ? Math.max(groups * splits, target.multiprocessors) : groups * splits,
+    leastShared: paired ? target.projection.paired!.attentionShared : 0,
     heads: op.headCount,
     kvHeads: op.headCountKv,
     headSize: op.headSize,
     headsPerBlock,
-    splits: Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), warps * op.headSize)),
+    splits,
     minSplit,
     whole,
     tile: tilePositions(op.headSize, target),
@@ -125,6 +137,7 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
     keyNorm: op.keyNorm !== undefined,
     wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
     epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
+    sinks: op.sinks !== undefined,
   };
 }
 

@@ -16,14 +16,14 @@ export function attentionBuckets(
   ops: readonly FusedOp[],
   contextLength: number,
   target: Target,
-  targetOf: TargetOf = () => target,
+  { paired = false, targetOf = () => target }: { paired?: boolean; targetOf?: TargetOf } = {},
 ): Buckets {
   const attentions = ops.filter((op) => op.kind === 'attend');
   const limits = bucketLimits(contextLength, target);
   const configs = new Map(
     attentions.map((op) => {
-      const [untuned] = attendConfigs(op, [contextLength], contextLength, target);
-      return [op, attendConfigs(op, limits, contextLength, targetOf(shapeOf(untuned!)))];
+      const [untuned] = attendConfigs(op, [contextLength], contextLength, target, paired);
+      return [op, attendConfigs(op, limits, contextLength, targetOf(shapeOf(untuned!)), paired)];
     }),
   );
   /** Microseconds of a token more at a bucket's limit, where the next bucket serves it. */

@@ -1,13 +1,14 @@
 /** Fused graph -> plan: kernels with their shapes, nodes with resolved arguments, memory with offsets. */
 import { CompileError } from '../errors.js';
 import { reads, writes } from '../ir/effects.js';
-import type { Attend, Embed, FusedOp, Graph, Norm, Projection, SelectBest, Value } from '../ir/ops.js';
+import type { Attend, Embed, Experts, FusedOp, Graph, Norm, Projection, SelectBest, Value } from '../ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
 import { type AttendConfig, attendCounters, kvRow, partialSize } from './attention.js';
 import { attentionBuckets, type Buckets } from './buckets.js';
 import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
 import { type EdgeNode, type Interval, planEdges } from './edges.js';
+import { type ExpertsConfig, expertsConfig } from './experts.js';
 import { roundUp } from './formats.js';
 import { KernelTable } from './kernel_table.js';
 import {
@@ -17,6 +18,7 @@ import {
   launchOf,
   normAddConfig,
   type ProjectionConfig,
+  pairsBlocks,
   projectionConfig,
 } from './kernels.js';
 import {
@@ -63,6 +65,7 @@ class Lowering {
   readonly #weights = new WeightPlanner();
   readonly #weightStarts = new Map<FusedOp, number>();
   readonly #ops: readonly FusedOp[];
+  readonly #paired: boolean;
   readonly #lowered: Lowered[] = [];
   readonly #kvLayerBytes: number;
   readonly #buckets: Buckets;
@@ -77,8 +80,12 @@ class Lowering {
     private readonly options: LowerOptions,
   ) {
     this.#ops = graph.ops as readonly FusedOp[];
+    this.#paired = pairsBlocks(this.#ops, target);
     this.#targetOf = options.targetOf ?? (() => target);
-    this.#buckets = attentionBuckets(this.#ops, options.contextLength, target, this.#targetOf);
+    this.#buckets = attentionBuckets(this.#ops, options.contextLength, target, {
+      paired: this.#paired,
+      targetOf: this.#targetOf,
+    });
     this.#kvLayerBytes = roundUp(spec.headCountKv * options.contextLength * kvRow(spec.headSize) * 2, 256);
   }
 
@@ -174,6 +181,7 @@ class Lowering {
     const configs = new Map<FusedOp, KernelConfig>();
     for (const op of this.#ops) {
       if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op));
+      if (op.kind === 'experts') configs.set(op, this.#chooseExperts(op));
       if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op));
       if (op.kind === 'norm_add') {
         this.#placeNorm(op.norm);
@@ -191,11 +199,20 @@ class Lowering {
   }
 
   #chooseProjection(op: Projection): ProjectionConfig {
-    const config = projectionConfig(op, this.#targetOf(shapeOf(projectionConfig(op, this.target))));
+    const untuned = projectionConfig(op, this.target, this.#paired);
+    const config = projectionConfig(op, this.#targetOf(shapeOf(untuned)), this.#paired);
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.norm);
     for (const vector of op.segments.flatMap(({ biases }) => biases)) if (vector) this.#weights.vector(vector);
     if (op.best) this.#candidates = config.blocks;
+    return config;
+  }
+
+  #chooseExperts(op: Experts): ExpertsConfig {
+    const config = expertsConfig(op, this.target);
+    this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
+    this.#placeNorm(op.norm);
+    for (const vector of op.segment.biases) if (vector) this.#weights.vector(vector);
     return config;
   }
 
@@ -204,7 +221,7 @@ class Lowering {
   }
 
   #chooseAttend(op: Attend): AttendConfig {
-    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors])
+    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors, op.sinks])
       if (vector) this.#weights.vector(vector);
     const configs = this.#buckets.configs.get(op)!;
     const counters = Math.max(...configs.map(attendCounters));
@@ -250,9 +267,21 @@ class Lowering {
     return value.size === 0 ? 8 * this.#candidates : 4 * value.size;
   }
 
-  /** attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. */
+  /**
+   * attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. A sum
+   * of experts reads logits before its wait: between the node that writes them and this one must be one that lets the
+   * next start only after its own wait.
+   */
   #checkSettled(effects: readonly EdgeNode[]): void {
     for (const [index, { op, name }] of this.#lowered.entries()) {
+      if (op.kind === 'experts' && op.sum) {
+        const before = this.#lowered.slice(0, index);
+        const writer = before.findIndex((other) => writes(other.op).values.includes(op.logits));
+        const waits = ({ config }: Lowered) =>
+          config.kind === 'experts' || (config.kind === 'projection' && !config.whole);
+        if (!before.slice(writer + 1).some(waits))
+          throw new Error(`${name} reads ${op.logits.name} before its wait, and no node that waits is between them`);
+      }
       if (op.kind !== 'attend') continue;
       const early = effects[index]!.reads.filter(({ region }) => region !== 'arena');
       for (const [before, { writes }] of effects.slice(0, index).entries())
@@ -275,6 +304,8 @@ class Lowering {
       write.push(this.#arena(partialName(op), partialBytes(lowered), placed));
     }
     if (op.kind === 'select_best') write.push(this.#arena(adjustedName(op), 4 * op.logits.size, placed));
+    // Each node's blocks take all multiprocessors: two side by side would only share them, and a chain needs no joins.
+    write.push({ region: 'order', start: 0, end: 1 });
     return { reads: read, writes: write, waits: true };
   }
 
@@ -316,6 +347,17 @@ class Lowering {
           ...[0, 1, 2].map((i) => vector(`bias${i}`, biases[i])),
         ];
       }
+      case 'experts':
+        return [
+          weights(),
+          value('input', op.input),
+          value('logits', op.logits),
+          vector('norm', op.norm?.weight),
+          value('shared', op.shared),
+          value('residual', op.residual),
+          value('output', op.output),
+          ...[0, 1].map((i) => vector(`bias${i}`, op.segment.biases[i])),
+        ];
       case 'norm_add':
         return [
           value('input', op.input),
@@ -332,6 +374,7 @@ class Lowering {
           vector('query_norm', op.queryNorm?.weight),
           vector('key_norm', op.keyNorm?.weight),
           vector('rope_factors', op.rope?.factors),
+          vector('sinks', op.sinks),
           { name: 'keys', region: 'kv_cache', offset: start },
           { name: 'values', region: 'kv_cache', offset: start + this.#kvLayerBytes },
           state,
@@ -366,9 +409,11 @@ const partialBytes = ({ config, shorter }: Lowered): number =>
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-/** Matrices of a projection, or a row of the embedding, as the file stores them. */
+/** Matrices of a projection or of the chosen experts, or a row of the embedding, as the file stores them. */
 function readBytes(op: FusedOp): number {
   if (op.kind === 'embed') return op.weight.bytes / op.weight.rows;
+  if (op.kind === 'experts')
+    return sum(op.segment.weights.map(({ bytes }) => (bytes / op.experts.count) * op.experts.used));
   return op.kind === 'projection' ? sum(op.segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) : 0;
 }
 
@@ -404,6 +449,8 @@ function about({ op }: Lowered): string {
       const rest = `${act}${constants}${op.residual ? `, + ${op.residual.name}` : ''}`;
       return `${op.input.name} f32[${op.input.size}]: ${product}${rest} -> f32[${op.output.size}]`;
     }
+    case 'experts':
+      return aboutExperts(op);
     case 'norm_add':
       return `${op.input.name} f32[${op.input.size}]: norm${op.residual ? `, + ${op.residual.name}` : ''} -> f32[${op.output.size}]`;
     case 'attend': {
@@ -417,6 +464,19 @@ function about({ op }: Lowered): string {
     case 'select_best':
       return 'the next token; token, position and seq_len move on';
   }
+}
+
+function aboutExperts(op: Experts): string {
+  const { experts, segment, norm, activation, sum, residual, input, logits, output } = op;
+  const { count, used } = experts;
+  const matrices = segment.weights
+    .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows / count} x ${cols}]`)
+    .join(' + ');
+  const act = activation ? `, ${activation.replace('_mul', '')}(gate) * up` : '';
+  const added = op.shared ? `, + ${op.gated ? 'gate * ' : ''}${op.shared.name}` : '';
+  const rest = `${added}${sum?.scale ? `, * ${sum.scale}` : ''}${residual ? `, + ${residual.name}` : ''}`;
+  const product = `${norm ? 'norm, ' : ''}${used} of ${count} experts by ${logits.name}: ${matrices}${act}`;
+  return `${input.name} f32[${input.size}]: ${product}${sum ? ', weighted sum' : ''}${rest} -> f32[${output.size}]`;
 }
 
 const shortName = (weight: string): string => weight.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '');

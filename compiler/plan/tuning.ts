@@ -7,11 +7,16 @@ import type { Target } from './target.js';
 
 export const TUNING_VERSION = 1;
 
-/** Numbers of the target's description that take other values. */
+/** Numbers of the target's description that take other values; alone and paired: of its projection. */
 export interface Changes {
-  readonly projection?: Readonly<Record<string, number | readonly number[]>>;
-  readonly attention?: Readonly<Record<string, number>>;
+  readonly projection?: Numbers;
+  readonly alone?: Numbers;
+  readonly paired?: Numbers;
+  readonly attention?: Numbers;
 }
+type Numbers = Readonly<Record<string, number>>;
+
+const SECTIONS = ['projection', 'alone', 'paired', 'attention'] as const;
 
 /** The device that measured, as replay names it. */
 export interface Device {
@@ -46,7 +51,7 @@ const PROJECTION: readonly (keyof ProjectionConfig)[] = [
   ...(['addResidual', 'findBest', 'bias'] as const),
 ];
 const ATTENTION: readonly (keyof AttendConfig)[] = [
-  ...(['heads', 'kvHeads', 'headSize', 'contextLength', 'window', 'softCap', 'ropeFactors'] as const),
+  ...(['heads', 'kvHeads', 'headSize', 'contextLength', 'window', 'softCap', 'ropeFactors', 'sinks'] as const),
   ...(['queryNorm', 'keyNorm', 'wholeNorms'] as const),
 ];
 
@@ -60,11 +65,17 @@ export function shapeOf(config: KernelConfig): Shape | undefined {
 
 export const sameShape = (a: Shape, b: Shape): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-export function changeTarget(target: Target, { projection, attention }: Changes): Target {
+export function changeTarget(target: Target, changes: Changes): Target {
+  const { projection, attention } = target;
   return {
     ...target,
-    projection: { ...target.projection, ...projection },
-    attention: { ...target.attention, ...attention },
+    projection: {
+      ...projection,
+      ...changes.projection,
+      alone: { ...projection.alone, ...changes.alone },
+      paired: projection.paired && { ...projection.paired, ...changes.paired },
+    },
+    attention: { ...attention, ...changes.attention },
   };
 }
 
@@ -107,13 +118,12 @@ export function readTuning(path: string, compilerVersion: string, target: Target
 
 function isTunedShape(entry: unknown): entry is TunedShape {
   const { shape, changes } = (entry ?? {}) as Partial<TunedShape>;
-  const numbers = (section: object | undefined) =>
-    Object.values(section ?? {}).every((value) => [value].flat().every(Number.isFinite));
   return (
     typeof shape === 'object' &&
     typeof changes === 'object' &&
-    numbers(changes.projection) &&
-    numbers(changes.attention) &&
-    Object.keys(changes).every((section) => section === 'projection' || section === 'attention')
+    Object.entries(changes).every(
+      ([section, numbers]) =>
+        SECTIONS.some((known) => known === section) && Object.values(numbers).every(Number.isFinite),
+    )
   );
 }

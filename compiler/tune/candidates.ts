@@ -3,7 +3,7 @@ import type { Target } from '../plan/target.js';
 import type { Changes } from '../plan/tuning.js';
 
 export interface Candidate {
-  /** A file name: "untuned", "projection-warps-8". */
+  /** A file name: "untuned", "projection-warps-x0.5". */
   readonly name: string;
   readonly changes: Changes;
 }
@@ -11,35 +11,54 @@ export interface Candidate {
 /** The candidate that the others are compared with. */
 export const UNTUNED = 'untuned';
 
-type Section = 'projection' | 'attention';
-
-/** Factors of the default; those that leave no whole number of at least 1 are not tried. */
-const FACTORS: readonly { section: Section; field: string; by: readonly number[] }[] = [
-  { section: 'projection', field: 'warps', by: [0.5, 0.75] },
-  { section: 'projection', field: 'slotBytes', by: [0.5, 2] },
-  { section: 'projection', field: 'ringBytes', by: [0.5, 1.25] },
-  { section: 'projection', field: 'earlyBytes', by: [0.5, 1.5] },
-  { section: 'attention', field: 'warps', by: [0.5] },
-  { section: 'attention', field: 'minSplit', by: [0.5, 2] },
-  { section: 'attention', field: 'whole', by: [0.5, 2] },
-  { section: 'attention', field: 'stageBytes', by: [0.5] },
-  { section: 'attention', field: 'stages', by: [1.5] },
+/** Factors of the default; those that leave no whole number are not tried. */
+const PROJECTION: readonly Factors[] = [{ field: 'warps', by: [0.5, 0.75] }];
+/** How a projection's block uses shared memory, alone on a multiprocessor or beside another node's. */
+const MEMORY: readonly Factors[] = [
+  { field: 'slotBytes', by: [0.5, 2] },
+  { field: 'ringBytes', by: [0.5, 0.75] },
+  { field: 'earlyBytes', by: [0.5, 1.5] },
 ];
+const ATTENTION: readonly Factors[] = [
+  { field: 'warps', by: [0.5] },
+  { field: 'minSplit', by: [0.5, 2] },
+  { field: 'whole', by: [0.5, 2] },
+  { field: 'stageBytes', by: [0.5] },
+  { field: 'stages', by: [1.5] },
+];
+
+interface Factors {
+  readonly field: string;
+  readonly by: readonly number[];
+}
 
 /** Heads a block: with the least allowed, and each number that the cost model is overruled with. */
 const MOST_HEADS = [1, 2, 4];
 
 export function candidates(target: Target): Candidate[] {
+  const { projection, attention } = target;
   const all: Candidate[] = [{ name: UNTUNED, changes: {} }];
-  const add = (section: Section, field: string, value: number | readonly number[]) =>
-    all.push({ name: `${section}-${field}-${[value].flat().join('_')}`, changes: { [section]: { [field]: value } } });
-  for (const { section, field, by } of FACTORS) {
-    const value = (target[section] as Readonly<Record<string, unknown>>)[field];
-    if (typeof value !== 'number') continue;
-    for (const factor of by) if (Number.isInteger(value * factor)) add(section, field, value * factor);
-  }
-  for (const rows of target.projection.groupRows) add('projection', 'groupRows', [rows]);
+  const vary = (prefix: string, factors: readonly Factors[], sections: readonly [keyof Changes, object | null][]) => {
+    for (const { field, by } of factors)
+      for (const factor of by) {
+        const changes = Object.fromEntries(
+          sections.flatMap(([section, from]) => {
+            const value = (from as Readonly<Record<string, number>> | null)?.[field];
+            return value === undefined ? [] : [[section, { [field]: value * factor }]];
+          }),
+        );
+        const values = Object.values(changes).flatMap((section) => Object.values(section));
+        if (values.every(Number.isInteger)) all.push({ name: `${prefix}-${field}-x${factor}`, changes });
+      }
+  };
+  vary('projection', PROJECTION, [['projection', projection]]);
+  vary('projection', MEMORY, [
+    ['alone', projection.alone],
+    ['paired', projection.paired],
+  ]);
+  vary('attention', ATTENTION, [['attention', attention]]);
   for (const heads of MOST_HEADS)
-    if (heads < target.attention.maxHeadsPerBlock) add('attention', 'maxHeadsPerBlock', heads);
+    if (heads < attention.maxHeadsPerBlock)
+      all.push({ name: `attention-heads-${heads}`, changes: { attention: { maxHeadsPerBlock: heads } } });
   return all;
 }

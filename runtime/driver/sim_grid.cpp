@@ -46,6 +46,10 @@ bool Grid::check_paused(const std::function<bool(size_t)>& is_paused) {
   return false;
 }
 
+bool Grid::released() const {
+  return launch_.must_wait && std::ranges::all_of(blocks_, [](const auto& block) { return !block || block->released; });
+}
+
 void Grid::run_block(size_t position) {
   std::unique_ptr<Block>& block = blocks_[position];
   block->run();

@@ -234,7 +234,7 @@ export function hostTarget(): Target {
       maxBuckets: 2,
       stageBytes: 2048,
       stages: 2,
-      cost: { head: 0.1, byte: 0.01, headElement: 0, combine: 0.1, combineHead: 0 },
+      cost: { head: 10, byte: 0.01, headElement: 0, combine: 0.1, combineHead: 0 },
     },
     select: { threads: 64, blocks: 4, minTokens: 64 },
     experts: {

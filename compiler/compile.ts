@@ -18,12 +18,14 @@ import { interruptible } from './interrupt.js';
 import { buildGraph } from './ir/build.js';
 import { readGguf } from './model/gguf.js';
 import { modelSpec } from './model/load.js';
+import { modelStem } from './model/parts.js';
 import type { ModelSpec } from './model/spec.js';
 import { VERSION } from './package.js';
 import { runPasses } from './passes/index.js';
 import { lower } from './plan/lower.js';
 import type { Plan } from './plan/plan.js';
 import { cudaTarget, hostTarget, type Target } from './plan/target.js';
+import { type Changes, changeTarget, type Tuning, tunedTarget } from './plan/tuning.js';
 import { type Progress, silent } from './progress.js';
 import { findCuda, requireBuildTools } from './toolchain.js';
 
@@ -37,6 +39,10 @@ export interface PlanOptions {
   readonly archs?: readonly string[] | undefined;
   /** Positions of the KV cache, default the smaller of the model's and 8192. */
   readonly context?: number | undefined;
+  /** What --tune has found out for this target. */
+  readonly tuning?: Pick<Tuning, 'shapes'> | undefined;
+  /** Of the target's description, for all kernels. */
+  readonly changes?: Changes | undefined;
 }
 
 export interface CompileOptions extends PlanOptions {
@@ -59,6 +65,9 @@ export interface CompileResult {
   readonly upToDate: boolean;
 }
 
+/** Where the artifact of a model goes if nobody says. */
+export const defaultFolder = (model: string): string => join('generated', fileName(modelStem(model)));
+
 /** Model file -> plan. Reads metadata only. */
 export function planModel(path: string, options: PlanOptions): Plan {
   return planSpec(modelSpec(readGguf(path)), options);
@@ -67,7 +76,9 @@ export function planModel(path: string, options: PlanOptions): Plan {
 function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
   const contextLength = chooseContext(spec, options.context);
   const graph = runPasses(buildGraph(spec, contextLength));
-  return lower(spec, graph, chooseTarget(options), { contextLength, compilerVersion: VERSION });
+  const target = changeTarget(chooseTarget(options), options.changes ?? {});
+  const targetOf = tunedTarget(target, options.tuning);
+  return lower(spec, graph, target, { contextLength, compilerVersion: VERSION, targetOf });
 }
 
 /** Model file -> artifact folder. Errors: CompileError and its kinds; the folder is then as it was. */
@@ -84,7 +95,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
     return planned;
   });
   const files = emit(plan);
-  const folder = options.output ?? join('generated', fileName(spec.name));
+  const folder = options.output ?? defaultFolder(spec.file.path);
   const sanitize = options.sanitize ?? false;
   const wantsBuild = options.build ?? true;
   if (sanitize && plan.target.kind !== 'host')
@@ -131,7 +142,7 @@ function upToDate(folder: string, inputs: string): Manifest | undefined {
   return manifest?.inputsSha256 === inputs && damages(folder, manifest).length === 0 ? manifest : undefined;
 }
 
-function chooseTarget({ target, archs }: PlanOptions): Target {
+export function chooseTarget({ target, archs }: PlanOptions): Target {
   if (target === 'host') {
     if (archs !== undefined) throw new CompileError('--arch names GPU architectures; the host target has none');
     return hostTarget();

@@ -28,7 +28,8 @@ struct Edge {
 struct Kernel {
   const char* symbol;
   uint32_t n_args;
-  uint32_t shared_bytes;  // the most any node asks for
+  uint32_t shared_bytes;     // the most any node asks for
+  bool blocks_meet = false;  // they wait for each other, so the device must run all of a grid at once
 };
 struct Node {
   const char* name;  // "blk.3.attn_qkv"
@@ -39,6 +40,20 @@ struct Node {
   uint32_t first_edge, n_edges;  // into edges
   uint64_t read_bytes;           // its part of token_read_bytes
   uint64_t kv_row_bytes;         // its part of the artifact's
+};
+
+// A range of the context's length with kernels of its own: steps that attend to at most n_positions positions run these
+// launches in place of their nodes' own. Buckets are ascending; steps beyond the last run the nodes as they are.
+struct Bucket {
+  uint32_t n_positions;
+  uint32_t first, n;  // into bucket_nodes
+};
+// By ascending node; the kernel takes the node's arguments.
+struct BucketNode {
+  uint32_t node;
+  uint32_t kernel;
+  Dim3 grid, block;
+  uint32_t shared_bytes;
 };
 
 // How a matrix of the GGUF is laid out on the device; see kernels/formats.cuh, and docs/plan.md for a picture.
@@ -91,6 +106,11 @@ struct Artifact {
   const Tensor* tensors;
   uint32_t n_tensors;
 
+  const Bucket* buckets = nullptr;
+  uint32_t n_buckets = 0;
+  const BucketNode* bucket_nodes = nullptr;
+  uint32_t n_bucket_nodes = 0;
+
   const Part* parts = nullptr;
   uint32_t n_parts = 0;
 
@@ -105,7 +125,7 @@ extern const Artifact artifact;
 void verify_artifact(const Artifact& artifact);
 
 // The state region, in order: State, the attention counters, Sampling, its logit biases, and then, at offsets that the
-// plan knows, int32 history[n_ctx] and fed[n_ctx] and u32 seen[n_vocab].
+// plan knows, int32 history[n_ctx] and fed[n_ctx], u32 seen[n_vocab] and SampleMeeting (kernels/sample.cuh).
 struct State {
   int32_t token;     // fed by this step
   int32_t position;  // of that token, from 0: its rope angle and its row in the KV cache

@@ -2,9 +2,9 @@
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
 import { ropeFrequencies } from '../model/rope.js';
+import type { AttendConfig } from '../plan/attention.js';
 import type { ExpertsConfig } from '../plan/experts.js';
 import {
-  type AttendConfig,
   type EmbedConfig,
   type KernelConfig,
   type NormAddConfig,
@@ -12,6 +12,7 @@ import {
   strides,
 } from '../plan/kernels.js';
 import type { Plan, PlannedKernel } from '../plan/plan.js';
+import { meetingBytes } from '../plan/select.js';
 import type { PlannedTensor } from '../plan/weights.js';
 import {
   cFloat,
@@ -43,6 +44,9 @@ export interface View {
   readonly grids: readonly { format: string; name: string; size: number; values: string }[];
   readonly kernelRows: readonly { row: string }[];
   readonly nodes: readonly NodeView[];
+  /** Ranges of the context's length, and the launches that take their nodes' places there. */
+  readonly buckets: readonly { row: string }[];
+  readonly bucketNodes: readonly { row: string }[];
   readonly argumentCount: number;
   readonly edgeCount: number;
   readonly tensors: readonly { row: string }[];
@@ -80,7 +84,7 @@ const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: 
   experts: { struct: 'ExpertsArgs', count: 9, body: 'experts' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
   attend: { struct: 'AttendArgs', count: 11, body: 'attend' },
-  select: { struct: 'SelectArgs', count: 7, body: 'select' },
+  select: { struct: 'SelectArgs', count: 8, body: 'select' },
 };
 
 export function view(plan: Plan): View {
@@ -102,15 +106,19 @@ export function view(plan: Plan): View {
     grids: grids(plan),
     kernelRows: [
       ...plan.kernels.map(({ symbol, config, launch }) => ({
-        row: `{${cString(symbol)}, ${ARGS[config.kind].count}, ${launch.sharedBytes}}`,
+        row: `{${cString(symbol)}, ${ARGS[config.kind].count}, ${launch.sharedBytes}${meets(config) ? ', true' : ''}}`,
       })),
       ...loaders.map(({ symbol }) => ({ row: `{${cString(symbol)}, 0, 0}` })),
     ],
     ...nodeTables(plan),
+    ...bucketTables(plan),
     parts: (model.parts ?? []).map(({ bytes, headerBytes }) => ({ row: `{${bytes}, ${headerBytes}}` })),
     tensors: plan.tensors.map((tensor) => ({ row: tensorRow(tensor, loaderIndex(plan, loaders, tensor)) })),
   };
 }
+
+/** Its blocks wait for each other. */
+const meets = (config: KernelConfig): boolean => config.kind === 'select' && config.blocks > 1;
 
 function targetName({ target }: Plan): string {
   return target.kind === 'host' ? 'the host simulator' : target.archs.join(', ');
@@ -147,12 +155,17 @@ function constants({ model, memory }: Plan): View['constants'] {
 function kernelView(plan: Plan, { symbol, config, launch }: PlannedKernel): KernelView {
   const shape = shapeStruct(symbol);
   const { struct, body } = ARGS[config.kind];
-  const users = plan.nodes.filter((node) => plan.kernels[node.kernel]!.symbol === symbol);
+  const own = plan.kernels.findIndex((kernel) => kernel.symbol === symbol);
+  const bucket = plan.buckets.find(({ kernels }) => kernels.some(({ kernel }) => kernel === own));
+  const replaced = bucket?.kernels.filter(({ kernel }) => kernel === own).map(({ node }) => plan.nodes[node]!) ?? [];
+  const nodes = plan.nodes.filter(({ kernel }) => kernel === own);
+  const users = nodes.length > 0 ? nodes : replaced;
+  const where = nodes.length > 0 ? '' : `, up to ${bucket!.positions} positions`;
   const more = users.length > 1 ? ` (and ${users.length - 1} more)` : '';
   return {
     symbol,
     shape,
-    about: comment(`${users[0]!.name}${more}: ${users[0]!.about}`),
+    about: comment(`${users[0]!.name}${more}${where}: ${users[0]!.about}`),
     fields: fields(config, symbol),
     tables: config.kind === 'attend' ? ropeTables(config, symbol) : [],
     asserts: asserts(config, shape, launch.sharedBytes),
@@ -181,7 +194,10 @@ function fields(config: KernelConfig, symbol: string): string[] {
     case 'attend':
       return attendFields(config, symbol);
     case 'select':
-      return [constant('int', { threads: config.threads, candidates: config.candidates, n_vocab: config.vocabSize })];
+      return [
+        constant('int', { threads: config.threads, blocks: config.blocks }),
+        constant('int', { candidates: config.candidates, n_vocab: config.vocabSize }),
+      ];
   }
 }
 
@@ -278,7 +294,11 @@ function wrap(values: readonly string[]): string {
 
 /** What planner and kernel both compute must agree. */
 function asserts(config: KernelConfig, shape: string, sharedBytes: number): string[] {
-  if (config.kind === 'select') return [`select_shared_bytes<${shape}> == ${sharedBytes}`];
+  if (config.kind === 'select')
+    return [
+      `select_shared_bytes<${shape}> == ${sharedBytes}`,
+      ...(config.blocks > 1 ? [`sizeof(SampleMeeting) == ${meetingBytes(config)}`] : []),
+    ];
   if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes <= ${sharedBytes}`];
   if (config.kind === 'experts') {
     const { groupStride } = strides(config.formats, config.cols, config);
@@ -326,14 +346,32 @@ function tensorRow(t: PlannedTensor, loader: string): string {
   return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}}`;
 }
 
+/** Kernel, grid, block, shared memory. */
+function launchText(plan: Plan, kernel: number): string {
+  const { blocks, threads, sharedBytes } = plan.kernels[kernel]!.launch;
+  return `${kernel}, {${blocks}, 1, 1}, {${threads}, 1, 1}, ${sharedBytes}`;
+}
+
+function bucketTables(plan: Plan): Pick<View, 'buckets' | 'bucketNodes'> {
+  let first = 0;
+  return {
+    buckets: plan.buckets.map(({ positions, kernels }) => {
+      const row = `{${positions}, ${first}, ${kernels.length}}`;
+      first += kernels.length;
+      return { row };
+    }),
+    bucketNodes: plan.buckets.flatMap(({ kernels }) =>
+      kernels.map(({ node, kernel }) => ({ row: `{${node}, ${launchText(plan, kernel)}}` })),
+    ),
+  };
+}
+
 function nodeTables(plan: Plan): Pick<View, 'nodes' | 'argumentCount' | 'edgeCount'> {
   let argumentCount = 0;
   let edgeCount = 0;
   const nodes = plan.nodes.map((node, index): NodeView => {
-    const { symbol, launch } = plan.kernels[node.kernel]!;
-    const { blocks, threads, sharedBytes } = launch;
-    const shape = `${node.kernel}, {${blocks}, 1, 1}, {${threads}, 1, 1}, ${sharedBytes}`;
-    const row = `{${cString(node.name)}, ${shape}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}}`;
+    const { symbol } = plan.kernels[node.kernel]!;
+    const row = `{${cString(node.name)}, ${launchText(plan, node.kernel)}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}}`;
     argumentCount += node.args.length;
     edgeCount += node.after.length;
     return {

@@ -1,10 +1,12 @@
 /** Fused operation -> kernel: its compile-time shape, launch geometry and shared memory. The twin of runtime/kernels. */
 import { CompileError } from '../errors.js';
-import type { Attend, Embed, FusedOp, NormAdd, Projection } from '../ir/ops.js';
+import type { Embed, FusedOp, NormAdd, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
-import type { RopeSpec, Weight } from '../model/spec.js';
+import type { Weight } from '../model/spec.js';
+import { type AttendConfig, attendShared } from './attention.js';
 import type { ExpertsConfig } from './experts.js';
 import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
+import { type SelectConfig, selectShared } from './select.js';
 import type { BlockMemory, Target } from './target.js';
 
 /** How a matrix is cut into slots. */
@@ -61,41 +63,6 @@ export interface SegmentConfig {
   readonly formats: readonly GgmlType[];
 }
 
-/** attend.cuh */
-export interface AttendConfig {
-  readonly kind: 'attend';
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-  readonly headsPerBlock: number;
-  readonly splits: number;
-  readonly minSplit: number;
-  readonly whole: number;
-  /** Positions of a tile of the cache in shared memory, and tiles of a block's ring. */
-  readonly tile: number;
-  readonly stages: number;
-  readonly contextLength: number;
-  readonly warps: number;
-  /** Those beyond heads and splits only keep a place. */
-  readonly blocks: number;
-  /** Shared memory that a block asks for at least. */
-  readonly leastShared: number;
-  readonly scale: number;
-  /** 0: none. */
-  readonly softCap: number;
-  /** 0: all positions are seen. */
-  readonly window: number;
-  /** null: nothing turns. */
-  readonly rope: Omit<RopeSpec, 'factors'> | null;
-  readonly ropeFactors: boolean;
-  readonly queryNorm: boolean;
-  readonly keyNorm: boolean;
-  /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
-  readonly wholeNorms: number;
-  readonly epsilon: number;
-  readonly sinks: boolean;
-}
-
 /** norm_add.cuh */
 export interface NormAddConfig {
   readonly kind: 'norm_add';
@@ -106,27 +73,6 @@ export interface NormAddConfig {
   readonly addResidual: boolean;
   readonly epsilon: number;
 }
-
-/** select.cuh */
-export interface SelectConfig {
-  readonly kind: 'select';
-  readonly threads: number;
-  readonly candidates: number;
-  readonly vocabSize: number;
-}
-
-/** sample.cuh: bins of 16 bytes and list entries of 8, sums of groups of threads, other numbers. */
-const SAMPLE = { bins: 2048, list: 2048, groups: 32, found: 24 + 3 * 4 * 32, maxVocab: 2 ** 20 - 1 };
-
-export function selectConfig(candidates: number, vocabSize: number, target: Target): SelectConfig {
-  if (vocabSize > SAMPLE.maxVocab)
-    throw new CompileError(`the vocabulary has ${vocabSize} tokens; at most ${SAMPLE.maxVocab} are supported`);
-  return { kind: 'select', threads: target.selectThreads, candidates, vocabSize };
-}
-
-/** SampleShared. */
-const selectShared = ({ threads }: SelectConfig): number =>
-  SAMPLE.bins * 16 + SAMPLE.list * 8 + (threads + SAMPLE.groups) * 12 + SAMPLE.found;
 
 export type KernelConfig = EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig;
 
@@ -372,84 +318,6 @@ export function rowTiling(weight: Weight): Tiling {
   return { groupRows: 1, chunkCols: unitsOf(weight.cols) * UNIT_COLS };
 }
 
-/** As many heads a block as share what it reads of the cache and fit into its shared memory. */
-export function attendConfig(op: Attend, contextLength: number, target: Target, paired = false): AttendConfig {
-  const headsPerKv = op.headCount / op.headCountKv;
-  for (let heads = Math.min(headsPerKv, target.attention.maxHeadsPerBlock); ; heads--) {
-    if (headsPerKv % heads) continue;
-    const config = shapeAttention(op, heads, contextLength, target, paired);
-    if (heads === 1 || attendShared(config) <= target.sharedBytes) return config;
-  }
-}
-
-function shapeAttention(
-  op: Attend,
-  headsPerBlock: number,
-  contextLength: number,
-  target: Target,
-  paired: boolean,
-): AttendConfig {
-  const groups = op.headCount / headsPerBlock;
-  const { minSplit, whole, warps, stages } = target.attention;
-  const worthwhile = Math.ceil(Math.min(contextLength, op.window ?? contextLength) / minSplit);
-  const { factors, ...rope } = op.rope ?? {};
-  const wholeNorm = (norm: Attend['queryNorm']) => (norm && norm.weight.cols !== op.headSize ? 1 : 0);
-  const splits = Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), warps * op.headSize));
-  return {
-    kind: 'attend',
-    blocks: paired ? Math.max(groups * splits, target.multiprocessors) : groups * splits,
-    leastShared: paired ? target.projection.paired!.attentionShared : 0,
-    heads: op.headCount,
-    kvHeads: op.headCountKv,
-    headSize: op.headSize,
-    headsPerBlock,
-    splits,
-    minSplit,
-    whole,
-    tile: tilePositions(op.headSize, target),
-    stages,
-    contextLength,
-    warps,
-    scale: op.scale,
-    softCap: op.softCap ?? 0,
-    window: op.window ?? 0,
-    rope: op.rope ? (rope as AttendConfig['rope']) : null,
-    ropeFactors: factors !== undefined,
-    queryNorm: op.queryNorm !== undefined,
-    keyNorm: op.keyNorm !== undefined,
-    wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
-    epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
-    sinks: op.sinks !== undefined,
-  };
-}
-
-/** The largest power of two of positions whose keys and values fit in a stage; threads are shared out evenly over them. */
-function tilePositions(headSize: number, { attention }: Target): number {
-  const { stageBytes, warps } = attention;
-  let tile = warps * 32;
-  while (tile > 8 && tile * kvRow(headSize) * 4 > stageBytes) tile /= 2;
-  return tile;
-}
-
-/** AttendShape::shared_bytes. */
-function attendShared(c: AttendConfig): number {
-  const row = kvRow(c.headSize);
-  const heads = c.headsPerBlock;
-  const ring = c.stages * 2 * c.tile * row * 2;
-  const numbers = heads * row + row + heads * c.tile + 3 * heads + 1;
-  const newestAt = roundUp(ring + 4 * (numbers + (c.rope?.dimensions ?? 0)), 16);
-  return roundUp(newestAt + 4 * row + c.stages * 16 + 4 * c.warps * heads * c.headSize, 16);
-}
-
-/** f16 elements from one position's key or value to the next in the KV cache. */
-export const kvRow = (headSize: number): number => roundUp(headSize, 8);
-
-/** f32 elements that splits leave for each other; none where the context is not split. */
-export const partialSize = (c: AttendConfig): number => (c.splits > 1 ? c.heads * c.splits * (c.headSize + 2) : 0);
-
-/** Counters that the splits of one layer count themselves with. */
-export const attendCounters = (c: AttendConfig): number => c.heads / c.headsPerBlock;
-
 export function launchOf(config: KernelConfig): Launch {
   switch (config.kind) {
     case 'embed':
@@ -471,7 +339,7 @@ export function launchOf(config: KernelConfig): Launch {
     case 'norm_add':
       return { blocks: 1, threads: config.threads, sharedBytes: (config.threads / 32) * 4 };
     case 'select':
-      return { blocks: 1, threads: config.threads, sharedBytes: selectShared(config) };
+      return { blocks: config.blocks, threads: config.threads, sharedBytes: selectShared(config) };
   }
 }
 

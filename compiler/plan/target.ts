@@ -32,12 +32,32 @@ export interface Target {
     readonly minSplit: number;
     readonly whole: number;
     readonly maxHeadsPerBlock: number;
+    /** The longest context of the first bucket; each further one is twice as long. And the most buckets. */
+    readonly firstBucket: number;
+    readonly maxBuckets: number;
     /** Keys and values of a tile in shared memory, bytes, and tiles of a block's ring. */
     readonly stageBytes: number;
     readonly stages: number;
+    /** Microseconds. */
+    readonly cost: {
+      /** Of a block, for each of its heads. */
+      readonly head: number;
+      /** For a byte of the cache; for an element of a position's key and of its value, for each head. */
+      readonly byte: number;
+      readonly headElement: number;
+      /** To add splits up, and for each split of each head. */
+      readonly combine: number;
+      readonly combineHead: number;
+    };
   };
-  /** Of the one block that chooses the token. */
-  readonly selectThreads: number;
+  /** Of the node that chooses the token. */
+  readonly select: {
+    readonly threads: number;
+    /** The most blocks. They wait for each other, so all must be resident at once. */
+    readonly blocks: number;
+    /** Tokens of the vocabulary that are worth a block of their own. */
+    readonly minTokens: number;
+  };
   readonly experts: {
     readonly warps: number;
     /** The largest slot, of all matrices together, and one block's rings together, bytes. */
@@ -111,6 +131,11 @@ const GPUS: Record<string, Gpu> = {
   sm_120a: { multiprocessors: 170, sharedKiB: 99 },
 };
 
+/**
+ * Solved for docs/performance.md's decode rates of an H200 at depth 0 and 4096: llama-1b (4 heads of 64 elements a
+ * block), llama-8b (4 of 128), qwen2-0.5b with one head a block and with seven.
+ */
+const ATTENTION_COST = { head: 0.29, byte: 7.44e-5, headElement: 3.76e-5, combine: 0.55, combineHead: 0.0096 };
 /** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85, 141 + 75 or 87 + 75 fit together. */
 const PAIRED: Paired = {
   slotBytes: 2560,
@@ -156,11 +181,15 @@ export function cudaTarget(archs: readonly string[]): Target {
       warps: 8,
       minSplit: 32,
       whole: 128,
-      maxHeadsPerBlock: 4,
+      maxHeadsPerBlock: 8,
+      firstBucket: 128,
+      maxBuckets: 4,
       stageBytes: sharedBytes > 200 * 1024 ? 32768 : 16384,
       stages: 2,
+      cost: ATTENTION_COST,
     },
-    selectThreads: 512,
+    // Of GPUs with the same architecture the smallest have an eighth of the largest's multiprocessors.
+    select: { threads: 512, blocks: Math.min(32, Math.floor(GPUS[first]!.multiprocessors / 8)), minTokens: 2048 },
     experts: {
       warps: 16,
       slotBytes: 4608,
@@ -192,12 +221,22 @@ export function hostTarget(): Target {
         ...HOST_MEMORY,
         mostShared: 227 * 1024,
         whole: { mostShared: 24 * 1024, leastShared: 0 },
-        attentionShared: 0,
+        attentionShared: 32 * 1024,
       },
       cost: { bytesPerCycle: 1, slot: 100, step: 30, input: 4 },
     },
-    attention: { warps: 2, minSplit: 24, whole: 24, maxHeadsPerBlock: 8, stageBytes: 2048, stages: 2 },
-    selectThreads: 128,
+    attention: {
+      warps: 2,
+      minSplit: 12,
+      whole: 12,
+      maxHeadsPerBlock: 8,
+      firstBucket: 12,
+      maxBuckets: 2,
+      stageBytes: 2048,
+      stages: 2,
+      cost: { head: 10, byte: 0.01, headElement: 0, combine: 0.1, combineHead: 0 },
+    },
+    select: { threads: 64, blocks: 4, minTokens: 64 },
     experts: {
       warps: 3,
       slotBytes: 2048,

@@ -9,7 +9,8 @@
 namespace realizar {
 namespace {
 
-// Symbol, number of arguments, most shared memory (bytes). Those without arguments here repack weights at load.
+// Symbol, number of arguments, most shared memory (bytes), true where blocks wait for each other. Those without arguments
+// here repack weights at load.
 const Kernel kernels[] = {
     {"realizar_token_embd", 3, 0},
     {"realizar_attn_qkv", 10, 76800},
@@ -18,7 +19,7 @@ const Kernel kernels[] = {
     {"realizar_ffn_swiglu", 10, 76800},
     {"realizar_l_out", 10, 76800},
     {"realizar_logits", 10, 76800},
-    {"realizar_select", 7, 56088},
+    {"realizar_select", 8, 55968},
     {"realizar_repack_q8_0", 0, 0},
 };
 
@@ -70,7 +71,7 @@ const Node nodes[] = {
     // 21 logits, realizar_logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
     {"logits", 6, {132, 1, 1}, {512, 1, 1}, 76800, 207, 10, 20, 1, 247248, 0},
     // 22 select, realizar_select: the next token; token, position and seq_len move on
-    {"select", 7, {1, 1, 1}, {512, 1, 1}, 56088, 217, 7, 21, 1, 0, 0},
+    {"select", 7, {1, 1, 1}, {512, 1, 1}, 55968, 217, 8, 21, 1, 0, 0},
 };
 
 // Name, region, offset (bytes); a line a node.
@@ -97,7 +98,7 @@ const Argument arguments[] = {
     {"weights", Region::weights, 2722816}, {"input", Region::arena, 3072}, {"norm", Region::weights, 3140608}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 19
     {"weights", Region::weights, 3141632}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 4096}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 20
     {"weights", Region::weights, 3350528}, {"input", Region::arena, 4096}, {"norm", Region::weights, 3598592}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::arena, 7680}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 21
-    {"best", Region::arena, 7680}, {"logits", Region::arena, 0}, {"adjusted", Region::arena, 3840}, {"state", Region::state, 0}, {"history", Region::state, 12416}, {"fed", Region::state, 14464}, {"seen", Region::state, 16512},  // 22
+    {"best", Region::arena, 7680}, {"logits", Region::arena, 0}, {"adjusted", Region::arena, 3840}, {"state", Region::state, 0}, {"history", Region::state, 12416}, {"fed", Region::state, 14464}, {"seen", Region::state, 16512}, {"meeting", Region::none, 0},  // 22
 };
 
 // Node it comes from, programmatic: the node may start early and waits itself; a line a node.

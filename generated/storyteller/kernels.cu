@@ -45,7 +45,7 @@ static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> =
 
 // blk.0.attn_kqv (and 3 more): rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
 struct attn_kqv_shape {
-  static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 2;
+  static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 1;
   static constexpr int splits = 16, min_split = 32, whole = 128, tile = 256, stages = 2, warps = 8;
   static constexpr int n_ctx = 512, window = 0, rope_dims = 32;
   static constexpr bool rope_adjacent = true, rope_factors = false;
@@ -115,9 +115,10 @@ static_assert(ProjectionShape<logits_shape>::group_bytes<Segment<909, Q8_0>> == 
 
 // select: the next token; token, position and seq_len move on
 struct select_shape {
-  static constexpr int threads = 512, candidates = 132, n_vocab = 909;
+  static constexpr int threads = 512, blocks = 1;
+  static constexpr int candidates = 132, n_vocab = 909;
 };
-static_assert(select_shared_bytes<select_shape> == 56088);
+static_assert(select_shared_bytes<select_shape> == 55968);
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // A launched kernel: its blocks, spread over the pool.
 #pragma once
 #include <climits>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -32,6 +33,7 @@ class Grid {
   void step(bool open);
   void begin(size_t position, bool open);
   void run_block(size_t position);
+  bool check_paused(const std::function<bool(size_t)>& is_paused);
   void report(size_t position, const std::string& error);
 
   const Launch& launch_;

@@ -94,6 +94,18 @@ DEVICE uint32_t arrive(uint32_t* counter) {
   return before;
 }
 
+// What other blocks have counted so far, and what they wrote before; and a wait until it is `least` (counted modulo
+// 2^32) or more. The blocks waited for must be resident: a grid whose blocks meet is small, and its kernel says so.
+DEVICE uint32_t load_count(const uint32_t* counter) {
+  uint32_t count;
+  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(count) : "l"(counter) : "memory");
+  return count;
+}
+DEVICE void wait_for_count(const uint32_t* counter, uint32_t least) {
+  while ((int32_t)(load_count(counter) - least) < 0) {
+  }
+}
+
 // ------------------------------------------------------------------ global memory that other nodes write
 // Never moved above grid_wait, which plain loads that the compiler proves constant may be. Not kept in L1: read once.
 DEVICE float load_global(const float* p) {
@@ -106,6 +118,7 @@ DEVICE int load_global(const int* p) {
   asm volatile("ld.global.cg.s32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
   return v;
 }
+DEVICE uint32_t load_global(const uint32_t* p) { return (uint32_t)load_global((const int*)p); }
 DEVICE float4 load_global(const float4* p) {
   float4 v;
   asm volatile("ld.global.cg.v4.f32 {%0,%1,%2,%3}, [%4];"
@@ -121,6 +134,8 @@ DEVICE void store_to_host(uint64_t* p, uint64_t v) {
 // Among the threads of one block; both return what was there.
 DEVICE uint32_t block_add(uint32_t* p, uint32_t v) { return atomicAdd(p, v); }
 DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return atomicExch(p, v); }
+// Among all blocks of the node; returns what was there.
+DEVICE uint32_t node_add(uint32_t* p, uint32_t v) { return atomicAdd(p, v); }
 // Written by nobody in this launch before the node that reads it, so it may be read before grid_wait.
 template <typename T>
 DEVICE T load_settled(const T* p) {
@@ -294,6 +309,8 @@ DEVICE float warp_max(float v) {
 DEVICE void grid_wait() { sim::grid_wait(); }
 DEVICE void grid_release() { sim::grid_release(); }
 DEVICE uint32_t arrive(uint32_t* counter) { return sim::arrive(counter); }
+DEVICE uint32_t load_count(const uint32_t* counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
+DEVICE void wait_for_count(const uint32_t* counter, uint32_t least) { sim::wait_for_count(counter, least); }
 
 template <typename T>
 DEVICE T load_global(const T* p) {
@@ -305,6 +322,7 @@ DEVICE void store_to_host(uint64_t* p, uint64_t v) { __atomic_store_n(p, v, __AT
 // The threads of a block take turns.
 DEVICE uint32_t block_add(uint32_t* p, uint32_t v) { return std::exchange(*p, *p + v); }
 DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return std::exchange(*p, v); }
+DEVICE uint32_t node_add(uint32_t* p, uint32_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 template <typename T>
 DEVICE T load_settled(const T* p) {
   return *p;

@@ -4,8 +4,6 @@ import type { Attend, FusedOp, Projection, Value } from '../../compiler/ir/ops.j
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { slotBytes } from '../../compiler/plan/formats.js';
 import {
-  type AttendConfig,
-  attendConfig,
   checkShared,
   launchOf,
   type ProjectionConfig,
@@ -179,45 +177,5 @@ describe('blocks of two nodes', () => {
     expect(pairsBlocks(around('F32'), target)).toBe(false);
     expect(pairsBlocks(around('Q8_0'), cudaTarget(['sm_80']))).toBe(false);
     expect(pairsBlocks([], target)).toBe(false);
-  });
-});
-
-describe('an attention', () => {
-  const attend = (headCount: number, headCountKv: number, headSize: number): Attend =>
-    ({
-      kind: 'attend',
-      headCount,
-      headCountKv,
-      headSize,
-      layer: 0,
-      rope: { dimensions: headSize, base: 1e4, pairing: 'half' },
-      qkv: value((headCount + 2 * headCountKv) * headSize),
-      output: value(headCount * headSize),
-    }) as Attend;
-
-  it('gives every head to one group of blocks, and every share of the context to one block', () => {
-    const kvHeads = fc.integer({ min: 1, max: 16 });
-    const ratio = fc.integer({ min: 1, max: 40 });
-    const headSize = fc.integer({ min: 16, max: 128 }).map((half) => 2 * half);
-    const context = fc.integer({ min: 1, max: 131072 });
-    fc.assert(
-      fc.property(kvHeads, ratio, headSize, context, fc.constantFrom(...TARGETS), (kv, r, size, positions, target) => {
-        const config: AttendConfig = attendConfig(attend(kv * r, kv, size), positions, target);
-        const { blocks, sharedBytes } = launchOf(config);
-        expect(r % config.headsPerBlock).toBe(0);
-        expect(config.headsPerBlock).toBeLessThanOrEqual(target.attention.maxHeadsPerBlock);
-        expect(blocks).toBe((config.heads / config.headsPerBlock) * config.splits);
-        // No split that can never have a position.
-        expect((config.splits - 1) * config.minSplit).toBeLessThan(positions);
-        expect(sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
-      }),
-    );
-  });
-
-  it('has a block on every multiprocessor where blocks of two nodes share them', () => {
-    const target = cudaTarget(['sm_90a']);
-    const config = attendConfig(attend(32, 8, 64), 8192, target, true);
-    expect(launchOf(config)).toMatchObject({ blocks: 132, sharedBytes: target.projection.paired!.attentionShared });
-    expect(launchOf(attendConfig(attend(32, 8, 64), 8192, target)).blocks).toBe(128);
   });
 });

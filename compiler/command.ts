@@ -2,9 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompileOptions, compile, type PlanOptions, planModel } from './compile.js';
 import { CompileError } from './errors.js';
-import { readGguf } from './model/gguf.js';
-import { inspectModel } from './model/inspect.js';
-import { renderInspection } from './model/inspect_text.js';
+import { inspect } from './inspect.js';
 import { VERSION } from './package.js';
 import { planJson } from './plan/plan.js';
 import { compileSummary, planTable } from './print.js';
@@ -51,12 +49,14 @@ function program(): Command {
 
   root
     .command('inspect')
-    .description("a model's metadata, tensors and memory needed; also of models that cannot be compiled")
-    .argument('<model>', 'GGUF file')
+    .description(
+      'what a model or an artifact is: metadata, tensors, memory needed, kernels; also of what cannot be compiled',
+    )
+    .argument('<path>', 'GGUF file, or artifact folder')
     .option('--json', 'print JSON')
-    .action((model: string, { json }: { json?: boolean }) => {
-      const inspection = inspectModel(readGguf(model));
-      print(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${renderInspection(inspection)}\n`);
+    .action((path: string, { json }: { json?: boolean }) => {
+      const [inspection, text] = inspect(path);
+      print(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${text}\n`);
     });
 
   const plan = root

@@ -2,32 +2,37 @@
 import { relative, resolve } from 'node:path';
 import type { CompileResult } from './compile.js';
 import { FILES } from './emit/names.js';
+import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
 import type { Plan } from './plan/plan.js';
 import { alignColumns, formatBytes } from './text.js';
 
-const PLAN_COLUMNS = ['#', 'node', 'kernel', 'grid', 'block', 'shared', 'after', 'what'];
+const NODE_COLUMNS = ['#', 'node', 'kernel', 'grid', 'block', 'shared'];
 const NUMBERS_RIGHT = [1, 0, 0, 1, 1, 1] as const;
+
+/** Nodes as rows under their columns' names, and which columns stand to the right. `after`: which nodes come before each. */
+export function nodeRows(nodes: readonly InspectedNode[], after?: readonly string[]): [string[][], readonly (0 | 1)[]] {
+  const rows = nodes.map(({ name, kernel, blocks, threads, sharedBytes, about }, index) => [
+    String(index),
+    name,
+    kernel.replace(/^realizar_/, ''),
+    String(blocks),
+    String(threads),
+    formatBytes(sharedBytes),
+    ...(after ? [after[index]!] : []),
+    about,
+  ]);
+  return [[[...NODE_COLUMNS, ...(after ? ['after'] : []), 'what'], ...rows], NUMBERS_RIGHT];
+}
 
 /** The kernel sequence, a line a node. */
 export function planTable(plan: Plan): string {
   const { model, memory, target } = plan;
-  const rows = plan.nodes.map((node, index) => {
-    const { symbol, launch } = plan.kernels[node.kernel]!;
-    const after = node.after.map(({ from, programmatic }) => `${from}${programmatic ? 'p' : ''}`).join(' ');
-    return [
-      String(index),
-      node.name,
-      symbol.replace(/^realizar_/, ''),
-      String(launch.blocks),
-      String(launch.threads),
-      formatBytes(launch.sharedBytes),
-      after,
-      node.about,
-    ];
-  });
+  const after = plan.nodes.map((node) =>
+    node.after.map(({ from, programmatic }) => `${from}${programmatic ? 'p' : ''}`).join(' '),
+  );
   return [
     `${model.name}: ${model.architecture}, ${model.layerCount} layers, context ${model.contextLength}, ${target.archs.join(',') || target.kind}`,
-    ...alignColumns([PLAN_COLUMNS, ...rows], NUMBERS_RIGHT),
+    ...alignColumns(...nodeRows(inspectNodes(plan), after)),
     `${plan.nodes.length} nodes, ${plan.kernels.length} kernels; p: programmatic edge`,
     `weights ${formatBytes(memory.weightsBytes)}; a session: KV cache ${formatBytes(memory.kvCacheBytes)}, activations ${formatBytes(memory.arenaBytes)}`,
     '',

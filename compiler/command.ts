@@ -115,7 +115,7 @@ Examples:
   realizar-compile llama-3.2-1b-q8_0.gguf                     for the GPU of this machine's CUDA toolkit
   realizar-compile model.gguf --arch sm_80,sm_90a -o out      machine code for two GPU architectures
   realizar-compile model.gguf --target host                   for the simulator: checks, not speed
-  out/replay --model model.gguf --tokens 1,2,3                run it
+  realizar-run out -p "Once upon a time"                      run it
 
 The weights stay in the GGUF file: keep it beside the artifact.
 Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage.

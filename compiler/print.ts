@@ -39,14 +39,19 @@ export function planTable(plan: Plan): string {
   ].join('\n');
 }
 
-export function compileSummary({ folder, plan, manifest, upToDate }: CompileResult, model: string): string {
+export function compileSummary(result: CompileResult, model: string): string {
+  const { folder, plan, upToDate } = result;
   const inside = relative('.', folder) || '.';
   const where = inside.startsWith('..') ? resolve(folder) : inside;
   const { memory } = plan;
   const size = `${plan.nodes.length} nodes, weights ${formatBytes(memory.weightsBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)} at ${plan.model.contextLength} positions`;
-  const next =
-    manifest.library === undefined
-      ? `build it: cmake -S ${where} -B ${where}/build -DREALIZAR_RUNTIME=<runtime folder of realizar-compile> && cmake --build ${where}/build`
-      : `run it: ${where}/${FILES.replay} --model ${model} --tokens 1,2,3`;
-  return `${where}${upToDate ? ' is up to date' : ''}: ${size}\n${next}\n`;
+  return `${where}${upToDate ? ' is up to date' : ''}: ${size}\n${nextStep(result, where, model)}\n`;
+}
+
+function nextStep({ manifest, text }: CompileResult, where: string, model: string): string {
+  if (manifest.library === undefined)
+    return `build it: cmake -S ${where} -B ${where}/build -DREALIZAR_RUNTIME=<runtime folder of realizar-compile> && cmake --build ${where}/build`;
+  if (!text.vocabulary) return `run it: ${where}/${FILES.replay} --model ${model} --tokens 1,2,3`;
+  const chat = text.chat ? `, or realizar-run chat ${where}` : '';
+  return `run it: realizar-run ${where} -p "Once upon a time"${chat}`;
 }

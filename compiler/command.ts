@@ -3,9 +3,7 @@ import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompileOptions, chooseTarget, compile, defaultFolder, type PlanOptions, planModel } from './compile.js';
 import { CompileError } from './errors.js';
-import { readGguf } from './model/gguf.js';
-import { inspectModel } from './model/inspect.js';
-import { renderInspection } from './model/inspect_text.js';
+import { inspect } from './inspect.js';
 import { VERSION } from './package.js';
 import { planJson } from './plan/plan.js';
 import { readTuning, type Tuning } from './plan/tuning.js';
@@ -66,12 +64,14 @@ function program(): Command {
 
   root
     .command('inspect')
-    .description("a model's metadata, tensors and memory needed; also of models that cannot be compiled")
-    .argument('<model>', 'GGUF file')
+    .description(
+      'what a model or an artifact is: metadata, tensors, memory needed, kernels; also of what cannot be compiled',
+    )
+    .argument('<path>', 'GGUF file, or artifact folder')
     .option('--json', 'print JSON')
-    .action((model: string, { json }: { json?: boolean }) => {
-      const inspection = inspectModel(readGguf(model));
-      print(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${renderInspection(inspection)}\n`);
+    .action((path: string, { json }: { json?: boolean }) => {
+      const [inspection, text] = inspect(path);
+      print(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${text}\n`);
     });
 
   const plan = root
@@ -178,7 +178,7 @@ Examples:
   realizar-compile model.gguf --arch sm_80,sm_90a -o out      machine code for two GPU architectures
   realizar-compile model.gguf --target host                   for the simulator: checks, not speed
   realizar-compile model.gguf --tune                          measure what is fastest on this GPU, and use it
-  out/replay --model model.gguf --tokens 1,2,3                run it
+  realizar-run out -p "Once upon a time"                      run it
 
 The weights stay in the GGUF file: keep it beside the artifact.
 Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage.

@@ -16,7 +16,7 @@ import { FILES, fileName, libraryFile } from './emit/names.js';
 import { CompileError } from './errors.js';
 import { interruptible } from './interrupt.js';
 import { buildGraph } from './ir/build.js';
-import { readGguf } from './model/gguf.js';
+import { type GgufFile, readGguf } from './model/gguf.js';
 import { modelSpec } from './model/load.js';
 import { modelStem } from './model/parts.js';
 import type { ModelSpec } from './model/spec.js';
@@ -63,6 +63,8 @@ export interface CompileResult {
   readonly manifest: Manifest;
   /** The folder already held this artifact, so nothing was built. */
   readonly upToDate: boolean;
+  /** What realizar-run can do with it: the model file has a vocabulary, and how chats are written. */
+  readonly text: { readonly vocabulary: boolean; readonly chat: boolean };
 }
 
 /** Where the artifact of a model goes if nobody says. */
@@ -84,10 +86,11 @@ function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
 /** Model file -> artifact folder. Errors: CompileError and its kinds; the folder is then as it was. */
 export async function compile(path: string, options: CompileOptions = {}): Promise<CompileResult> {
   const progress = options.progress ?? silent;
-  const spec = await progress.stage('read', (detail) => {
-    const read = modelSpec(readGguf(path));
+  const { spec, text } = await progress.stage('read', (detail) => {
+    const file = readGguf(path);
+    const read = modelSpec(file);
     detail(`${read.architecture}, ${read.layers.length} layers, ${read.file.bytes} bytes`);
-    return read;
+    return { spec: read, text: textOf(file) };
   });
   const plan = await progress.stage('plan', (detail) => {
     const planned = planSpec(spec, options);
@@ -105,7 +108,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
   const known = upToDate(folder, inputs);
   if (known) {
     writeModelPath(folder, spec.file.path);
-    return { folder, plan, manifest: known, upToDate: true };
+    return { folder, plan, manifest: known, upToDate: true, text };
   }
   if (wantsBuild) requireBuildTools(); // before anything is written
 
@@ -134,7 +137,12 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
       throw error;
     }
   });
-  return { folder, plan, manifest, upToDate: false };
+  return { folder, plan, manifest, upToDate: false, text };
+}
+
+function textOf({ metadata }: GgufFile): CompileResult['text'] {
+  const has = (key: string) => metadata.get(key) !== undefined;
+  return { vocabulary: has('tokenizer.ggml.model'), chat: has('tokenizer.chat_template') };
 }
 
 function upToDate(folder: string, inputs: string): Manifest | undefined {

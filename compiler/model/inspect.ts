@@ -120,9 +120,14 @@ function kvCache(metadata: Metadata): Inspection['memory']['kvCache'] {
   const [most] = uints(metadata, `${architecture.value}.context_length`);
   if (perPosition === undefined || most === undefined) return null;
 
+  return contextsUpTo(most).map((context) => ({ context, bytes: context * perPosition }));
+}
+
+/** 512, 1024, ... and `most`. */
+export function contextsUpTo(most: number): number[] {
   const contexts: number[] = [];
   for (let context = LEAST_CONTEXT; context < most; context *= 2) contexts.push(context);
-  return [...contexts, most].map((context) => ({ context, bytes: context * perPosition }));
+  return [...contexts, most];
 }
 
 function kvBytesPerPosition(metadata: Metadata, architecture: string): number | undefined {

@@ -54,11 +54,11 @@ function scalarText(value: string | number | boolean): string {
 }
 
 /** A name as it is where that is safe to print, else quoted. */
-function plain(name: string): string {
+export function plain(name: string): string {
   return /^[\w.-]+$/.test(name) ? name : quote(name);
 }
 
 /** A title and rows in columns; right[i] is 1 for a column whose text stands to the right. */
-function section(title: string, rows: readonly string[][], right: readonly (0 | 1)[]): string {
+export function section(title: string, rows: readonly string[][], right: readonly (0 | 1)[] = []): string {
   return ['', title, ...alignColumns(rows, right).map((line) => `  ${line}`)].join('\n');
 }

@@ -36,7 +36,8 @@ export async function loadModel(artifactDir: string | URL, options: LoadOptions 
     throw invalid('options.chatTemplate', "'chatml' or left out", chatTemplate);
   const modelPath =
     options.model === undefined ? await findModel(artifactPath) : checkPath('options.model', options.model);
-  const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions });
+  const onProgress = quietOnceAborted(options.onProgress, signal);
+  const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions, ...onProgress });
   if (!signal) return loading;
   try {
     return await unlessAborted(loading, signal);
@@ -127,6 +128,13 @@ function describe(model: Model, { file, tokenizer, template }: Text, options: Lo
     artifactPath,
     compilerVersion: info.compilerVersion,
   };
+}
+
+/** The promise has settled by then. */
+function quietOnceAborted(onProgress: unknown, signal: AbortSignal | undefined): Pick<LoadOptions, 'onProgress'> {
+  if (onProgress === undefined) return {};
+  if (typeof onProgress !== 'function') throw invalid('options.onProgress', 'a function', onProgress);
+  return { onProgress: (progress) => signal?.aborted || onProgress(progress) };
 }
 
 /** Where the artifact says that its model was, or beside the artifact's files. */

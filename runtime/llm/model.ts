@@ -79,7 +79,6 @@ export class LoadedModel implements LanguageModel, Host {
   }
 
   chat(options: ChatOptions = {}): Chat {
-    this.#requireOpen();
     this.#requireTemplate();
     return new Conversation(this, options);
   }
@@ -147,6 +146,7 @@ export class LoadedModel implements LanguageModel, Host {
   }
 
   #requireTemplate(): ChatTemplate {
+    this.#requireOpen();
     const { template } = this.#parts;
     if (template) return template;
     throw failure(

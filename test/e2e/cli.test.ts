@@ -135,11 +135,21 @@ describe('inspect', () => {
     );
   });
 
+  test('shows the kernels that a compile would plan', async () => {
+    const { nodes } = JSON.parse((await cli(['inspect', '--json', model])).stdout);
+    const plan = JSON.parse((await cli(['plan', '--json', model])).stdout);
+    expect(nodes.map(({ name }: { name: string }) => name)).toEqual(
+      plan.nodes.map(({ name }: { name: string }) => name),
+    );
+    expect((await cli(['inspect', model])).stdout).toMatch(/13 nodes a token[\s\S]*12 +select/);
+  });
+
   test('shows a model that cannot be compiled, and why', async () => {
     const path = writeModel(withKeys(tinyModel(), { 'general.architecture': str('mamba') }), 'mamba.gguf');
     const { code, stdout } = await cli(['inspect', path]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/cannot be compiled.*"mamba"/s);
+    expect(JSON.parse((await cli(['inspect', '--json', path])).stdout)).toMatchObject({ nodes: null });
   });
 });
 

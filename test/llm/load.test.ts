@@ -150,10 +150,16 @@ describe('what cannot be loaded', () => {
     const before = AbortSignal.abort(new Error('before'));
     await expect(loadModel(bundled.folder, { signal: before })).rejects.toBe(before.reason);
     const controller = new AbortController();
-    const onProgress = () => controller.abort(new Error('while it loads'));
+    let reports = 0;
+    const onProgress = () => {
+      reports++;
+      controller.abort(new Error('while it loads'));
+    };
     await expect(loadModel(bundled.folder, { signal: controller.signal, onProgress })).rejects.toThrow(
       'while it loads',
     );
+    await bundled.load(); // longer than what is left of the other
+    expect(reports).toBe(1);
     const after = new AbortController();
     const model = await bundled.load({ signal: after.signal });
     after.abort();

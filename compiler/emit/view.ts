@@ -157,7 +157,7 @@ function kernelView(plan: Plan, { symbol, config, launch }: PlannedKernel): Kern
     tables: config.kind === 'attend' ? ropeTables(config, symbol) : [],
     asserts: asserts(config, shape, launch.sharedBytes),
     threads: launch.threads,
-    blocksPerSm: config.kind === 'projection' ? config.blocksPerMultiprocessor : 1,
+    blocksPerSm: config.kind === 'projection' || config.kind === 'experts' ? config.blocksPerMultiprocessor : 1,
     args: struct,
     body: `${body}<${shape}>`,
   };
@@ -199,9 +199,11 @@ function projectionFields(config: ProjectionConfig): string[] {
   return [
     `using segments = Segments<${segments.join(', ')}>;`,
     constant('int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }),
-    constant('int', { warps: config.warps, ring: config.ring, early: config.early }),
+    constant('int', { row_warps: config.rowWarps, round_groups: config.roundGroups }),
+    constant('int', { ring: config.ring, early: config.early }),
     constant('int', { blocks: config.blocks, bias: config.bias }),
     constant('bool', {
+      whole: config.whole,
       normalize: config.normalize,
       centred: config.centred,
       norm_bias: config.normBias,
@@ -277,7 +279,7 @@ function wrap(values: readonly string[]): string {
 /** What planner and kernel both compute must agree. */
 function asserts(config: KernelConfig, shape: string, sharedBytes: number): string[] {
   if (config.kind === 'select') return [`select_shared_bytes<${shape}> == ${sharedBytes}`];
-  if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes == ${sharedBytes}`];
+  if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes <= ${sharedBytes}`];
   if (config.kind === 'experts') {
     const { groupStride } = strides(config.formats, config.cols, config);
     return [
@@ -287,7 +289,7 @@ function asserts(config: KernelConfig, shape: string, sharedBytes: number): stri
   }
   if (config.kind !== 'projection') return [];
   return [
-    `ProjectionShape<${shape}>::shared_bytes == ${sharedBytes}`,
+    `ProjectionShape<${shape}>::shared_bytes <= ${sharedBytes}`,
     ...config.segments.map(({ rows, formats }) => {
       const { groupStride } = strides(formats, config.cols, config);
       return `ProjectionShape<${shape}>::group_bytes<Segment<${rows}, ${formats.join(', ')}>> == ${groupStride}`;

@@ -20,6 +20,7 @@ import {
   launchOf,
   normAddConfig,
   type ProjectionConfig,
+  pairsBlocks,
   partialSize,
   projectionConfig,
   selectConfig,
@@ -55,6 +56,7 @@ class Lowering {
   readonly #weights = new WeightPlanner();
   readonly #weightStarts = new Map<FusedOp, number>();
   readonly #ops: readonly FusedOp[];
+  readonly #paired: boolean;
   readonly #lowered: Lowered[] = [];
   readonly #kvLayerBytes: number;
   #candidates = 0;
@@ -66,6 +68,7 @@ class Lowering {
     private readonly options: LowerOptions,
   ) {
     this.#ops = graph.ops as readonly FusedOp[];
+    this.#paired = pairsBlocks(this.#ops, target);
     this.#kvLayerBytes = roundUp(spec.headCountKv * options.contextLength * kvRow(spec.headSize) * 2, 256);
   }
 
@@ -161,7 +164,7 @@ class Lowering {
   }
 
   #chooseProjection(op: Projection): ProjectionConfig {
-    const config = projectionConfig(op, this.target);
+    const config = projectionConfig(op, this.target, this.#paired);
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.norm);
     for (const vector of op.segments.flatMap(({ biases }) => biases)) if (vector) this.#weights.vector(vector);
@@ -170,7 +173,7 @@ class Lowering {
   }
 
   #chooseExperts(op: Experts): ExpertsConfig {
-    const config = expertsConfig(op, this.target);
+    const config = expertsConfig(op, this.target, this.#paired);
     this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
     this.#placeNorm(op.norm);
     for (const vector of op.segment.biases) if (vector) this.#weights.vector(vector);
@@ -184,7 +187,7 @@ class Lowering {
   #chooseAttend(op: Attend): AttendConfig {
     for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors, op.sinks])
       if (vector) this.#weights.vector(vector);
-    const config = attendConfig(op, this.options.contextLength, this.target);
+    const config = attendConfig(op, this.options.contextLength, this.target, this.#paired);
     if (attendCounters(config) > STATE_COUNTERS)
       throw new CompileError(
         `${op.output.name} has ${attendCounters(config)} groups of heads; at most ${STATE_COUNTERS} are supported`,
@@ -223,16 +226,15 @@ class Lowering {
 
   /**
    * attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. A sum
-   * of experts reads logits before its wait: they must have been written before the node before it, whose kernel lets
-   * this one start only after its own wait.
+   * of experts reads logits before its wait: between it and the node that writes them there must be one that lets those
+   * after it start only after its own wait, as kernels of experts do.
    */
   #checkSettled(effects: readonly EdgeNode[]): void {
     for (const [index, { op, name }] of this.#lowered.entries()) {
       if (op.kind === 'experts' && op.sum) {
-        const before = this.#lowered[index - 1]!;
-        const waits = before.config.kind === 'experts' || before.config.kind === 'projection';
-        if (!waits || writes(before.op).values.includes(op.logits))
-          throw new Error(`${name} reads ${op.logits.name} before its wait, and ${before.name} is not between them`);
+        const writer = this.#lowered.findIndex((other) => writes(other.op).values.includes(op.logits));
+        if (!this.#lowered.slice(writer + 1, index).some(({ config }) => config.kind === 'experts'))
+          throw new Error(`${name} reads ${op.logits.name} before its wait, and no node between them waits for it`);
       }
       if (op.kind !== 'attend') continue;
       const early = effects[index]!.reads.filter(({ region }) => region !== 'arena');

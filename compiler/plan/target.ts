@@ -11,25 +11,19 @@ export interface Target {
   readonly sharedBytes: number;
   readonly projection: {
     readonly warps: number;
-    /** Blocks that registers must allow on a multiprocessor: with several, the nodes ahead fill their rings early. */
-    readonly blocksPerMultiprocessor: number;
-    /** Bytes of one matrix's slot to aim for, and of one block's rings together. */
-    readonly slotBytes: number;
-    readonly ringBytes: number;
-    /**
-     * Bytes a block asks for before it waits for the node before it: what memory delivers to a multiprocessor in one
-     * latency. More does not arrive sooner, and the input queues behind it.
-     */
-    readonly earlyBytes: number;
-    /** Rows that a group may have. */
-    readonly groupRows: readonly number[];
+    /** Of a block where each multiprocessor runs one projection at a time. */
+    readonly alone: BlockMemory;
+    /** Of blocks that run two a multiprocessor (see Paired); null where there is no room for them. */
+    readonly paired: Paired | null;
     readonly cost: {
       /** Bytes that a multiprocessor streams in a cycle. */
       readonly bytesPerCycle: number;
-      /** Cycles that a warp spends on a group besides its rows: waiting, reducing, storing. */
-      readonly group: number;
-      /** Cycles that a warp spends on a row's unit of 32 columns a lane. */
-      readonly unit: number;
+      /** Cycles that a warp spends on a slot besides its steps: waiting, reducing, asking for the next. */
+      readonly slot: number;
+      /** Cycles of a step: a unit of 32 columns a lane. */
+      readonly step: number;
+      /** Cycles for 32 columns of a warp's input: it comes from memory that all multiprocessors read at once. */
+      readonly input: number;
     };
   };
   readonly attention: {
@@ -68,6 +62,36 @@ export interface Target {
   };
 }
 
+/** How a projection's block uses shared memory, bytes. */
+export interface BlockMemory {
+  /** The largest slot, and a block's rings together. */
+  readonly slotBytes: number;
+  readonly ringBytes: number;
+  /**
+   * What a block asks for before it waits for the node before it: what memory delivers to a multiprocessor in one
+   * latency. More does not arrive sooner, and the input queues behind it.
+   */
+  readonly earlyBytes: number;
+  /**
+   * Shared memory that a block has at most, and asks for at least. The least decides how many blocks a multiprocessor
+   * runs: small ones are packed, several to those that the node before leaves first.
+   */
+  readonly mostShared: number;
+  readonly leastShared: number;
+}
+
+/**
+ * Where all that the projections around attention read fits into their rings, they ask for it at once and let the next
+ * node be scheduled: it arrives while the nodes before them run. Sizes are such that a multiprocessor has room for one
+ * block of each of two nodes that follow each other, and never for two of the same.
+ */
+export interface Paired extends BlockMemory {
+  /** Of a projection whose ring holds all that its block reads. */
+  readonly whole: { readonly mostShared: number; readonly leastShared: number };
+  /** Of attention, which has a block on every multiprocessor to keep the places. */
+  readonly attentionShared: number;
+}
+
 interface Gpu {
   readonly multiprocessors: number;
   readonly sharedKiB: number;
@@ -85,6 +109,17 @@ const GPUS: Record<string, Gpu> = {
   sm_100a: { multiprocessors: 148, sharedKiB: 227 },
   sm_120: { multiprocessors: 170, sharedKiB: 99 },
   sm_120a: { multiprocessors: 170, sharedKiB: 99 },
+};
+
+/** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85, 141 + 75 or 87 + 75 fit together. */
+const PAIRED: Paired = {
+  slotBytes: 2560,
+  ringBytes: 139264,
+  earlyBytes: 36864,
+  mostShared: 141 * 1024,
+  leastShared: 116 * 1024,
+  whole: { mostShared: 85 * 1024, leastShared: 75 * 1024 },
+  attentionShared: 87 * 1024,
 };
 
 /** One plan serves every named architecture: the first sets the grid, the smallest shared memory the limit. */
@@ -106,13 +141,16 @@ export function cudaTarget(archs: readonly string[]): Target {
     sharedBytes,
     projection: {
       warps: 16,
-      blocksPerMultiprocessor: 1,
-      slotBytes: 4608,
-      ringBytes: 139264,
-      earlyBytes: 36864,
-      groupRows: [1, 2, 4],
-      // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz; the others as seen in a timeline of the 1B model's nodes.
-      cost: { bytesPerCycle: 13.4, group: 500, unit: 25 },
+      alone: {
+        slotBytes: 4736,
+        ringBytes: 139264,
+        earlyBytes: 36864,
+        mostShared: sharedBytes,
+        leastShared: sharedBytes / 2 + 1024,
+      },
+      paired: sharedBytes >= 227 * 1024 ? PAIRED : null,
+      // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz.
+      cost: { bytesPerCycle: 13.4, slot: 100, step: 30, input: 4 },
     },
     attention: {
       warps: 8,
@@ -135,6 +173,8 @@ export function cudaTarget(archs: readonly string[]): Target {
   };
 }
 
+const HOST_MEMORY = { slotBytes: 2048, ringBytes: 16384, earlyBytes: 4096, leastShared: 0 };
+
 /**
  * The simulator. Few threads, because each is a fiber; small slots and splits, so that short tests go through rings,
  * chunks and splits as long contexts and wide models do on a GPU.
@@ -147,12 +187,14 @@ export function hostTarget(): Target {
     sharedBytes: 227 * 1024,
     projection: {
       warps: 3,
-      blocksPerMultiprocessor: 1,
-      slotBytes: 2048,
-      ringBytes: 16384,
-      earlyBytes: 4096,
-      groupRows: [1, 2, 4, 8],
-      cost: { bytesPerCycle: 1, group: 500, unit: 25 },
+      alone: { ...HOST_MEMORY, mostShared: 227 * 1024 },
+      paired: {
+        ...HOST_MEMORY,
+        mostShared: 227 * 1024,
+        whole: { mostShared: 24 * 1024, leastShared: 0 },
+        attentionShared: 0,
+      },
+      cost: { bytesPerCycle: 1, slot: 100, step: 30, input: 4 },
     },
     attention: { warps: 2, minSplit: 24, whole: 24, maxHeadsPerBlock: 8, stageBytes: 2048, stages: 2 },
     selectThreads: 128,

@@ -12,12 +12,12 @@ namespace {
 // Symbol, number of arguments, most shared memory (bytes). Those without arguments here repack weights at load.
 const Kernel kernels[] = {
     {"realizar_token_embd", 3, 0},
-    {"realizar_attn_qkv", 10, 5600},
-    {"realizar_attn_kqv", 11, 70336},
-    {"realizar_ffn_inp", 10, 5600},
-    {"realizar_ffn_swiglu", 10, 10208},
-    {"realizar_l_out", 10, 15392},
-    {"realizar_logits", 10, 5600},
+    {"realizar_attn_qkv", 10, 76800},
+    {"realizar_attn_kqv", 11, 89088},
+    {"realizar_ffn_inp", 10, 76800},
+    {"realizar_ffn_swiglu", 10, 76800},
+    {"realizar_l_out", 10, 76800},
+    {"realizar_logits", 10, 76800},
     {"realizar_select", 7, 56088},
     {"realizar_repack_q8_0", 0, 0},
 };
@@ -28,47 +28,47 @@ const Node nodes[] = {
     // 0 token_embd, realizar_token_embd: token_embd.weight Q8_0 [909 x 256], row of the token -> f32[256]
     {"token_embd", 0, {1, 1, 1}, {32, 1, 1}, 0, 0, 3, 0, 0, 272, 0},
     // 1 blk.0.attn_qkv, realizar_attn_qkv: token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.0.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 3, 10, 0, 1, 139264, 0},
+    {"blk.0.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 76800, 3, 10, 0, 1, 139264, 0},
     // 2 blk.0.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.0.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 13, 11, 1, 1, 0, 512},
+    {"blk.0.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 13, 11, 1, 1, 0, 512},
     // 3 blk.0.ffn_inp, realizar_ffn_inp: blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
-    {"blk.0.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 24, 10, 2, 1, 69632, 0},
+    {"blk.0.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 76800, 24, 10, 2, 1, 69632, 0},
     // 4 blk.0.ffn_swiglu, realizar_ffn_swiglu: blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 34, 10, 3, 1, 417792, 0},
+    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 76800, 34, 10, 3, 1, 417792, 0},
     // 5 blk.0.l_out, realizar_l_out: blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
-    {"blk.0.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 44, 10, 4, 1, 208896, 0},
+    {"blk.0.l_out", 5, {64, 1, 1}, {480, 1, 1}, 76800, 44, 10, 4, 1, 208896, 0},
     // 6 blk.1.attn_qkv, realizar_attn_qkv: blk.0.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.1.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 54, 10, 5, 1, 139264, 0},
+    {"blk.1.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 76800, 54, 10, 5, 1, 139264, 0},
     // 7 blk.1.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 1, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.1.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 64, 11, 6, 1, 0, 512},
+    {"blk.1.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 64, 11, 6, 1, 0, 512},
     // 8 blk.1.ffn_inp, realizar_ffn_inp: blk.1.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.0.l_out -> f32[256]
-    {"blk.1.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 75, 10, 7, 1, 69632, 0},
+    {"blk.1.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 76800, 75, 10, 7, 1, 69632, 0},
     // 9 blk.1.ffn_swiglu, realizar_ffn_swiglu: blk.1.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 85, 10, 8, 1, 417792, 0},
+    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 76800, 85, 10, 8, 1, 417792, 0},
     // 10 blk.1.l_out, realizar_l_out: blk.1.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.1.ffn_inp -> f32[256]
-    {"blk.1.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 95, 10, 9, 1, 208896, 0},
+    {"blk.1.l_out", 5, {64, 1, 1}, {480, 1, 1}, 76800, 95, 10, 9, 1, 208896, 0},
     // 11 blk.2.attn_qkv, realizar_attn_qkv: blk.1.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.2.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 105, 10, 10, 1, 139264, 0},
+    {"blk.2.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 76800, 105, 10, 10, 1, 139264, 0},
     // 12 blk.2.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 2, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.2.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 115, 11, 11, 1, 0, 512},
+    {"blk.2.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 115, 11, 11, 1, 0, 512},
     // 13 blk.2.ffn_inp, realizar_ffn_inp: blk.2.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.1.l_out -> f32[256]
-    {"blk.2.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 126, 10, 12, 1, 69632, 0},
+    {"blk.2.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 76800, 126, 10, 12, 1, 69632, 0},
     // 14 blk.2.ffn_swiglu, realizar_ffn_swiglu: blk.2.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 136, 10, 13, 1, 417792, 0},
+    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 76800, 136, 10, 13, 1, 417792, 0},
     // 15 blk.2.l_out, realizar_l_out: blk.2.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.2.ffn_inp -> f32[256]
-    {"blk.2.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 146, 10, 14, 1, 208896, 0},
+    {"blk.2.l_out", 5, {64, 1, 1}, {480, 1, 1}, 76800, 146, 10, 14, 1, 208896, 0},
     // 16 blk.3.attn_qkv, realizar_attn_qkv: blk.2.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.3.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 156, 10, 15, 1, 139264, 0},
+    {"blk.3.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 76800, 156, 10, 15, 1, 139264, 0},
     // 17 blk.3.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 3, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.3.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 166, 11, 16, 1, 0, 512},
+    {"blk.3.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 166, 11, 16, 1, 0, 512},
     // 18 blk.3.ffn_inp, realizar_ffn_inp: blk.3.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.2.l_out -> f32[256]
-    {"blk.3.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 177, 10, 17, 1, 69632, 0},
+    {"blk.3.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 76800, 177, 10, 17, 1, 69632, 0},
     // 19 blk.3.ffn_swiglu, realizar_ffn_swiglu: blk.3.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 187, 10, 18, 1, 417792, 0},
+    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 76800, 187, 10, 18, 1, 417792, 0},
     // 20 blk.3.l_out, realizar_l_out: blk.3.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.3.ffn_inp -> f32[256]
-    {"blk.3.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 197, 10, 19, 1, 208896, 0},
+    {"blk.3.l_out", 5, {64, 1, 1}, {480, 1, 1}, 76800, 197, 10, 19, 1, 208896, 0},
     // 21 logits, realizar_logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
-    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 5600, 207, 10, 20, 1, 247248, 0},
+    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 76800, 207, 10, 20, 1, 247248, 0},
     // 22 select, realizar_select: the next token; token, position and seq_len move on
     {"select", 7, {1, 1, 1}, {512, 1, 1}, 56088, 217, 7, 21, 1, 0, 0},
 };
@@ -96,7 +96,7 @@ const Argument arguments[] = {
     {"weights", Region::weights, 2653184}, {"input", Region::arena, 20480}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 19456}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 18
     {"weights", Region::weights, 2722816}, {"input", Region::arena, 3072}, {"norm", Region::weights, 3140608}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 19
     {"weights", Region::weights, 3141632}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 4096}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 20
-    {"weights", Region::weights, 3350528}, {"input", Region::arena, 4096}, {"norm", Region::weights, 3597824}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::arena, 7680}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 21
+    {"weights", Region::weights, 3350528}, {"input", Region::arena, 4096}, {"norm", Region::weights, 3598592}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::arena, 7680}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 21
     {"best", Region::arena, 7680}, {"logits", Region::arena, 0}, {"adjusted", Region::arena, 3840}, {"state", Region::state, 0}, {"history", Region::state, 12416}, {"fed", Region::state, 14464}, {"seen", Region::state, 16512},  // 22
 };
 
@@ -129,44 +129,44 @@ const Edge edges[] = {
 // Name, ggml type, offset and bytes in the file, rows, columns; offset on the device, repack kernel, rows of a group,
 // columns of a chunk, strides from group to group and from chunk to chunk (bytes).
 const Tensor tensors[] = {
-    {"blk.0.attn_q.weight", 8, 380736, 69632, 256, 256, 0, 8, 1, 256, 272, 272},
-    {"blk.0.attn_k.weight", 8, 275264, 34816, 128, 256, 69632, 8, 1, 256, 272, 272},
-    {"blk.0.attn_v.weight", 8, 450368, 34816, 128, 256, 104448, 8, 1, 256, 272, 272},
+    {"blk.0.attn_q.weight", 8, 380736, 69632, 256, 256, 0, 8, 4, 256, 1088, 1088},
+    {"blk.0.attn_k.weight", 8, 275264, 34816, 128, 256, 69632, 8, 4, 256, 1088, 1088},
+    {"blk.0.attn_v.weight", 8, 450368, 34816, 128, 256, 104448, 8, 4, 256, 1088, 1088},
     {"blk.0.attn_norm.weight", 0, 310080, 1024, 1, 256, 139264, no_repack, 1, 256, 1024, 1024},
-    {"blk.0.attn_output.weight", 8, 311104, 69632, 256, 256, 140288, 8, 1, 256, 272, 272},
-    {"blk.0.ffn_gate.weight", 8, 694080, 208896, 768, 256, 209920, 8, 1, 256, 544, 544},
-    {"blk.0.ffn_up.weight", 8, 904000, 208896, 768, 256, 210192, 8, 1, 256, 544, 544},
+    {"blk.0.attn_output.weight", 8, 311104, 69632, 256, 256, 140288, 8, 4, 256, 1088, 1088},
+    {"blk.0.ffn_gate.weight", 8, 694080, 208896, 768, 256, 209920, 8, 4, 256, 2176, 2176},
+    {"blk.0.ffn_up.weight", 8, 904000, 208896, 768, 256, 211008, 8, 4, 256, 2176, 2176},
     {"blk.0.ffn_norm.weight", 0, 902976, 1024, 1, 256, 627712, no_repack, 1, 256, 1024, 1024},
-    {"blk.0.ffn_down.weight", 8, 485184, 208896, 256, 768, 628736, 8, 1, 768, 816, 816},
-    {"blk.1.attn_q.weight", 8, 1218368, 69632, 256, 256, 837632, 8, 1, 256, 272, 272},
-    {"blk.1.attn_k.weight", 8, 1112896, 34816, 128, 256, 907264, 8, 1, 256, 272, 272},
-    {"blk.1.attn_v.weight", 8, 1288000, 34816, 128, 256, 942080, 8, 1, 256, 272, 272},
+    {"blk.0.ffn_down.weight", 8, 485184, 208896, 256, 768, 628736, 8, 4, 256, 3264, 1088},
+    {"blk.1.attn_q.weight", 8, 1218368, 69632, 256, 256, 837632, 8, 4, 256, 1088, 1088},
+    {"blk.1.attn_k.weight", 8, 1112896, 34816, 128, 256, 907264, 8, 4, 256, 1088, 1088},
+    {"blk.1.attn_v.weight", 8, 1288000, 34816, 128, 256, 942080, 8, 4, 256, 1088, 1088},
     {"blk.1.attn_norm.weight", 0, 1147712, 1024, 1, 256, 976896, no_repack, 1, 256, 1024, 1024},
-    {"blk.1.attn_output.weight", 8, 1148736, 69632, 256, 256, 977920, 8, 1, 256, 272, 272},
-    {"blk.1.ffn_gate.weight", 8, 1531712, 208896, 768, 256, 1047552, 8, 1, 256, 544, 544},
-    {"blk.1.ffn_up.weight", 8, 1741632, 208896, 768, 256, 1047824, 8, 1, 256, 544, 544},
+    {"blk.1.attn_output.weight", 8, 1148736, 69632, 256, 256, 977920, 8, 4, 256, 1088, 1088},
+    {"blk.1.ffn_gate.weight", 8, 1531712, 208896, 768, 256, 1047552, 8, 4, 256, 2176, 2176},
+    {"blk.1.ffn_up.weight", 8, 1741632, 208896, 768, 256, 1048640, 8, 4, 256, 2176, 2176},
     {"blk.1.ffn_norm.weight", 0, 1740608, 1024, 1, 256, 1465344, no_repack, 1, 256, 1024, 1024},
-    {"blk.1.ffn_down.weight", 8, 1322816, 208896, 256, 768, 1466368, 8, 1, 768, 816, 816},
-    {"blk.2.attn_q.weight", 8, 2056000, 69632, 256, 256, 1675264, 8, 1, 256, 272, 272},
-    {"blk.2.attn_k.weight", 8, 1950528, 34816, 128, 256, 1744896, 8, 1, 256, 272, 272},
-    {"blk.2.attn_v.weight", 8, 2125632, 34816, 128, 256, 1779712, 8, 1, 256, 272, 272},
+    {"blk.1.ffn_down.weight", 8, 1322816, 208896, 256, 768, 1466368, 8, 4, 256, 3264, 1088},
+    {"blk.2.attn_q.weight", 8, 2056000, 69632, 256, 256, 1675264, 8, 4, 256, 1088, 1088},
+    {"blk.2.attn_k.weight", 8, 1950528, 34816, 128, 256, 1744896, 8, 4, 256, 1088, 1088},
+    {"blk.2.attn_v.weight", 8, 2125632, 34816, 128, 256, 1779712, 8, 4, 256, 1088, 1088},
     {"blk.2.attn_norm.weight", 0, 1985344, 1024, 1, 256, 1814528, no_repack, 1, 256, 1024, 1024},
-    {"blk.2.attn_output.weight", 8, 1986368, 69632, 256, 256, 1815552, 8, 1, 256, 272, 272},
-    {"blk.2.ffn_gate.weight", 8, 2369344, 208896, 768, 256, 1885184, 8, 1, 256, 544, 544},
-    {"blk.2.ffn_up.weight", 8, 2579264, 208896, 768, 256, 1885456, 8, 1, 256, 544, 544},
+    {"blk.2.attn_output.weight", 8, 1986368, 69632, 256, 256, 1815552, 8, 4, 256, 1088, 1088},
+    {"blk.2.ffn_gate.weight", 8, 2369344, 208896, 768, 256, 1885184, 8, 4, 256, 2176, 2176},
+    {"blk.2.ffn_up.weight", 8, 2579264, 208896, 768, 256, 1886272, 8, 4, 256, 2176, 2176},
     {"blk.2.ffn_norm.weight", 0, 2578240, 1024, 1, 256, 2302976, no_repack, 1, 256, 1024, 1024},
-    {"blk.2.ffn_down.weight", 8, 2160448, 208896, 256, 768, 2304000, 8, 1, 768, 816, 816},
-    {"blk.3.attn_q.weight", 8, 2893632, 69632, 256, 256, 2512896, 8, 1, 256, 272, 272},
-    {"blk.3.attn_k.weight", 8, 2788160, 34816, 128, 256, 2582528, 8, 1, 256, 272, 272},
-    {"blk.3.attn_v.weight", 8, 2963264, 34816, 128, 256, 2617344, 8, 1, 256, 272, 272},
+    {"blk.2.ffn_down.weight", 8, 2160448, 208896, 256, 768, 2304000, 8, 4, 256, 3264, 1088},
+    {"blk.3.attn_q.weight", 8, 2893632, 69632, 256, 256, 2512896, 8, 4, 256, 1088, 1088},
+    {"blk.3.attn_k.weight", 8, 2788160, 34816, 128, 256, 2582528, 8, 4, 256, 1088, 1088},
+    {"blk.3.attn_v.weight", 8, 2963264, 34816, 128, 256, 2617344, 8, 4, 256, 1088, 1088},
     {"blk.3.attn_norm.weight", 0, 2822976, 1024, 1, 256, 2652160, no_repack, 1, 256, 1024, 1024},
-    {"blk.3.attn_output.weight", 8, 2824000, 69632, 256, 256, 2653184, 8, 1, 256, 272, 272},
-    {"blk.3.ffn_gate.weight", 8, 3206976, 208896, 768, 256, 2722816, 8, 1, 256, 544, 544},
-    {"blk.3.ffn_up.weight", 8, 3416896, 208896, 768, 256, 2723088, 8, 1, 256, 544, 544},
+    {"blk.3.attn_output.weight", 8, 2824000, 69632, 256, 256, 2653184, 8, 4, 256, 1088, 1088},
+    {"blk.3.ffn_gate.weight", 8, 3206976, 208896, 768, 256, 2722816, 8, 4, 256, 2176, 2176},
+    {"blk.3.ffn_up.weight", 8, 3416896, 208896, 768, 256, 2723904, 8, 4, 256, 2176, 2176},
     {"blk.3.ffn_norm.weight", 0, 3415872, 1024, 1, 256, 3140608, no_repack, 1, 256, 1024, 1024},
-    {"blk.3.ffn_down.weight", 8, 2998080, 208896, 256, 768, 3141632, 8, 1, 768, 816, 816},
-    {"token_embd.weight", 8, 28000, 247248, 909, 256, 3350528, 8, 1, 256, 272, 272},
-    {"output_norm.weight", 0, 26976, 1024, 1, 256, 3597824, no_repack, 1, 256, 1024, 1024},
+    {"blk.3.ffn_down.weight", 8, 2998080, 208896, 256, 768, 3141632, 8, 4, 256, 3264, 1088},
+    {"token_embd.weight", 8, 28000, 247248, 909, 256, 3350528, 8, 4, 256, 1088, 1088},
+    {"output_norm.weight", 0, 26976, 1024, 1, 256, 3598592, no_repack, 1, 256, 1024, 1024},
 };
 
 }  // namespace

@@ -119,6 +119,7 @@ template <class C>
 DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* all, int all_size,
                       const float* angles, float scale, float* to) {
   const int lane = thread_index() % 32;
+#pragma unroll 8
   for (int d = lane; d < AttendShape<C>::row; d += 32) to[d] = d < C::head_size ? load_global(from + d) : 0.f;
   if (normalize) {
     const float by = rsqrtf(mean_square(all, all_size) + C::epsilon);
@@ -152,17 +153,24 @@ DEVICE void load_heads(const AttendBlock<C>& b) {
   if (!b.has_newest() || warp != C::warps - 1) return;
   float* key = b.floats(Shape::key_at);
   const int at = b.kv_head * C::head_size;
+  // On its way while the key is turned.
+  const float* value = a.qkv + (C::heads + C::kv_heads + b.kv_head) * C::head_size;
+  float values[(Shape::row + 31) / 32];
+#pragma unroll
+  for (int i = 0; i < (Shape::row + 31) / 32; i++)
+    values[i] = lane + 32 * i < C::head_size ? load_global(value + lane + 32 * i) : 0.f;
   constexpr bool whole = C::whole_norms & 2;
   const float* keys = a.qkv + C::heads * C::head_size;
   turn_head<C>(keys + at, a.key_norm + (whole ? at : 0), C::key_norm, keys + (whole ? 0 : at),
                whole ? C::kv_heads * C::head_size : C::head_size, angles, 1.f, key);
   warp_sync();
-  const float* value = a.qkv + (C::heads + C::kv_heads + b.kv_head) * C::head_size;
   const bool appends = b.first_head % Shape::heads_per_kv == 0;  // one group of heads does
   const int64_t row = ((int64_t)b.kv_head * C::n_ctx + b.position) * Shape::row;
-  for (int d = lane; d < Shape::row; d += 32) {
-    const uint16_t k = float_to_half(d < C::head_size ? key[d] : 0.f);
-    const uint16_t v = float_to_half(d < C::head_size ? load_global(value + d) : 0.f);
+#pragma unroll
+  for (int i = 0; i < (Shape::row + 31) / 32; i++) {
+    const int d = lane + 32 * i;
+    if (d >= Shape::row) continue;
+    const uint16_t k = float_to_half(d < C::head_size ? key[d] : 0.f), v = float_to_half(values[i]);
     const int swizzled = Shape::swizzle(b.position, d / 8) * 8 + d % 8;
     b.newest_key()[swizzled] = k;
     b.newest_value()[d] = v;
@@ -399,8 +407,12 @@ DEVICE void attend(const AttendArgs& a) {
                             splits,
                             hidden + split * share,
                             split == splits - 1 ? seq_len : hidden + (split + 1) * share};
-  const bool works = split < splits;
-  if (thread_index() < 32 && works) {
+  grid_release();
+  if (split >= splits || heads_index >= C::kv_heads * Shape::head_groups) {
+    grid_wait();  // to keep the place: what comes into it is for every multiprocessor
+    return;
+  }
+  if (thread_index() < 32) {
     if (thread_index() == 0)
       for (int i = 0; i < C::stages; i++) b.barrier(i).init();
     copy_barriers_ready();
@@ -416,9 +428,7 @@ DEVICE void attend(const AttendArgs& a) {
   }
   block_sync();
   grid_wait();
-  if (works) load_heads(b);
-  grid_release();
-  if (!works) return;
+  load_heads(b);
   block_sync();
 
   float most[Shape::warp_heads], sum[Shape::warp_heads] = {};  // of this warp's heads

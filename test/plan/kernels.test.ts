@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Attend, Projection, Value } from '../../compiler/ir/ops.js';
+import type { Attend, FusedOp, Projection, Value } from '../../compiler/ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { slotBytes } from '../../compiler/plan/formats.js';
 import {
@@ -9,6 +9,7 @@ import {
   checkShared,
   launchOf,
   type ProjectionConfig,
+  pairsBlocks,
   projectionConfig,
   strides,
 } from '../../compiler/plan/kernels.js';
@@ -82,8 +83,9 @@ describe('bytes of a slot', () => {
 describe('a projection', () => {
   it('fits: blocks have work, columns are covered by chunks, shared memory is there', () => {
     fc.assert(
-      fc.property(shapes, fc.constantFrom(...TARGETS), (shape, target) => {
-        const config = projectionConfig(projection(shape), target);
+      fc.property(shapes, fc.constantFrom(...TARGETS), fc.boolean(), (shape, target, pair) => {
+        const paired = pair && target.projection.paired !== null;
+        const config = projectionConfig(projection(shape), target, paired);
         const { blocks, threads, sharedBytes } = launchOf(config);
         expect(blocks).toBeGreaterThan(0);
         expect(blocks).toBeLessThanOrEqual(Math.min(groups(config), target.multiprocessors));
@@ -92,8 +94,13 @@ describe('a projection', () => {
         // The input takes four bytes a column as floats and two and some as integers, both where formats are mixed.
         if (8 * config.cols < 0.8 * target.sharedBytes) expect(sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
         expect(config.chunkCols % 32).toBe(0);
-        expect(config.chunkCols).toBeLessThan(config.cols + 32);
+        expect(config.chunkCols).toBeLessThan(Math.max(256, config.cols) + 32);
         expect(config.ring).toBeGreaterThan(0);
+        expect(config.early).toBeLessThanOrEqual(config.ring);
+        expect(config.roundGroups % config.rowWarps).toBe(0);
+        // Only a block that has asked for all of its weights lets the next node in before its input has come.
+        const ofWarp = Math.ceil(groups(config) / blocks / config.rowWarps) * config.segments[0]!.formats.length;
+        if (config.whole) expect([config.ring, config.early]).toEqual([ofWarp, ofWarp]);
         // A format that scales 256 columns together has whole ones in every chunk but the last.
         if (config.chunkCols < config.cols) expect(config.chunkCols % 256).toBe(0);
       }),
@@ -141,6 +148,39 @@ describe('a projection', () => {
   });
 });
 
+describe('blocks of two nodes', () => {
+  const target = cudaTarget(['sm_90a']);
+  const { paired } = target.projection;
+  // A multiprocessor of sm_90 has 228 KiB; each block takes 1 KiB more than it asks for.
+  const fit = (...blocks: readonly number[]) => sum(blocks.map((bytes) => bytes + 1024)) <= 228 * 1024;
+
+  it('fit on one multiprocessor, and never two of one node beside another or alone', () => {
+    const { whole, mostShared, leastShared, attentionShared } = paired!;
+    for (const next of [whole.mostShared, whole.leastShared]) {
+      expect(fit(mostShared, next)).toBe(true);
+      expect(fit(attentionShared, next)).toBe(true);
+      expect(fit(attentionShared, next, next)).toBe(false);
+    }
+    expect(fit(leastShared, leastShared)).toBe(false);
+    expect(fit(attentionShared, attentionShared, whole.leastShared)).toBe(false);
+    expect(fit(target.projection.alone.leastShared, target.projection.alone.leastShared)).toBe(false);
+  });
+
+  it('are planned where the weights around attention fit whole into rings', () => {
+    const qkv = { ...value(3072), id: 1 };
+    const heads = { ...value(2048), id: 2 };
+    const around = (type: GgmlType): FusedOp[] => [
+      { ...projection({ cols: 2048, rows: [2048, 512, 512], types: [type, type, type], gated: false }), output: qkv },
+      { kind: 'attend', qkv, output: heads } as Attend,
+      { ...projection({ cols: 2048, rows: [2048], types: [type], gated: false }), input: heads },
+    ];
+    expect(pairsBlocks(around('Q8_0'), target)).toBe(true);
+    expect(pairsBlocks(around('F32'), target)).toBe(false);
+    expect(pairsBlocks(around('Q8_0'), cudaTarget(['sm_80']))).toBe(false);
+    expect(pairsBlocks([], target)).toBe(false);
+  });
+});
+
 describe('an attention', () => {
   const attend = (headCount: number, headCountKv: number, headSize: number): Attend =>
     ({
@@ -171,5 +211,12 @@ describe('an attention', () => {
         expect(sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
       }),
     );
+  });
+
+  it('has a block on every multiprocessor where blocks of two nodes share them', () => {
+    const target = cudaTarget(['sm_90a']);
+    const config = attendConfig(attend(32, 8, 64), 8192, target, true);
+    expect(launchOf(config)).toMatchObject({ blocks: 132, sharedBytes: target.projection.paired!.attentionShared });
+    expect(launchOf(attendConfig(attend(32, 8, 64), 8192, target)).blocks).toBe(128);
   });
 });

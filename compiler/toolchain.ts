@@ -45,16 +45,21 @@ export function findCuda(): Cuda | undefined {
   };
 }
 
-/** cmake and a C++ compiler; throws what is missing. */
-export function requireBuildTools(): { cmake: string } {
-  const cmake = findProgram('cmake');
-  const missing = [
-    ...(cmake === undefined ? ['cmake (3.20 or newer)'] : []),
+/** What C++ is built with and is not here. */
+export function missingBuildTools(): string[] {
+  return [
+    ...(findProgram('cmake') ? [] : ['cmake (3.20 or newer)']),
     ...(['c++', 'g++', 'clang++'].some((name) => findProgram(name)) || process.env.CXX
       ? []
       : ['a C++20 compiler (g++ 11 or newer)']),
     ...(['make', 'ninja'].some((name) => findProgram(name)) ? [] : ['make or ninja']),
   ];
+}
+
+/** cmake and a C++ compiler; throws what is missing. */
+export function requireBuildTools(): { cmake: string } {
+  const cmake = findProgram('cmake');
+  const missing = missingBuildTools();
   if (cmake === undefined || missing.length > 0)
     throw new BuildError(
       `cannot build: ${missing.join(' and ')} not found; install it, or stop after emitting with --no-build`,

@@ -226,15 +226,18 @@ class Lowering {
 
   /**
    * attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. A sum
-   * of experts reads logits before its wait: between it and the node that writes them there must be one that lets those
-   * after it start only after its own wait, as kernels of experts do.
+   * of experts reads logits before its wait: between the node that writes them and this one must be one that lets the
+   * next start only after its own wait.
    */
   #checkSettled(effects: readonly EdgeNode[]): void {
     for (const [index, { op, name }] of this.#lowered.entries()) {
       if (op.kind === 'experts' && op.sum) {
-        const writer = this.#lowered.findIndex((other) => writes(other.op).values.includes(op.logits));
-        if (!this.#lowered.slice(writer + 1, index).some(({ config }) => config.kind === 'experts'))
-          throw new Error(`${name} reads ${op.logits.name} before its wait, and no node between them waits for it`);
+        const before = this.#lowered.slice(0, index);
+        const writer = before.findIndex((other) => writes(other.op).values.includes(op.logits));
+        const waits = ({ config }: Lowered) =>
+          config.kind === 'experts' || (config.kind === 'projection' && !config.whole);
+        if (!before.slice(writer + 1).some(waits))
+          throw new Error(`${name} reads ${op.logits.name} before its wait, and no node that waits is between them`);
       }
       if (op.kind !== 'attend') continue;
       const early = effects[index]!.reads.filter(({ region }) => region !== 'arena');

@@ -22,10 +22,10 @@ export { RealizarError } from './errors.js';
 export type { Model } from './model.js';
 export type { ModelInfo } from './native.js';
 export type { Sampling } from './sampling.js';
-export type { GenerateOptions, Session, StepOptions } from './session.js';
+export type { PrefillOptions, Session, SessionGenerateOptions, StepOptions } from './session.js';
 
 export interface OpenProgress {
-  /** What is being done: driver, file, code, memory, weights, repack, in this order. */
+  /** What is being done: addon (where it has to be built first), driver, file, code, memory, weights, repack, in this order. */
   readonly phase: string;
   /** 0 when the phase starts, total when it has ended; for weights bytes between them. */
   readonly done: number;
@@ -64,7 +64,8 @@ export async function openModel(artifactDirectory: string | URL, options: OpenOp
   const poison = checkBoolean('options.poison', options.poison ?? false);
   const progress = new Progress(options.onProgress);
   const library = await findLibrary(directory);
-  const native = await typed(loadAddon().open(library, path, device, orderSeed, poison, progress.report));
+  const addon = await loadAddon((done) => progress.report?.('addon', Number(done), 1));
+  const native = await typed(addon.open(library, path, device, orderSeed, poison, progress.report));
   const model = new Model(native);
   if (progress.thrown) {
     await model.close();

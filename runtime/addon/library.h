@@ -26,6 +26,7 @@ Failure closed(const char* what);
   X(session_close)            \
   X(graph_build)              \
   X(session_step)             \
+  X(session_prefill)          \
   X(session_run_greedy)       \
   X(default_sampling)         \
   X(session_set_sampling)     \
@@ -36,6 +37,7 @@ Failure closed(const char* what);
   X(session_position)         \
   X(session_rewind)           \
   X(session_dump_nodes)       \
+  X(measure_read_ceiling)     \
   X(free)
 
 struct Library {

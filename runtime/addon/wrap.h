@@ -17,6 +17,7 @@ class Model : public Napi::ObjectWrap<Model> {
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value device_name(const Napi::CallbackInfo& info);
   Napi::Value open_session(const Napi::CallbackInfo& info);
+  Napi::Value measure_read_ceiling(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<ModelHandle> handle_;  // null once closed
@@ -33,7 +34,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value run_greedy(const Napi::CallbackInfo& info);
   // setSampling(parameters as sampling.ts has them)
   Napi::Value set_sampling(const Napi::CallbackInfo& info);
-  // generate(count, stop, mode, on token): promise of nothing, after the last call of on token
+  // generate(prompt, count, stop, mode, on token): promise of nothing, after the last call of on token
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value stop_generating(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);

@@ -191,6 +191,6 @@ it('refuses a sum of experts with nothing between it and what chooses them', () 
   const ops = graph.ops.flatMap((op) => (op === gated ? [] : [op === summed ? { ...op, input: gated!.input } : op]));
   const options = { contextLength: 64, compilerVersion: '0.0.0' };
   expect(() => lower(spec, { ...graph, ops }, TARGETS[1]!, options)).toThrow(
-    'blk.0.l_out reads blk.0.ffn_moe_logits before its wait, and no node between them waits for it',
+    'blk.0.l_out reads blk.0.ffn_moe_logits before its wait, and no node that waits is between them',
   );
 });

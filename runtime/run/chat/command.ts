@@ -1,0 +1,34 @@
+/** `realizar-run chat DIR`. */
+import { Command } from 'commander';
+import { addGenerateOptions, type GenerateFlags, generateOptions } from '../generate_options.js';
+import { interruptible } from '../interrupt.js';
+import { addModelOptions, type ModelFlags, withModel } from '../model.js';
+import { TerminalChat } from './conversation.js';
+import { readMessages } from './history.js';
+
+interface Flags extends ModelFlags, GenerateFlags {
+  readonly system?: string;
+  readonly load?: string;
+  readonly verbose?: boolean;
+}
+
+export function chatCommand(): Command {
+  const command = new Command('chat').description('chat in the terminal; lines from a pipe are answered one by one');
+  addModelOptions(command);
+  return addGenerateOptions(command)
+    .option('--system <text>', 'how the model shall behave: a system message before the chat')
+    .option('--load <file>', 'go on with a chat that /save wrote')
+    .option('-v, --verbose', 'on stderr, after each answer: counts and times')
+    .addHelpText('after', '\nIn the chat, /help lists what can be done besides talking.')
+    .action((dir: string, flags: Flags) => {
+      const system = flags.system === undefined ? [] : [{ role: 'system', content: flags.system }];
+      const before = flags.load === undefined ? [] : readMessages(flags.load);
+      return interruptible((signal) =>
+        withModel(dir, flags, { signal }, async (model) => {
+          const chat = model.chat({ messages: [...system, ...before], whenFull: 'shift' });
+          const options = { system, generate: generateOptions(flags), verbose: flags.verbose ?? false, signal };
+          await new TerminalChat(chat, options).run();
+        }),
+      );
+    });
+}

@@ -1,0 +1,44 @@
+/** The command line of realizar-run: parse and call, nothing else. */
+import { Command } from 'commander';
+import { VERSION } from '../../compiler/package.js';
+import { benchCommand } from './bench/command.js';
+import { chatCommand } from './chat/command.js';
+import { EXIT, exitCodeOf } from './exit.js';
+import { addWriting } from './write_command.js';
+
+/** A line for each command that is not the program itself. */
+const COMMANDS: readonly (() => Command)[] = [chatCommand, benchCommand];
+
+/** Exit codes: docs/run.md. */
+export async function run(argv: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(argv);
+    return EXIT.done;
+  } catch (error) {
+    return exitCodeOf(error);
+  }
+}
+
+function program(): Command {
+  const root = new Command('realizar-run')
+    .description('Runs a model that realizar-compile has compiled: continues a text, chats, serves, measures.')
+    .version(VERSION)
+    .exitOverride()
+    .enablePositionalOptions()
+    .addHelpText('after', EXAMPLES);
+  addWriting(root);
+  for (const command of COMMANDS) root.addCommand(command().copyInheritedSettings(root));
+  return root;
+}
+
+const EXAMPLES = `
+Examples:
+  realizar-run generated/model -p "Once upon a time"          the most probable continuation
+  realizar-run generated/model -p "Dear" -t 0.8 --top-p 0.95  another one each time; --seed repeats one
+  realizar-run generated/model -p - < letter.txt              the prompt from stdin
+  realizar-run chat generated/model                           chat in the terminal
+  realizar-run bench generated/model                          how fast it is on this machine
+
+The text goes to stdout, everything else to stderr.
+Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage, 130 interrupted.
+`;

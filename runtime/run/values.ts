@@ -1,0 +1,31 @@
+/** Values of options: what is no such value is wrong usage. */
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number. */
+export function integer(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`expected a whole number ${range(least, most)}`);
+  };
+}
+
+/** Decimals, exponents allowed. */
+export function number(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+    if (Number.isFinite(value) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`expected a number ${range(least, most)}`);
+  };
+}
+
+/** 64 bits; a bigint where a number would not be exact. */
+export function seed(text: string): number | bigint {
+  const value = /^\d{1,20}$/.test(text) ? BigInt(text) : -1n;
+  if (value < 0n || value >= 1n << 64n) throw new InvalidArgumentError('expected a whole number from 0 to 2^64 - 1');
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+}
+
+function range(least: number, most: number): string {
+  return most >= Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
+}

@@ -22,6 +22,8 @@ export interface ExpertsConfig extends Tiling {
   readonly early: number;
   readonly blocks: number;
   readonly sharedBytes: number;
+  /** Blocks that a multiprocessor has registers for. */
+  readonly blocksPerMultiprocessor: number;
   /** The experts' rows are added up. */
   readonly sum: boolean;
   /** A shared expert's output is added, multiplied with the sigmoid of a logit. */
@@ -38,17 +40,21 @@ export interface ExpertsConfig extends Tiling {
 
 const ACTIVATIONS = { silu_mul: 'silu', gelu_mul: 'gelu', swiglu_oai_mul: 'swiglu_oai' } as const;
 
-/** The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. */
-export function expertsConfig(op: Experts, target: Target): ExpertsConfig {
+/**
+ * The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. Paired: the
+ * multiprocessors have room for a block of the projection after it (Target.projection.paired).
+ */
+export function expertsConfig(op: Experts, target: Target, paired = false): ExpertsConfig {
+  const most = paired ? target.projection.paired!.mostShared : target.sharedBytes;
   const tilings = tilingsOf(op, target);
   const shapes = tilings.map((tiling) => shapeExperts(op, tiling, target));
-  const fitting = shapes.filter((shape) => neededShared(shape) <= target.sharedBytes);
-  // None fits: the one that needs least is refused by checkShared.
+  const fitting = shapes.filter((shape) => neededShared(shape) <= most);
+  // None fits: the one that needs least, which checkShared refuses where it must.
   const smallest = shapes.reduce((least, shape) => (neededShared(shape) < neededShared(least) ? shape : least));
   const candidates = fitting.length > 0 ? fitting : [smallest];
   const costs = candidates.map((shape) => ({ shape, cost: cyclesOf(shape, target) }));
   const { shape } = costs.reduce((best, other) => (other.cost < best.cost ? other : best));
-  const config = { ...shape, ...ringOf(shape, target) };
+  const config = { ...shape, ...ringOf(shape, target, most), blocksPerMultiprocessor: paired ? 2 : 1 };
   return { ...config, sharedBytes: Math.max(neededShared(config), target.experts.aloneBytes) };
 }
 
@@ -87,6 +93,7 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfi
     early: 1,
     blocks: Math.min(groups, target.multiprocessors),
     sharedBytes: 0,
+    blocksPerMultiprocessor: 1,
     sum: sum !== undefined,
     addShared: op.shared !== undefined,
     gated: op.gated ?? false,
@@ -124,11 +131,11 @@ function cyclesOf(config: ExpertsConfig, target: Target): number {
   );
 }
 
-function ringOf(config: ExpertsConfig, target: Target): Pick<ExpertsConfig, 'ring' | 'early'> {
+function ringOf(config: ExpertsConfig, target: Target, mostShared: number): Pick<ExpertsConfig, 'ring' | 'early'> {
   const slots = Math.ceil(blockItems(config) / config.warps) * chunksOf(config);
   const share = (bytes: number) => Math.floor(bytes / config.warps / slotOf(config));
   let ring = Math.max(1, Math.min(slots, Math.max(2, share(target.experts.ringBytes))));
-  while (ring > 1 && neededShared({ ...config, ring }) > target.sharedBytes) ring--;
+  while (ring > 1 && neededShared({ ...config, ring }) > mostShared) ring--;
   return { ring, early: Math.max(1, Math.min(ring, share(target.experts.earlyBytes))) };
 }
 

@@ -209,7 +209,7 @@ class Lowering {
   }
 
   #chooseExperts(op: Experts): ExpertsConfig {
-    const config = expertsConfig(op, this.target);
+    const config = expertsConfig(op, this.target, this.#paired);
     this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
     this.#placeNorm(op.norm);
     for (const vector of op.segment.biases) if (vector) this.#weights.vector(vector);

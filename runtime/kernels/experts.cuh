@@ -10,9 +10,9 @@
 // where one thread adds them up, best expert first: the result does not depend on who was faster.
 //
 // Every block chooses the experts for itself. Without a sum this stands between grid_wait and the first copy. With it,
-// the logits are those of a node before the one before this one, which releases this one only after its own grid_wait
-// (plan/lower.ts checks both): so they are there, and the first C::early slots of each warp are asked for before
-// grid_wait.
+// between the node of the logits and this one is one without a sum, which releases those after it only after its own
+// grid_wait (plan/lower.ts checks that): so they are there, and the first C::early slots of each warp are asked for
+// before grid_wait.
 //
 // C: cols, rows (of an expert), experts, used, over_all (weights: softmax of all logits, not of those chosen), formats
 //    (ExpertFormats), group_rows, chunk_cols, warps, ring and early (slots a warp), blocks; sum, gated (the shared

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { dequantize } from './dequantize.js';
-import { partPaths } from './model/parts.js';
+import { filePaths } from './model/parts.js';
 import { ropeAt, ropeFrequencies } from './model/rope.js';
 import type { LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
 
@@ -17,7 +17,7 @@ class Weights implements Disposable {
 
   constructor({ path, parts }: ModelSpec['file']) {
     let start = 0;
-    this.#files = partPaths(path, parts.length).map((part, i) => {
+    this.#files = filePaths(path, parts).map((part, i) => {
       const end = start + parts[i]!.bytes;
       const file = { fd: openSync(part, 'r'), start, end };
       start = end;

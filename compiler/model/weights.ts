@@ -84,7 +84,7 @@ class Binder {
     }
   }
 
-  private check(rule: TensorRule, { name, type, dims, offset, bytes }: TensorInfo): Weight | undefined {
+  private check(rule: TensorRule, { name, type, dims, ...place }: TensorInfo): Weight | undefined {
     const cols = this.sizes[rule.cols];
     const total = (sizes: readonly Size[] = []) => sizes.reduce((sum, size) => sum + this.sizes[size], 0);
     const [before, after] = [total(rule.part?.before), total(rule.part?.after)];
@@ -100,13 +100,13 @@ class Binder {
       this.mistyped.add(`${name} of type ${type}`);
       return undefined;
     }
-    if (rule.kind === 'f32' && type !== 'F32') {
+    if (rule.kind === 'f32' && type !== 'F32' && !this.file.stated) {
       this.mistyped.add(`${name} of type ${type} (only F32)`);
       return undefined;
     }
-    if (!rule.part) return { name, type, rows, cols, offset, bytes };
-    const rowBytes = bytes / rows;
-    const place = { offset: offset + before * rowBytes, bytes: own * rowBytes };
-    return { name: `${name}.${rule.part.label}`, type, rows: own, cols, ...place };
+    if (!rule.part) return { name, type, rows, cols, ...place };
+    const rowBytes = place.bytes / rows;
+    const share = { offset: place.offset + before * rowBytes, bytes: own * rowBytes };
+    return { name: `${name}.${rule.part.label}`, type, rows: own, cols, ...place, ...share };
   }
 }

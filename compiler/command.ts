@@ -2,9 +2,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompileOptions, compile, type PlanOptions, planModel } from './compile.js';
 import { CompileError } from './errors.js';
-import { readGguf } from './model/gguf.js';
-import { inspectModel } from './model/inspect.js';
+import { inspect } from './model/inspect.js';
 import { renderInspection } from './model/inspect_text.js';
+import type { Quantization } from './model/safetensors/convert.js';
 import { VERSION } from './package.js';
 import { planJson } from './plan/plan.js';
 import { compileSummary, planTable } from './print.js';
@@ -27,16 +27,20 @@ export async function run(argv: readonly string[]): Promise<number> {
 const isUsage = (error: unknown): error is { exitCode: number } =>
   error instanceof Error && error.name === 'CommanderError';
 
+const MODEL = 'GGUF file, or folder with config.json and safetensors';
+
 const print = (text: string) => void process.stdout.write(text);
 
 function program(): Command {
   const root = new Command('realizar-compile')
-    .description('Compiles a GGUF language model to a library that replays one static CUDA graph a token.')
+    .description(
+      'Compiles a language model, GGUF or safetensors, to a library that replays one static CUDA graph a token.',
+    )
     .version(VERSION)
     .exitOverride()
     .enablePositionalOptions()
-    .argument('<model>', 'GGUF file')
-    .option('-o, --output <dir>', "artifact folder (default: generated/<model file's stem>)")
+    .argument('<model>', MODEL)
+    .option('-o, --output <dir>', "artifact folder (default: generated/<the model's name>)")
     .option('--no-build', 'emit the source and stop')
     .option('--sanitize', 'host target under AddressSanitizer and UBSan')
     .option('--no-cache', 'compile the runtime even where it is compiled already, and keep nothing of it')
@@ -52,17 +56,17 @@ function program(): Command {
   root
     .command('inspect')
     .description("a model's metadata, tensors and memory needed; also of models that cannot be compiled")
-    .argument('<model>', 'GGUF file')
+    .argument('<model>', MODEL)
     .option('--json', 'print JSON')
     .action((model: string, { json }: { json?: boolean }) => {
-      const inspection = inspectModel(readGguf(model));
+      const inspection = inspect(model);
       print(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${renderInspection(inspection)}\n`);
     });
 
   const plan = root
     .command('plan')
     .description('the kernel sequence of one token, without building anything')
-    .argument('<model>', 'GGUF file')
+    .argument('<model>', MODEL)
     .option('--json', 'print the whole plan as JSON')
     .action((model: string, options: PlanFlags & { json?: boolean }) => {
       const planned = planModel(model, planOptions(options, 'cuda'));
@@ -74,7 +78,7 @@ function program(): Command {
     .command('verify')
     .description('is this artifact what this compiler makes, whole and unchanged?')
     .argument('<dir>', 'artifact folder')
-    .option('--model <file>', 'also: is it what the compiler makes of this GGUF file?')
+    .option('--model <file>', 'also: is it what the compiler makes of this model?')
     .action((dir: string, { model }: { model?: string }) => print(verifyArtifact(dir, model)));
   return root;
 }
@@ -83,6 +87,7 @@ interface PlanFlags {
   target?: 'cuda' | 'host';
   arch?: string[];
   context?: number;
+  quantize?: Quantization;
 }
 
 function addPlanOptions(command: Command): void {
@@ -98,11 +103,17 @@ function addPlanOptions(command: Command): void {
       '--context <n>',
       'positions of the KV cache (default: what the model was trained for, at most 8192)',
       integer,
+    )
+    .addOption(
+      new Option('--quantize <type>', 'of a safetensors folder: quantize its matrices when they are loaded').choices([
+        'q8_0',
+        'q4_0',
+      ]),
     );
 }
 
-function planOptions({ target, arch, context }: PlanFlags, otherwise?: 'cuda'): PlanOptions {
-  return { target: target ?? otherwise, archs: arch, context };
+function planOptions({ target, arch, context, quantize }: PlanFlags, otherwise?: 'cuda'): PlanOptions {
+  return { target: target ?? otherwise, archs: arch, context, quantize };
 }
 
 function integer(text: string): number {
@@ -114,9 +125,10 @@ const EXAMPLES = `
 Examples:
   realizar-compile llama-3.2-1b-q8_0.gguf                     for the GPU of this machine's CUDA toolkit
   realizar-compile model.gguf --arch sm_80,sm_90a -o out      machine code for two GPU architectures
+  realizar-compile Qwen3-0.6B --quantize q8_0                 a folder that transformers saved
   realizar-compile model.gguf --target host                   for the simulator: checks, not speed
   out/replay --model model.gguf --tokens 1,2,3                run it
 
-The weights stay in the GGUF file: keep it beside the artifact.
+The weights stay in the model's files: keep them beside the artifact.
 Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage.
 `;

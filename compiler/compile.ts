@@ -8,8 +8,9 @@ import { FILES, fileName, libraryFile } from './emit/names.js';
 import { CompileError } from './errors.js';
 import { interruptible } from './interrupt.js';
 import { buildGraph } from './ir/build.js';
-import { readGguf } from './model/gguf.js';
 import { modelSpec } from './model/load.js';
+import { readModel } from './model/read.js';
+import type { Quantization } from './model/safetensors/convert.js';
 import type { ModelSpec } from './model/spec.js';
 import { VERSION } from './package.js';
 import { runPasses } from './passes/index.js';
@@ -29,10 +30,12 @@ export interface PlanOptions {
   readonly archs?: readonly string[] | undefined;
   /** Positions of the KV cache, default the smaller of the model's and 8192. */
   readonly context?: number | undefined;
+  /** The type that matrices of a safetensors folder get when they are loaded; default: as they are. */
+  readonly quantize?: Quantization | undefined;
 }
 
 export interface CompileOptions extends PlanOptions {
-  /** Artifact folder, default generated/<model file's stem>. */
+  /** Artifact folder, default generated/<the model file's stem, or its folder's name>. */
   readonly output?: string | undefined;
   /** false: emit the source and stop. */
   readonly build?: boolean | undefined;
@@ -51,9 +54,9 @@ export interface CompileResult {
   readonly upToDate: boolean;
 }
 
-/** Model file -> plan. Reads metadata only. */
+/** Model file or folder -> plan. Reads metadata only. */
 export function planModel(path: string, options: PlanOptions): Plan {
-  return planSpec(modelSpec(readGguf(path)), options);
+  return planSpec(modelSpec(readModel(path, options.quantize)), options);
 }
 
 function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
@@ -66,7 +69,7 @@ function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
 export async function compile(path: string, options: CompileOptions = {}): Promise<CompileResult> {
   const progress = options.progress ?? silent;
   const spec = await progress.stage('read', (detail) => {
-    const read = modelSpec(readGguf(path));
+    const read = modelSpec(readModel(path, options.quantize));
     detail(`${read.architecture}, ${read.layers.length} layers, ${read.file.bytes} bytes`);
     return read;
   });
@@ -103,7 +106,13 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
           chmodSync(join(writer.folder, FILES.replay), 0o755);
           detail(`${libraryFile(spec.name)}, ${built.runtime}`);
         });
-      const made = manifestOf(plan, writer.folder, { inputs, sanitize, cuda, built: wantsBuild });
+      const made = manifestOf(plan, writer.folder, {
+        inputs,
+        sanitize,
+        cuda,
+        built: wantsBuild,
+        quantize: options.quantize,
+      });
       writer.commit(made);
       return made;
     } catch (error) {

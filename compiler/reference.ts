@@ -7,6 +7,7 @@ import { dequantize } from './dequantize.js';
 import { filePaths } from './model/parts.js';
 import { ropeAt, ropeFrequencies } from './model/rope.js';
 import type { LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
+import { quantize } from './quantize.js';
 
 type Vector = Float64Array;
 
@@ -33,7 +34,9 @@ class Weights implements Disposable {
       const { fd, start } = this.#files.find(({ end }) => weight.offset < end)!;
       const read = readSync(fd, bytes, 0, weight.bytes, weight.offset - start);
       if (read !== weight.bytes) throw new Error(`${weight.name}: ${read} of ${weight.bytes} bytes could be read`);
-      values = dequantize(weight.type, bytes);
+      values = dequantize(weight.storedAs ?? weight.type, bytes);
+      if (weight.storedAs) values = dequantize(weight.type, quantize(weight.type, values));
+      if (weight.plusOne) values = values.map((value) => value + 1);
       this.#values.set(weight, values);
     }
     return values;

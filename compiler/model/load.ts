@@ -69,7 +69,11 @@ function layerSpecs(
   const local = ({ base, scaled }: { base: number; scaled: boolean }): RopeSpec => {
     const { scaling, statedFactors, ...plain } = rope;
     const known = locals.get(`${base} ${scaled}`);
-    const made = known ?? { ...plain, base, ...(scaled && { ...(scaling && { scaling }), ...(statedFactors && { statedFactors }) }) };
+    const made = known ?? {
+      ...plain,
+      base,
+      ...(scaled && { ...(scaling && { scaling }), ...(statedFactors && { statedFactors }) }),
+    };
     locals.set(`${base} ${scaled}`, made);
     return made;
   };

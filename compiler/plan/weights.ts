@@ -21,6 +21,10 @@ export interface PlannedTensor {
   readonly colsPerChunk: number;
   readonly groupStride: number;
   readonly chunkStride: number;
+  /** The type in the file, where it is quantized to `type` on the device. */
+  readonly storedAs?: GgmlType;
+  /** Of a vector: 1 is added to each element. */
+  readonly plusOne?: true;
 }
 
 /** Start of each allocation in the weights region; as cudaMalloc aligns. */
@@ -112,10 +116,11 @@ export class WeightPlanner {
 
   #add(
     weight: Weight,
-    place: Omit<PlannedTensor, 'name' | 'type' | 'rows' | 'cols' | 'fileOffset' | 'fileBytes'>,
+    place: Omit<PlannedTensor, Exclude<keyof Weight, 'offset' | 'bytes'> | 'fileOffset' | 'fileBytes'>,
   ): void {
     if (this.#tensors.has(weight.name)) throw new Error(`${weight.name} is placed twice`);
-    const { name, type, rows, cols, offset, bytes } = weight;
-    this.#tensors.set(name, { name, type, rows, cols, fileOffset: offset, fileBytes: bytes, ...place });
+    const { name, type, rows, cols, offset, bytes, storedAs, plusOne } = weight;
+    const change = { ...(storedAs && { storedAs }), ...(plusOne && { plusOne }) };
+    this.#tensors.set(name, { name, type, rows, cols, fileOffset: offset, fileBytes: bytes, ...place, ...change });
   }
 }

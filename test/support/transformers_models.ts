@@ -12,6 +12,7 @@ export interface TransformersModel {
   readonly tokens: readonly number[];
   /** [tokens.length, vocabulary], by transformers in float32. */
   readonly logits: Float32Array;
+  readonly vocabSize: number;
 }
 
 export const TRANSFORMERS_NAMES: readonly string[] = readdirSync(TRANSFORMERS_MODELS).filter((name) =>
@@ -21,7 +22,8 @@ export const TRANSFORMERS_NAMES: readonly string[] = readdirSync(TRANSFORMERS_MO
 export function readTransformersModel(name: string): TransformersModel {
   const folder = join(TRANSFORMERS_MODELS, name);
   const { tokens } = JSON.parse(readFileSync(join(folder, 'tokens.json'), 'utf8'));
-  return { folder, tokens, logits: readF32(join(folder, 'logits.f32')) };
+  const logits = readF32(join(folder, 'logits.f32'));
+  return { folder, tokens, logits, vocabSize: logits.length / tokens.length };
 }
 
 /** Contexts to plan for, where it is not the model's own: longrope's factors depend on it. */

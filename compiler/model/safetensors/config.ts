@@ -99,7 +99,10 @@ const MAX_LAYERS = 1 << 16;
 function needed(config: ConfigReader, key: string): number {
   const value = config.require(key, config.uint(key));
   if (value < 1 || (key === 'num_hidden_layers' && value > MAX_LAYERS))
-    config.fail(key, `expected 1 to ${key === 'num_hidden_layers' ? MAX_LAYERS : Number.MAX_SAFE_INTEGER}, found ${value}`);
+    config.fail(
+      key,
+      `expected 1 to ${key === 'num_hidden_layers' ? MAX_LAYERS : Number.MAX_SAFE_INTEGER}, found ${value}`,
+    );
   return value;
 }
 
@@ -128,7 +131,8 @@ function checkPurpose(config: ConfigReader): void {
       'a model that is quantized already',
       'must be absent: give the model in F32, F16 or BF16 (and --quantize), or its GGUF file',
     );
-  if (config.bool('is_encoder_decoder')) config.refuse('is_encoder_decoder', 'an encoder beside the decoder', 'must be false');
+  if (config.bool('is_encoder_decoder'))
+    config.refuse('is_encoder_decoder', 'an encoder beside the decoder', 'must be false');
   config.only('add_cross_attention', [false], 'attention to another model');
   config.only('cross_attention_hidden_size', [], 'attention to another model');
   config.only('tie_encoder_decoder', [false], 'an encoder beside the decoder');

@@ -91,7 +91,11 @@ class TensorConverter {
     });
     const { architecture, tied } = this.config;
     if (this.#unknown.length > 0)
-      throw new ModelFileError(path, 'tensors', `a model of the architecture ${architecture} has no place for ${several(this.#unknown)}, which the files have`);
+      throw new ModelFileError(
+        path,
+        'tensors',
+        `a model of the architecture ${architecture} has no place for ${several(this.#unknown)}, which the files have`,
+      );
     if (this.#mistyped.length > 0)
       throw new UnsupportedError(path, several(this.#mistyped), `weights must be ${Object.keys(DTYPES).join(', ')}`);
     if (!tied && !names.has('output.weight'))
@@ -99,7 +103,11 @@ class TensorConverter {
     return tensors;
   }
 
-  #convert({ name, dtype, shape, offset, bytes }: SafetensorsTensor, base: number, names: Map<string, string>): TensorInfo[] {
+  #convert(
+    { name, dtype, shape, offset, bytes }: SafetensorsTensor,
+    base: number,
+    names: Map<string, string>,
+  ): TensorInfo[] {
     if (isDerived(name)) return [];
     const { architecture, tied, normPlusOne } = this.config;
     const gguf = ggufName(architecture, name);

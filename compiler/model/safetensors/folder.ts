@@ -73,7 +73,8 @@ function readShards(path: string, indexPath: string, { weight_map: map }: JsonOb
     const missing = tensors.find(([tensor, of]) => of === name && !found.has(tensor));
     if (missing) fail(`expected ${quote(missing[0])} in ${name}, found no such tensor there`);
     const extra = file.tensors.find((tensor) => fileOf.get(tensor.name) !== name);
-    if (extra) fail(`expected ${quote(extra.name)} to be in ${name}, where it is, found ${kindOf(fileOf.get(extra.name))}`);
+    if (extra)
+      fail(`expected ${quote(extra.name)} to be in ${name}, where it is, found ${kindOf(fileOf.get(extra.name))}`);
     return file;
   });
 }

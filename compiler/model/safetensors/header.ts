@@ -119,7 +119,8 @@ function checkPlaces(path: string, tensors: readonly SafetensorsTensor[], reader
     if (offset + bytes > reader.fileBytes)
       fail(`expected bytes ${offset} to ${offset + bytes}, found the end of the file at ${reader.fileBytes}`);
     if (offset < end) fail(`expected bytes of its own from ${offset} on, found another tensor's up to ${end}`);
-    if (offset > end) fail(`expected to begin at byte ${end}, where the one before it ends, found a hole up to ${offset}`);
+    if (offset > end)
+      fail(`expected to begin at byte ${end}, where the one before it ends, found a hole up to ${offset}`);
     end = offset + bytes;
   }
   if (end !== reader.fileBytes)

@@ -43,7 +43,8 @@ export function localLayers(config: ConfigReader, { layers }: Context, otherwise
   const types = config.strings('layer_types');
   if (types === undefined) return otherwise;
   const other = types.find((type) => type !== 'full_attention' && type !== 'sliding_attention');
-  if (types.length !== layers) config.fail('layer_types', `expected one of each of ${layers} layers, found ${types.length}`);
+  if (types.length !== layers)
+    config.fail('layer_types', `expected one of each of ${layers} layers, found ${types.length}`);
   if (other !== undefined) config.refuse('layer_types', `a layer of the type ${JSON.stringify(other)}`, 'is not known');
   return (layer: number) => types[layer] === 'sliding_attention';
 }

@@ -6,8 +6,8 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { CompileError, UnsupportedError } from '../../compiler/errors.js';
-import type { GgufFile } from '../../compiler/model/gguf.js';
 import { SpecialTokens } from './special_tokens.js';
+import type { TextSource } from './text_source.js';
 import type { Tokenizer } from './tokenizer.js';
 
 export interface ChatMessage {
@@ -54,7 +54,7 @@ export class ChatTemplate {
    * `format: 'chatml'` uses ChatML whatever the file says. Errors: UnsupportedError for a file without a template.
    */
   constructor(
-    private readonly file: GgufFile,
+    private readonly file: TextSource,
     private readonly tokenizer: Tokenizer,
     { format }: { format?: 'chatml' } = {},
   ) {

@@ -12,8 +12,10 @@ export type JsonObject = { readonly [key: string]: Json };
 export const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Errors: ModelFileError, with `place` as where in the file. */
-export function parseObject(bytes: Uint8Array, path: string, place: string): JsonObject {
+/**
+ * Errors: ModelFileError, with `place` as where in the file. `repeats`: keys may stand twice, and the last counts.
+ */
+export function parseObject(bytes: Uint8Array, path: string, place: string, { repeats = false } = {}): JsonObject {
   const fail = (problem: string): never => {
     throw new ModelFileError(path, place, problem);
   };
@@ -25,15 +27,15 @@ export function parseObject(bytes: Uint8Array, path: string, place: string): Jso
     return fail(`expected JSON: ${(error as Error).message}`);
   }
   if (!isObject(value)) return fail(`expected a JSON object, found ${kindOf(value)}`);
-  const twice = repeatedKey(text);
+  const twice = repeats ? undefined : repeatedKey(text);
   if (twice !== undefined) fail(`expected every key once, found ${quote(twice)} a second time in the same object`);
   return value;
 }
 
-/** Of a whole file, of at most `most` bytes; undefined where there is no such file. Errors: ModelFileError. */
-export function readJsonFile(path: string, most: number): JsonObject | undefined {
+/** Of a whole file, of at most `most` bytes; undefined where there is no such file. Errors: as of parseObject. */
+export function readJsonFile(path: string, most: number, options?: { repeats: boolean }): JsonObject | undefined {
   const bytes = readSmallFile(path, most);
-  return bytes && parseObject(bytes, path, 'file');
+  return bytes && parseObject(bytes, path, 'file', options);
 }
 
 /** A file of at most `most` bytes; undefined where there is none. Errors: ModelFileError. */

@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 MODEL := examples/storyteller-q8_0.gguf
 # Shapes and encodings of docs/performance.md.
-SYNTH := llama-1b:Q8_0 llama-1b:Q4_K_M llama-1b:F16 qwen2-0.5b:Q8_0 llama-8b:Q4_K_M llama-8b:Q8_0
+SYNTH := llama-1b:Q8_0 llama-1b:Q4_K_M llama-1b:F16 qwen2-0.5b:Q8_0 llama-8b:Q4_K_M llama-8b:Q8_0 \
+         gemma3-4b:Q4_K_M qwen3moe-30b-a3b-12l:Q4_K_M mixtral-8x7b-8l:Q4_K_M gpt-oss-20b:MXFP4_MOE
 CHECKS := types lint unused format
 
 .PHONY: help demo test check format build addon generated gpu-bundle bench clean

@@ -2,6 +2,7 @@
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
 import { ropeFrequencies } from '../model/rope.js';
+import type { ExpertsConfig } from '../plan/experts.js';
 import {
   type AttendConfig,
   type EmbedConfig,
@@ -80,8 +81,9 @@ interface NodeView {
 const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
   embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
   projection: { struct: 'ProjectionArgs', count: 10, body: 'projection' },
+  experts: { struct: 'ExpertsArgs', count: 9, body: 'experts' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
-  attend: { struct: 'AttendArgs', count: 10, body: 'attend' },
+  attend: { struct: 'AttendArgs', count: 11, body: 'attend' },
   select: { struct: 'SelectArgs', count: 7, body: 'select' },
 };
 
@@ -179,6 +181,8 @@ function fields(config: KernelConfig, symbol: string): string[] {
       return embedFields(config);
     case 'projection':
       return projectionFields(config);
+    case 'experts':
+      return expertsFields(config);
     case 'norm_add':
       return normAddFields(config);
     case 'attend':
@@ -220,6 +224,19 @@ function projectionFields(config: ProjectionConfig): string[] {
   ];
 }
 
+function expertsFields(c: ExpertsConfig): string[] {
+  return [
+    `using formats = ExpertFormats<${c.formats.join(', ')}>;`,
+    constant('int', { cols: c.cols, rows: c.rows, experts: c.experts, used: c.used }),
+    constant('int', { group_rows: c.groupRows, chunk_cols: c.chunkCols }),
+    constant('int', { warps: c.warps, ring: c.ring, early: c.early, blocks: c.blocks, bias: c.bias }),
+    constant('bool', { over_all: c.weightsOver === 'all', sum: c.sum, normalize: c.normalize }),
+    constant('bool', { gated: c.gated, add_shared: c.addShared, add_residual: c.addResidual }),
+    `static constexpr Activation activation = Activation::${c.activation};`,
+    constant('float', { scale: cFloat(c.scale), epsilon: cFloat(c.epsilon) }),
+  ];
+}
+
 function normAddFields({ size, threads, centred, normBias, addResidual, epsilon }: NormAddConfig): string[] {
   return [
     constant('int', { size, threads }),
@@ -243,7 +260,7 @@ function attendFields(c: AttendConfig, symbol: string): string[] {
     }),
     constant('int', { n_ctx: c.contextLength, window: c.window, rope_dims: c.rope?.dimensions ?? 0 }),
     constant('bool', { rope_adjacent: c.rope?.pairing === 'adjacent', rope_factors: c.ropeFactors }),
-    constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm }),
+    constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm, sinks: c.sinks }),
     constant('int', { whole_norms: c.wholeNorms }),
     constant('float', { scale: cFloat(c.scale), soft_cap: cFloat(c.softCap), epsilon: cFloat(c.epsilon) }),
     constant('float', { rope_magnitude: cFloat(c.rope?.scaling?.magnitude ?? 1) }),
@@ -268,6 +285,13 @@ function wrap(values: readonly string[]): string {
 function asserts(config: KernelConfig, shape: string, sharedBytes: number): string[] {
   if (config.kind === 'select') return [`select_shared_bytes<${shape}> == ${sharedBytes}`];
   if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes == ${sharedBytes}`];
+  if (config.kind === 'experts') {
+    const { groupStride } = strides(config.formats, config.cols, config);
+    return [
+      `ExpertsShape<${shape}>::shared_bytes <= ${sharedBytes}`,
+      `ExpertsShape<${shape}>::group_bytes == ${groupStride}`,
+    ];
+  }
   if (config.kind !== 'projection') return [];
   return [
     `ProjectionShape<${shape}>::shared_bytes == ${sharedBytes}`,

@@ -2,6 +2,7 @@
 import { ModelFileError, UnsupportedError } from '../errors.js';
 import type { Architecture } from './architectures/architecture.js';
 import { ARCHITECTURES } from './architectures/index.js';
+import { type Experts, readExperts } from './experts.js';
 import type { GgufFile } from './gguf.js';
 import { type Hyperparameters, readHyperparameters } from './hyperparameters.js';
 import { Keys } from './keys.js';
@@ -22,7 +23,10 @@ export function modelSpec(file: GgufFile): ModelSpec {
   const keys = new Keys(file.metadata, architecture.name, architecture.keys ?? []);
   const features = architecture.features?.(keys, h) ?? {};
   const vocabSize = readVocabSize(file, architecture);
-  const weights = bindWeights(file, architecture, sizesOf(h, vocabSize), h.blockCount);
+  const experts = readExperts(file, architecture, h);
+  // readExperts() has refused a dense model of an architecture that describes none.
+  const layer = experts?.layer ?? architecture.layer!;
+  const weights = bindWeights(file, architecture, sizesOf(h, vocabSize, experts), h.blockCount, layer);
   const { model } = weights;
   return {
     name: modelStem(file.path),
@@ -50,6 +54,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
     ...(features.embeddingScale && { embeddingScale: features.embeddingScale }),
     ...(features.residualScale && { residualScale: features.residualScale }),
     ...(features.logitScale && { logitScale: features.logitScale }),
+    ...(experts && { experts: experts.spec }),
     tokenEmbedding: model.tokenEmbedding,
     outputNorm: model.outputNorm,
     ...(model.outputNormBias && { outputNormBias: model.outputNormBias }),
@@ -147,7 +152,7 @@ function readVocabSize({ path, metadata, tensors }: GgufFile, architecture: Arch
   return rows;
 }
 
-function sizesOf(h: Hyperparameters, vocabulary: number) {
+function sizesOf(h: Hyperparameters, vocabulary: number, experts: Experts | undefined) {
   return {
     vocabulary,
     embedding: h.embeddingLength,
@@ -155,6 +160,10 @@ function sizesOf(h: Hyperparameters, vocabulary: number) {
     query: h.headCount * h.headSize,
     keyValue: h.headCountKv * h.headSize,
     head: h.headSize,
+    heads: h.headCount,
+    experts: experts?.spec.count ?? 0,
+    expertFeedForward: experts?.feedForward ?? 0,
+    sharedFeedForward: experts?.sharedFeedForward ?? 0,
     ropePairs: h.ropeDimensions / 2,
   };
 }

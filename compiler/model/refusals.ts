@@ -4,10 +4,12 @@
  */
 import { UnsupportedError } from '../errors.js';
 import type { Architecture } from './architectures/architecture.js';
+import { EXPERT_KEYS, SHARED_EXPERT_KEYS } from './experts.js';
 import type { GgufFile } from './gguf.js';
 import type { Hyperparameters } from './hyperparameters.js';
 import { describe, type MetadataEntry, type ScalarValue } from './metadata.js';
 import { quote } from './quote.js';
+import type { ExpertsSpec } from './spec.js';
 
 interface Refusal {
   /** Without the architecture's prefix. */
@@ -20,7 +22,15 @@ interface Refusal {
 const REFUSALS: readonly Refusal[] = [
   { key: 'expert_count', neutral: [0], feature: 'mixture of experts' },
   { key: 'expert_used_count', neutral: [0], feature: 'mixture of experts' },
-  { key: 'expert_shared_count', neutral: [0], feature: 'mixture of experts' },
+  { key: 'expert_feed_forward_length', neutral: [0], feature: 'mixture of experts' },
+  { key: 'expert_shared_count', neutral: [0], feature: 'a number of shared experts' },
+  { key: 'expert_shared_feed_forward_length', neutral: [0], feature: 'a shared expert' },
+  { key: 'expert_group_count', neutral: [0, 1], feature: 'groups of experts' },
+  { key: 'expert_group_used_count', neutral: [0, 1], feature: 'groups of experts' },
+  { key: 'expert_weights_scale', neutral: [0, 1], feature: 'a scale of what experts give' },
+  { key: 'leading_dense_block_count', neutral: [0], feature: 'dense layers beside those with experts' },
+  { key: 'interleave_moe_layer_step', neutral: [0, 1], feature: 'dense layers beside those with experts' },
+  { key: 'moe_every_n_layers', neutral: [0, 1], feature: 'dense layers beside those with experts' },
   { key: 'nextn_predict_layers', neutral: [0], feature: 'multi-token prediction' },
   { key: 'n_deepstack_layers', neutral: [0], feature: 'deepstack' },
   { key: 'hidden_activation', neutral: ['silu'], feature: 'an activation other than silu' },
@@ -79,13 +89,17 @@ const COMMON: readonly string[] = [
 ];
 
 /** Errors: UnsupportedError that names the feature, the key and its value. */
-export function refuseFeatures(file: GgufFile, { name, keys = [] }: Architecture): void {
+export function refuseFeatures(file: GgufFile, architecture: Architecture): void {
+  const { name } = architecture;
+  const keys = takenKeys(architecture);
   refuse(file, 'general.type', ['model'], 'a file that is not a whole model');
   refuse(file, 'general.quantization_version', [2], 'a quantization format of another version');
   for (const { key, neutral, feature } of REFUSALS)
     if (!keys.includes(key)) refuse(file, `${name}.${key}`, neutral, feature);
 
-  const known = new Set([...COMMON, ...keys, ...REFUSALS.map(({ key }) => key)].map((key) => `${name}.${key}`));
+  const routing = architecture.experts ? refuseRouting(file, name, architecture.experts.weightsOver) : [];
+  const refused = REFUSALS.map(({ key }) => key);
+  const known = new Set([...COMMON, ...keys, ...routing, ...refused].map((key) => `${name}.${key}`));
   for (const [key, entry] of file.metadata) {
     if (!key.startsWith(`${name}.`) || known.has(key)) continue;
     throw new UnsupportedError(
@@ -94,6 +108,22 @@ export function refuseFeatures(file: GgufFile, { name, keys = [] }: Architecture
       `metadata key ${quote(key)} (${describe(entry)}) may change what the model computes`,
     );
   }
+}
+
+/** The keys that the architecture's description reads. */
+export function takenKeys({ keys = [], experts }: Architecture): readonly string[] {
+  return [...keys, ...(experts ? EXPERT_KEYS : []), ...(experts?.shared ? SHARED_EXPERT_KEYS : [])];
+}
+
+/**
+ * How experts are weighted follows from the architecture, as in llama.cpp; these keys may only say the same: softmax is
+ * 1, softmax of those chosen 3, which is also 1 with weights that are divided by their sum. Returns the keys.
+ */
+function refuseRouting(file: GgufFile, name: string, weightsOver: ExpertsSpec['weightsOver']): string[] {
+  const chosen = weightsOver === 'chosen';
+  refuse(file, `${name}.expert_gating_func`, chosen ? [0, 1, 3] : [0, 1], 'another way to weight experts');
+  refuse(file, `${name}.expert_weights_norm`, chosen ? [false, true] : [false], 'another way to weight experts');
+  return ['expert_gating_func', 'expert_weights_norm'];
 }
 
 /** What the REFUSALS say of a model of any architecture, but for these keys. */

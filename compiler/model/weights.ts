@@ -1,6 +1,6 @@
 /** Finds every tensor that an architecture names, checks its shape and type, and refuses the ones left over. */
 import { ModelFileError, UnsupportedError } from '../errors.js';
-import type { Architecture, Size, TensorRule } from './architectures/architecture.js';
+import type { Architecture, LayerRules, Size, TensorRule } from './architectures/architecture.js';
 import { GGML_TYPES, isSupportedType } from './ggml.js';
 import type { GgufFile } from './gguf.js';
 import { quote, several } from './quote.js';
@@ -25,12 +25,13 @@ export function bindWeights(
   architecture: Architecture,
   sizes: Readonly<Record<Size, number>>,
   blockCount: number,
+  layer: LayerRules,
 ): BoundWeights {
   const binder = new Binder(file, sizes);
   const model = binder.bind(architecture.model, '');
   const layers: unknown[] = [];
   for (let i = 0; i < blockCount && binder.missing.length < ENOUGH_MISSING; i++) {
-    layers.push(binder.bind(architecture.layer, `blk.${i}.`));
+    layers.push(binder.bind(layer, `blk.${i}.`));
   }
   binder.finish(architecture.name, blockCount);
   // bind() fills every role whose rule is not optional, or finish() has thrown.
@@ -90,9 +91,9 @@ class Binder {
     const [before, after] = [total(rule.part?.before), total(rule.part?.after)];
     const own = rule.rows === 1 ? 1 : this.sizes[rule.rows];
     const rows = before + own + after;
-    const [foundCols = 1, foundRows = 1, ...rest] = dims;
-    if (foundCols !== cols || foundRows !== rows || rest.some((dim) => dim !== 1)) {
-      const expected = rule.rows === 1 ? [cols] : [cols, rows];
+    const stack = rule.ofExperts ? [this.sizes.experts] : [];
+    const expected = [cols, ...(rule.rows === 1 ? [] : [rows]), ...stack];
+    if (!sameShape(dims, expected)) {
       this.misshapen.add(`expected ${name} of shape [${expected.join(', ')}], found [${dims.join(', ')}]`);
       return undefined;
     }
@@ -104,9 +105,19 @@ class Binder {
       this.mistyped.add(`${name} of type ${type} (only F32)`);
       return undefined;
     }
-    if (!rule.part) return { name, type, rows, cols, ...place };
+    if (!rule.part) {
+      const count = rule.ofExperts ? this.sizes.experts : 1;
+      const vectors = rule.rows === 1 ? count : 1;
+      return { name, type, rows: (rows * count) / vectors, cols: cols * vectors, ...place };
+    }
     const rowBytes = place.bytes / rows;
     const share = { offset: place.offset + before * rowBytes, bytes: own * rowBytes };
     return { name: `${name}.${rule.part.label}`, type, rows: own, cols, ...place, ...share };
   }
+}
+
+/** Dimensions of 1 at the end count as none. */
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  const [longer, shorter] = a.length > b.length ? [a, b] : [b, a];
+  return longer.every((dim, i) => dim === (shorter[i] ?? 1));
 }

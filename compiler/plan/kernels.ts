@@ -3,6 +3,7 @@ import { CompileError } from '../errors.js';
 import type { Attend, Embed, NormAdd, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { RopeSpec, Weight } from '../model/spec.js';
+import type { ExpertsConfig } from './experts.js';
 import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
 import type { Target } from './target.js';
 
@@ -81,6 +82,7 @@ export interface AttendConfig {
   /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
   readonly wholeNorms: number;
   readonly epsilon: number;
+  readonly sinks: boolean;
 }
 
 /** norm_add.cuh */
@@ -115,7 +117,7 @@ export function selectConfig(candidates: number, vocabSize: number, target: Targ
 const selectShared = ({ threads }: SelectConfig): number =>
   SAMPLE.bins * 16 + SAMPLE.list * 8 + (threads + SAMPLE.groups) * 12 + SAMPLE.found;
 
-export type KernelConfig = EmbedConfig | ProjectionConfig | NormAddConfig | AttendConfig | SelectConfig;
+export type KernelConfig = EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig;
 
 /** What a launch of the kernel asks for. */
 export interface Launch {
@@ -338,6 +340,7 @@ function shapeAttention(op: Attend, headsPerBlock: number, contextLength: number
     keyNorm: op.keyNorm !== undefined,
     wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
     epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
+    sinks: op.sinks !== undefined,
   };
 }
 
@@ -380,6 +383,8 @@ export function launchOf(config: KernelConfig): Launch {
         threads: config.warps * 32,
         sharedBytes: attendShared(config),
       };
+    case 'experts':
+      return { blocks: config.blocks, threads: config.warps * 32, sharedBytes: config.sharedBytes };
     case 'norm_add':
       return { blocks: 1, threads: config.threads, sharedBytes: (config.threads / 32) * 4 };
     case 'select':

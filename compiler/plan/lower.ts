@@ -1,11 +1,12 @@
 /** Fused graph -> plan: kernels with their shapes, nodes with resolved arguments, memory with offsets. */
 import { CompileError } from '../errors.js';
 import { reads, writes } from '../ir/effects.js';
-import type { Attend, Embed, FusedOp, Graph, Norm, Projection, SelectBest, Value } from '../ir/ops.js';
+import type { Attend, Embed, Experts, FusedOp, Graph, Norm, Projection, SelectBest, Value } from '../ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
 import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
 import { type EdgeNode, type Interval, planEdges } from './edges.js';
+import { type ExpertsConfig, expertsConfig } from './experts.js';
 import { roundUp } from './formats.js';
 import { KernelTable } from './kernel_table.js';
 import {
@@ -145,6 +146,7 @@ class Lowering {
     const configs = new Map<FusedOp, KernelConfig>();
     for (const op of this.#ops) {
       if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op));
+      if (op.kind === 'experts') configs.set(op, this.#chooseExperts(op));
       if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op));
       if (op.kind === 'norm_add') {
         this.#placeNorm(op.norm);
@@ -167,12 +169,20 @@ class Lowering {
     return config;
   }
 
+  #chooseExperts(op: Experts): ExpertsConfig {
+    const config = expertsConfig(op, this.target);
+    this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
+    this.#placeNorm(op.norm);
+    for (const vector of op.segment.biases) if (vector) this.#weights.vector(vector);
+    return config;
+  }
+
   #placeNorm(norm: Norm | undefined): void {
     for (const vector of [norm?.weight, norm?.bias]) if (vector) this.#weights.vector(vector);
   }
 
   #chooseAttend(op: Attend): AttendConfig {
-    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors])
+    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors, op.sinks])
       if (vector) this.#weights.vector(vector);
     const config = attendConfig(op, this.options.contextLength, this.target);
     if (attendCounters(config) > STATE_COUNTERS)
@@ -211,9 +221,19 @@ class Lowering {
     return value.size === 0 ? 8 * this.#candidates : 4 * value.size;
   }
 
-  /** attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. */
+  /**
+   * attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. A sum
+   * of experts reads logits before its wait: they must have been written before the node before it, whose kernel lets
+   * this one start only after its own wait.
+   */
   #checkSettled(effects: readonly EdgeNode[]): void {
     for (const [index, { op, name }] of this.#lowered.entries()) {
+      if (op.kind === 'experts' && op.sum) {
+        const before = this.#lowered[index - 1]!;
+        const waits = before.config.kind === 'experts' || before.config.kind === 'projection';
+        if (!waits || writes(before.op).values.includes(op.logits))
+          throw new Error(`${name} reads ${op.logits.name} before its wait, and ${before.name} is not between them`);
+      }
       if (op.kind !== 'attend') continue;
       const early = effects[index]!.reads.filter(({ region }) => region !== 'arena');
       for (const [before, { writes }] of effects.slice(0, index).entries())
@@ -235,6 +255,8 @@ class Lowering {
       write.push(this.#arena(partialName(op), 4 * partialSize(config), placed));
     }
     if (op.kind === 'select_best') write.push(this.#arena(adjustedName(op), 4 * op.logits.size, placed));
+    // Each node's blocks take all multiprocessors: two side by side would only share them, and a chain needs no joins.
+    write.push({ region: 'order', start: 0, end: 1 });
     return { reads: read, writes: write, waits: true };
   }
 
@@ -275,6 +297,17 @@ class Lowering {
           ...[0, 1, 2].map((i) => vector(`bias${i}`, biases[i])),
         ];
       }
+      case 'experts':
+        return [
+          weights(),
+          value('input', op.input),
+          value('logits', op.logits),
+          vector('norm', op.norm?.weight),
+          value('shared', op.shared),
+          value('residual', op.residual),
+          value('output', op.output),
+          ...[0, 1].map((i) => vector(`bias${i}`, op.segment.biases[i])),
+        ];
       case 'norm_add':
         return [
           value('input', op.input),
@@ -291,6 +324,7 @@ class Lowering {
           vector('query_norm', op.queryNorm?.weight),
           vector('key_norm', op.keyNorm?.weight),
           vector('rope_factors', op.rope?.factors),
+          vector('sinks', op.sinks),
           { name: 'keys', region: 'kv_cache', offset: start },
           { name: 'values', region: 'kv_cache', offset: start + this.#kvLayerBytes },
           state,
@@ -318,9 +352,11 @@ const partialName = (op: Attend): string => `${op.output.name}.splits`;
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-/** Matrices of a projection, or a row of the embedding, as the file stores them. */
+/** Matrices of a projection or of the chosen experts, or a row of the embedding, as the file stores them. */
 function readBytes(op: FusedOp): number {
   if (op.kind === 'embed') return op.weight.bytes / op.weight.rows;
+  if (op.kind === 'experts')
+    return sum(op.segment.weights.map(({ bytes }) => (bytes / op.experts.count) * op.experts.used));
   return op.kind === 'projection' ? sum(op.segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) : 0;
 }
 
@@ -356,6 +392,8 @@ function about({ op }: Lowered): string {
       const rest = `${act}${constants}${op.residual ? `, + ${op.residual.name}` : ''}`;
       return `${op.input.name} f32[${op.input.size}]: ${product}${rest} -> f32[${op.output.size}]`;
     }
+    case 'experts':
+      return aboutExperts(op);
     case 'norm_add':
       return `${op.input.name} f32[${op.input.size}]: norm${op.residual ? `, + ${op.residual.name}` : ''} -> f32[${op.output.size}]`;
     case 'attend': {
@@ -369,6 +407,19 @@ function about({ op }: Lowered): string {
     case 'select_best':
       return 'the next token; token, position and seq_len move on';
   }
+}
+
+function aboutExperts(op: Experts): string {
+  const { experts, segment, norm, activation, sum, residual, input, logits, output } = op;
+  const { count, used } = experts;
+  const matrices = segment.weights
+    .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows / count} x ${cols}]`)
+    .join(' + ');
+  const act = activation ? `, ${activation.replace('_mul', '')}(gate) * up` : '';
+  const added = op.shared ? `, + ${op.gated ? 'gate * ' : ''}${op.shared.name}` : '';
+  const rest = `${added}${sum?.scale ? `, * ${sum.scale}` : ''}${residual ? `, + ${residual.name}` : ''}`;
+  const product = `${norm ? 'norm, ' : ''}${used} of ${count} experts by ${logits.name}: ${matrices}${act}`;
+  return `${input.name} f32[${input.size}]: ${product}${sum ? ', weighted sum' : ''}${rest} -> f32[${output.size}]`;
 }
 
 const shortName = (weight: string): string => weight.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '');

@@ -44,6 +44,28 @@ export interface Target {
   };
   /** Of the one block that chooses the token. */
   readonly selectThreads: number;
+  readonly experts: {
+    readonly warps: number;
+    /** The largest slot, of all matrices together, and one block's rings together, bytes. */
+    readonly slotBytes: number;
+    readonly ringBytes: number;
+    /** Bytes a block asks for before it waits for the node before it, where it knows the experts by then. */
+    readonly earlyBytes: number;
+    /**
+     * Shared memory that a block asks for at least: more than half of a multiprocessor's, so that each runs one. Smaller
+     * blocks are packed onto few.
+     */
+    readonly aloneBytes: number;
+    /** Rows that a group may have. */
+    readonly groupRows: readonly number[];
+    /** Cycles: bytes that a multiprocessor streams in one; that a warp spends on an item, a slot, and 32 columns a lane. */
+    readonly cost: {
+      readonly bytesPerCycle: number;
+      readonly item: number;
+      readonly slot: number;
+      readonly step: number;
+    };
+  };
 }
 
 interface Gpu {
@@ -101,6 +123,15 @@ export function cudaTarget(archs: readonly string[]): Target {
       stages: 2,
     },
     selectThreads: 512,
+    experts: {
+      warps: 16,
+      slotBytes: 4608,
+      ringBytes: 139264,
+      earlyBytes: 36864,
+      aloneBytes: sharedBytes / 2 + 1024,
+      groupRows: [1, 2, 4, 8],
+      cost: { bytesPerCycle: 13.4, item: 150, slot: 100, step: 30 },
+    },
   };
 }
 
@@ -125,5 +156,14 @@ export function hostTarget(): Target {
     },
     attention: { warps: 2, minSplit: 24, whole: 24, maxHeadsPerBlock: 8, stageBytes: 2048, stages: 2 },
     selectThreads: 128,
+    experts: {
+      warps: 3,
+      slotBytes: 2048,
+      ringBytes: 16384,
+      earlyBytes: 4096,
+      aloneBytes: 0,
+      groupRows: [1, 2, 4, 8],
+      cost: { bytesPerCycle: 1, item: 150, slot: 100, step: 30 },
+    },
   };
 }

@@ -3,7 +3,7 @@ import type { Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
 import { roundUp } from './formats.js';
-import { type ProjectionConfig, rowTiling, strides, type Tiling } from './kernels.js';
+import { rowTiling, strides, type Tiling } from './kernels.js';
 
 /** One tensor of the file and its place in the weights region; offsets and strides are bytes. */
 export interface PlannedTensor {
@@ -43,11 +43,13 @@ export class WeightPlanner {
     return this.#end;
   }
 
-  /** All matrices of a projection, so that each block's share is contiguous; returns where they start. */
-  projection(op: Projection, config: ProjectionConfig): number {
+  /**
+   * All matrices of a projection, or of all experts, so that each block's share is contiguous; returns where they start.
+   */
+  projection({ segments }: Pick<Projection, 'segments'>, config: Tiling & { readonly cols: number }): number {
     const start = this.#end;
     let offset = start;
-    for (const { weights } of op.segments) {
+    for (const { weights } of segments) {
       const { chunkStride, groupStride, partOffsets } = strides(
         weights.map(({ type }) => type),
         config.cols,

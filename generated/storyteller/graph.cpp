@@ -13,7 +13,7 @@ namespace {
 const Kernel kernels[] = {
     {"realizar_token_embd", 3, 0},
     {"realizar_attn_qkv", 10, 5600},
-    {"realizar_attn_kqv", 10, 70336},
+    {"realizar_attn_kqv", 11, 70336},
     {"realizar_ffn_inp", 10, 5600},
     {"realizar_ffn_swiglu", 10, 10208},
     {"realizar_l_out", 10, 15392},
@@ -30,69 +30,69 @@ const Node nodes[] = {
     // 1 blk.0.attn_qkv, realizar_attn_qkv: token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.0.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 3, 10, 0, 1, 139264, 0},
     // 2 blk.0.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.0.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 13, 10, 1, 1, 0, 512},
+    {"blk.0.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 13, 11, 1, 1, 0, 512},
     // 3 blk.0.ffn_inp, realizar_ffn_inp: blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
-    {"blk.0.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 23, 10, 2, 1, 69632, 0},
+    {"blk.0.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 24, 10, 2, 1, 69632, 0},
     // 4 blk.0.ffn_swiglu, realizar_ffn_swiglu: blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 33, 10, 3, 1, 417792, 0},
+    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 34, 10, 3, 1, 417792, 0},
     // 5 blk.0.l_out, realizar_l_out: blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
-    {"blk.0.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 43, 10, 4, 1, 208896, 0},
+    {"blk.0.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 44, 10, 4, 1, 208896, 0},
     // 6 blk.1.attn_qkv, realizar_attn_qkv: blk.0.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.1.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 53, 10, 5, 1, 139264, 0},
+    {"blk.1.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 54, 10, 5, 1, 139264, 0},
     // 7 blk.1.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 1, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.1.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 63, 10, 6, 1, 0, 512},
+    {"blk.1.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 64, 11, 6, 1, 0, 512},
     // 8 blk.1.ffn_inp, realizar_ffn_inp: blk.1.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.0.l_out -> f32[256]
-    {"blk.1.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 73, 10, 7, 1, 69632, 0},
+    {"blk.1.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 75, 10, 7, 1, 69632, 0},
     // 9 blk.1.ffn_swiglu, realizar_ffn_swiglu: blk.1.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 83, 10, 8, 1, 417792, 0},
+    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 85, 10, 8, 1, 417792, 0},
     // 10 blk.1.l_out, realizar_l_out: blk.1.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.1.ffn_inp -> f32[256]
-    {"blk.1.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 93, 10, 9, 1, 208896, 0},
+    {"blk.1.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 95, 10, 9, 1, 208896, 0},
     // 11 blk.2.attn_qkv, realizar_attn_qkv: blk.1.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.2.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 103, 10, 10, 1, 139264, 0},
+    {"blk.2.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 105, 10, 10, 1, 139264, 0},
     // 12 blk.2.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 2, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.2.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 113, 10, 11, 1, 0, 512},
+    {"blk.2.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 115, 11, 11, 1, 0, 512},
     // 13 blk.2.ffn_inp, realizar_ffn_inp: blk.2.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.1.l_out -> f32[256]
-    {"blk.2.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 123, 10, 12, 1, 69632, 0},
+    {"blk.2.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 126, 10, 12, 1, 69632, 0},
     // 14 blk.2.ffn_swiglu, realizar_ffn_swiglu: blk.2.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 133, 10, 13, 1, 417792, 0},
+    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 136, 10, 13, 1, 417792, 0},
     // 15 blk.2.l_out, realizar_l_out: blk.2.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.2.ffn_inp -> f32[256]
-    {"blk.2.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 143, 10, 14, 1, 208896, 0},
+    {"blk.2.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 146, 10, 14, 1, 208896, 0},
     // 16 blk.3.attn_qkv, realizar_attn_qkv: blk.2.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.3.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 153, 10, 15, 1, 139264, 0},
+    {"blk.3.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 156, 10, 15, 1, 139264, 0},
     // 17 blk.3.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 3, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.3.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 163, 10, 16, 1, 0, 512},
+    {"blk.3.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 166, 11, 16, 1, 0, 512},
     // 18 blk.3.ffn_inp, realizar_ffn_inp: blk.3.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.2.l_out -> f32[256]
-    {"blk.3.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 173, 10, 17, 1, 69632, 0},
+    {"blk.3.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 177, 10, 17, 1, 69632, 0},
     // 19 blk.3.ffn_swiglu, realizar_ffn_swiglu: blk.3.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 183, 10, 18, 1, 417792, 0},
+    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 187, 10, 18, 1, 417792, 0},
     // 20 blk.3.l_out, realizar_l_out: blk.3.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.3.ffn_inp -> f32[256]
-    {"blk.3.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 193, 10, 19, 1, 208896, 0},
+    {"blk.3.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 197, 10, 19, 1, 208896, 0},
     // 21 logits, realizar_logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
-    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 5600, 203, 10, 20, 1, 247248, 0},
+    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 5600, 207, 10, 20, 1, 247248, 0},
     // 22 select, realizar_select: the next token; token, position and seq_len move on
-    {"select", 7, {1, 1, 1}, {512, 1, 1}, 56088, 213, 7, 21, 1, 0, 0},
+    {"select", 7, {1, 1, 1}, {512, 1, 1}, 56088, 217, 7, 21, 1, 0, 0},
 };
 
 // Name, region, offset (bytes); a line a node.
 const Argument arguments[] = {
     {"weights", Region::weights, 3350528}, {"state", Region::state, 0}, {"output", Region::arena, 19456},  // 0
     {"weights", Region::weights, 0}, {"input", Region::arena, 19456}, {"norm", Region::weights, 139264}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 17408}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 1
-    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"keys", Region::kv_cache, 0}, {"values", Region::kv_cache, 131072}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 2
+    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 0}, {"values", Region::kv_cache, 131072}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 2
     {"weights", Region::weights, 140288}, {"input", Region::arena, 20480}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 19456}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 3
     {"weights", Region::weights, 209920}, {"input", Region::arena, 3072}, {"norm", Region::weights, 627712}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 4
     {"weights", Region::weights, 628736}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 19456}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 5
     {"weights", Region::weights, 837632}, {"input", Region::arena, 19456}, {"norm", Region::weights, 976896}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 17408}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 6
-    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"keys", Region::kv_cache, 262144}, {"values", Region::kv_cache, 393216}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 7
+    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 262144}, {"values", Region::kv_cache, 393216}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 7
     {"weights", Region::weights, 977920}, {"input", Region::arena, 20480}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 19456}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 8
     {"weights", Region::weights, 1047552}, {"input", Region::arena, 3072}, {"norm", Region::weights, 1465344}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 9
     {"weights", Region::weights, 1466368}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 19456}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 10
     {"weights", Region::weights, 1675264}, {"input", Region::arena, 19456}, {"norm", Region::weights, 1814528}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 17408}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 11
-    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"keys", Region::kv_cache, 524288}, {"values", Region::kv_cache, 655360}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 12
+    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 524288}, {"values", Region::kv_cache, 655360}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 12
     {"weights", Region::weights, 1815552}, {"input", Region::arena, 20480}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 19456}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 13
     {"weights", Region::weights, 1885184}, {"input", Region::arena, 3072}, {"norm", Region::weights, 2302976}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 14
     {"weights", Region::weights, 2304000}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 19456}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 15
     {"weights", Region::weights, 2512896}, {"input", Region::arena, 19456}, {"norm", Region::weights, 2652160}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 17408}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 16
-    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"keys", Region::kv_cache, 786432}, {"values", Region::kv_cache, 917504}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 17
+    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 786432}, {"values", Region::kv_cache, 917504}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 17
     {"weights", Region::weights, 2653184}, {"input", Region::arena, 20480}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 19456}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 18
     {"weights", Region::weights, 2722816}, {"input", Region::arena, 3072}, {"norm", Region::weights, 3140608}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 19
     {"weights", Region::weights, 3141632}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 4096}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 20

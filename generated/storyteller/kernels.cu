@@ -3,6 +3,7 @@
 // The kernels of runtime/kernels with this model's shapes as compile-time constants.
 #include "kernels/attend.cuh"
 #include "kernels/embed.cuh"
+#include "kernels/experts.cuh"
 #include "kernels/norm_add.cuh"
 #include "kernels/projection.cuh"
 #include "kernels/read_ceiling.cuh"
@@ -47,7 +48,7 @@ struct attn_kqv_shape {
   static constexpr int splits = 16, min_split = 32, whole = 128, tile = 256, stages = 2, warps = 8;
   static constexpr int n_ctx = 512, window = 0, rope_dims = 32;
   static constexpr bool rope_adjacent = true, rope_factors = false;
-  static constexpr bool query_norm = false, key_norm = false;
+  static constexpr bool query_norm = false, key_norm = false, sinks = false;
   static constexpr int whole_norms = 0;
   static constexpr float scale = 0.176776692f, soft_cap = 0.f, epsilon = 0.f;
   static constexpr float rope_magnitude = 1.f;

@@ -153,7 +153,8 @@ struct Block {
   char* shared = nullptr;
   int n_started = 0, n_ended = 0;
   bool grid_open;
-  bool paused = false;  // by arrive, until the grid's other blocks have run
+  bool released = false;  // grid_release has been called
+  bool paused = false;    // by arrive, until the grid's other blocks have run
   const bool permuted;
   FiberList ready, at_block_sync, at_grid_wait;
   std::vector<Warp> warps;
@@ -241,8 +242,7 @@ inline void grid_wait() {
   }
   self->must_wait = false;
 }
-// The next node is always started as early as its edges allow.
-inline void grid_release() {}
+inline void grid_release() { current()->block->released = true; }
 
 // Adds one to a counter that blocks tell each other with how many of them are done; returns what it was. In a permuted
 // order the grid's other blocks run before anything else of this one, so that what this one has yet to write is

@@ -26,6 +26,10 @@ void Grid::step(bool open) {
     });
 }
 
+bool Grid::released() const {
+  return launch_.must_wait && std::ranges::all_of(blocks_, [](const auto& block) { return !block || block->released; });
+}
+
 void Grid::run_block(size_t position) {
   std::unique_ptr<Block>& block = blocks_[position];
   block->run();

@@ -20,6 +20,9 @@ class Grid {
   void start() {
     if (launch_.must_wait) step(false);
   }
+  // Whether the nodes after it may start although all of it but what comes before grid_wait has yet to run: every block
+  // has called grid_release by then, or ended. Of a grid that has started.
+  bool released() const;
   // When the grids before this one are complete: runs every thread to its end.
   void finish() { step(true); }
   // What went wrong, in the first block (in the order of execution) where something did; empty if nothing has.

@@ -18,7 +18,7 @@
 //    whole (positions that are not worth adding splits up), tile, stages, n_ctx, warps; scale, soft_cap (0: none),
 //    window (newest positions that are seen; 0: all); rope_dims (0: nothing turns), rope_adjacent, rope_magnitude,
 //    inverse_frequency(i), rope_factors; query_norm, key_norm, whole_norms (bit 0: of all query heads together, bit 1:
-//    of all key heads), epsilon.
+//    of all key heads), epsilon; sinks (a score of each head's that takes its share of the softmax).
 #pragma once
 #include "../artifact.h"
 #include "activation.cuh"
@@ -31,6 +31,7 @@ struct AttendArgs {
   const float* query_norm;    // [head_size], or [heads * head_size]
   const float* key_norm;      // [head_size], or [kv_heads * head_size]
   const float* rope_factors;  // [rope_dims / 2]
+  const float* sinks;         // [heads]
   uint16_t* keys;             // [kv_heads][n_ctx][row]
   uint16_t* values;           // [kv_heads][n_ctx][row]
   const State* state;
@@ -267,6 +268,12 @@ DEVICE void add_values(const AttendBlock<C>& b, int i, int n,
   }
 }
 
+// What a head's sink adds to the sum of exponentials beside a largest score: it has no value of its own.
+template <class C>
+DEVICE float sink_share(const AttendBlock<C>& b, int head, float largest) {
+  return C::sinks ? expf(b.args.sinks[head] - largest) : 0.f;
+}
+
 // Adds up the splits of the block's heads: out = sum_s e^(m_s - M) values_s / sum_s e^(m_s - M) sum_s. First a warp a
 // head, lanes over splits, for what each split weighs; then a thread for each of the heads' dimensions.
 template <class C>
@@ -299,6 +306,7 @@ DEVICE void combine_splits(const AttendBlock<C>& b) {
 #pragma unroll
     for (int j = 0; j < Shape::lane_splits; j++) most[j] = expf(most[j] - largest), total[0] += most[j] * sum[j];
     warp_sum(total);
+    total[0] += sink_share(b, b.first_head + h, largest);
 #pragma unroll
     for (int j = 0; j < Shape::lane_splits; j++)
       if (lane + 32 * j < b.splits) weights[h * C::splits + lane + 32 * j] = most[j] / total[0];
@@ -348,7 +356,8 @@ DEVICE void finish_heads(const AttendBlock<C>& b, const float (&value)[AttendSha
 #pragma unroll
     for (int w = 0; w < C::warps; w++) v += warp_values[w * Shape::H * C::head_size + i];
     if (b.splits == 1) {
-      b.args.output[head * C::head_size + d] = v / b.floats(Shape::sum_at)[h];
+      const float sink = sink_share(b, head, b.floats(Shape::most_at)[h]);
+      b.args.output[head * C::head_size + d] = v / (b.floats(Shape::sum_at)[h] + sink);
       continue;
     }
     float* partial = b.args.partial + ((int64_t)head * C::splits + b.split) * Shape::partial_row;

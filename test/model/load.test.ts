@@ -196,7 +196,7 @@ test.each(readdirSync(golden).filter((name) => name.endsWith('.gguf')))('%s: eac
     }
   expect([...bound.keys()].sort()).toEqual(file.tensors.map((tensor) => tensor.name).sort());
   for (const { name, type, dims, offset, bytes } of file.tensors) {
-    const [cols, rows = 1] = dims;
-    expect(bound.get(name)).toEqual({ name, type, rows, cols, offset, bytes });
+    const [cols, rows = 1, experts = 1] = dims;
+    expect(bound.get(name)).toEqual({ name, type, rows: rows * experts, cols, offset, bytes });
   }
 });

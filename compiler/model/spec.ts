@@ -2,6 +2,7 @@
 import type { GgmlType } from './ggml.js';
 import type { Part } from './parts.js';
 import type { StatedFactors } from './stated.js';
+import type { Piece } from './tensor_table.js';
 
 /** A tensor of the model file, as rows of `cols` contiguous elements. A vector has one row. */
 export interface Weight {
@@ -17,6 +18,8 @@ export interface Weight {
   readonly storedAs?: GgmlType;
   /** 1 is added to each element. */
   readonly plusOne?: true;
+  /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
+  readonly pieces?: readonly Piece[];
 }
 
 /** YaRN: pairs that turn fewer than betaSlow times in the original context are interpolated, above betaFast none is. */

@@ -4,6 +4,12 @@ import { type AnyGgmlType, type GgmlType, ggmlTypeOfId } from './ggml.js';
 import type { HeaderReader } from './header_reader.js';
 import { quote } from './quote.js';
 
+/** Of a tensor in the file, bytes. */
+export interface Piece {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 export interface TensorInfo {
   readonly name: string;
   readonly type: AnyGgmlType;
@@ -16,6 +22,8 @@ export interface TensorInfo {
   readonly storedAs?: GgmlType;
   /** 1 is added to each element. */
   readonly plusOne?: true;
+  /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
+  readonly pieces?: readonly Piece[];
 }
 
 /** A name of one byte, its length, one dimension, type and offset. */

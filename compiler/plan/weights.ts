@@ -120,9 +120,22 @@ export class WeightPlanner {
     weight: Weight,
     place: Omit<PlannedTensor, Exclude<keyof Weight, 'offset' | 'bytes'> | 'fileOffset' | 'fileBytes'>,
   ): void {
-    if (this.#tensors.has(weight.name)) throw new Error(`${weight.name} is placed twice`);
-    const { name, type, rows, cols, offset, bytes, storedAs, plusOne } = weight;
+    if (this.#tensors.has(weight.name) || this.#tensors.has(`${weight.name}.0`))
+      throw new Error(`${weight.name} is placed twice`);
+    const { name, type, rows, cols, storedAs, plusOne, pieces = [weight] } = weight;
     const change = { ...(storedAs && { storedAs }), ...(plusOne && { plusOne }) };
-    this.#tensors.set(name, { name, type, rows, cols, fileOffset: offset, fileBytes: bytes, ...place, ...change });
+    const share = rows / pieces.length;
+    const step = (share / place.rowsPerGroup) * place.groupStride;
+    if (pieces.length > 1 && share % place.rowsPerGroup !== 0) throw new Error(`${name}: a group spans two pieces`);
+    for (const [i, { offset, bytes }] of pieces.entries()) {
+      const part = pieces.length > 1 ? `${name}.${i}` : name;
+      const rest = place.deviceBytes - i * step;
+      const device = {
+        deviceOffset: place.deviceOffset + i * step,
+        deviceBytes: i < pieces.length - 1 ? Math.min(step, rest) : rest,
+      };
+      const file = { fileOffset: offset, fileBytes: bytes };
+      this.#tensors.set(part, { name: part, type, rows: share, cols, ...file, ...place, ...device, ...change });
+    }
   }
 }

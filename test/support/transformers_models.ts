@@ -29,9 +29,7 @@ export function readTransformersModel(name: string): TransformersModel {
 /** Contexts to plan for, where it is not the model's own: longrope's factors depend on it. */
 export const CONTEXTS: Readonly<Record<string, number>> = { 'phi3-longrope-short': 32 };
 
-const EXPERTS = ['gpt-oss', 'granitemoe', 'mixtral', 'olmoe', 'qwen2moe', 'qwen3moe'];
-
 /** What the refusal of a model says; undefined for those that are compiled. */
 export function refusalOf(name: string): string | undefined {
-  return EXPERTS.includes(name) ? 'it needs mixture of experts' : undefined;
+  return name === 'gpt-oss' ? 'model type "gpt_oss" is not supported: it needs mixture of experts' : undefined;
 }

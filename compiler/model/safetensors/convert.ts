@@ -66,12 +66,18 @@ function entryOf({ key, value }: Keys[number]): MetadataEntry {
 const INTEGERS: ReadonlySet<string> = new Set([
   ...['block_count', 'context_length', 'embedding_length', 'feed_forward_length', 'vocab_size', 'rope.dimension_count'],
   ...['attention.head_count', 'attention.head_count_kv', 'attention.key_length', 'attention.value_length'],
-  ...['attention.sliding_window', 'rope.scaling.original_context_length'],
+  ...['attention.sliding_window', 'rope.scaling.original_context_length', 'expert_count', 'expert_used_count'],
+  ...['expert_feed_forward_length', 'expert_shared_feed_forward_length'],
 ]);
+
+/** More than any model has: a list of them stays short. */
+const MAX_EXPERTS = 1 << 12;
 
 class TensorConverter {
   readonly #unknown: string[] = [];
   readonly #mistyped: string[] = [];
+  /** The tensors of experts that GGUF has as one, by its name. */
+  readonly #experts = new Map<string, (TensorInfo | undefined)[]>();
 
   constructor(
     private readonly folder: SafetensorsFolder,
@@ -82,13 +88,13 @@ class TensorConverter {
   /** Errors: UnsupportedError for tensors of other types; ModelFileError for tensors that no such model has. */
   convert(): TensorInfo[] {
     const { path, files, configBytes } = this.folder;
-    const names = new Map<string, string>();
+    const tensors = new Map<string, TensorInfo>();
     let start = configBytes.length;
-    const tensors = files.flatMap((file) => {
-      const base = start;
+    for (const file of files) {
+      for (const tensor of file.tensors) this.#convert({ ...tensor, offset: start + tensor.offset }, tensors);
       start += file.bytes;
-      return file.tensors.flatMap((tensor) => this.#convert(tensor, base, names));
-    });
+    }
+    this.#joinExperts(tensors);
     const { architecture, tied } = this.config;
     if (this.#unknown.length > 0)
       throw new ModelFileError(
@@ -98,45 +104,76 @@ class TensorConverter {
       );
     if (this.#mistyped.length > 0)
       throw new UnsupportedError(path, several(this.#mistyped), `weights must be ${Object.keys(DTYPES).join(', ')}`);
-    if (!tied && !names.has('output.weight'))
+    if (!tied && !tensors.has('output.weight'))
       throw new ModelFileError(path, 'tensors', 'expected lm_head.weight, as tie_word_embeddings is false, found none');
-    return tensors;
+    return [...tensors.values()].map((tensor) => this.#quantized(tensor));
   }
 
-  #convert(
-    { name, dtype, shape, offset, bytes }: SafetensorsTensor,
-    base: number,
-    names: Map<string, string>,
-  ): TensorInfo[] {
-    if (isDerived(name)) return [];
+  #convert({ name, dtype, shape, ...place }: SafetensorsTensor, tensors: Map<string, TensorInfo>): void {
+    if (isDerived(name)) return;
     const { architecture, tied, normPlusOne } = this.config;
-    const gguf = ggufName(architecture, name);
-    if (gguf === undefined || names.has(gguf)) {
-      this.#unknown.push(quote(name));
-      return [];
-    }
-    names.set(gguf, name);
-    // Saved beside the embedding that it is.
-    if (gguf === 'output.weight' && tied) return [];
+    const found = ggufName(architecture, name);
     const type = Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype]! : undefined;
-    if (type === undefined) {
-      this.#mistyped.push(`${name} of type ${dtype}`);
-      return [];
+    if (found === undefined || tensors.has(found.name)) this.#unknown.push(quote(name));
+    else if (found.name === 'output.weight' && tied)
+      return; // saved beside the embedding that it is
+    else if (type === undefined) this.#mistyped.push(`${name} of type ${dtype}`);
+    else {
+      const plus = normPlusOne && found.name.endsWith('norm.weight') && { plusOne: true as const };
+      const tensor = { name: found.name, type, dims: [...shape].reverse(), ...place, ...plus };
+      if (found.expert !== undefined) this.#keepExpert(tensor, found.expert, name);
+      else for (const one of halves(tensor, found.second)) tensors.set(one.name, one);
     }
-    const dims = [...shape].reverse();
-    return [
-      {
-        ...{ name: gguf, type, dims, offset: base + offset, bytes },
-        ...(normPlusOne && gguf.endsWith('norm.weight') && { plusOne: true as const }),
-        ...this.#quantized(type, dims),
-      },
-    ];
   }
 
-  /** Rows that are no whole blocks stay as they are. */
-  #quantized(storedAs: GgmlType, dims: readonly number[]): { type: GgmlType; storedAs: GgmlType } | undefined {
-    if (this.quantize === undefined || dims.length < 2) return undefined;
-    const type = QUANTIZED[this.quantize];
-    return dims[0]! % GGML_TYPES[type].blockSize === 0 ? { type, storedAs } : undefined;
+  #keepExpert(tensor: TensorInfo, expert: number, name: string): void {
+    const parts = this.#experts.get(tensor.name) ?? [];
+    this.#experts.set(tensor.name, parts);
+    if (parts[expert] || expert >= MAX_EXPERTS) this.#unknown.push(quote(name));
+    else parts[expert] = tensor;
   }
+
+  /** What GGUF has as one tensor. Errors: ModelFileError where an expert is missing or has another shape. */
+  #joinExperts(tensors: Map<string, TensorInfo>): void {
+    for (const [name, parts] of this.#experts) {
+      const [first] = parts;
+      const other = Array.from(parts).findIndex(
+        (part) => !first || !part || part.type !== first.type || `${part.dims}` !== `${first.dims}`,
+      );
+      if (other >= 0 || !first)
+        throw new ModelFileError(
+          this.folder.path,
+          'tensors',
+          `expected ${name} of every expert alike, found expert ${Math.max(0, other)} without it or of another shape`,
+        );
+      const pieces = parts.map((part) => ({ offset: part!.offset, bytes: part!.bytes }));
+      const bytes = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+      if (tensors.has(name)) this.#unknown.push(quote(name));
+      tensors.set(name, { ...first, name, dims: [...first.dims, parts.length], bytes, pieces });
+    }
+  }
+
+  /** Rows that are no whole blocks stay as they are, and so does what chooses experts, as in a GGUF file. */
+  #quantized(tensor: TensorInfo): TensorInfo {
+    const { name, dims } = tensor;
+    if (this.quantize === undefined || dims.length < 2 || name.includes('.ffn_gate_inp')) return tensor;
+    const type = QUANTIZED[this.quantize];
+    if (dims[0]! % GGML_TYPES[type].blockSize !== 0) return tensor;
+    return { ...tensor, type, storedAs: tensor.type as GgmlType };
+  }
+}
+
+/** The rows of each expert's matrix, or of the only one, belong to two tensors; without a second to one. */
+function halves(tensor: TensorInfo, second: string | undefined): TensorInfo[] {
+  if (second === undefined) return [tensor];
+  const [cols = 1, rows = 1, experts = 1] = tensor.dims;
+  const half = tensor.bytes / experts / 2;
+  return [tensor.name, second].map((name, i) => {
+    const pieces = Array.from({ length: experts }, (_, expert) => {
+      return { offset: tensor.offset + (2 * expert + i) * half, bytes: half };
+    });
+    const dims = [cols, rows / 2, ...tensor.dims.slice(2)];
+    const place = { offset: pieces[0]!.offset, bytes: half * experts };
+    return { ...tensor, name, dims, ...place, ...(experts > 1 && { pieces }) };
+  });
 }

@@ -63,6 +63,20 @@ function queryScale(config: ConfigReader): number {
   return 1 / Math.sqrt(scalar);
 }
 
+/** How many experts, and that they are in every layer; `normalized`: the weights of those chosen add up to 1. */
+function expertKeys(config: ConfigReader, normalized: boolean | 'always'): NonNullable<Own['keys']> {
+  if (normalized === 'always') config.get('norm_topk_prob');
+  else if ((config.bool('norm_topk_prob') ?? false) !== normalized)
+    config.refuse('norm_topk_prob', 'another weighting of experts', `must be ${normalized}`);
+  config.only('decoder_sparse_step', [1], 'dense layers beside those with experts');
+  config.only('mlp_only_layers', [[]], 'dense layers beside those with experts');
+  const count = config.uint('num_experts');
+  return {
+    expert_count: count ?? config.require('num_local_experts', config.uint('num_local_experts')),
+    expert_used_count: config.require('num_experts_per_tok', config.uint('num_experts_per_tok')),
+  };
+}
+
 const everyLayer = (layers: number, of: (layer: number) => boolean) => Array.from({ length: layers }, (_, i) => of(i));
 
 const gemma: ModelType = {
@@ -249,7 +263,58 @@ const MODEL_TYPES: Readonly<Record<string, ModelType>> = {
   },
 };
 
-export const modelType = (name: string): ModelType | undefined =>
-  Object.hasOwn(MODEL_TYPES, name) ? MODEL_TYPES[name] : undefined;
+const { granite, qwen2, qwen3 } = MODEL_TYPES as Record<string, ModelType>;
 
-export const MODEL_TYPE_NAMES: readonly string[] = Object.keys(MODEL_TYPES);
+/** Those with experts, by model_type. */
+const EXPERT_TYPES: Readonly<Record<string, ModelType>> = {
+  mixtral: {
+    ...{ architecture: 'llama', activation: SILU, windowed: true },
+    defaults: { ...UNTIED, rms_norm_eps: 1e-5, rope_theta: 1e6, num_local_experts: 8, num_experts_per_tok: 2 },
+    own: (config) => ({ keys: expertKeys(config, 'always') }),
+  },
+  qwen2_moe: {
+    ...qwen2!,
+    architecture: 'qwen2moe',
+    own: (config, context) => {
+      config.only('qkv_bias', [true], 'attention without biases');
+      return {
+        ...qwenWindows(config, context),
+        keys: {
+          ...expertKeys(config, false),
+          expert_feed_forward_length: config.uint('moe_intermediate_size'),
+          expert_shared_feed_forward_length: config.uint('shared_expert_intermediate_size'),
+        },
+      };
+    },
+  },
+  qwen3_moe: {
+    ...qwen3!,
+    architecture: 'qwen3moe',
+    own: (config, context) => ({
+      ...qwen3!.own!(config, context),
+      keys: { ...expertKeys(config, true), expert_feed_forward_length: config.uint('moe_intermediate_size') },
+    }),
+  },
+  olmoe: {
+    ...{ architecture: 'olmoe', activation: SILU, defaults: { ...UNTIED, rms_norm_eps: 1e-5 } },
+    own: (config) => {
+      config.only('attention_bias', [false], 'biases of attention');
+      config.only('clip_qkv', [], 'clamping of queries, keys and values');
+      return { keys: expertKeys(config, false) };
+    },
+  },
+  granitemoe: {
+    ...granite!,
+    architecture: 'granitemoe',
+    own: (config, context) => {
+      const own = granite!.own!(config, context);
+      return { ...own, keys: { ...own.keys, ...expertKeys(config, 'always') } };
+    },
+  },
+};
+
+const ALL_TYPES = new Map(Object.entries({ ...MODEL_TYPES, ...EXPERT_TYPES }));
+
+export const modelType = (name: string): ModelType | undefined => ALL_TYPES.get(name);
+
+export const MODEL_TYPE_NAMES: readonly string[] = [...ALL_TYPES.keys()];

@@ -46,7 +46,7 @@ export interface Manifest {
   readonly quantize?: Quantization;
   /** SHA-256 of the emitted source, the runtime source and the build's settings: the same inputs need no new build. */
   readonly inputsSha256: string;
-  /** SHA-256 of every other file of the folder, by name. */
+  /** SHA-256 of every other file of the folder but model-path.json, by name. */
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -72,7 +72,8 @@ export function manifestOf(
   },
 ): Manifest {
   const { model, memory, target } = plan;
-  const names = readdirSync(folder).filter((name) => name !== FILES.manifest && name !== FILES.build);
+  const apart: readonly string[] = [FILES.manifest, FILES.modelPath, FILES.build];
+  const names = readdirSync(folder).filter((name) => !apart.includes(name));
   return {
     format: 'realizar-artifact',
     version: MANIFEST_VERSION,
@@ -92,6 +93,21 @@ export function manifestOf(
     inputsSha256: build.inputs,
     files: Object.fromEntries(names.sort().map((name) => [name, sha256(readFileSync(join(folder, name)))])),
   };
+}
+
+/**
+ * Notes where the model file is, for programs that load the artifact on this machine. It is no part of what was compiled: the
+ * manifest does not name it, and nothing is wrong where it is missing.
+ */
+export function writeModelPath(folder: string, model: string): void {
+  const content = `${JSON.stringify({ model: resolve(model) }, null, 2)}\n`;
+  const path = join(folder, FILES.modelPath);
+  if (existsSync(path) && readFileSync(path, 'utf8') === content) return;
+  try {
+    writeFileSync(path, content);
+  } catch (error) {
+    throw new CompileError(`cannot write ${path}: ${(error as Error).message}`);
+  }
 }
 
 /** The manifest of a folder; undefined where there is none. Errors: CompileError for one that cannot be read. */

@@ -1,7 +1,15 @@
 /** The pipeline, one line a stage. */
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import { ArtifactWriter, damages, inputsSha256, type Manifest, manifestOf, readManifest } from './artifact.js';
+import {
+  ArtifactWriter,
+  damages,
+  inputsSha256,
+  type Manifest,
+  manifestOf,
+  readManifest,
+  writeModelPath,
+} from './artifact.js';
 import { build } from './build.js';
 import { emit } from './emit/index.js';
 import { FILES, fileName, libraryFile } from './emit/names.js';
@@ -87,7 +95,10 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
   const cuda = plan.target.kind === 'cuda' && wantsBuild ? requireCuda() : undefined;
   const inputs = inputsSha256(files, { sanitize, toolkit: cuda?.toolkit, built: wantsBuild });
   const known = upToDate(folder, inputs);
-  if (known) return { folder, plan, manifest: known, upToDate: true };
+  if (known) {
+    writeModelPath(folder, spec.file.path);
+    return { folder, plan, manifest: known, upToDate: true };
+  }
   if (wantsBuild) requireBuildTools(); // before anything is written
 
   const manifest = await interruptible(async (interrupted) => {
@@ -113,6 +124,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
         built: wantsBuild,
         quantize: options.quantize,
       });
+      writeModelPath(writer.folder, spec.file.path);
       writer.commit(made);
       return made;
     } catch (error) {

@@ -153,6 +153,19 @@ int realizar_session_step(realizar_session* session, int32_t token, int mode) {
   return guarded([&] { not_null(session, "session").session.step(token, checked_mode(mode)); });
 }
 
+int realizar_session_prefill(realizar_session* session, const int32_t* tokens, uint32_t n_token, realizar_on_fed on_fed,
+                             void* user, int mode, uint32_t* n_fed) {
+  const uint32_t first = session ? session->session.position() : 0;
+  const int status = guarded([&] {
+    not_null(session, "session");
+    if (n_token) not_null(tokens, "tokens");
+    const auto go_on = [&](uint32_t n) { return !on_fed || on_fed(user, n) == 0; };
+    session->session.prefill({tokens, n_token}, go_on, checked_mode(mode));
+  });
+  if (n_fed) *n_fed = session ? session->session.position() - first : 0;
+  return status;
+}
+
 realizar_sampling realizar_default_sampling(void) {
   return {.struct_size = sizeof(realizar_sampling),
           .temperature = 0,

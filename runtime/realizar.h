@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define REALIZAR_ABI_VERSION 2
+#define REALIZAR_ABI_VERSION 3
 
 typedef enum realizar_status {
   REALIZAR_OK = 0,
@@ -113,6 +113,17 @@ REALIZAR_API int realizar_graph_build(realizar_session* session, uint32_t* n_nod
 
 /* Feeds one token at the session's position and moves the position on by one. Returns once the work is queued. */
 REALIZAR_API int realizar_session_step(realizar_session* session, int32_t token, int mode);
+
+/* Called while a prompt is fed, after each of its tokens, with how many have been; returns 0 to go on, anything else to
+ * end. */
+typedef int (*realizar_on_fed)(void* user, uint32_t n_fed);
+
+/* Feeds n_token tokens from the session's position on, without waiting between them, and returns when all of them have
+ * been: the session is as after as many steps. If on_fed (may be null) ends it sooner, what was fed stays. n_fed (may
+ * be null) receives how many tokens were fed, by which the position moves on; it is right even where the call fails.
+ * All tokens and the room for them are checked before the first is fed. */
+REALIZAR_API int realizar_session_prefill(realizar_session* session, const int32_t* tokens, uint32_t n_token,
+                                          realizar_on_fed on_fed, void* user, int mode, uint32_t* n_fed);
 
 /* How tokens are chosen from the next queued step on; null: greedy. Nothing is kept of what the pointers point to. */
 REALIZAR_API realizar_sampling realizar_default_sampling(void);

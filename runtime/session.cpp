@@ -163,10 +163,36 @@ void Session::step(int32_t token, realizar_mode mode) {
   require_graph(mode);
   require_room(1);
   model_->device.make_current();
+  feed_step(token, mode);
+}
+
+void Session::feed_step(int32_t token, realizar_mode mode) {
   const State& state = write_state(token);
   stepped_ = false;
   feed(state);
   advance(mode);
+}
+
+// Not all of it at once: what is queued cannot be taken back, and the ring has to be read before it comes round.
+void Session::prefill(std::span<const int32_t> tokens, const std::function<bool(uint32_t)>& go_on, realizar_mode mode) {
+  for (const int32_t token : tokens) require_token(token);
+  require_graph(mode);
+  require_room(uint32_t(tokens.size()));
+  model_->device.make_current();
+  const uint32_t first = position_, first_serial = serial_;
+  uint32_t n_wanted = uint32_t(tokens.size()), queued = 0, done = 0;
+  Pace pace;
+  try {
+    while (done < n_wanted) {
+      while (queued < std::min(n_wanted, done + pace.ahead())) feed_step(tokens[queued++], mode);
+      wait_token(first_serial + done + 1);
+      pace.token();
+      if (!go_on(++done)) n_wanted = queued;
+    }
+  } catch (...) {
+    rewind(first + done);
+    throw;
+  }
 }
 
 void Session::set_sampling(const realizar_sampling& sampling) {

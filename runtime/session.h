@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "graph.h"
 #include "model.h"
@@ -20,6 +21,8 @@ class Session {
   uint32_t build();
   // Queues one token's work at the session's position.
   void step(int32_t token, realizar_mode mode);
+  // Feeds tokens until go_on, told how many have been fed, returns false; waits for those that it fed.
+  void prefill(std::span<const int32_t> tokens, const std::function<bool(uint32_t n_fed)>& go_on, realizar_mode mode);
   // From the next queued step on.
   void set_sampling(const realizar_sampling& sampling);
   // Hands over tokens until that returns false, there are n_token of them, or the context is full.
@@ -45,6 +48,7 @@ class Session {
   [[noreturn]] static void refuse_greedy();
   void launch(realizar_mode mode);
   void advance(realizar_mode mode);
+  void feed_step(int32_t token, realizar_mode mode);
   int32_t wait_token(uint32_t serial);
   const State& write_state(int32_t token);
   void feed(const State& state);

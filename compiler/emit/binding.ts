@@ -55,7 +55,10 @@ const CONSTANTS: Record<Exclude<keyof BindingInfo, 'identifier'>, string> = {
 };
 
 const FILE = 'index.mts';
-const OWN_NAMES = ['open', 'openModel', 'Model', 'OpenOptions', 'URL', 'eval', 'arguments', 'undefined'];
+const IMPORTS = ['loadModel', 'openModel'];
+const TYPE_IMPORTS = ['LanguageModel', 'LoadOptions', 'Model', 'OpenOptions'];
+const OWN_NAMES = ['open', ...IMPORTS, ...TYPE_IMPORTS, 'URL', 'eval', 'arguments', 'undefined'];
+const HERE = 'new URL(".", import.meta.url)';
 
 /** The files of the binding, by name. The same bytes for the same info. */
 export function bindingFiles(info: BindingInfo): Map<string, string> {
@@ -78,7 +81,7 @@ function writeModule(project: Project, info: BindingInfo): void {
   const source = project.createSourceFile(FILE);
   source.addImportDeclaration({
     moduleSpecifier: 'realizar-compile',
-    namedImports: ['openModel', { name: 'Model', isTypeOnly: true }, { name: 'OpenOptions', isTypeOnly: true }],
+    namedImports: [...IMPORTS, ...TYPE_IMPORTS.map((name) => ({ name, isTypeOnly: true }))],
   });
   const constants = Object.entries(CONSTANTS).map(([name, docs]) => ({
     name,
@@ -86,7 +89,7 @@ function writeModule(project: Project, info: BindingInfo): void {
     value: info[name as keyof BindingInfo],
   }));
   source.addVariableStatement({
-    docs: ['What was fixed when the model was compiled. Sizes in bytes.'],
+    docs: ['What was fixed when the model was compiled, and how to load it. Sizes in bytes.'],
     isExported: true,
     declarationKind: VariableDeclarationKind.Const,
     declarations: [
@@ -99,22 +102,31 @@ function writeModule(project: Project, info: BindingInfo): void {
             isReadonly: true,
             type: typeOf(value),
           })),
+          methods: [
+            {
+              name: 'load',
+              docs: ['Loads it, ready to write. Its GGUF file is looked for where it was compiled from, unless named.'],
+              parameters: [{ name: 'options', type: 'LoadOptions', hasQuestionToken: true }],
+              returnType: 'Promise<LanguageModel>',
+            },
+          ],
         }),
-        initializer: Writers.object(Object.fromEntries(constants.map(({ name, value }) => [name, literal(value)]))),
+        initializer: Writers.object({
+          ...Object.fromEntries(constants.map(({ name, value }) => [name, literal(value)])),
+          load: `(options) => loadModel(${HERE}, options)`,
+        }),
       },
     ],
   });
   source.addFunction({
-    docs: [
-      'Opens the model compiled into this folder. `options.model` is its GGUF file, whose weights go to the device.',
-    ],
+    docs: ['Opens it to be stepped token by token. `options.model` is its GGUF file, whose weights go to the device.'],
     isExported: true,
     name: 'open',
     parameters: [{ name: 'options', type: 'OpenOptions' }],
     returnType: 'Promise<Model>',
-    statements: 'return openModel(new URL(".", import.meta.url), options);',
+    statements: `return openModel(${HERE}, options);`,
   });
-  source.insertStatements(0, '// Written by realizar-compile: the constants of a compiled model, and open().');
+  source.insertStatements(0, '// Written by realizar-compile: the constants of a compiled model, load() and open().');
 }
 
 /** A literal of plain ASCII, so that no reader or tool is misled by what a model calls itself. */

@@ -5,6 +5,7 @@ import type { GgmlType } from '../model/ggml.js';
 export const FILES = {
   plan: 'plan.json',
   manifest: 'manifest.json',
+  modelPath: 'model-path.json',
   graph: 'graph.cpp',
   kernels: 'kernels.cu',
   model: 'model.h',

@@ -1,5 +1,5 @@
-import { type Model, type OpenOptions } from "realizar-compile";
-/** What was fixed when the model was compiled. Sizes in bytes. */
+import { type LanguageModel, type LoadOptions, type Model, type OpenOptions } from "realizar-compile";
+/** What was fixed when the model was compiled, and how to load it. Sizes in bytes. */
 export declare const storytellerQ8_0: {
   /** The model file's stem. */
   readonly name: "storyteller-q8_0";
@@ -39,6 +39,8 @@ export declare const storytellerQ8_0: {
   readonly fileBytes: 3625792;
   /** SHA-256 of the GGUF file's bytes before its tensor data. */
   readonly headerSha256: "29db554e9fccf322576c5806847eec722f9c2fd49fc42eae2359e233b25ddb6f";
+  /** Loads it, ready to write. Its GGUF file is looked for where it was compiled from, unless named. */
+  load(options?: LoadOptions): Promise<LanguageModel>;
 };
-/** Opens the model compiled into this folder. `options.model` is its GGUF file, whose weights go to the device. */
+/** Opens it to be stepped token by token. `options.model` is its GGUF file, whose weights go to the device. */
 export declare function open(options: OpenOptions): Promise<Model>;

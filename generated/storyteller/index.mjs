@@ -1,6 +1,6 @@
-// Written by realizar-compile: the constants of a compiled model, and open().
-import { openModel } from "realizar-compile";
-/** What was fixed when the model was compiled. Sizes in bytes. */
+// Written by realizar-compile: the constants of a compiled model, load() and open().
+import { loadModel, openModel } from "realizar-compile";
+/** What was fixed when the model was compiled, and how to load it. Sizes in bytes. */
 export const storytellerQ8_0 = {
   name: "storyteller-q8_0",
   architecture: "llama",
@@ -20,9 +20,10 @@ export const storytellerQ8_0 = {
   kvCacheBytes: 1048576,
   arenaBytes: 21504,
   fileBytes: 3625792,
-  headerSha256: "29db554e9fccf322576c5806847eec722f9c2fd49fc42eae2359e233b25ddb6f"
+  headerSha256: "29db554e9fccf322576c5806847eec722f9c2fd49fc42eae2359e233b25ddb6f",
+  load: (options) => loadModel(new URL(".", import.meta.url), options)
 };
-/** Opens the model compiled into this folder. `options.model` is its GGUF file, whose weights go to the device. */
+/** Opens it to be stepped token by token. `options.model` is its GGUF file, whose weights go to the device. */
 export function open(options) {
   return openModel(new URL(".", import.meta.url), options);
 }

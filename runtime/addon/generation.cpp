@@ -32,6 +32,8 @@ Napi::Value Generation::start(Napi::Env env, std::shared_ptr<SessionHandle> hand
 void Generation::run() {
   try {
     handle_->call([&](const Library& lib, realizar_session* s) {
+      const int status = feed(lib, s);
+      if (status != REALIZAR_OK || fed(this, 0) || request_.count == 0) return status;
       return lib.session_generate(s, request_.count, request_.stop.data(), uint32_t(request_.stop.size()), hear, this,
                                   request_.mode, nullptr);
     });
@@ -42,6 +44,18 @@ void Generation::run() {
   if (closing_) return;
   if (javascript_.NonBlockingCall([this](Napi::Env env, Napi::Function) { settle(env); }) != napi_closing)
     javascript_.Release();
+}
+
+int Generation::feed(const Library& lib, realizar_session* session) {
+  const std::vector<int32_t>& prompt = request_.prompt;
+  if (prompt.empty()) return REALIZAR_OK;
+  return lib.session_prefill(session, prompt.data(), uint32_t(prompt.size()), fed, this, request_.mode, nullptr);
+}
+
+// Nonzero where nobody waits for more.
+int Generation::fed(void* user, uint32_t) {
+  const auto* self = static_cast<Generation*>(user);
+  return self->abandoned_ || self->handle_->stopping;
 }
 
 int Generation::hear(void* user, int32_t token) {

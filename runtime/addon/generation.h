@@ -1,7 +1,9 @@
-// A generation: on a thread of its own, because it may take minutes and libuv's pool has few threads.
+// A prompt and a generation after it: on a thread of its own, because both may take minutes and libuv's pool has few
+// threads.
 #pragma once
 #include <napi.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -14,6 +16,7 @@ namespace addon {
 class Generation {
  public:
   struct Request {
+    std::vector<int32_t> prompt;
     uint32_t count;
     std::vector<int32_t> stop;
     int32_t mode;
@@ -25,17 +28,21 @@ class Generation {
  private:
   Generation(Napi::Env env, std::shared_ptr<SessionHandle> handle, Request request, Napi::Function on_token);
   ~Generation() {
+    abandoned_ = true;
     if (thread_.joinable()) thread_.join();
   }
   void run();
+  int feed(const Library& lib, realizar_session* session);
   void settle(Napi::Env env);
   static int hear(void* self, int32_t token);
+  static int fed(void* self, uint32_t n_fed);
 
   std::shared_ptr<SessionHandle> handle_;
   const Request request_;
   std::optional<Failure> failure_;
   Napi::Promise::Deferred deferred_;
   Napi::ThreadSafeFunction javascript_;
+  std::atomic<bool> abandoned_ = false;
   bool closing_ = false;  // the environment is going away: javascript_ must not be used again
   std::thread thread_;
 };

@@ -22,7 +22,7 @@ export { RealizarError } from './errors.js';
 export type { Model } from './model.js';
 export type { ModelInfo } from './native.js';
 export type { Sampling } from './sampling.js';
-export type { GenerateOptions, Session, StepOptions } from './session.js';
+export type { PrefillOptions, Session, SessionGenerateOptions, StepOptions } from './session.js';
 
 export interface OpenProgress {
   /** What is being done: driver, file, code, memory, weights, repack, in this order. */

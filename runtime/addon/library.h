@@ -26,6 +26,7 @@ Failure closed(const char* what);
   X(session_close)            \
   X(graph_build)              \
   X(session_step)             \
+  X(session_prefill)          \
   X(session_run_greedy)       \
   X(default_sampling)         \
   X(session_set_sampling)     \

@@ -9,7 +9,7 @@ import type { NativeAddon } from './native.js';
 const PACKAGE = 'realizar-compile';
 
 /** The package's root: the same for this file as source, under runtime/, and compiled, under dist/runtime/. */
-function packageRoot(): string {
+export function packageRoot(): string {
   for (let at = dirname(fileURLToPath(import.meta.url)); ; at = dirname(at)) {
     const manifest = join(at, 'package.json');
     if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === PACKAGE) return at;

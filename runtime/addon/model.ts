@@ -1,3 +1,4 @@
+import './async_dispose.js';
 import { failure, typed } from './errors.js';
 import type { ModelInfo, NativeModel } from './native.js';
 import { Session } from './session.js';

@@ -61,9 +61,15 @@ export interface NativeSession {
   runGreedy(count: number, mode: number): Promise<Int32Array>;
   /** numbers: as packSampling orders them. */
   setSampling(numbers: Float64Array, seed: bigint, tokens: Int32Array, biases: Float64Array): Promise<void>;
-  /** onToken: on the JavaScript thread, always before the promise settles. */
-  generate(count: number, stop: Int32Array, mode: number, onToken: (token: number) => void): Promise<void>;
-  /** The generation that was started last ends with its next token. */
+  /** Feeds the prompt, then generates. onToken: on the JavaScript thread, always before the promise settles. */
+  generate(
+    prompt: Int32Array,
+    count: number,
+    stop: Int32Array,
+    mode: number,
+    onToken: (token: number) => void,
+  ): Promise<void>;
+  /** The prompt or generation that was started last ends with its next token. */
   stopGenerating(): void;
   logits(): Promise<Float32Array>;
   chosen(): Promise<number>;

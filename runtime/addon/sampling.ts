@@ -28,41 +28,41 @@ export interface Sampling {
 const MAX_INT32 = 2 ** 31 - 1;
 const MAX_FLOAT = (2 - 2 ** -23) * 2 ** 127;
 
-/** Arguments for NativeSession.setSampling. */
+/** Arguments for NativeSession.setSampling. `name` is what the caller calls `sampling`. */
 export function packSampling(
   sampling: Sampling,
   vocabSize: number,
+  name = 'sampling',
 ): readonly [Float64Array, bigint, Int32Array, Float64Array] {
-  if (typeof sampling !== 'object' || sampling === null) throw invalid('sampling', 'an object', sampling);
-  const number = (name: keyof Sampling, fallback: number, least: number, most: number) =>
-    checkNumber(`sampling.${name}`, sampling[name] ?? fallback, least, most);
+  if (typeof sampling !== 'object' || sampling === null) throw invalid(name, 'an object', sampling);
+  const number = (key: keyof Sampling, fallback: number, least: number, most: number) =>
+    checkNumber(`${name}.${key}`, sampling[key] ?? fallback, least, most);
   const lastN = sampling.repeatLastN ?? 64;
-  const biases = [...checkBiases(sampling.logitBias ?? [], vocabSize)];
+  const biases = [...checkBiases(`${name}.logitBias`, sampling.logitBias ?? [], vocabSize)];
   return [
     Float64Array.of(
       number('temperature', 0, 0, MAX_FLOAT),
-      checkInteger('sampling.topK', sampling.topK ?? 0, MAX_INT32),
+      checkInteger(`${name}.topK`, sampling.topK ?? 0, MAX_INT32),
       number('topP', 1, 0, 1),
       number('minP', 0, 0, 1),
-      lastN === -1 ? -1 : checkInteger('sampling.repeatLastN', lastN, MAX_INT32),
+      lastN === -1 ? -1 : checkInteger(`${name}.repeatLastN`, lastN, MAX_INT32),
       number('repeatPenalty', 1, 2 ** -126, MAX_FLOAT),
       number('presencePenalty', 0, -MAX_FLOAT, MAX_FLOAT),
       number('frequencyPenalty', 0, -MAX_FLOAT, MAX_FLOAT),
     ),
-    checkSeed(sampling.seed ?? 0),
+    checkSeed(`${name}.seed`, sampling.seed ?? 0),
     Int32Array.from(biases, ([token]) => token),
     Float64Array.from(biases, ([, bias]) => bias),
   ];
 }
 
-function checkSeed(seed: number | bigint): bigint {
+function checkSeed(name: string, seed: number | bigint): bigint {
   const valid = typeof seed === 'bigint' ? seed >= 0n && seed < 1n << 64n : Number.isSafeInteger(seed) && seed >= 0;
-  if (!valid) throw invalid('sampling.seed', 'an integer from 0 to 2^64 - 1, from 2^53 on a bigint', seed);
+  if (!valid) throw invalid(name, 'an integer from 0 to 2^64 - 1, from 2^53 on a bigint', seed);
   return BigInt(seed);
 }
 
-function* checkBiases(biases: unknown, vocabSize: number): Generator<readonly [number, number]> {
-  const name = 'sampling.logitBias';
+function* checkBiases(name: string, biases: unknown, vocabSize: number): Generator<readonly [number, number]> {
   const wanted = 'a Map or a list of [token, bias]';
   if (typeof biases !== 'object' || biases === null || !(Symbol.iterator in biases))
     throw invalid(name, wanted, biases);

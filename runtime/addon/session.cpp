@@ -110,12 +110,16 @@ Napi::Value Session::set_sampling(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::generate(const Napi::CallbackInfo& info) {
   if (!handle_) return reject(info.Env(), closed("the session"));
-  const auto stop = info[1].As<Napi::Int32Array>();
+  const auto list = [](Napi::Value value) {
+    const auto array = value.As<Napi::Int32Array>();
+    return std::vector<int32_t>(array.Data(), array.Data() + array.ElementLength());
+  };
   return Generation::start(info.Env(), handle_,
-                           {.count = info[0].As<Napi::Number>(),
-                            .stop = {stop.Data(), stop.Data() + stop.ElementLength()},
-                            .mode = info[2].As<Napi::Number>()},
-                           info[3].As<Napi::Function>());
+                           {.prompt = list(info[0]),
+                            .count = info[1].As<Napi::Number>(),
+                            .stop = list(info[2]),
+                            .mode = info[3].As<Napi::Number>()},
+                           info[4].As<Napi::Function>());
 }
 
 Napi::Value Session::stop_generating(const Napi::CallbackInfo& info) {

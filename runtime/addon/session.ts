@@ -1,6 +1,8 @@
+import './async_dispose.js';
 import { checkInteger, checkMode, checkTokens, invalid, type Mode } from './arguments.js';
 import { failure, typed } from './errors.js';
 import type { ModelInfo, NativeSession } from './native.js';
+import { Queue } from './queue.js';
 import { packSampling, type Sampling } from './sampling.js';
 
 const MAX_UINT32 = 2 ** 32 - 1;
@@ -11,7 +13,14 @@ export interface StepOptions {
   readonly mode?: Mode;
 }
 
-export interface GenerateOptions extends StepOptions {
+export interface PrefillOptions extends StepOptions {
+  /** Ends it within a token; it then rejects with the signal's reason, and what has been fed stays. */
+  readonly signal?: AbortSignal;
+}
+
+export interface SessionGenerateOptions extends StepOptions {
+  /** Fed before the first token is generated, as by {@link Session.prefill}. */
+  readonly prompt?: Iterable<number>;
   /** At most so many tokens; as many as the context has room for unless given. */
   readonly maxTokens?: number;
   /** The first of these ends it, and is handed over. */
@@ -56,6 +65,19 @@ export class Session {
   }
 
   /**
+   * Feeds tokens one after the other, without a round trip between them. Resolves once the device has done them all;
+   * {@link Session.logits} and {@link Session.chosen} are then those after the last. On a thread of its own.
+   */
+  async prefill(tokens: Iterable<number>, options: PrefillOptions = {}): Promise<void> {
+    const generation = this.generate({
+      ...options,
+      prompt: checkTokens('tokens', tokens, this.#info.vocabSize),
+      maxTokens: 0,
+    });
+    for await (const _ of generation);
+  }
+
+  /**
    * Feeds `count` tokens, each the greedy choice of the step before it, without a round trip between them. Needs one step
    * before. Resolves with what was fed: the first entry is what {@link Session.greedy} would have answered before.
    */
@@ -73,28 +95,29 @@ export class Session {
 
   /**
    * The token that the last step chose, the one chosen once that is fed, and so on, each as soon as the device has it.
-   * Needs one step before. The last token has not been fed: a {@link Session.step} with it goes on from there. Leaving
+   * Needs a prompt, or one step before. The last token has not been fed: a {@link Session.step} with it goes on from there. Leaving
    * the loop ends the generation within a token, and forgets what had been fed beyond the tokens that the loop has seen.
    * It begins when its first token is asked for; until the loop has ended the session is for nothing else but closing.
    */
-  async *generate(options: GenerateOptions = {}): AsyncGenerator<number, void, undefined> {
+  async *generate(options: SessionGenerateOptions = {}): AsyncGenerator<number, void, undefined> {
     const mode = checkMode(options);
     const { signal } = options;
     if (signal !== undefined && !(signal instanceof AbortSignal))
       throw invalid('options.signal', 'an AbortSignal', signal);
     const count = checkInteger('options.maxTokens', options.maxTokens ?? MAX_UINT32, MAX_UINT32);
+    const prompt = checkTokens('options.prompt', options.prompt ?? [], this.#info.vocabSize);
     const stop = checkTokens('options.stopTokens', options.stopTokens ?? [], this.#info.vocabSize);
     signal?.throwIfAborted();
-    const tokens = new TokenQueue();
+    const tokens = new Queue<number>();
     let first = 0;
     let begun = false;
     let running = false;
     const done = this.#enqueue(async () => {
       if (tokens.ended) return;
-      first = this.#native.position();
+      first = this.#native.position() + prompt.length;
       begun = running = true;
       await this.#native
-        .generate(count, stop, mode, (token) => tokens.push(token))
+        .generate(prompt, count, stop, mode, (token) => tokens.push(token))
         .finally(() => {
           running = false;
         });
@@ -176,41 +199,5 @@ export class Session {
     const result = this.#tail.then(() => typed(call()));
     this.#tail = result.catch(() => {}); // the caller has the failure; the queue goes on
     return result;
-  }
-}
-
-/** Tokens that have come and not been taken. Ending it drops nothing that had come before, unless with an error. */
-class TokenQueue {
-  #tokens: number[] = [];
-  #end: { error?: unknown } | undefined;
-  #wake = () => {};
-
-  push(token: number): void {
-    if (this.#end) return;
-    this.#tokens.push(token);
-    this.#wake();
-  }
-
-  /** The first end counts. */
-  end(failed?: { error: unknown }): void {
-    this.#end ??= failed ?? {};
-    this.#wake();
-  }
-
-  get ended(): boolean {
-    return this.#end !== undefined;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<number, void, undefined> {
-    for (;;) {
-      if (this.#end && 'error' in this.#end) throw this.#end.error;
-      const token = this.#tokens.shift();
-      if (token !== undefined) yield token;
-      else if (this.#end) return;
-      else
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-    }
   }
 }

@@ -33,7 +33,7 @@ class Session : public Napi::ObjectWrap<Session> {
   Napi::Value run_greedy(const Napi::CallbackInfo& info);
   // setSampling(parameters as sampling.ts has them)
   Napi::Value set_sampling(const Napi::CallbackInfo& info);
-  // generate(count, stop, mode, on token): promise of nothing, after the last call of on token
+  // generate(prompt, count, stop, mode, on token): promise of nothing, after the last call of on token
   Napi::Value generate(const Napi::CallbackInfo& info);
   Napi::Value stop_generating(const Napi::CallbackInfo& info);
   Napi::Value logits(const Napi::CallbackInfo& info);

@@ -7,6 +7,8 @@ import type { Tokenizer } from './tokenizer.js';
 export class TextStream {
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #continues: boolean;
+  /** The last bytes, as many as can be the beginning of a character. */
+  #tail: Uint8Array = new Uint8Array();
 
   /** `continues`: the tokens go on with a text, so that a space before their first word is kept. */
   constructor(
@@ -20,11 +22,24 @@ export class TextStream {
   push(id: number): string {
     const bytes = this.tokenizer.bytes(id, { skipControl: true, continues: this.#continues });
     if (!this.tokenizer.isControl(id)) this.#continues = true;
+    this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-LONGEST_PART);
     return this.#decoder.decode(bytes, { stream: true });
+  }
+
+  /** The last character lacks bytes: it is not in the text yet. */
+  get isInCharacter(): boolean {
+    const back = this.#tail.toReversed().findIndex((byte) => byte < 0x80 || byte >= 0xc0) + 1;
+    return back > 0 && back < characterBytes(this.#tail.at(-back)!);
   }
 
   /** U+FFFD where the last character lacks bytes. The stream can then be used anew. */
   end(): string {
+    this.#tail = new Uint8Array();
     return this.#decoder.decode();
   }
 }
+
+const LONGEST_PART = 3;
+
+/** Of the UTF-8 character that begins with this byte. */
+const characterBytes = (first: number): number => (first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4);

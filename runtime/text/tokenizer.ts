@@ -28,6 +28,7 @@ export class Tokenizer {
   readonly #special: SpecialTokens;
   readonly #before: readonly number[];
   readonly #after: readonly number[];
+  #longest: number | undefined;
 
   /** Errors: UnsupportedError for another kind of vocabulary, ModelFileError for damaged metadata. */
   constructor(file: TextSource) {
@@ -102,6 +103,16 @@ export class Tokenizer {
   /** The model ends a text or a turn with this token. */
   isEnd(id: number): boolean {
     return this.#vocabulary.ends.has(id);
+  }
+
+  /** Bytes of the longest token; a text of more has more than one. */
+  get longestToken(): number {
+    this.#longest ??= this.#vocabulary.tokens.reduce((most, token) => Math.max(most, Buffer.byteLength(token)), 1);
+    return this.#longest;
+  }
+
+  get bosId(): number | undefined {
+    return this.#vocabulary.bos;
   }
 
   /** Of the token with this role, as the file spells it; undefined where there is none. */

@@ -176,6 +176,20 @@ int realizar_session_run_greedy(realizar_session* s, uint32_t n_step, int32_t* t
   }
   return leave(s, "run_greedy", status);
 }
+/* "slow token MS" sleeps before each token. */
+int realizar_session_prefill(realizar_session* s, const int32_t* tokens, uint32_t n_token, realizar_on_fed on_fed,
+                             void* user, int mode, uint32_t* n_fed) {
+  int status = enter(s, "prefill"), ms = scripted(s->model, "slow", "token");
+  uint32_t done = 0;
+  while (done < n_token && status == REALIZAR_OK) {
+    if (ms) usleep(ms * 1000);
+    status = step(s, tokens[done], mode);
+    if (status == REALIZAR_OK && on_fed && on_fed(user, ++done)) break;
+  }
+  record(s->model, "prefilled %u", done);
+  if (n_fed) *n_fed = done;
+  return leave(s, "prefill", status);
+}
 realizar_sampling realizar_default_sampling(void) {
   return (realizar_sampling){
       .struct_size = sizeof(realizar_sampling), .top_p = 1, .repeat_last_n = 64, .repeat_penalty = 1};

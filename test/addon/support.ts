@@ -54,7 +54,7 @@ export async function installPackage(dir: string): Promise<void> {
   const home = join(dir, 'node_modules', 'realizar-compile');
   mkdirSync(home, { recursive: true });
   await cp(join(root, 'package.json'), join(home, 'package.json'));
-  symlinkSync(join(root, 'build'), join(home, 'build'));
+  for (const folder of ['build', 'node_modules']) symlinkSync(join(root, folder), join(home, folder));
   const config = ts.getParsedCommandLineOfConfigFile(
     join(root, 'tsconfig.build.json'),
     {},
@@ -65,7 +65,7 @@ export async function installPackage(dir: string): Promise<void> {
       },
     },
   )!;
-  const entry = join(root, 'runtime/addon/index.ts');
+  const entry = join(root, 'runtime/index.ts');
   const options = { ...config.options, outDir: join(home, 'dist'), rootDir: root };
   ts.createProgram([entry], options).emit();
 }

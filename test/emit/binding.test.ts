@@ -83,12 +83,16 @@ describe('the binding of a model', () => {
       const logits: Promise<Float32Array> = open({ model: 'x', device: vocabulary })
         .then((model) => model.createSession())
         .then((session) => session.logits());
-      export { archs, logits, target };`;
+      const text: Promise<string> = mock.load({ context: vocabulary })
+        .then(async (model) => (await model.generate('x', { maxTokens: 3 }).result).text);
+      export { archs, logits, target, text };`;
     const withoutModel = "import { open } from './index.mjs';\nopen({});";
     const writing = "import { mock } from './index.mjs';\nmock.vocabSize = 16;";
-    expect(problems(project, uses, withoutModel, writing)).toEqual([
+    const misspelt = "import { mock } from './index.mjs';\nmock.load({ modle: 'x' });";
+    expect(problems(project, uses, withoutModel, writing, misspelt)).toEqual([
       expect.stringContaining("'model' is missing"),
       expect.stringContaining('read-only'),
+      expect.stringContaining("'modle' does not exist"),
     ]);
   }, 60_000);
 
@@ -103,8 +107,10 @@ function evaluate(info: BindingInfo): Omit<BindingInfo, 'identifier'> {
   const script = source
     .replace(/^import .*$/m, '')
     .replace(/^export /gm, '')
-    .replace('import.meta.url', '""');
-  return new Function(`"use strict"; ${script}; return ${info.identifier};`)();
+    .replaceAll('import.meta.url', '""');
+  const { load, ...constants } = new Function(`"use strict"; ${script}; return ${info.identifier};`)();
+  expect(load).toBeInstanceOf(Function);
+  return constants;
 }
 
 describe('names that a model file may carry', () => {
@@ -130,7 +136,7 @@ describe('names that a model file may carry', () => {
   });
 
   it('do not collide with the language or with the binding', () => {
-    for (const identifier of ['class', 'open', 'openModel', 'eval', 'await', 'URL'])
+    for (const identifier of ['class', 'open', 'openModel', 'loadModel', 'LoadOptions', 'eval', 'await', 'URL'])
       expect(bindingFiles({ ...INFO, identifier }).get('index.mjs')).toContain(`export const ${identifier}Model = {`);
     for (const identifier of ['', 'a b', 'a;b', '1a', 'a-b', '"a"'])
       expect(() => bindingFiles({ ...INFO, identifier })).toThrow('is no identifier');

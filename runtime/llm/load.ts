@@ -1,0 +1,157 @@
+/** From an artifact's folder to a model that writes. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { CompileError } from '../../compiler/errors.js';
+import { checkInteger, checkPath, invalid } from '../addon/arguments.js';
+import { failure, RealizarError, STATUS } from '../addon/errors.js';
+import { type Model, openModel } from '../addon/index.js';
+import { ChatTemplate } from '../text/chat_template.js';
+import { countParameters, textSource } from '../text/open.js';
+import { Tokenizer } from '../text/tokenizer.js';
+import { unlessAborted } from './abort.js';
+import { Encoder } from './encoder.js';
+import { LoadedModel } from './model.js';
+import { checkOptions, checkSignal, LOAD_NAMES } from './options.js';
+import { SessionPool } from './pool.js';
+import { Slot } from './slot.js';
+import type { LanguageModel, LanguageModelInfo, LoadOptions } from './types.js';
+
+const MAX_SESSIONS = 1024;
+
+/**
+ * Loads the model whose artifact `realizar-compile` wrote to a directory: vocabulary, weights, sessions.
+ * Rejects with a RealizarError: the artifact is missing or of another version, the GGUF file is missing or not the one that was
+ * compiled, there is no driver or device, memory is short, the vocabulary is of a kind that is not supported.
+ */
+export async function loadModel(artifactDir: string | URL, options: LoadOptions = {}): Promise<LanguageModel> {
+  checkOptions(options, LOAD_NAMES);
+  const artifactPath = resolve(checkPath('artifactDir', artifactDir));
+  const signal = checkSignal(options.signal);
+  signal?.throwIfAborted();
+  const sessions = checkInteger('options.sessions', options.sessions ?? 1, MAX_SESSIONS);
+  if (sessions === 0) throw invalid('options.sessions', `an integer from 1 to ${MAX_SESSIONS}`, 0);
+  const { chatTemplate } = options;
+  if (chatTemplate !== undefined && chatTemplate !== 'chatml')
+    throw invalid('options.chatTemplate', "'chatml' or left out", chatTemplate);
+  const modelPath =
+    options.model === undefined ? await findModel(artifactPath) : checkPath('options.model', options.model);
+  const onProgress = quietOnceAborted(options.onProgress, signal);
+  const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions, ...onProgress });
+  if (!signal) return loading;
+  try {
+    return await unlessAborted(loading, signal);
+  } catch (error) {
+    const close = (model: LoadedModel) => model.close();
+    loading.then(close, () => {}); // where it was the signal: nobody else will
+    throw error;
+  }
+}
+
+interface Load extends LoadOptions {
+  readonly artifactPath: string;
+  readonly modelPath: string;
+  readonly sessions: number;
+}
+
+async function load(options: Load): Promise<LoadedModel> {
+  const { artifactPath, modelPath, device = 0, onProgress } = options;
+  const opening = openModel(artifactPath, { model: modelPath, device, ...(onProgress && { onProgress }) });
+  const [opened, text] = await Promise.allSettled([opening, readText(options)]);
+  // A wrong file fails both; the runtime knows better what is wrong with it.
+  if (opened.status === 'rejected') throw opened.reason;
+  const model = opened.value;
+  try {
+    if (text.status === 'rejected') throw text.reason;
+    const slots = await openSlots(model, options);
+    const info = describe(model, text.value, options);
+    text.value.template?.warm();
+    const { tokenizer, template } = text.value;
+    const encoder = new Encoder(tokenizer, options.modelPath);
+    return new LoadedModel({ model, info, pool: new SessionPool(slots), tokenizer, encoder, template });
+  } catch (error) {
+    await model.close();
+    throw error;
+  }
+}
+
+interface Text {
+  /** Elements of all tensors. */
+  readonly parameters: number;
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate | undefined;
+}
+
+async function readText({ modelPath, chatTemplate, onProgress }: Load): Promise<Text> {
+  onProgress?.({ phase: 'text', done: 0, total: 1 });
+  try {
+    const file = textSource(modelPath);
+    const tokenizer = new Tokenizer(file);
+    const canChat = chatTemplate !== undefined || ChatTemplate.isIn(file);
+    const template = canChat ? new ChatTemplate(file, tokenizer, chatTemplate && { format: chatTemplate }) : undefined;
+    onProgress?.({ phase: 'text', done: 1, total: 1 });
+    return { parameters: countParameters(modelPath, file), tokenizer, template };
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    throw new RealizarError(STATUS.BAD_VOCABULARY, 'BAD_VOCABULARY', error.message, { cause: error });
+  }
+}
+
+async function openSlots(model: Model, { sessions, onProgress }: Load): Promise<Slot[]> {
+  onProgress?.({ phase: 'sessions', done: 0, total: 1 });
+  const slots = Array.from({ length: sessions }, () => new Slot(model));
+  for (const slot of slots) await slot.open();
+  onProgress?.({ phase: 'sessions', done: 1, total: 1 });
+  return slots;
+}
+
+function describe(model: Model, { parameters, tokenizer, template }: Text, options: Load): LanguageModelInfo {
+  const { info } = model;
+  const { context = info.contextLength, sessions, artifactPath, modelPath } = options;
+  if (checkInteger('options.context', context, info.contextLength) < 1)
+    throw invalid('options.context', `an integer from 1 to ${info.contextLength}`, context);
+  return {
+    name: info.name,
+    architecture: info.architecture,
+    context,
+    compiledContext: info.contextLength,
+    vocabSize: info.vocabSize,
+    parameters,
+    weightsBytes: info.weightsBytes,
+    sessionBytes: info.kvCacheBytes + info.arenaBytes,
+    sessions,
+    device: model.deviceName,
+    target: info.target,
+    bosToken: tokenizer.bosId,
+    endTokens: tokenizer.endIds,
+    canChat: template !== undefined,
+    modelPath,
+    artifactPath,
+    compilerVersion: info.compilerVersion,
+  };
+}
+
+/** The promise has settled by then. */
+function quietOnceAborted(onProgress: unknown, signal: AbortSignal | undefined): Pick<LoadOptions, 'onProgress'> {
+  if (onProgress === undefined) return {};
+  if (typeof onProgress !== 'function') throw invalid('options.onProgress', 'a function', onProgress);
+  return { onProgress: (progress) => signal?.aborted || onProgress(progress) };
+}
+
+/** Where the artifact says that its model was, or beside the artifact's files. */
+async function findModel(artifactPath: string): Promise<string> {
+  const record = join(artifactPath, 'model-path.json');
+  const hint = 'name the GGUF file as options.model';
+  let recorded: unknown;
+  try {
+    recorded = JSON.parse(await readFile(record, 'utf8')).model;
+  } catch (error) {
+    throw failure('NO_MODEL_FILE', `${record} does not say where the model is: ${(error as Error).message}; ${hint}`);
+  }
+  if (typeof recorded !== 'string' || recorded === '')
+    throw failure('NO_MODEL_FILE', `${record} does not say where the model is: no "model" in it; ${hint}`);
+  const places = [recorded, join(artifactPath, basename(recorded))];
+  const found = places.find((place) => existsSync(place));
+  if (found === undefined) throw failure('NO_MODEL_FILE', `no model file, looked for ${places.join(' and ')}; ${hint}`);
+  return found;
+}

@@ -1,0 +1,175 @@
+/**
+ * The process that renders chat templates. A template is a program from whoever made the file, so it runs apart: without
+ * environment, with a limit on its memory, up to a deadline. A thread would take this process along when its memory is spent.
+ * The process is kept for the next template, since starting one takes longer than rendering; one that failed is ended.
+ */
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
+
+/** What the process is told; JSON. */
+export interface TemplateRequest {
+  readonly template: string;
+  readonly variables: object;
+  /** Characters that it may print. */
+  readonly limit: number;
+}
+
+export type Outcome = { readonly text: string } | { readonly text?: never; readonly failed: string };
+
+const HEAP_MEGABYTES = 256;
+/** To start a process, milliseconds; a machine may be busy, and nothing foreign runs yet. */
+const START_DEADLINE = 30_000;
+const JINJA = createRequire(import.meta.url).resolve('@huggingface/jinja');
+
+/** Its source is what the process runs: it uses nothing from around it. A line of JSON in, a line of JSON out. */
+function serve(jinja: string): void {
+  const { createInterface } = require('node:readline') as typeof import('node:readline');
+  const { Template } = require(jinja) as typeof import('@huggingface/jinja');
+  type Parsed = import('@huggingface/jinja').Template;
+  const known = new Map<string, Parsed>();
+  const attempt = <T>(what: string, act: () => T): { value: T } | { failed: string } => {
+    try {
+      return { value: act() };
+    } catch (error) {
+      return { failed: `${what}: ${error instanceof Error ? error.message : error}` };
+    }
+  };
+  const parse = (template: string): Parsed => {
+    const parsed = known.get(template) ?? new Template(template);
+    known.set(template, parsed);
+    return parsed;
+  };
+  const answer = ({ template, variables, limit }: { template: string; variables: object; limit: number }) => {
+    const parsed = attempt('expected Jinja that can be parsed', () => parse(template));
+    if ('failed' in parsed) return parsed;
+    const rendered = attempt('it ended with an error', () => parsed.value.render(variables as Record<string, unknown>));
+    if ('failed' in rendered) return rendered;
+    const { length } = rendered.value;
+    if (length > limit) return { failed: `expected at most ${limit} characters from it, found ${length}` };
+    return { text: rendered.value };
+  };
+  const write = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);
+  createInterface({ input: process.stdin }).on('line', (line) => write(answer(JSON.parse(line))));
+  write('ready');
+}
+
+/** One process at a time, started when it is needed; requests are answered in order. Nothing of it keeps Node running. */
+export class TemplateProcess {
+  #worker: Worker | undefined;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  /** Starts the process, so that the first request need not wait for it. */
+  warm(): void {
+    this.#running();
+  }
+
+  /** `deadline`: milliseconds from when the process begins with it. */
+  render(request: TemplateRequest, deadline: number): Promise<Outcome> {
+    const outcome = this.#tail.then(() => this.#render(JSON.stringify(request), deadline));
+    this.#tail = outcome;
+    return outcome;
+  }
+
+  /** Ends the process, and fails what it was doing. A later request starts another. */
+  close(): void {
+    this.#worker?.end();
+  }
+
+  async #render(line: string, deadline: number): Promise<Outcome> {
+    const worker = this.#running();
+    worker.keepsNodeRunning(true);
+    const started = await worker.started;
+    const answered = 'failed' in started ? started : await worker.ask(line, deadline);
+    worker.keepsNodeRunning(false);
+    if (!('failed' in answered)) return JSON.parse(answered.line);
+    worker.end();
+    return answered;
+  }
+
+  #running(): Worker {
+    if (!this.#worker?.isRunning) this.#worker = new Worker();
+    return this.#worker;
+  }
+}
+
+type Line = { readonly line: string } | { readonly failed: string };
+
+class Worker {
+  readonly started: Promise<Line>;
+  readonly #child = startProcess();
+  #output: Buffer[] = [];
+  #settle: ((line: Line) => void) | undefined;
+  #ended: string | undefined;
+
+  constructor() {
+    const child = this.#child;
+    child.stdin.on('error', () => {}); // it ended before it read all of its input; 'close' says how
+    child.stdout.on('data', (chunk: Buffer) => {
+      this.#output.push(chunk);
+      if (chunk.at(-1) !== LINE_END) return;
+      const line = Buffer.concat(this.#output).toString();
+      this.#output = [];
+      this.#settle?.({ line });
+    });
+    child.on('error', (error) => this.#end(`expected to start ${process.execPath} for it: ${error.message}`));
+    child.on('close', (code, signal) => {
+      const memory = `expected it to need at most ${HEAP_MEGABYTES} MiB of memory`;
+      this.#end(`${memory}, found that its process ended with ${signal ?? `status ${code}`}`);
+    });
+    this.started = this.#line(START_DEADLINE, 'its process to start');
+    this.keepsNodeRunning(false);
+  }
+
+  get isRunning(): boolean {
+    return this.#ended === undefined;
+  }
+
+  /** One at a time. */
+  ask(line: string, deadline: number): Promise<Line> {
+    const answer = this.#line(deadline, 'it to end');
+    this.#child.stdin.write(`${line}\n`);
+    return answer;
+  }
+
+  end(): void {
+    this.#end('its process was ended');
+    this.#child.kill('SIGKILL');
+  }
+
+  keepsNodeRunning(keeps: boolean): void {
+    const { stdin, stdout } = this.#child;
+    for (const handle of [this.#child, stdin as Socket, stdout as Socket]) keeps ? handle.ref() : handle.unref();
+  }
+
+  #end(reason: string): void {
+    this.#ended ??= reason;
+    this.#settle?.({ failed: this.#ended });
+  }
+
+  /** The next line that it prints. */
+  #line(deadline: number, what: string): Promise<Line> {
+    if (this.#ended !== undefined) return Promise.resolve({ failed: this.#ended });
+    return new Promise((resolve) => {
+      const late = () => this.#settle?.({ failed: `expected ${what} within ${deadline} ms; it was stopped` });
+      const timer = setTimeout(late, deadline).unref();
+      this.#settle = (line) => {
+        clearTimeout(timer);
+        this.#settle = undefined;
+        resolve(line);
+      };
+    });
+  }
+}
+
+const LINE_END = 10;
+
+function startProcess() {
+  const flags = [`--max-old-space-size=${HEAP_MEGABYTES}`, '--disallow-code-generation-from-strings', '--no-warnings'];
+  const script = `(${serve})(${JSON.stringify(JINJA)})`;
+  const { TZ } = process.env;
+  return spawn(process.execPath, [...flags, '--input-type=commonjs', '--eval', script], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: TZ === undefined ? {} : { TZ },
+  });
+}

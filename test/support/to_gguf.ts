@@ -13,7 +13,7 @@ import { f32, type MetadataValue, str, type TensorInput, u32, writeGguf } from '
 import { temporaryFile } from './tiny_models.js';
 
 /** Pairs of these are neighbours in GGUF. */
-const REORDERED = ['llama', 'granite', 'smollm3'];
+const REORDERED = ['llama', 'granite', 'granitemoe', 'smollm3'];
 
 export function ggufOf(folder: string, name: string, type?: 'Q8_0' | 'Q4_0'): string {
   const model = readModel(folder);
@@ -22,7 +22,8 @@ export function ggufOf(folder: string, name: string, type?: 'Q8_0' | 'Q4_0'): st
   const count = (key: string) => model.metadata.requireUint(`${architecture}.attention.${key}`);
   const heads: Record<string, number> = { q: count('head_count'), k: count('head_count_kv') };
   const tensors = model.tensors.map((tensor): TensorInput => {
-    const bytes = data.subarray(tensor.offset, tensor.offset + tensor.bytes);
+    const pieces = tensor.pieces ?? [tensor];
+    const bytes = Buffer.concat(pieces.map(({ offset, bytes }) => data.subarray(offset, offset + bytes)));
     const part = /attn_(q|k)\.(weight|bias)$/.exec(tensor.name)?.[1];
     const rows = part && REORDERED.includes(architecture) ? reorder(bytes, tensor.dims, heads[part]!) : bytes;
     return tensorOf(tensor.name, tensor.type as GgmlType, [...tensor.dims], rows, type, tensor.plusOne ? 1 : 0);
@@ -60,7 +61,7 @@ function tensorOf(
     const values = dequantize(stored, bytes).map((value) => value + plus);
     return { name, type: 'F32' as const, dims, data: floats(values) };
   }
-  if (type === undefined || dims[0]! % GGML_TYPES[type].blockSize !== 0)
+  if (type === undefined || name.includes('.ffn_gate_inp') || dims[0]! % GGML_TYPES[type].blockSize !== 0)
     return { name, type: stored, dims, data: bytes };
   return { name, type, dims, data: Buffer.from(quantize(type, dequantize(stored, bytes))) };
 }
@@ -83,7 +84,7 @@ function statedAsGguf({ metadata, stated }: ReturnType<typeof readModel>, archit
     add('rope_factors_long.weight', ropeFactors.long.factors);
     own('rope.scaling.original_context_length', u32(ropeFactors.long.beyond));
   } else if (ropeFactors) add('rope_freqs.weight', ropeFactors.short);
-  if (architecture === 'granite') own('attention.scale', f32(attentionScale!));
+  if (architecture.startsWith('granite')) own('attention.scale', f32(attentionScale!));
   const window = windows.find((size) => size !== undefined);
   if (window && ['llama', 'phi3', 'gemma2'].includes(architecture)) own('attention.sliding_window', u32(window));
   return { keys, factors };

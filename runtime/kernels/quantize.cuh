@@ -1,6 +1,6 @@
-// repack.cuh's sources of float matrices that are quantized on their way to the device. The blocks are those that ggml's
-// reference makes (quantize_row_q8_0_ref, quantize_row_q4_0_ref), so that a model quantized here computes what the same
-// model in a quantized GGUF file computes.
+// repack.cuh's sources of float matrices that are quantized on their way to the device. The blocks are those that
+// ggml's reference makes (quantize_row_q8_0_ref, quantize_row_q4_0_ref), so that a model quantized here computes what
+// the same model in a quantized GGUF file computes.
 #pragma once
 #include "repack.cuh"
 

@@ -2,12 +2,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export interface HeaderEntry {
-  readonly dtype: unknown;
-  readonly shape: unknown;
-  readonly data_offsets: unknown;
-}
-
 /** The header as JSON text, or what to write of it; `data` follows. */
 export function safetensorsFile(header: object | string, data: Uint8Array, length?: bigint): Buffer {
   const json = Buffer.from(typeof header === 'string' ? header : JSON.stringify(header));

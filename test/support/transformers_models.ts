@@ -31,5 +31,5 @@ export const CONTEXTS: Readonly<Record<string, number>> = { 'phi3-longrope-short
 
 /** What the refusal of a model says; undefined for those that are compiled. */
 export function refusalOf(name: string): string | undefined {
-  return name === 'gpt-oss' ? 'model type "gpt_oss" is not supported: it needs mixture of experts' : undefined;
+  return name === 'gpt-oss' ? 'model type "gpt_oss" is not supported' : undefined;
 }

@@ -6,7 +6,6 @@ const SIGNS: readonly (readonly [key: RegExp, feature: string])[] = [
   [/^(attention_hidden_size|rescale_every|head_size_divisor)$/, 'RWKV time mixing'],
   [/^(kv_lora_rank|q_lora_rank|qk_nope_head_dim)$/, 'multi-head latent attention'],
   [/^linear_(conv_kernel_dim|num_value_heads|key_head_dim)$/, 'linear attention (gated delta net)'],
-  [/^(num_experts|num_local_experts|n_routed_experts|moe_intermediate_size|moe_num_experts)$/, 'mixture of experts'],
   [/^(vision_config|image_token_id|image_token_index|visual)$/, 'vision parts'],
   [/^(audio_config|audio_token_id|num_mel_bins)$/, 'audio parts'],
   [/^(is_encoder_decoder|decoder_layers|num_decoder_layers|encoder_layers)$/, 'an encoder beside the decoder'],

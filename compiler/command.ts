@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompileOptions, chooseTarget, compile, defaultFolder, type PlanOptions, planModel } from './compile.js';
 import { CompileError } from './errors.js';
 import { inspect } from './inspect.js';
+import type { Quantization } from './model/safetensors/convert.js';
 import { VERSION } from './package.js';
 import { planJson } from './plan/plan.js';
 import { readTuning, type Tuning } from './plan/tuning.js';
@@ -28,16 +29,20 @@ export async function run(argv: readonly string[]): Promise<number> {
 const isUsage = (error: unknown): error is { exitCode: number } =>
   error instanceof Error && error.name === 'CommanderError';
 
+const MODEL = 'GGUF file, or folder with config.json and safetensors';
+
 const print = (text: string) => void process.stdout.write(text);
 
 function program(): Command {
   const root = new Command('realizar-compile')
-    .description('Compiles a GGUF language model to a library that replays one static CUDA graph a token.')
+    .description(
+      'Compiles a language model, GGUF or safetensors, to a library that replays one static CUDA graph a token.',
+    )
     .version(VERSION)
     .exitOverride()
     .enablePositionalOptions()
-    .argument('<model>', 'GGUF file')
-    .option('-o, --output <dir>', "artifact folder (default: generated/<model file's stem>)")
+    .argument('<model>', MODEL)
+    .option('-o, --output <dir>', "artifact folder (default: generated/<the model's name>)")
     .option('--no-build', 'emit the source and stop')
     .option('--sanitize', 'host target under AddressSanitizer and UBSan')
     .option('--no-cache', 'compile the runtime even where it is compiled already, and keep nothing of it')
@@ -67,7 +72,7 @@ function program(): Command {
     .description(
       'what a model or an artifact is: metadata, tensors, memory needed, kernels; also of what cannot be compiled',
     )
-    .argument('<path>', 'GGUF file, or artifact folder')
+    .argument('<path>', 'GGUF file, folder of safetensors, or artifact folder')
     .option('--json', 'print JSON')
     .action((path: string, { json }: { json?: boolean }) => {
       const [inspection, text] = inspect(path);
@@ -77,7 +82,7 @@ function program(): Command {
   const plan = root
     .command('plan')
     .description('the kernel sequence of one token, without building anything')
-    .argument('<model>', 'GGUF file')
+    .argument('<model>', MODEL)
     .option('--json', 'print the whole plan as JSON')
     .action((model: string, options: PlanFlags & { json?: boolean }) => {
       const planned = planModel(model, planOptions(options, 'cuda'));
@@ -89,7 +94,7 @@ function program(): Command {
     .command('verify')
     .description('is this artifact what this compiler makes, whole and unchanged?')
     .argument('<dir>', 'artifact folder')
-    .option('--model <file>', 'also: is it what the compiler makes of this GGUF file?')
+    .option('--model <file>', 'also: is it what the compiler makes of this model?')
     .action((dir: string, { model }: { model?: string }) => print(verifyArtifact(dir, model)));
   return root;
 }
@@ -145,6 +150,7 @@ interface PlanFlags {
   target?: 'cuda' | 'host';
   arch?: string[];
   context?: number;
+  quantize?: Quantization;
 }
 
 function addPlanOptions(command: Command): void {
@@ -160,11 +166,17 @@ function addPlanOptions(command: Command): void {
       '--context <n>',
       'positions of the KV cache (default: what the model was trained for, at most 8192)',
       integer,
+    )
+    .addOption(
+      new Option('--quantize <type>', 'of a safetensors folder: quantize its matrices when they are loaded').choices([
+        'q8_0',
+        'q4_0',
+      ]),
     );
 }
 
-function planOptions({ target, arch, context }: PlanFlags, otherwise?: 'cuda'): PlanOptions {
-  return { target: target ?? otherwise, archs: arch, context };
+function planOptions({ target, arch, context, quantize }: PlanFlags, otherwise?: 'cuda'): PlanOptions {
+  return { target: target ?? otherwise, archs: arch, context, quantize };
 }
 
 function integer(text: string): number {
@@ -176,10 +188,11 @@ const EXAMPLES = `
 Examples:
   realizar-compile llama-3.2-1b-q8_0.gguf                     for the GPU of this machine's CUDA toolkit
   realizar-compile model.gguf --arch sm_80,sm_90a -o out      machine code for two GPU architectures
+  realizar-compile Qwen3-0.6B --quantize q8_0                 a folder that transformers saved
   realizar-compile model.gguf --target host                   for the simulator: checks, not speed
   realizar-compile model.gguf --tune                          measure what is fastest on this GPU, and use it
   realizar-run out -p "Once upon a time"                      run it
 
-The weights stay in the GGUF file: keep it beside the artifact.
+The weights stay in the model's files: keep them beside the artifact.
 Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage.
 `;

@@ -16,9 +16,11 @@ import { FILES, fileName, libraryFile } from './emit/names.js';
 import { CompileError } from './errors.js';
 import { interruptible } from './interrupt.js';
 import { buildGraph } from './ir/build.js';
-import { type GgufFile, readGguf } from './model/gguf.js';
+import type { GgufFile } from './model/gguf.js';
 import { modelSpec } from './model/load.js';
 import { modelStem } from './model/parts.js';
+import { readModel } from './model/read.js';
+import type { Quantization } from './model/safetensors/convert.js';
 import type { ModelSpec } from './model/spec.js';
 import { VERSION } from './package.js';
 import { runPasses } from './passes/index.js';
@@ -43,10 +45,12 @@ export interface PlanOptions {
   readonly tuning?: Pick<Tuning, 'shapes'> | undefined;
   /** Of the target's description, for all kernels. */
   readonly changes?: Changes | undefined;
+  /** The type that matrices of a safetensors folder get when they are loaded; default: as they are. */
+  readonly quantize?: Quantization | undefined;
 }
 
 export interface CompileOptions extends PlanOptions {
-  /** Artifact folder, default generated/<model file's stem>. */
+  /** Artifact folder, default generated/<the model file's stem, or its folder's name>. */
   readonly output?: string | undefined;
   /** false: emit the source and stop. */
   readonly build?: boolean | undefined;
@@ -70,9 +74,9 @@ export interface CompileResult {
 /** Where the artifact of a model goes if nobody says. */
 export const defaultFolder = (model: string): string => join('generated', fileName(modelStem(model)));
 
-/** Model file -> plan. Reads metadata only. */
+/** Model file or folder -> plan. Reads metadata only. */
 export function planModel(path: string, options: PlanOptions): Plan {
-  return planSpec(modelSpec(readGguf(path)), options);
+  return planSpec(modelSpec(readModel(path, options.quantize)), options);
 }
 
 function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
@@ -87,7 +91,7 @@ function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
 export async function compile(path: string, options: CompileOptions = {}): Promise<CompileResult> {
   const progress = options.progress ?? silent;
   const { spec, text } = await progress.stage('read', (detail) => {
-    const file = readGguf(path);
+    const file = readModel(path, options.quantize);
     const read = modelSpec(file);
     detail(`${read.architecture}, ${read.layers.length} layers, ${read.file.bytes} bytes`);
     return { spec: read, text: textOf(file) };
@@ -128,7 +132,13 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
           chmodSync(join(writer.folder, FILES.replay), 0o755);
           detail(`${libraryFile(spec.name)}, ${built.runtime}`);
         });
-      const made = manifestOf(plan, writer.folder, { inputs, sanitize, cuda, built: wantsBuild });
+      const made = manifestOf(plan, writer.folder, {
+        inputs,
+        sanitize,
+        cuda,
+        built: wantsBuild,
+        quantize: options.quantize,
+      });
       writeModelPath(writer.folder, spec.file.path);
       writer.commit(made);
       return made;

@@ -4,9 +4,11 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { dequantize } from './dequantize.js';
-import { partPaths } from './model/parts.js';
+import { filePaths } from './model/parts.js';
 import { ropeAt, ropeFrequencies } from './model/rope.js';
 import type { Activation, LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
+import type { Piece } from './model/tensor_table.js';
+import { quantize } from './quantize.js';
 
 type Vector = Float64Array;
 
@@ -17,7 +19,7 @@ class Weights implements Disposable {
 
   constructor({ path, parts }: ModelSpec['file']) {
     let start = 0;
-    this.#files = partPaths(path, parts.length).map((part, i) => {
+    this.#files = filePaths(path, parts).map((part, i) => {
       const end = start + parts[i]!.bytes;
       const file = { fd: openSync(part, 'r'), start, end };
       start = end;
@@ -28,19 +30,22 @@ class Weights implements Disposable {
   /** All elements, row after row. */
   get(weight: Weight): Vector {
     let values = this.#values.get(weight);
-    if (values === undefined && weight.pieces) {
-      values = Float64Array.from(weight.pieces.flatMap((piece) => [...this.get(piece)]));
-      this.#values.set(weight, values);
-    }
     if (values === undefined) {
-      const bytes = Buffer.alloc(weight.bytes);
-      const { fd, start } = this.#files.find(({ end }) => weight.offset < end)!;
-      const read = readSync(fd, bytes, 0, weight.bytes, weight.offset - start);
-      if (read !== weight.bytes) throw new Error(`${weight.name}: ${read} of ${weight.bytes} bytes could be read`);
-      values = dequantize(weight.type, bytes);
+      const bytes = Buffer.concat((weight.pieces ?? [weight]).map((piece) => this.#read(weight.name, piece)));
+      values = dequantize(weight.storedAs ?? weight.type, bytes);
+      if (weight.storedAs) values = dequantize(weight.type, quantize(weight.type, values));
+      if (weight.plusOne) values = values.map((value) => value + 1);
       this.#values.set(weight, values);
     }
     return values;
+  }
+
+  #read(name: string, { offset, bytes }: Piece): Buffer {
+    const data = Buffer.alloc(bytes);
+    const { fd, start } = this.#files.find(({ end }) => offset < end)!;
+    const read = readSync(fd, data, 0, bytes, offset - start);
+    if (read !== bytes) throw new Error(`${name}: ${read} of ${bytes} bytes could be read`);
+    return data;
   }
 
   row(weight: Weight, index: number): Vector {

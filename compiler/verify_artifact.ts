@@ -41,6 +41,6 @@ function sourceProblems(folder: string, manifest: Manifest, model: string | unde
   });
 }
 
-function planAgain({ target, archs, contextLength }: Manifest, model: string): Plan {
-  return planModel(model, { target, archs: target === 'cuda' ? archs : undefined, context: contextLength });
+function planAgain({ target, archs, contextLength, quantize }: Manifest, model: string): Plan {
+  return planModel(model, { target, archs: target === 'cuda' ? archs : undefined, context: contextLength, quantize });
 }

@@ -59,6 +59,9 @@ void verify_identity(const Artifact& a) {
     require(part.header_bytes > 0 && part.header_bytes <= part.bytes, entry, "a part's header is empty or too long");
     require(part.bytes <= a.file_bytes - bytes, entry, "the parts are longer than file_bytes");
     bytes += part.bytes;
+    require(!part.name == !a.parts[0].name, entry, "some parts have a name and some have none");
+    require(!part.name || (*part.name && *part.name != '.' && !strchr(part.name, '/')), entry,
+            "a part's name is no file name");
   }
   require(!a.n_parts || bytes == a.file_bytes, entry, "the parts are shorter than file_bytes");
   require(a.code, entry, "code is null");

@@ -60,7 +60,7 @@ struct BucketNode {
 // Row group g and column chunk c start at device_offset + g * group_stride + c * chunk_stride.
 struct Tensor {
   const char* name;
-  uint32_t ggml_type;    // as in the file
+  uint32_t ggml_type;    // as in the file; repack_kernel may make another of it
   uint64_t file_offset;  // from the start of the file
   uint64_t file_bytes;
   uint64_t rows, cols;      // a vector has one row
@@ -72,9 +72,11 @@ struct Tensor {
 };
 constexpr uint32_t no_repack = ~0u;
 
-// One file of a model that is split over several.
+// One file of a model that is split over several, or of a folder of safetensors: there config.json is the first, all of
+// it header.
 struct Part {
   uint64_t bytes, header_bytes;
+  const char* name = nullptr;  // in the model's folder; null: a GGUF file, named as llama-gguf-split names parts
 };
 
 struct Artifact {
@@ -88,7 +90,7 @@ struct Artifact {
   uint64_t file_bytes, header_bytes;  // of the GGUF: its size, and where its tensor data starts
   const char* header_sha256;          // of the first header_bytes bytes, lower-case hex
   // A split model's files: offsets count from the first one's start through all of them, file_bytes is their sum, and
-  // the hash is of all their headers, one after the other. 0 parts: it is one file.
+  // the hash is of all their headers, one after the other. 0 parts: it is one file. Names: all parts have one or none.
 
   uint64_t weights_bytes, arena_bytes, kv_cache_bytes, state_bytes;
   uint64_t logits_offset;     // in the arena: f32[n_vocab]

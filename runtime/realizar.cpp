@@ -133,8 +133,7 @@ const char* realizar_model_device_name(const realizar_model* model) {
   return model ? model->shared->device.name.c_str() : "";
 }
 
-int realizar_model_device_size(const realizar_model* model, int32_t* n_multiprocessor, int32_t* major,
-                               int32_t* minor) {
+int realizar_model_device_size(const realizar_model* model, int32_t* n_multiprocessor, int32_t* major, int32_t* minor) {
   return guarded([&] {
     const realizar::OpenDevice& device = not_null(model, "model").shared->device;
     not_null(n_multiprocessor, "n_multiprocessor") =

@@ -21,6 +21,8 @@ import {
   gridTable,
   libraryFile,
   libraryName,
+  plusOneSymbol,
+  quantizeSymbol,
   READ_CEILING_SYMBOL,
   repackSymbol,
   shapeStruct,
@@ -50,6 +52,8 @@ export interface View {
   readonly argumentCount: number;
   readonly edgeCount: number;
   readonly tensors: readonly { row: string }[];
+  /** Some tensors are quantized on their way to the device. */
+  readonly quantizes: boolean;
   readonly parts: readonly { row: string }[];
 }
 
@@ -112,7 +116,10 @@ export function view(plan: Plan): View {
     ],
     ...nodeTables(plan),
     ...bucketTables(plan),
-    parts: (model.parts ?? []).map(({ bytes, headerBytes }) => ({ row: `{${bytes}, ${headerBytes}}` })),
+    quantizes: plan.tensors.some(({ storedAs }) => storedAs),
+    parts: (model.parts ?? []).map(({ name, bytes, headerBytes }) => ({
+      row: `{${[bytes, headerBytes, ...(name === undefined ? [] : [cString(name)])].join(', ')}}`,
+    })),
     tensors: plan.tensors.map((tensor) => ({ row: tensorRow(tensor, loaderIndex(plan, loaders, tensor)) })),
   };
 }
@@ -325,24 +332,34 @@ function grids({ formats }: Plan): View['grids'] {
   });
 }
 
-/** The kernels that bring a tensor of each type to the device. F32 vectors need none. */
-function loadersOf(plan: Plan): LoaderView[] {
-  const used = (layout: PlannedTensor['layout'], type: GgmlType) =>
-    plan.tensors.some((tensor) => tensor.layout === layout && tensor.type === type);
-  return plan.formats.flatMap((type) => [
-    ...(used('tiled', type) ? [{ symbol: repackSymbol(type), body: `repack<${type}>` }] : []),
-    ...(used('vector', type) && type !== 'F32' ? [{ symbol: widenSymbol(type), body: `widen_vector<${type}>` }] : []),
-  ]);
+/** The kernel that brings a tensor to the device; F32 vectors that stay as they are need none. */
+function loaderOf({ layout, type, storedAs, plusOne }: PlannedTensor): LoaderView | undefined {
+  if (storedAs) return { symbol: quantizeSymbol(storedAs, type), body: `repack<To${type}<${storedAs}>>` };
+  if (layout === 'tiled') return { symbol: repackSymbol(type), body: `repack<${type}>` };
+  if (plusOne) return { symbol: plusOneSymbol(type), body: `widen_vector_plus_one<${type}>` };
+  return type === 'F32' ? undefined : { symbol: widenSymbol(type), body: `widen_vector<${type}>` };
 }
 
-function loaderIndex(plan: Plan, loaders: readonly LoaderView[], { layout, type }: PlannedTensor): string {
-  const symbol = layout === 'tiled' ? repackSymbol(type) : widenSymbol(type);
+/** Each once, in the order of the formats; of one format those for matrices first. */
+function loadersOf(plan: Plan): LoaderView[] {
+  const loaders = new Map<string, LoaderView>();
+  for (const format of plan.formats)
+    for (const layout of ['tiled', 'vector'])
+      for (const tensor of plan.tensors) {
+        const loader = tensor.type === format && tensor.layout === layout ? loaderOf(tensor) : undefined;
+        if (loader) loaders.set(loader.symbol, loader);
+      }
+  return [...loaders.values()];
+}
+
+function loaderIndex(plan: Plan, loaders: readonly LoaderView[], tensor: PlannedTensor): string {
+  const symbol = loaderOf(tensor)?.symbol;
   const index = loaders.findIndex((loader) => loader.symbol === symbol);
   return index < 0 ? 'no_repack' : String(plan.kernels.length + index);
 }
 
 function tensorRow(t: PlannedTensor, loader: string): string {
-  const file = `${GGML_TYPES[t.type].id}, ${t.fileOffset}, ${t.fileBytes}, ${t.rows}, ${t.cols}`;
+  const file = `${GGML_TYPES[t.storedAs ?? t.type].id}, ${t.fileOffset}, ${t.fileBytes}, ${t.rows}, ${t.cols}`;
   return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}}`;
 }
 

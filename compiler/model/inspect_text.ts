@@ -4,10 +4,12 @@ import type { InspectedEntry, Inspection } from './inspect.js';
 import { quote } from './quote.js';
 
 export function renderInspection(inspection: Inspection): string {
-  const { bytes, version, alignment, headerBytes, headerSha256, tensors, types, memory } = inspection;
+  const { bytes, format, version, alignment, headerBytes, headerSha256, tensors, types, memory } = inspection;
   return [
     inspection.path,
-    `GGUF version ${version}, ${formatBytes(bytes)}, alignment ${alignment}`,
+    format === 'gguf'
+      ? `GGUF version ${version}, ${formatBytes(bytes)}, alignment ${alignment}`
+      : `safetensors, ${formatBytes(bytes)}`,
     `header ${headerBytes} bytes, SHA-256 ${headerSha256}`,
     inspection.refusal === null
       ? 'can be compiled'

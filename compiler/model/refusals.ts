@@ -41,8 +41,10 @@ const REFUSALS: readonly Refusal[] = [
   { key: 'logit_scale', neutral: [0, 1], feature: 'a logit scale' },
   { key: 'embedding_scale', neutral: [0, 1], feature: 'an embedding scale' },
   { key: 'residual_scale', neutral: [0, 1], feature: 'a residual scale' },
-  { key: 'attn_logit_softcapping', neutral: [0], feature: 'soft capping of attention' },
-  { key: 'final_logit_softcapping', neutral: [0], feature: 'soft capping of logits' },
+  // llama.cpp writes 50 and 30 into every file that it saves itself, and heeds them only where they are listed as keys.
+  { key: 'attn_logit_softcapping', neutral: [0, 50], feature: 'soft capping of attention' },
+  { key: 'final_logit_softcapping', neutral: [0, 30], feature: 'soft capping of logits' },
+  { key: 'router_logit_softcapping', neutral: [0, 30], feature: 'soft capping of what chooses experts' },
   { key: 'attention.causal', neutral: [true], feature: 'attention that is not causal' },
   { key: 'attention.max_alibi_bias', neutral: [0], feature: 'ALiBi' },
   { key: 'attention.clamp_kqv', neutral: [0], feature: 'clamping of queries, keys and values' },
@@ -52,8 +54,29 @@ const REFUSALS: readonly Refusal[] = [
   { key: 'attention.temperature_length', neutral: [0], feature: 'attention temperature tuning' },
   { key: 'attention.q_lora_rank', neutral: [0], feature: 'multi-head latent attention' },
   { key: 'attention.kv_lora_rank', neutral: [0], feature: 'multi-head latent attention' },
+  { key: 'attention.key_length_mla', neutral: [0], feature: 'multi-head latent attention' },
+  { key: 'attention.value_length_mla', neutral: [0], feature: 'multi-head latent attention' },
+  { key: 'attention.relative_buckets_count', neutral: [0], feature: 'relative position buckets' },
+  { key: 'attention.group_norm_groups', neutral: [0], feature: 'group norm' },
+  { key: 'attention.decay_lora_rank', neutral: [0], feature: 'RWKV time mixing' },
+  { key: 'attention.iclr_lora_rank', neutral: [0], feature: 'RWKV time mixing' },
+  { key: 'attention.value_residual_mix_lora_rank', neutral: [0], feature: 'RWKV time mixing' },
+  { key: 'attention.gate_lora_rank', neutral: [0], feature: 'RWKV time mixing' },
+  { key: 'time_mix_extra_dim', neutral: [0], feature: 'RWKV time mixing' },
+  { key: 'time_decay_extra_dim', neutral: [0], feature: 'RWKV time mixing' },
+  { key: 'wkv.head_size', neutral: [0], feature: 'RWKV time mixing' },
+  ...['inner_size', 'conv_kernel', 'state_size', 'time_step_rank', 'group_count'].map((key) => {
+    return { key: `ssm.${key}`, neutral: [0], feature: 'state-space layers' };
+  }),
+  { key: 'ssm.dt_b_c_rms', neutral: [false], feature: 'state-space layers' },
+  { key: 'shortconv.l_cache', neutral: [0], feature: 'short convolutions' },
+  { key: 'kda.head_dim', neutral: [0], feature: 'linear attention' },
+  { key: 'full_attention_interval', neutral: [0], feature: 'linear attention' },
+  { key: 'embedding_length_per_layer_input', neutral: [0], feature: 'per-layer embeddings' },
   { key: 'attention.shared_kv_layers', neutral: [0], feature: 'KV caches shared by layers' },
-  { key: 'attention.indexer.head_count', neutral: [0], feature: 'sparse attention' },
+  ...['head_count', 'key_length', 'top_k'].map((key) => {
+    return { key: `attention.indexer.${key}`, neutral: [0], feature: 'sparse attention' };
+  }),
   { key: 'rope.dimension_sections', neutral: [0], feature: 'multi-axis rope' },
   { key: 'rope.scaling.alpha', neutral: [0], feature: 'dynamic rope scaling' },
   { key: 'rope.scaling.yarn_log_multiplier', neutral: [0], feature: 'YaRN with a log multiplier' },
@@ -85,6 +108,9 @@ const COMMON: readonly string[] = [
   'rope.scaling.yarn_ext_factor',
   'rope.scaling.yarn_beta_fast',
   'rope.scaling.yarn_beta_slow',
+  // Of uses that compute no logits, and of models with an encoder.
+  'pooling_type',
+  'decoder_start_token_id',
   'tensor_data_layout',
 ];
 

@@ -1,6 +1,8 @@
 /** The typed description of a model: every hyperparameter, and every weight by role with dtype and shape. */
 import type { GgmlType } from './ggml.js';
 import type { Part } from './parts.js';
+import type { StatedFactors } from './stated.js';
+import type { Piece } from './tensor_table.js';
 
 /** A tensor of the model file, as rows of `cols` contiguous elements. A vector has one row. */
 export interface Weight {
@@ -12,8 +14,12 @@ export interface Weight {
   /** From the start of the file, bytes. */
   readonly offset: number;
   readonly bytes: number;
-  /** Where the file has a tensor for each expert: these, all alike; their rows one after the other are this weight's. */
-  readonly pieces?: readonly Weight[];
+  /** The type in the file, where the tensor is quantized to `type` on the device; `bytes` are the file's. */
+  readonly storedAs?: GgmlType;
+  /** 1 is added to each element. */
+  readonly plusOne?: true;
+  /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
+  readonly pieces?: readonly Piece[];
 }
 
 /** YaRN: pairs that turn fewer than betaSlow times in the original context are interpolated, above betaFast none is. */
@@ -43,6 +49,8 @@ export interface RopeSpec {
   readonly scaling?: RopeScaling;
   /** f32[dimensions/2]. */
   readonly factors?: Weight;
+  /** The same as numbers, for a model that has no tensor of them. */
+  readonly statedFactors?: StatedFactors;
   /** Taken in place of `factors` where the planned context has more than `beyond` positions. */
   readonly longFactors?: { readonly weight: Weight; readonly beyond: number };
 }

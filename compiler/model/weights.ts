@@ -87,7 +87,13 @@ class Binder {
     const other = pieces.find(({ type }) => type !== first.type);
     if (other) this.mistyped.add(`${other.name} of type ${other.type} beside ${first.name} of type ${first.type}`);
     const total = (size: 'rows' | 'bytes') => pieces.reduce((sum, piece) => sum + piece[size], 0);
-    return { ...first, name: prefix + rule.name, rows: total('rows'), bytes: total('bytes'), pieces };
+    return {
+      ...first,
+      name: prefix + rule.name,
+      rows: total('rows'),
+      bytes: total('bytes'),
+      pieces: pieces.map(({ offset, bytes }) => ({ offset, bytes })),
+    };
   }
 
   finish(architecture: string, blockCount: number): void {
@@ -108,7 +114,7 @@ class Binder {
     }
   }
 
-  private check(rule: TensorRule, { name, type, dims, offset, bytes }: TensorInfo): Weight | undefined {
+  private check(rule: TensorRule, { name, type, dims, ...place }: TensorInfo): Weight | undefined {
     const cols = this.sizes[rule.cols];
     const total = (sizes: readonly Size[] = []) => sizes.reduce((sum, size) => sum + this.sizes[size], 0);
     const [before, after] = [total(rule.part?.before), total(rule.part?.after)];
@@ -124,18 +130,18 @@ class Binder {
       this.mistyped.add(`${name} of type ${type}`);
       return undefined;
     }
-    if (rule.kind === 'f32' && type !== 'F32') {
+    if (rule.kind === 'f32' && type !== 'F32' && !this.file.stated) {
       this.mistyped.add(`${name} of type ${type} (only F32)`);
       return undefined;
     }
     if (!rule.part) {
       const count = rule.ofExperts ? this.sizes.experts : 1;
       const vectors = rule.rows === 1 ? count : 1;
-      return { name, type, rows: (rows * count) / vectors, cols: cols * vectors, offset, bytes };
+      return { name, type, rows: (rows * count) / vectors, cols: cols * vectors, ...place };
     }
-    const rowBytes = bytes / rows;
-    const place = { offset: offset + before * rowBytes, bytes: own * rowBytes };
-    return { name: `${name}.${rule.part.label}`, type, rows: own, cols, ...place };
+    const rowBytes = place.bytes / rows;
+    const share = { offset: place.offset + before * rowBytes, bytes: own * rowBytes };
+    return { name: `${name}.${rule.part.label}`, type, rows: own, cols, ...place, ...share };
   }
 }
 

@@ -144,7 +144,7 @@ class Lowering {
         fileBytes: spec.file.bytes,
         headerBytes: spec.file.headerBytes,
         headerSha256: spec.file.headerSha256,
-        ...(spec.file.parts.length > 1 && { parts: spec.file.parts }),
+        ...((spec.file.parts.length > 1 || spec.file.parts[0]?.name !== undefined) && { parts: spec.file.parts }),
       },
       memory: {
         weightsBytes: this.#weights.totalBytes,

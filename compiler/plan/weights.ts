@@ -21,6 +21,10 @@ export interface PlannedTensor {
   readonly colsPerChunk: number;
   readonly groupStride: number;
   readonly chunkStride: number;
+  /** The type in the file, where it is quantized to `type` on the device. */
+  readonly storedAs?: GgmlType;
+  /** Of a vector: 1 is added to each element. */
+  readonly plusOne?: true;
 }
 
 /** Start of each allocation in the weights region; as cudaMalloc aligns. */
@@ -53,18 +57,15 @@ export class WeightPlanner {
       );
       const groups = Math.ceil(weights[0]!.rows / config.groupRows);
       for (const [part, weight] of weights.entries()) {
-        const pieces = weight.pieces ?? [weight];
-        const ofPiece = (groups / pieces.length) * groupStride;
-        for (const [i, piece] of pieces.entries())
-          this.#add(piece, {
-            layout: 'tiled',
-            deviceOffset: offset + i * ofPiece + partOffsets[part]!,
-            deviceBytes: ofPiece - partOffsets[part]!,
-            rowsPerGroup: config.groupRows,
-            colsPerChunk: config.chunkCols,
-            groupStride,
-            chunkStride,
-          });
+        this.#add(weight, {
+          layout: 'tiled',
+          deviceOffset: offset + partOffsets[part]!,
+          deviceBytes: groups * groupStride - partOffsets[part]!,
+          rowsPerGroup: config.groupRows,
+          colsPerChunk: config.chunkCols,
+          groupStride,
+          chunkStride,
+        });
       }
       offset += groups * groupStride;
     }
@@ -118,10 +119,24 @@ export class WeightPlanner {
 
   #add(
     weight: Weight,
-    place: Omit<PlannedTensor, 'name' | 'type' | 'rows' | 'cols' | 'fileOffset' | 'fileBytes'>,
+    place: Omit<PlannedTensor, Exclude<keyof Weight, 'offset' | 'bytes'> | 'fileOffset' | 'fileBytes'>,
   ): void {
-    if (this.#tensors.has(weight.name)) throw new Error(`${weight.name} is placed twice`);
-    const { name, type, rows, cols, offset, bytes } = weight;
-    this.#tensors.set(name, { name, type, rows, cols, fileOffset: offset, fileBytes: bytes, ...place });
+    if (this.#tensors.has(weight.name) || this.#tensors.has(`${weight.name}.0`))
+      throw new Error(`${weight.name} is placed twice`);
+    const { name, type, rows, cols, storedAs, plusOne, pieces = [weight] } = weight;
+    const change = { ...(storedAs && { storedAs }), ...(plusOne && { plusOne }) };
+    const share = rows / pieces.length;
+    const step = (share / place.rowsPerGroup) * place.groupStride;
+    if (pieces.length > 1 && share % place.rowsPerGroup !== 0) throw new Error(`${name}: a group spans two pieces`);
+    for (const [i, { offset, bytes }] of pieces.entries()) {
+      const part = pieces.length > 1 ? `${name}.${i}` : name;
+      const rest = place.deviceBytes - i * step;
+      const device = {
+        deviceOffset: place.deviceOffset + i * step,
+        deviceBytes: i < pieces.length - 1 ? Math.min(step, rest) : rest,
+      };
+      const file = { fileOffset: offset, fileBytes: bytes };
+      this.#tensors.set(part, { name: part, type, rows: share, cols, ...file, ...place, ...device, ...change });
+    }
   }
 }

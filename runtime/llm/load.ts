@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { CompileError } from '../../compiler/errors.js';
-import { type GgufFile, readGguf } from '../../compiler/model/gguf.js';
 import { checkInteger, checkPath, invalid } from '../addon/arguments.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import { type Model, openModel } from '../addon/index.js';
 import { ChatTemplate } from '../text/chat_template.js';
+import { countParameters, textSource } from '../text/open.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
 import { Encoder } from './encoder.js';
@@ -76,7 +76,8 @@ async function load(options: Load): Promise<LoadedModel> {
 }
 
 interface Text {
-  readonly file: GgufFile;
+  /** Elements of all tensors. */
+  readonly parameters: number;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate | undefined;
 }
@@ -84,12 +85,12 @@ interface Text {
 async function readText({ modelPath, chatTemplate, onProgress }: Load): Promise<Text> {
   onProgress?.({ phase: 'text', done: 0, total: 1 });
   try {
-    const file = readGguf(modelPath);
+    const file = textSource(modelPath);
     const tokenizer = new Tokenizer(file);
     const canChat = chatTemplate !== undefined || ChatTemplate.isIn(file);
     const template = canChat ? new ChatTemplate(file, tokenizer, chatTemplate && { format: chatTemplate }) : undefined;
     onProgress?.({ phase: 'text', done: 1, total: 1 });
-    return { file, tokenizer, template };
+    return { parameters: countParameters(modelPath, file), tokenizer, template };
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     throw new RealizarError(STATUS.BAD_VOCABULARY, 'BAD_VOCABULARY', error.message, { cause: error });
@@ -104,7 +105,7 @@ async function openSlots(model: Model, { sessions, onProgress }: Load): Promise<
   return slots;
 }
 
-function describe(model: Model, { file, tokenizer, template }: Text, options: Load): LanguageModelInfo {
+function describe(model: Model, { parameters, tokenizer, template }: Text, options: Load): LanguageModelInfo {
   const { info } = model;
   const { context = info.contextLength, sessions, artifactPath, modelPath } = options;
   if (checkInteger('options.context', context, info.contextLength) < 1)
@@ -115,7 +116,7 @@ function describe(model: Model, { file, tokenizer, template }: Text, options: Lo
     context,
     compiledContext: info.contextLength,
     vocabSize: info.vocabSize,
-    parameters: file.tensors.reduce((sum, { dims }) => sum + dims.reduce((product, dim) => product * dim, 1), 0),
+    parameters,
     weightsBytes: info.weightsBytes,
     sessionBytes: info.kvCacheBytes + info.arenaBytes,
     sessions,

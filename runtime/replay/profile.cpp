@@ -95,10 +95,12 @@ std::string json_row(const Profile& profile, const Row& row) {
 
 void print_json(const Options& options, const char* device, const Profile& profile) {
   const realizar_info& info = *realizar_get_info();
-  printf("{\"name\":%s,\"target\":%s,\"device\":%s,\"multiprocessors\":%d,\"compute_capability\":\"%d.%d\","
+  printf(
+      "{\"name\":%s,\"target\":%s,\"device\":%s,\"multiprocessors\":%d,\"compute_capability\":\"%d.%d\","
       "\"depth\":%u,\"read_ceiling_gb_per_second\":%.6g,\"token\":%s},",
-         json_string(info.name).c_str(), json_string(info.target).c_str(), json_string(device).c_str(),
-         profile.n_multiprocessor, profile.major, profile.minor, options.depth, profile.ceiling / 1e9, json_row(profile, profile.token).c_str());
+      json_string(info.name).c_str(), json_string(info.target).c_str(), json_string(device).c_str(),
+      profile.n_multiprocessor, profile.major, profile.minor, options.depth, profile.ceiling / 1e9,
+      json_row(profile, profile.token).c_str());
   printf("\"kinds\":[");
   for (const Row& row : profile.kinds)
     printf("%s%s}", &row == &profile.kinds[0] ? "" : ",", json_row(profile, row).c_str());

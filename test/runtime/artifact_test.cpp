@@ -61,6 +61,10 @@ TEST(parts_must_be_the_file) {
   CHECK_HAS(with_parts({{all, header}, {1, 1}}), "the parts are longer than file_bytes");
   CHECK_HAS(with_parts({{all - 100, header}, {100, 101}}), "a part's header is empty or too long");
   CHECK_HAS(with_parts({{all - 100, 0}, {100, 100}}), "a part's header is empty or too long");
+  CHECK_EQUAL(with_parts({{all - 100, header, "config.json"}, {100, 50, "b"}}), std::string("accepted"));
+  CHECK_HAS(with_parts({{all - 100, header, "a"}, {100, 50}}), "some parts have a name and some have none");
+  for (const char* name : {"", "../a", "a/b", ".a"})
+    CHECK_HAS(with_parts({{all - 100, header, "a"}, {100, 50, name}}), "a part's name is no file name");
   REFUSED("parts is null", p.all.n_parts = 2);
 }
 

@@ -94,11 +94,11 @@ Napi::Object to_object(Napi::Env env, const realizar_info& info) {
 }  // namespace
 
 Napi::Function Model::define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {InstanceMethod<&Model::info>("info"), InstanceMethod<&Model::device_name>("deviceName"),
-                      InstanceMethod<&Model::open_session>("openSession"),
-                      InstanceMethod<&Model::measure_read_ceiling>("measureReadCeiling"),
-                      InstanceMethod<&Model::close>("close")});
+  return DefineClass(
+      env, "NativeModel",
+      {InstanceMethod<&Model::info>("info"), InstanceMethod<&Model::device_name>("deviceName"),
+       InstanceMethod<&Model::open_session>("openSession"),
+       InstanceMethod<&Model::measure_read_ceiling>("measureReadCeiling"), InstanceMethod<&Model::close>("close")});
 }
 
 Model::Model(const Napi::CallbackInfo& info) : ObjectWrap(info), handle_(unwrap<ModelHandle>(info)) {}

@@ -150,7 +150,7 @@ describe('compile', () => {
     expect(readdirSync(cwd)).toEqual(['generated']);
     const folder = join(cwd, 'generated/llama-q8_0');
     const files = ['CMakeLists.txt', 'code.S', 'graph.cpp', 'index.d.mts', 'index.mjs', 'kernels.cu', 'manifest.json'];
-    expect(readdirSync(folder).sort()).toEqual([...files, 'model.h', 'plan.json']);
+    expect(readdirSync(folder).sort()).toEqual([...files, 'model-path.json', 'model.h', 'plan.json']);
     expect(stderr).toMatch(/^read .* s .*\nplan .* s .*\nemit .* s .*\n/);
     expect(stderr).toContain('generated/llama-q8_0: 13 nodes');
     const again = await cli([model, '--target', 'cuda', '--no-build'], { cwd });

@@ -5,7 +5,8 @@ import type { LogFormat } from './options.js';
 
 /** What is noted of a request while it is answered. */
 export interface Trace {
-  readonly started: number;
+  /** Address; a request has none any more when its client is gone. */
+  readonly client: string;
   promptTokens: number;
   cachedTokens: number;
   completionTokens: number;
@@ -36,7 +37,7 @@ export function traceRequests(
   app.addHook('onRequest', async (request, reply) => {
     const started = performance.now();
     const counts = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
-    request.trace = { started, ...counts, finished: [], failure: undefined };
+    request.trace = { client: request.ip, ...counts, finished: [], failure: undefined };
     reply.raw.once('close', () => {
       const status = reply.raw.writableFinished ? reply.raw.statusCode : CLIENT_GONE;
       const seconds = (performance.now() - started) / 1000;
@@ -49,7 +50,7 @@ export function traceRequests(
 }
 
 function entryOf(request: FastifyRequest, status: number, seconds: number) {
-  const { promptTokens, cachedTokens, completionTokens, finished, failure } = request.trace;
+  const { client, promptTokens, cachedTokens, completionTokens, finished, failure } = request.trace;
   const path = request.url
     .split('?', 1)[0]!
     .replace(/[^\x21-\x7e]/g, '?')
@@ -58,7 +59,7 @@ function entryOf(request: FastifyRequest, status: number, seconds: number) {
   return {
     time: new Date().toISOString(),
     id: request.id,
-    client: request.ip,
+    client,
     method: request.method,
     path,
     status,

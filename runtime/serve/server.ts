@@ -1,5 +1,6 @@
 /** The HTTP server of one model: OpenAI's API, llama.cpp's tokenize and detokenize, metrics and a chat page. */
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
 import fastify, { type FastifyInstance } from 'fastify';
 import { requireApiKey } from './access.js';
@@ -36,6 +37,12 @@ export async function createServer(model: ServedModel, options: ServeOptions = {
     requestTimeout: REQUEST_TIMEOUT,
     // When the server ends, all answers were taken: what is open then is idle, or sends a request that nobody will answer.
     forceCloseConnections: true,
+    // What is no HTTP, or has no route for its bytes, never becomes a request with hooks: it is answered in the same shape.
+    clientErrorHandler: answerUnreadable,
+    frameworkErrors: (error, _request, reply) => {
+      const answer = toApiError(error, service.bodyLimit);
+      reply.code(answer.status).send({ error: answer.body });
+    },
     genReqId: () => randomUUID(),
     schemaErrorFormatter: validationError,
     // Nothing is converted, dropped or filled in: what is wrong is refused.
@@ -66,6 +73,18 @@ export async function createServer(model: ServedModel, options: ServeOptions = {
   statusRoutes(app, service);
   pageRoute(app);
   return { app, admission };
+}
+
+function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = late ? '408 Request Timeout' : '400 Bad Request';
+  const { body } = late
+    ? new ApiError(408, `The request did not arrive within ${REQUEST_TIMEOUT / 1000} s.`)
+    : new ApiError(400, 'The request could not be read: it is no HTTP.');
+  const text = JSON.stringify({ error: body });
+  const head = `Content-Type: application/json\r\nContent-Length: ${text.length}\r\nConnection: close`;
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`);
 }
 
 function handleErrors(app: FastifyInstance, service: Service): void {

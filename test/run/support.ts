@@ -61,7 +61,7 @@ export async function onTerminal(
   env: NodeJS.ProcessEnv = {},
 ): Promise<{ code: number; output: string }> {
   const script = join(ROOT, 'test/run/terminal.py');
-  const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env;
+  const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env;
   const command = [script, JSON.stringify(steps), process.execPath, RUN, ...args];
   const exit = await runProgram('python3', command, { env: { ...inherited, TERM: 'xterm-256color', ...env } });
   if (exit.code !== 0) throw new Error(exit.stderr);

@@ -51,9 +51,11 @@ static std::string architecture_error(const char* archs, int major, int minor) {
 
 TEST(blocks_that_meet_need_a_multiprocessor_each) {
   const Kernel kernels[] = {{"alone", 0, 0}, {"meets", 0, 0, true}};
-  const Node nodes[] = {{.name = "a", .kernel = 0, .grid = {1000, 1, 1}},
-                        {.name = "b", .kernel = 1, .grid = {16, 1, 1}}};
-  const Artifact plan = {.kernels = kernels, .n_kernels = 2, .nodes = nodes, .n_nodes = 2};
+  Node nodes[2] = {};
+  nodes[0].name = "a", nodes[0].kernel = 0, nodes[0].grid = {1000, 1, 1};
+  nodes[1].name = "b", nodes[1].kernel = 1, nodes[1].grid = {16, 1, 1};
+  Artifact plan = {};
+  plan.kernels = kernels, plan.n_kernels = 2, plan.nodes = nodes, plan.n_nodes = 2;
   check_meetings(plan, 16, "GPU 7");
   try {
     check_meetings(plan, 15, "GPU 7");

@@ -1,4 +1,5 @@
 /** Requests that are wrong, or ask for what the server has not: the right status, the parameter, and the next one works. */
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { scriptedModel } from './scripted_model.js';
 import { closeServers, listen, post } from './support.js';
@@ -162,6 +163,19 @@ describe('other statuses', () => {
       'Not allowed to GET on /v1/chat/completions: use POST.',
     );
     expect((await fetch(`${url}/health`, { method: 'DELETE' })).headers.get('allow')).toBe('GET');
+  });
+
+  test('400 for what is no HTTP, or no path, in the same shape', async () => {
+    const { url } = await listen(scriptedModel());
+    const { hostname, port } = new URL(url);
+    for (const text of ['GARBAGE\r\n\r\n', 'GET /%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n']) {
+      const socket = connect(Number(port), hostname);
+      socket.write(text);
+      const answer = Buffer.concat(await socket.toArray()).toString();
+      expect(answer).toMatch(/^HTTP\/1.1 400 /);
+      const failure = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')));
+      expect(failure.error).toMatchObject({ type: 'invalid_request_error', param: null });
+    }
   });
 
   test('415 for what is not JSON', async () => {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import cors from '@fastify/cors';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { requireApiKey } from './access.js';
 import { Admission } from './admission.js';
 import { chatRoutes } from './chat.js';
@@ -41,7 +41,8 @@ export async function createServer(model: ServedModel, options: ServeOptions = {
     clientErrorHandler: answerUnreadable,
     frameworkErrors: (error, _request, reply) => {
       const answer = toApiError(error, service.bodyLimit);
-      reply.code(answer.status).send({ error: answer.body });
+      // Its type knows the bodies of no route, so of none.
+      (reply as FastifyReply).code(answer.status).send({ error: answer.body });
     },
     genReqId: () => randomUUID(),
     schemaErrorFormatter: validationError,

@@ -2,10 +2,11 @@
 SHELL := /bin/bash
 MODEL := examples/storyteller-q8_0.gguf
 # Shapes and encodings of docs/performance.md.
-SYNTH := llama-1b:Q8_0 llama-1b:Q4_K_M llama-1b:F16 qwen2-0.5b:Q8_0 llama-8b:Q4_K_M llama-8b:Q8_0
+SYNTH := llama-1b:Q8_0 llama-1b:Q4_K_M llama-1b:F16 qwen2-0.5b:Q8_0 llama-8b:Q4_K_M llama-8b:Q8_0 \
+         gemma3-4b:Q4_K_M qwen3moe-30b-a3b-12l:Q4_K_M mixtral-8x7b-8l:Q4_K_M gpt-oss-20b:MXFP4_MOE
 CHECKS := types lint unused format
 
-.PHONY: help demo test check format build addon generated gpu-bundle bench clean
+.PHONY: help demo test check format build addon generated docs gpu-bundle bench clean
 
 help: ## this list
 	@echo "realizar-compile: GGUF models to static CUDA graphs. Needs node >= 20, npm, cmake and g++; nvcc for GPUs."
@@ -43,6 +44,9 @@ generated: build ## the bundled model's emitted source again, generated/storytel
 	node dist/compiler/cli.js $(MODEL) --target cuda --no-build -o build/generated --quiet
 	rm -rf generated/storyteller && mkdir -p generated/storyteller
 	cp build/generated/{plan.json,graph.cpp,kernels.cu,model.h,code.S,CMakeLists.txt,index.mjs,index.d.mts} generated/storyteller/
+
+docs: node_modules ## docs/api-reference.md again, from the doc comments
+	npm run --silent docs
 
 bench: gpu-bundle ## docs/performance.md's table again, on a machine with a GPU: build/bench.md and build/bench.json
 	build/gpu/check.py --bench $$(echo $(SYNTH) | tr ' ' ,) --markdown build/bench.md --json build/bench.json

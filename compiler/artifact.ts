@@ -17,6 +17,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { FILES, libraryFile } from './emit/names.js';
 import type { EmittedFiles } from './emit/render.js';
 import { CompileError } from './errors.js';
+import type { Quantization } from './model/safetensors/convert.js';
 import { RUNTIME_DIR, runtimeSources, VERSION } from './package.js';
 import type { Plan } from './plan/plan.js';
 import type { Cuda } from './toolchain.js';
@@ -41,6 +42,8 @@ export interface Manifest {
   readonly nodeCount: number;
   /** Absent where nothing was built. */
   readonly library?: string;
+  /** Of a safetensors folder: what its matrices become when they are loaded. Absent: they stay as they are. */
+  readonly quantize?: Quantization;
   /** SHA-256 of the emitted source, the runtime source and the build's settings: the same inputs need no new build. */
   readonly inputsSha256: string;
   /** SHA-256 of every other file of the folder but model-path.json, by name. */
@@ -60,7 +63,13 @@ export function inputsSha256(files: EmittedFiles, settings: object): string {
 export function manifestOf(
   plan: Plan,
   folder: string,
-  build: { inputs: string; sanitize: boolean; cuda?: Cuda | undefined; built: boolean },
+  build: {
+    inputs: string;
+    sanitize: boolean;
+    cuda?: Cuda | undefined;
+    built: boolean;
+    quantize?: Quantization | undefined;
+  },
 ): Manifest {
   const { model, memory, target } = plan;
   const apart: readonly string[] = [FILES.manifest, FILES.modelPath, FILES.build];
@@ -80,6 +89,7 @@ export function manifestOf(
     contextLength: model.contextLength,
     nodeCount: plan.nodes.length,
     ...(build.built && { library: libraryFile(model.name) }),
+    ...(build.quantize && { quantize: build.quantize }),
     inputsSha256: build.inputs,
     files: Object.fromEntries(names.sort().map((name) => [name, sha256(readFileSync(join(folder, name)))])),
   };

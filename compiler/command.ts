@@ -1,14 +1,16 @@
 /** The command line of realizar-compile: parse and call, nothing else. */
+import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type CompileOptions, compile, type PlanOptions, planModel } from './compile.js';
+import { type CompileOptions, chooseTarget, compile, defaultFolder, type PlanOptions, planModel } from './compile.js';
 import { CompileError } from './errors.js';
-import { readGguf } from './model/gguf.js';
-import { inspectModel } from './model/inspect.js';
-import { renderInspection } from './model/inspect_text.js';
+import { inspect } from './inspect.js';
+import type { Quantization } from './model/safetensors/convert.js';
 import { VERSION } from './package.js';
 import { planJson } from './plan/plan.js';
+import { readTuning, type Tuning } from './plan/tuning.js';
 import { compileSummary, planTable } from './print.js';
-import { stderrProgress } from './progress.js';
+import { type Progress, stderrProgress } from './progress.js';
+import { readMeasurements, tune, tuneFrom, writeCandidates } from './tune/tune.js';
 import { verifyArtifact } from './verify_artifact.js';
 
 /** Exit codes: 0 done, 1 the command failed, 2 wrong usage. */
@@ -27,23 +29,39 @@ export async function run(argv: readonly string[]): Promise<number> {
 const isUsage = (error: unknown): error is { exitCode: number } =>
   error instanceof Error && error.name === 'CommanderError';
 
+const MODEL = 'GGUF file, or folder with config.json and safetensors';
+
 const print = (text: string) => void process.stdout.write(text);
 
 function program(): Command {
   const root = new Command('realizar-compile')
-    .description('Compiles a GGUF language model to a library that replays one static CUDA graph a token.')
+    .description(
+      'Compiles a language model, GGUF or safetensors, to a library that replays one static CUDA graph a token.',
+    )
     .version(VERSION)
     .exitOverride()
     .enablePositionalOptions()
-    .argument('<model>', 'GGUF file')
-    .option('-o, --output <dir>', "artifact folder (default: generated/<model file's stem>)")
+    .argument('<model>', MODEL)
+    .option('-o, --output <dir>', "artifact folder (default: generated/<the model's name>)")
     .option('--no-build', 'emit the source and stop')
     .option('--sanitize', 'host target under AddressSanitizer and UBSan')
     .option('--no-cache', 'compile the runtime even where it is compiled already, and keep nothing of it')
+    .option('--tune', 'build candidates, time them on the GPU at hand, and compile with the fastest')
+    .option(
+      '--tuning <file>',
+      'what --tune found: written by it, used by compiles (default: <dir>.tuning.json, if there)',
+    )
+    .option('--no-tuning', 'compile without it')
+    .option('--candidates <dir>', 'with --tune: leave the candidates there to be timed elsewhere, and stop')
+    .option('--measurements <file>', 'with --tune: take the times that were measured elsewhere')
     .option('--quiet', 'no progress on stderr')
-    .action(async (model: string, options: CompileOptions & PlanFlags & { quiet?: boolean }) => {
+    .action(async (model: string, options: RootFlags) => {
       const progress = options.quiet ? undefined : stderrProgress();
-      const result = await compile(model, { ...options, ...planOptions(options), progress });
+      if (!(await tuneFirst(model, options, progress))) return;
+      const { output, build, sanitize, cache } = options;
+      const tuning = tuningOf(model, options);
+      const flags = { output, build, sanitize, cache, tuning, progress };
+      const result = await compile(model, { ...flags, ...planOptions(options) });
       if (!options.quiet) process.stderr.write(compileSummary(result, model));
     })
     .addHelpText('after', EXAMPLES);
@@ -51,18 +69,20 @@ function program(): Command {
 
   root
     .command('inspect')
-    .description("a model's metadata, tensors and memory needed; also of models that cannot be compiled")
-    .argument('<model>', 'GGUF file')
+    .description(
+      'what a model or an artifact is: metadata, tensors, memory needed, kernels; also of what cannot be compiled',
+    )
+    .argument('<path>', 'GGUF file, folder of safetensors, or artifact folder')
     .option('--json', 'print JSON')
-    .action((model: string, { json }: { json?: boolean }) => {
-      const inspection = inspectModel(readGguf(model));
-      print(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${renderInspection(inspection)}\n`);
+    .action((path: string, { json }: { json?: boolean }) => {
+      const [inspection, text] = inspect(path);
+      print(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${text}\n`);
     });
 
   const plan = root
     .command('plan')
     .description('the kernel sequence of one token, without building anything')
-    .argument('<model>', 'GGUF file')
+    .argument('<model>', MODEL)
     .option('--json', 'print the whole plan as JSON')
     .action((model: string, options: PlanFlags & { json?: boolean }) => {
       const planned = planModel(model, planOptions(options, 'cuda'));
@@ -74,15 +94,63 @@ function program(): Command {
     .command('verify')
     .description('is this artifact what this compiler makes, whole and unchanged?')
     .argument('<dir>', 'artifact folder')
-    .option('--model <file>', 'also: is it what the compiler makes of this GGUF file?')
+    .option('--model <file>', 'also: is it what the compiler makes of this model?')
     .action((dir: string, { model }: { model?: string }) => print(verifyArtifact(dir, model)));
   return root;
+}
+
+interface RootFlags extends PlanFlags, Pick<CompileOptions, 'output' | 'build' | 'sanitize' | 'cache'> {
+  quiet?: boolean;
+  tune?: boolean;
+  /** false: --no-tuning. */
+  tuning?: string | boolean;
+  candidates?: string;
+  measurements?: string;
+}
+
+/** False where the candidates were all that was asked for. */
+async function tuneFirst(model: string, options: RootFlags, progress: Progress | undefined): Promise<boolean> {
+  const { tune: wanted, tuning, candidates, measurements } = options;
+  if (!wanted && (candidates ?? measurements) !== undefined)
+    throw new CompileError('--candidates and --measurements are for --tune');
+  if (!wanted) return true;
+  if (tuning === false) throw new CompileError('--tune writes a tuning file, --no-tuning uses none');
+  const how = { ...planOptions(options), file: tuningFile(model, options), progress };
+  if (measurements !== undefined) {
+    tuneFrom(model, readMeasurements(measurements), how);
+  } else if (candidates !== undefined) {
+    const n = await writeCandidates(model, candidates, how);
+    process.stderr.write(
+      `${candidates}: ${n} candidates; time them with test/gpu/check.py --tune ${candidates} --model MODEL on the GPU's ` +
+        `machine, then give its measurements.json to --tune --measurements\n`,
+    );
+    return false;
+  } else {
+    await tune(model, how);
+  }
+  return true;
+}
+
+const tuningFile = (model: string, { tuning, output }: RootFlags): string =>
+  typeof tuning === 'string' ? tuning : `${output ?? defaultFolder(model)}.tuning.json`;
+
+function tuningOf(model: string, options: RootFlags): Tuning | undefined {
+  if (options.tuning === false) return undefined;
+  const file = tuningFile(model, options);
+  if (typeof options.tuning !== 'string' && !existsSync(file)) return undefined;
+  const tuning = readTuning(file, VERSION, chooseTarget(planOptions(options)));
+  if (!options.quiet)
+    process.stderr.write(
+      `tuning   ${file}: ${tuning.shapes.length} shapes of kernels as measured on ${tuning.device}\n`,
+    );
+  return tuning;
 }
 
 interface PlanFlags {
   target?: 'cuda' | 'host';
   arch?: string[];
   context?: number;
+  quantize?: Quantization;
 }
 
 function addPlanOptions(command: Command): void {
@@ -98,11 +166,17 @@ function addPlanOptions(command: Command): void {
       '--context <n>',
       'positions of the KV cache (default: what the model was trained for, at most 8192)',
       integer,
+    )
+    .addOption(
+      new Option('--quantize <type>', 'of a safetensors folder: quantize its matrices when they are loaded').choices([
+        'q8_0',
+        'q4_0',
+      ]),
     );
 }
 
-function planOptions({ target, arch, context }: PlanFlags, otherwise?: 'cuda'): PlanOptions {
-  return { target: target ?? otherwise, archs: arch, context };
+function planOptions({ target, arch, context, quantize }: PlanFlags, otherwise?: 'cuda'): PlanOptions {
+  return { target: target ?? otherwise, archs: arch, context, quantize };
 }
 
 function integer(text: string): number {
@@ -114,9 +188,11 @@ const EXAMPLES = `
 Examples:
   realizar-compile llama-3.2-1b-q8_0.gguf                     for the GPU of this machine's CUDA toolkit
   realizar-compile model.gguf --arch sm_80,sm_90a -o out      machine code for two GPU architectures
+  realizar-compile Qwen3-0.6B --quantize q8_0                 a folder that transformers saved
   realizar-compile model.gguf --target host                   for the simulator: checks, not speed
-  out/replay --model model.gguf --tokens 1,2,3                run it
+  realizar-compile model.gguf --tune                          measure what is fastest on this GPU, and use it
+  realizar-run out -p "Once upon a time"                      run it
 
-The weights stay in the GGUF file: keep it beside the artifact.
+The weights stay in the model's files: keep them beside the artifact.
 Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage.
 `;

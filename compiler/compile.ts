@@ -16,14 +16,18 @@ import { FILES, fileName, libraryFile } from './emit/names.js';
 import { CompileError } from './errors.js';
 import { interruptible } from './interrupt.js';
 import { buildGraph } from './ir/build.js';
-import { readGguf } from './model/gguf.js';
+import type { GgufFile } from './model/gguf.js';
 import { modelSpec } from './model/load.js';
+import { modelStem } from './model/parts.js';
+import { readModel } from './model/read.js';
+import type { Quantization } from './model/safetensors/convert.js';
 import type { ModelSpec } from './model/spec.js';
 import { VERSION } from './package.js';
 import { runPasses } from './passes/index.js';
 import { lower } from './plan/lower.js';
 import type { Plan } from './plan/plan.js';
 import { cudaTarget, hostTarget, type Target } from './plan/target.js';
+import { type Changes, changeTarget, type Tuning, tunedTarget } from './plan/tuning.js';
 import { type Progress, silent } from './progress.js';
 import { findCuda, requireBuildTools } from './toolchain.js';
 
@@ -37,10 +41,16 @@ export interface PlanOptions {
   readonly archs?: readonly string[] | undefined;
   /** Positions of the KV cache, default the smaller of the model's and 8192. */
   readonly context?: number | undefined;
+  /** What --tune has found out for this target. */
+  readonly tuning?: Pick<Tuning, 'shapes'> | undefined;
+  /** Of the target's description, for all kernels. */
+  readonly changes?: Changes | undefined;
+  /** The type that matrices of a safetensors folder get when they are loaded; default: as they are. */
+  readonly quantize?: Quantization | undefined;
 }
 
 export interface CompileOptions extends PlanOptions {
-  /** Artifact folder, default generated/<model file's stem>. */
+  /** Artifact folder, default generated/<the model file's stem, or its folder's name>. */
   readonly output?: string | undefined;
   /** false: emit the source and stop. */
   readonly build?: boolean | undefined;
@@ -57,26 +67,34 @@ export interface CompileResult {
   readonly manifest: Manifest;
   /** The folder already held this artifact, so nothing was built. */
   readonly upToDate: boolean;
+  /** What realizar-run can do with it: the model file has a vocabulary, and how chats are written. */
+  readonly text: { readonly vocabulary: boolean; readonly chat: boolean };
 }
 
-/** Model file -> plan. Reads metadata only. */
+/** Where the artifact of a model goes if nobody says. */
+export const defaultFolder = (model: string): string => join('generated', fileName(modelStem(model)));
+
+/** Model file or folder -> plan. Reads metadata only. */
 export function planModel(path: string, options: PlanOptions): Plan {
-  return planSpec(modelSpec(readGguf(path)), options);
+  return planSpec(modelSpec(readModel(path, options.quantize)), options);
 }
 
 function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
   const contextLength = chooseContext(spec, options.context);
   const graph = runPasses(buildGraph(spec, contextLength));
-  return lower(spec, graph, chooseTarget(options), { contextLength, compilerVersion: VERSION });
+  const target = changeTarget(chooseTarget(options), options.changes ?? {});
+  const targetOf = tunedTarget(target, options.tuning);
+  return lower(spec, graph, target, { contextLength, compilerVersion: VERSION, targetOf });
 }
 
 /** Model file -> artifact folder. Errors: CompileError and its kinds; the folder is then as it was. */
 export async function compile(path: string, options: CompileOptions = {}): Promise<CompileResult> {
   const progress = options.progress ?? silent;
-  const spec = await progress.stage('read', (detail) => {
-    const read = modelSpec(readGguf(path));
+  const { spec, text } = await progress.stage('read', (detail) => {
+    const file = readModel(path, options.quantize);
+    const read = modelSpec(file);
     detail(`${read.architecture}, ${read.layers.length} layers, ${read.file.bytes} bytes`);
-    return read;
+    return { spec: read, text: textOf(file) };
   });
   const plan = await progress.stage('plan', (detail) => {
     const planned = planSpec(spec, options);
@@ -84,7 +102,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
     return planned;
   });
   const files = emit(plan);
-  const folder = options.output ?? join('generated', fileName(spec.name));
+  const folder = options.output ?? defaultFolder(spec.file.path);
   const sanitize = options.sanitize ?? false;
   const wantsBuild = options.build ?? true;
   if (sanitize && plan.target.kind !== 'host')
@@ -94,7 +112,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
   const known = upToDate(folder, inputs);
   if (known) {
     writeModelPath(folder, spec.file.path);
-    return { folder, plan, manifest: known, upToDate: true };
+    return { folder, plan, manifest: known, upToDate: true, text };
   }
   if (wantsBuild) requireBuildTools(); // before anything is written
 
@@ -114,7 +132,13 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
           chmodSync(join(writer.folder, FILES.replay), 0o755);
           detail(`${libraryFile(spec.name)}, ${built.runtime}`);
         });
-      const made = manifestOf(plan, writer.folder, { inputs, sanitize, cuda, built: wantsBuild });
+      const made = manifestOf(plan, writer.folder, {
+        inputs,
+        sanitize,
+        cuda,
+        built: wantsBuild,
+        quantize: options.quantize,
+      });
       writeModelPath(writer.folder, spec.file.path);
       writer.commit(made);
       return made;
@@ -123,7 +147,12 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
       throw error;
     }
   });
-  return { folder, plan, manifest, upToDate: false };
+  return { folder, plan, manifest, upToDate: false, text };
+}
+
+function textOf({ metadata }: GgufFile): CompileResult['text'] {
+  const has = (key: string) => metadata.get(key) !== undefined;
+  return { vocabulary: has('tokenizer.ggml.model'), chat: has('tokenizer.chat_template') };
 }
 
 function upToDate(folder: string, inputs: string): Manifest | undefined {
@@ -131,7 +160,7 @@ function upToDate(folder: string, inputs: string): Manifest | undefined {
   return manifest?.inputsSha256 === inputs && damages(folder, manifest).length === 0 ? manifest : undefined;
 }
 
-function chooseTarget({ target, archs }: PlanOptions): Target {
+export function chooseTarget({ target, archs }: PlanOptions): Target {
   if (target === 'host') {
     if (archs !== undefined) throw new CompileError('--arch names GPU architectures; the host target has none');
     return hostTarget();

@@ -4,9 +4,11 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { dequantize } from './dequantize.js';
-import { partPaths } from './model/parts.js';
+import { filePaths } from './model/parts.js';
 import { ropeAt, ropeFrequencies } from './model/rope.js';
-import type { LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
+import type { Activation, LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
+import type { Piece } from './model/tensor_table.js';
+import { quantize } from './quantize.js';
 
 type Vector = Float64Array;
 
@@ -17,7 +19,7 @@ class Weights implements Disposable {
 
   constructor({ path, parts }: ModelSpec['file']) {
     let start = 0;
-    this.#files = partPaths(path, parts.length).map((part, i) => {
+    this.#files = filePaths(path, parts).map((part, i) => {
       const end = start + parts[i]!.bytes;
       const file = { fd: openSync(part, 'r'), start, end };
       start = end;
@@ -29,14 +31,21 @@ class Weights implements Disposable {
   get(weight: Weight): Vector {
     let values = this.#values.get(weight);
     if (values === undefined) {
-      const bytes = Buffer.alloc(weight.bytes);
-      const { fd, start } = this.#files.find(({ end }) => weight.offset < end)!;
-      const read = readSync(fd, bytes, 0, weight.bytes, weight.offset - start);
-      if (read !== weight.bytes) throw new Error(`${weight.name}: ${read} of ${weight.bytes} bytes could be read`);
-      values = dequantize(weight.type, bytes);
+      const bytes = Buffer.concat((weight.pieces ?? [weight]).map((piece) => this.#read(weight.name, piece)));
+      values = dequantize(weight.storedAs ?? weight.type, bytes);
+      if (weight.storedAs) values = dequantize(weight.type, quantize(weight.type, values));
+      if (weight.plusOne) values = values.map((value) => value + 1);
       this.#values.set(weight, values);
     }
     return values;
+  }
+
+  #read(name: string, { offset, bytes }: Piece): Buffer {
+    const data = Buffer.alloc(bytes);
+    const { fd, start } = this.#files.find(({ end }) => offset < end)!;
+    const read = readSync(fd, data, 0, bytes, offset - start);
+    if (read !== bytes) throw new Error(`${name}: ${read} of ${bytes} bytes could be read`);
+    return data;
   }
 
   row(weight: Weight, index: number): Vector {
@@ -72,7 +81,15 @@ function gelu(x: number): number {
   return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 }
 
-const ACTIVATION = { silu, gelu } as const;
+/** activation(gate) * up, element by element. */
+const GATED: Record<Activation, (gate: number, up: number) => number> = {
+  silu: (gate, up) => silu(gate) * up,
+  gelu: (gate, up) => gelu(gate) * up,
+  swiglu_oai: (gate, up) => {
+    const clamped = Math.min(gate, 7);
+    return (clamped / (1 + Math.exp(-1.702 * clamped))) * (Math.max(-7, Math.min(up, 7)) + 1);
+  },
+};
 
 /** No cap: the value as it is. */
 function softCap(x: number, cap: number | undefined): number {
@@ -117,6 +134,8 @@ function turn(head: Vector, rope: RopeSpec, factors: Vector | undefined, positio
 
 /** One model with the positions that it has seen. */
 class Reference {
+  /** Of all choices of experts so far: ReferenceRun.margin. */
+  margin = Number.POSITIVE_INFINITY;
   readonly #spec: ModelSpec;
   readonly #weights: Weights;
   readonly #caches: readonly KvCache[];
@@ -162,12 +181,17 @@ class Reference {
 
   /** weight [rows, cols] x input [cols] + bias [rows]. */
   #linear(x: Vector, weight: Weight, bias?: Weight): Vector {
+    return this.#rows(x, weight, bias, 0, weight.rows);
+  }
+
+  /** The same of `count` rows, from `first` on. */
+  #rows(x: Vector, weight: Weight, bias: Weight | undefined, first: number, count: number): Vector {
     const matrix = this.#weights.get(weight);
-    const product = new Float64Array(weight.rows);
-    for (let row = 0; row < weight.rows; row++) {
-      product[row] = dot(x, matrix.subarray(row * weight.cols, (row + 1) * weight.cols));
+    const product = new Float64Array(count);
+    for (let row = 0; row < count; row++) {
+      product[row] = dot(x, matrix.subarray((first + row) * weight.cols, (first + row + 1) * weight.cols));
     }
-    return bias ? add(product, this.#weights.get(bias)) : product;
+    return bias ? add(product, this.#weights.get(bias).subarray(first, first + count)) : product;
   }
 
   /** Norm of each head or of all, where the model has one, then rope. */
@@ -198,7 +222,10 @@ class Reference {
       const scores = cache.keys
         .slice(first)
         .map((key) => softCap(dot(head, key.subarray(at, at + headSize)) * attentionScale, attentionSoftCap));
-      softmax(Float64Array.from(scores)).forEach((share, t) => {
+      // A sink takes its share and gives nothing.
+      const sinks = layer.attnSinks ? [this.#weights.get(layer.attnSinks)[h]!] : [];
+      const shares = softmax(Float64Array.from([...scores, ...sinks])).subarray(0, scores.length);
+      shares.forEach((share, t) => {
         const value = cache.values[first + t]!;
         for (let i = 0; i < headSize; i++) mixed[h * headSize + i]! += share * value[at + i]!;
       });
@@ -207,24 +234,71 @@ class Reference {
   }
 
   #feedForward(layer: LayerSpec, x: Vector): Vector {
-    const act = ACTIVATION[this.#spec.activation];
-    const up = this.#linear(x, layer.ffnUp, layer.ffnUpBias);
+    if (layer.ffnRouter) return this.#experts(layer, x);
+    const up = this.#linear(x, layer.ffnUp!, layer.ffnUpBias);
     const gate = layer.ffnGate && this.#linear(x, layer.ffnGate, layer.ffnGateBias);
-    const product = gate ? gate.map((value, i) => act(value) * up[i]!) : up.map(act);
-    return this.#linear(product, layer.ffnDown, layer.ffnDownBias);
+    const product = gate ? this.#gated(gate, up) : up.map(gelu);
+    return this.#linear(product, layer.ffnDown!, layer.ffnDownBias);
+  }
+
+  #gated(gate: Vector, up: Vector): Vector {
+    const gated = GATED[this.#spec.activation];
+    return gate.map((value, i) => gated(value, up[i]!));
+  }
+
+  #experts(layer: LayerSpec, x: Vector): Vector {
+    const { count, used, weightsOver } = this.#spec.experts!;
+    const logits = this.#linear(x, layer.ffnRouter!, layer.ffnRouterBias);
+    const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
+    const chosen = order.slice(0, used);
+    if (used < count) {
+      const gap = logits[order[used - 1]!]! - logits[order[used]!]!;
+      this.margin = Math.min(this.margin, gap / Math.sqrt(dot(logits, logits) / count));
+    }
+    const all = softmax(logits);
+    const weights =
+      weightsOver === 'all' ? chosen.map((e) => all[e]!) : softmax(Float64Array.from(chosen, (e) => logits[e]!));
+    let output: Vector = new Float64Array(this.#spec.embeddingLength);
+    chosen.forEach((expert, i) => {
+      const of = (input: Vector, weight: Weight, bias: Weight | undefined) => {
+        const rows = weight.rows / count;
+        return this.#rows(input, weight, bias, expert * rows, rows);
+      };
+      const gate = of(x, layer.ffnGateExperts!, layer.ffnGateExpertsBias);
+      const up = of(x, layer.ffnUpExperts!, layer.ffnUpExpertsBias);
+      const down = of(this.#gated(gate, up), layer.ffnDownExperts!, layer.ffnDownExpertsBias);
+      output = add(
+        output,
+        down.map((value) => value * weights[i]!),
+      );
+    });
+    return layer.ffnSharedDown ? add(output, this.#sharedExpert(layer, x)) : output;
+  }
+
+  #sharedExpert(layer: LayerSpec, x: Vector): Vector {
+    const product = this.#gated(this.#linear(x, layer.ffnSharedGate!), this.#linear(x, layer.ffnSharedUp!));
+    const down = this.#linear(product, layer.ffnSharedDown!);
+    if (!layer.ffnSharedRouter) return down;
+    const share = 1 / (1 + Math.exp(-this.#linear(x, layer.ffnSharedRouter)[0]!));
+    return down.map((value) => value * share);
   }
 }
 
+export interface ReferenceRun {
+  /** After each token: [tokens.length, vocabSize], row after row. */
+  readonly logits: Float64Array;
+  /**
+   * The least distance between the last expert that was chosen and the first that was not, as a part of the root mean
+   * square of their logits. Where it is no larger than rounding, others may choose otherwise and be as right.
+   */
+  readonly margin: number;
+}
+
 /**
- * The logits after each token, fed one a step from position 0: [tokens.length, vocabSize], row after row.
- * `context`: positions planned for, on which rope factors may depend.
+ * Feeds the tokens one a step from position 0. `context`: positions planned for, on which rope factors may depend.
  * @throws RangeError for a token that is not in the vocabulary.
  */
-export function referenceLogits(
-  spec: ModelSpec,
-  tokens: readonly number[],
-  context = spec.contextLength,
-): Float64Array {
+export function referenceRun(spec: ModelSpec, tokens: readonly number[], context = spec.contextLength): ReferenceRun {
   for (const token of tokens) {
     if (!Number.isInteger(token) || token < 0 || token >= spec.vocabSize) {
       throw new RangeError(`token ${token} is none of 0..${spec.vocabSize - 1}`);
@@ -234,5 +308,14 @@ export function referenceLogits(
   const reference = new Reference(spec, weights, context);
   const logits = new Float64Array(tokens.length * spec.vocabSize);
   for (const [t, token] of tokens.entries()) logits.set(reference.step(token), t * spec.vocabSize);
-  return logits;
+  return { logits, margin: reference.margin };
+}
+
+/** The logits of referenceRun. */
+export function referenceLogits(
+  spec: ModelSpec,
+  tokens: readonly number[],
+  context = spec.contextLength,
+): Float64Array {
+  return referenceRun(spec, tokens, context).logits;
 }

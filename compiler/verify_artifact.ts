@@ -6,8 +6,9 @@ import { planModel } from './compile.js';
 import { emit } from './emit/index.js';
 import { FILES } from './emit/names.js';
 import { CompileError } from './errors.js';
+import { readPlan } from './inspect_artifact.js';
 import { VERSION } from './package.js';
-import { PLAN_VERSION, type Plan } from './plan/plan.js';
+import type { Plan } from './plan/plan.js';
 
 /** What was checked, a line each. Errors: CompileError that lists everything that is wrong. */
 export function verifyArtifact(folder: string, model?: string): string {
@@ -40,15 +41,6 @@ function sourceProblems(folder: string, manifest: Manifest, model: string | unde
   });
 }
 
-function planAgain({ target, archs, contextLength }: Manifest, model: string): Plan {
-  return planModel(model, { target, archs: target === 'cuda' ? archs : undefined, context: contextLength });
-}
-
-function readPlan(folder: string): Plan {
-  const plan: Plan = JSON.parse(readFileSync(join(folder, FILES.plan), 'utf8'));
-  if (plan.version !== PLAN_VERSION)
-    throw new CompileError(
-      `${folder}: plan version ${plan.version}, this compiler reads ${PLAN_VERSION}; compile the model again`,
-    );
-  return plan;
+function planAgain({ target, archs, contextLength, quantize }: Manifest, model: string): Plan {
+  return planModel(model, { target, archs: target === 'cuda' ? archs : undefined, context: contextLength, quantize });
 }

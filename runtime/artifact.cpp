@@ -59,6 +59,9 @@ void verify_identity(const Artifact& a) {
     require(part.header_bytes > 0 && part.header_bytes <= part.bytes, entry, "a part's header is empty or too long");
     require(part.bytes <= a.file_bytes - bytes, entry, "the parts are longer than file_bytes");
     bytes += part.bytes;
+    require(!part.name == !a.parts[0].name, entry, "some parts have a name and some have none");
+    require(!part.name || (*part.name && *part.name != '.' && !strchr(part.name, '/')), entry,
+            "a part's name is no file name");
   }
   require(!a.n_parts || bytes == a.file_bytes, entry, "the parts are shorter than file_bytes");
   require(a.code, entry, "code is null");
@@ -86,6 +89,8 @@ void verify_tables(const Artifact& a) {
   require(a.n_tensors > 0 && a.tensors, entry, "there are no tensors");
   require(a.n_arguments == 0 || a.arguments, entry, "arguments is null");
   require(a.n_edges == 0 || a.edges, entry, "edges is null");
+  require(a.n_buckets == 0 || a.buckets, entry, "buckets is null");
+  require(a.n_bucket_nodes == 0 || a.bucket_nodes, entry, "bucket_nodes is null");
 }
 
 void verify_argument(const Artifact& a, uint32_t index) {
@@ -128,6 +133,25 @@ void verify_node(const Artifact& a, uint32_t index) {
   require(node.n_args == a.kernels[node.kernel].n_args, entry, "its kernel takes another number of arguments");
   require(fits(node.first_arg, node.n_args, a.n_arguments), entry, "its arguments reach past the table");
   verify_edges(a, index, entry);
+}
+
+void verify_bucket(const Artifact& a, uint32_t index) {
+  const Bucket& bucket = a.buckets[index];
+  const string entry = format("bucket %u", index);
+  require(bucket.n_positions > (index ? a.buckets[index - 1].n_positions : 0) && bucket.n_positions < a.n_ctx, entry,
+          "its positions are not between those of the bucket before and n_ctx");
+  require(fits(bucket.first, bucket.n, a.n_bucket_nodes), entry, "its launches reach past the table");
+  for (uint32_t i = bucket.first; i < bucket.first + bucket.n; i++) {
+    const BucketNode& own = a.bucket_nodes[i];
+    require(own.node < a.n_nodes && (i == bucket.first || own.node > a.bucket_nodes[i - 1].node), entry,
+            "its nodes are not ascending, or past the table");
+    require(own.kernel < a.n_kernels, entry, "a kernel is past the table");
+    require(a.kernels[own.kernel].n_args == a.nodes[own.node].n_args, entry,
+            "a kernel takes another number of arguments than its node has");
+    require(launchable(own.grid, own.block), entry, "no GPU can launch a grid and block of it");
+    require(own.shared_bytes <= a.kernels[own.kernel].shared_bytes, entry,
+            "it asks for more shared memory than a kernel's maximum");
+  }
 }
 
 void verify_traffic(const Artifact& a) {
@@ -178,6 +202,7 @@ void verify_artifact(const Artifact& a) {
     require(named(a.kernels[i].symbol), entry_name("kernel", i, a.kernels[i].symbol), "the symbol is empty");
   for (uint32_t i = 0; i < a.n_arguments; i++) verify_argument(a, i);
   for (uint32_t i = 0; i < a.n_nodes; i++) verify_node(a, i);
+  for (uint32_t i = 0; i < a.n_buckets; i++) verify_bucket(a, i);
   verify_traffic(a);
   for (uint32_t i = 0; i < a.n_tensors; i++) verify_tensor(a, i);
 }

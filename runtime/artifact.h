@@ -28,7 +28,8 @@ struct Edge {
 struct Kernel {
   const char* symbol;
   uint32_t n_args;
-  uint32_t shared_bytes;  // the most any node asks for
+  uint32_t shared_bytes;     // the most any node asks for
+  bool blocks_meet = false;  // they wait for each other, so the device must run all of a grid at once
 };
 struct Node {
   const char* name;  // "blk.3.attn_qkv"
@@ -41,11 +42,25 @@ struct Node {
   uint64_t kv_row_bytes;         // its part of the artifact's
 };
 
+// A range of the context's length with kernels of its own: steps that attend to at most n_positions positions run these
+// launches in place of their nodes' own. Buckets are ascending; steps beyond the last run the nodes as they are.
+struct Bucket {
+  uint32_t n_positions;
+  uint32_t first, n;  // into bucket_nodes
+};
+// By ascending node; the kernel takes the node's arguments.
+struct BucketNode {
+  uint32_t node;
+  uint32_t kernel;
+  Dim3 grid, block;
+  uint32_t shared_bytes;
+};
+
 // How a matrix of the GGUF is laid out on the device; see kernels/formats.cuh, and docs/plan.md for a picture.
 // Row group g and column chunk c start at device_offset + g * group_stride + c * chunk_stride.
 struct Tensor {
   const char* name;
-  uint32_t ggml_type;    // as in the file
+  uint32_t ggml_type;    // as in the file; repack_kernel may make another of it
   uint64_t file_offset;  // from the start of the file
   uint64_t file_bytes;
   uint64_t rows, cols;      // a vector has one row
@@ -57,9 +72,11 @@ struct Tensor {
 };
 constexpr uint32_t no_repack = ~0u;
 
-// One file of a model that is split over several.
+// One file of a model that is split over several, or of a folder of safetensors: there config.json is the first, all of
+// it header.
 struct Part {
   uint64_t bytes, header_bytes;
+  const char* name = nullptr;  // in the model's folder; null: a GGUF file, named as llama-gguf-split names parts
 };
 
 struct Artifact {
@@ -73,7 +90,7 @@ struct Artifact {
   uint64_t file_bytes, header_bytes;  // of the GGUF: its size, and where its tensor data starts
   const char* header_sha256;          // of the first header_bytes bytes, lower-case hex
   // A split model's files: offsets count from the first one's start through all of them, file_bytes is their sum, and
-  // the hash is of all their headers, one after the other. 0 parts: it is one file.
+  // the hash is of all their headers, one after the other. 0 parts: it is one file. Names: all parts have one or none.
 
   uint64_t weights_bytes, arena_bytes, kv_cache_bytes, state_bytes;
   uint64_t logits_offset;     // in the arena: f32[n_vocab]
@@ -91,6 +108,11 @@ struct Artifact {
   const Tensor* tensors;
   uint32_t n_tensors;
 
+  const Bucket* buckets = nullptr;
+  uint32_t n_buckets = 0;
+  const BucketNode* bucket_nodes = nullptr;
+  uint32_t n_bucket_nodes = 0;
+
   const Part* parts = nullptr;
   uint32_t n_parts = 0;
 
@@ -105,7 +127,7 @@ extern const Artifact artifact;
 void verify_artifact(const Artifact& artifact);
 
 // The state region, in order: State, the attention counters, Sampling, its logit biases, and then, at offsets that the
-// plan knows, int32 history[n_ctx] and fed[n_ctx] and u32 seen[n_vocab].
+// plan knows, int32 history[n_ctx] and fed[n_ctx], u32 seen[n_vocab] and SampleMeeting (kernels/sample.cuh).
 struct State {
   int32_t token;     // fed by this step
   int32_t position;  // of that token, from 0: its rope angle and its row in the KV cache

@@ -45,6 +45,18 @@ void check_architecture(const char* archs, int major, int minor, const std::stri
                      device_name.c_str(), major, minor, archs, major, minor, specific));
 }
 
+void check_meetings(const Artifact& artifact, int multiprocessors, const std::string& device_name) {
+  for (uint32_t i = 0; i < artifact.n_nodes; i++) {
+    const Node& node = artifact.nodes[i];
+    if (artifact.kernels[node.kernel].blocks_meet && node.grid.x > uint32_t(multiprocessors))
+      throw Error(
+          REALIZAR_WRONG_ARCHITECTURE,
+          format("the %u blocks of node %s wait for each other, and %s has %d multiprocessors to run them: use a "
+                 "larger GPU, or a larger slice of this one",
+                 node.grid.x, node.name, device_name.c_str(), multiprocessors));
+  }
+}
+
 OpenDevice open_device(int ordinal) {
   const DriverStatus status = current_driver();
   if (!status.driver) throw Error(REALIZAR_NO_DRIVER, status.error);

@@ -26,6 +26,9 @@ OpenDevice open_device(int ordinal);
 // Throws REALIZAR_WRONG_ARCHITECTURE unless `archs` ("sm_80,sm_90a") holds code that runs on this compute capability:
 // sm_90a on exactly 9.0, sm_86 on 8.6 and later 8.x.
 void check_architecture(const char* archs, int major, int minor, const std::string& device_name);
+// Throws REALIZAR_WRONG_ARCHITECTURE for a kernel whose blocks meet and are more than the multiprocessors, each of
+// which can be counted on for one.
+void check_meetings(const Artifact& artifact, int multiprocessors, const std::string& device_name);
 
 // Sizes in bytes; `what` is for the error ("the KV cache"), which names needed and free bytes when there is no room.
 DeviceMemory allocate(const OpenDevice& device, uint64_t bytes, const char* what);

@@ -32,14 +32,31 @@ void* parameter(const ResolvedNodes& nodes, const Node& node) {
   return const_cast<DevicePtr*>(nodes.arguments.data() + node.first_arg);
 }
 
-GraphNode add_node(const ResolvedNodes& nodes, Graph graph, uint32_t index, const std::vector<GraphNode>& added) {
+std::vector<std::vector<NodeLaunch>> launches_of(const Artifact& artifact) {
+  std::vector<NodeLaunch> own;
+  for (uint32_t i = 0; i < artifact.n_nodes; i++) {
+    const Node& node = artifact.nodes[i];
+    own.push_back({node.kernel, node.grid, node.block, node.shared_bytes});
+  }
+  std::vector<std::vector<NodeLaunch>> launches(artifact.n_buckets + 1, own);
+  for (uint32_t bucket = 0; bucket < artifact.n_buckets; bucket++)
+    for (uint32_t i = 0; i < artifact.buckets[bucket].n; i++) {
+      const BucketNode& node = artifact.bucket_nodes[artifact.buckets[bucket].first + i];
+      launches[bucket][node.node] = {node.kernel, node.grid, node.block, node.shared_bytes};
+    }
+  return launches;
+}
+
+GraphNode add_node(const ResolvedNodes& nodes, Graph graph, uint32_t bucket, uint32_t index,
+                   const std::vector<GraphNode>& added) {
   const Driver& driver = *nodes.driver;
   const Node& node = nodes.artifact->nodes[index];
+  const NodeLaunch& launch = nodes.launches[bucket][index];
   void* params[] = {parameter(nodes, node)};
   GraphNode result = nullptr;
   check_node(nodes,
-             driver.graph_add_kernel_node(&result, graph, nodes.functions[node.kernel], node.grid, node.block,
-                                          node.shared_bytes, params),
+             driver.graph_add_kernel_node(&result, graph, nodes.functions[launch.kernel], launch.grid, launch.block,
+                                          launch.shared_bytes, params),
              "cuGraphAddKernelNode", index);
   for (uint32_t i = 0; i < node.n_edges; i++) {
     const Edge& edge = nodes.artifact->edges[node.first_edge + i];
@@ -58,17 +75,35 @@ std::string describe_edges(const ResolvedNodes& nodes, const Node& node) {
   return text;
 }
 
+std::string describe_node(const ResolvedNodes& nodes, uint32_t index, const NodeLaunch& launch) {
+  const Node& node = nodes.artifact->nodes[index];
+  std::string text =
+      format("%u %s kernel=%s grid=%u,%u,%u block=%u,%u,%u shared=%u after=[%s]", index, node.name,
+             nodes.artifact->kernels[launch.kernel].symbol, launch.grid.x, launch.grid.y, launch.grid.z, launch.block.x,
+             launch.block.y, launch.block.z, launch.shared_bytes, describe_edges(nodes, node).c_str());
+  for (uint32_t j = 0; j < node.n_args; j++)
+    text += format(" %s=0x%llx", nodes.artifact->arguments[node.first_arg + j].name,
+                   (unsigned long long)nodes.arguments[node.first_arg + j]);
+  return text;
+}
+
 }  // namespace
 
 ResolvedNodes resolve_nodes(const Driver& driver, const Artifact& artifact, const Function* functions,
                             const RegionBases& bases) {
-  ResolvedNodes nodes{&driver, &artifact, functions, {}};
+  ResolvedNodes nodes{&driver, &artifact, functions, {}, launches_of(artifact)};
   nodes.arguments.reserve(artifact.n_arguments);
   for (uint32_t i = 0; i < artifact.n_arguments; i++) nodes.arguments.push_back(resolve(artifact.arguments[i], bases));
   return nodes;
 }
 
-BuiltGraph build_graph(const ResolvedNodes& nodes, Stream stream, uint32_t n_nodes) {
+uint32_t bucket_of(const Artifact& artifact, uint32_t seq_len) {
+  uint32_t bucket = 0;
+  while (bucket < artifact.n_buckets && seq_len > artifact.buckets[bucket].n_positions) bucket++;
+  return bucket;
+}
+
+BuiltGraph build_graph(const ResolvedNodes& nodes, Stream stream, uint32_t bucket, uint32_t n_nodes) {
   const Driver& driver = *nodes.driver;
   BuiltGraph built;
   Graph graph = nullptr;
@@ -77,7 +112,7 @@ BuiltGraph build_graph(const ResolvedNodes& nodes, Stream stream, uint32_t n_nod
 
   std::vector<GraphNode> added;
   added.reserve(n_nodes);
-  for (uint32_t i = 0; i < n_nodes; i++) added.push_back(add_node(nodes, graph, i, added));
+  for (uint32_t i = 0; i < n_nodes; i++) added.push_back(add_node(nodes, graph, bucket, i, added));
 
   const std::string subject = format("the graph of %zu nodes", added.size());
   GraphExec exec = nullptr;
@@ -87,28 +122,28 @@ BuiltGraph build_graph(const ResolvedNodes& nodes, Stream stream, uint32_t n_nod
   return built;
 }
 
-void launch_nodes(const ResolvedNodes& nodes, Stream stream) {
+void launch_nodes(const ResolvedNodes& nodes, Stream stream, uint32_t bucket) {
   for (uint32_t i = 0; i < nodes.artifact->n_nodes; i++) {
-    const Node& node = nodes.artifact->nodes[i];
-    void* params[] = {parameter(nodes, node)};
+    const NodeLaunch& launch = nodes.launches[bucket][i];
+    void* params[] = {parameter(nodes, nodes.artifact->nodes[i])};
     check_node(nodes,
-               nodes.driver->launch_kernel(nodes.functions[node.kernel], node.grid, node.block, node.shared_bytes,
-                                           stream, params),
+               nodes.driver->launch_kernel(nodes.functions[launch.kernel], launch.grid, launch.block,
+                                           launch.shared_bytes, stream, params),
                "cuLaunchKernel", i);
   }
 }
 
 std::string describe_nodes(const ResolvedNodes& nodes) {
+  const Artifact& artifact = *nodes.artifact;
   std::string text;
-  for (uint32_t i = 0; i < nodes.artifact->n_nodes; i++) {
-    const Node& node = nodes.artifact->nodes[i];
-    text += format("%u %s kernel=%s grid=%u,%u,%u block=%u,%u,%u shared=%u after=[%s]", i, node.name,
-                   nodes.artifact->kernels[node.kernel].symbol, node.grid.x, node.grid.y, node.grid.z, node.block.x,
-                   node.block.y, node.block.z, node.shared_bytes, describe_edges(nodes, node).c_str());
-    for (uint32_t j = 0; j < node.n_args; j++)
-      text += format(" %s=0x%llx", nodes.artifact->arguments[node.first_arg + j].name,
-                     (unsigned long long)nodes.arguments[node.first_arg + j]);
-    text += '\n';
+  for (uint32_t i = 0; i < artifact.n_nodes; i++)
+    text += describe_node(nodes, i, nodes.launches[artifact.n_buckets][i]) + '\n';
+  for (uint32_t bucket = 0; bucket < artifact.n_buckets; bucket++) {
+    const Bucket& own = artifact.buckets[bucket];
+    for (uint32_t i = 0; i < own.n; i++) {
+      const uint32_t node = artifact.bucket_nodes[own.first + i].node;
+      text += describe_node(nodes, node, nodes.launches[bucket][node]) + format(" positions<=%u\n", own.n_positions);
+    }
   }
   return text;
 }

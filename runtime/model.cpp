@@ -17,6 +17,8 @@ void check_device(const OpenDevice& device) {
   if (!strcmp(artifact.target, "host")) return;
   check_architecture(artifact.gpu_archs, device.attribute(attribute_compute_capability_major, "the compute capability"),
                      device.attribute(attribute_compute_capability_minor, "the compute capability"), device.name);
+  check_meetings(artifact, device.attribute(attribute_multiprocessor_count, "the number of multiprocessors"),
+                 device.name);
 }
 
 void load_code(Model& model) {

@@ -41,6 +41,14 @@ std::string part_path(const std::string& path, uint32_t i, uint32_t n) {
   return path.substr(0, at) + format("-%05u", i + 1) + path.substr(at + 6);
 }
 
+// Of a part in the model's folder. Throws REALIZAR_IO where the path is none.
+std::string in_folder(const char* path, const char* name) {
+  struct stat info;
+  if (stat(path, &info) == 0 && !S_ISDIR(info.st_mode))
+    throw Error(REALIZAR_IO, format("%s: the model is a folder with %s in it; give the folder", path, name));
+  return std::string(path) + "/" + name;
+}
+
 [[noreturn]] void mismatch(const char* path, const char* model, const std::string& difference) {
   throw Error(REALIZAR_MODEL_MISMATCH,
               format("%s is not the file that this library was compiled from (%s): %s. Give it that file, or compile "
@@ -58,7 +66,8 @@ ModelFile::ModelFile(const char* path, const Artifact& artifact) {
   const Part whole = {artifact.file_bytes, artifact.header_bytes};
   if (!artifact.n_parts) add(path, whole, artifact);
   for (uint32_t i = 0; i < artifact.n_parts; i++)
-    add(part_path(path, i, artifact.n_parts), artifact.parts[i], artifact);
+    add(artifact.parts[i].name ? in_folder(path, artifact.parts[i].name) : part_path(path, i, artifact.n_parts),
+        artifact.parts[i], artifact);
   Sha256 hash;
   for (size_t i = 0; i < parts_.size(); i++)
     hash_range(hash, *this, parts_[i].start, artifact.n_parts ? artifact.parts[i].header_bytes : whole.header_bytes);

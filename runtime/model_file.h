@@ -1,4 +1,5 @@
-// The GGUF file, or the files of a split one, that a library was compiled from, checked to be just that.
+// The GGUF file, or the files of a split one or of a folder of safetensors, that a library was compiled from, checked
+// to be just that.
 #pragma once
 #include <deque>
 #include <string>

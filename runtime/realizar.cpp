@@ -133,6 +133,16 @@ const char* realizar_model_device_name(const realizar_model* model) {
   return model ? model->shared->device.name.c_str() : "";
 }
 
+int realizar_model_device_size(const realizar_model* model, int32_t* n_multiprocessor, int32_t* major, int32_t* minor) {
+  return guarded([&] {
+    const realizar::OpenDevice& device = not_null(model, "model").shared->device;
+    not_null(n_multiprocessor, "n_multiprocessor") =
+        device.attribute(realizar::attribute_multiprocessor_count, "the number of multiprocessors");
+    not_null(major, "major") = device.attribute(realizar::attribute_compute_capability_major, "the compute capability");
+    not_null(minor, "minor") = device.attribute(realizar::attribute_compute_capability_minor, "the compute capability");
+  });
+}
+
 int realizar_session_open(realizar_model* model, realizar_session** out) {
   return guarded([&] {
     not_null(out, "out") = nullptr;
@@ -259,8 +269,7 @@ int realizar_session_profile(realizar_session* session, int32_t token, uint32_t 
     const std::vector<double> seconds = session->session.profile(token, n_launch);
     for (uint32_t i = 0; i < artifact.n_nodes; i++) {
       const realizar::Node& node = artifact.nodes[i];
-      nodes[i] = {node.name, artifact.kernels[node.kernel].symbol, seconds[i], node.read_bytes,
-                  node.kv_row_bytes * seq_len};
+      nodes[i] = {node.name, session->session.kernel_of(i), seconds[i], node.read_bytes, node.kv_row_bytes * seq_len};
     }
   });
 }

@@ -103,6 +103,9 @@ REALIZAR_API int realizar_model_open(const char* gguf_path, const realizar_model
                                      realizar_model** out);
 REALIZAR_API void realizar_model_close(realizar_model* model); /* null is allowed */
 REALIZAR_API const char* realizar_model_device_name(const realizar_model* model);
+/* Its multiprocessors and compute capability (0, 0: the simulator). */
+REALIZAR_API int realizar_model_device_size(const realizar_model* model, int32_t* n_multiprocessor, int32_t* major,
+                                            int32_t* minor);
 
 REALIZAR_API int realizar_session_open(realizar_model* model, realizar_session** out);
 REALIZAR_API void realizar_session_close(realizar_session* session); /* null is allowed */

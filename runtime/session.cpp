@@ -75,12 +75,15 @@ Session::~Session() { driver_.ctx_set_current(model_->device.context); }
 
 uint32_t Session::build() {
   model_->device.make_current();
-  built_ = build_graph(nodes_, stream_.get(), artifact.n_nodes);
+  std::vector<BuiltGraph> built;
+  for (uint32_t bucket = 0; bucket <= artifact.n_buckets; bucket++)
+    built.push_back(build_graph(nodes_, stream_.get(), bucket, artifact.n_nodes));
+  built_ = std::move(built);
   return artifact.n_nodes;
 }
 
 void Session::require_graph(realizar_mode mode) const {
-  if (mode == REALIZAR_GRAPH && !built_.exec)
+  if (mode == REALIZAR_GRAPH && built_.empty())
     throw Error(REALIZAR_NO_GRAPH, "this session has no graph: call realizar_graph_build first, or step in eager mode");
 }
 
@@ -124,8 +127,8 @@ void Session::launch(realizar_mode mode) {
     check(driver_, driver_.memset_d8_async(arena_.get(), 0xff, artifact.arena_bytes, stream_.get()), "cuMemsetD8Async",
           "the activations");
   if (mode == REALIZAR_EAGER)
-    launch_nodes(nodes_, stream_.get());
-  else if (const Result result = driver_.graph_launch(built_.exec.get(), stream_.get()); result != 0)
+    launch_nodes(nodes_, stream_.get(), bucket());
+  else if (const Result result = driver_.graph_launch(built_[bucket()].exec.get(), stream_.get()); result != 0)
     fail_call(driver_, result, "cuGraphLaunch", format("position %u", position_));
 }
 
@@ -153,9 +156,13 @@ std::vector<double> Session::profile(int32_t token, uint32_t n_launch) {
   serial_++;
   stepped_ = false;
   set_execution_order(model_->order_seed);
-  std::vector<double> seconds = time_nodes(*model_, nodes_, stream_.get(), n_launch, [&] { feed(state); });
+  std::vector<double> seconds = time_nodes(*model_, nodes_, stream_.get(), bucket(), n_launch, [&] { feed(state); });
   slots_in_flight_ = 0;  // all of it has been waited for
   return seconds;
+}
+
+const char* Session::kernel_of(uint32_t node) const {
+  return artifact.kernels[nodes_.launches[bucket()][node].kernel].symbol;
 }
 
 void Session::step(int32_t token, realizar_mode mode) {

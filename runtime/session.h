@@ -17,7 +17,8 @@ class Session {
   Session& operator=(const Session&) = delete;
   ~Session();
 
-  // Replaces the graph if there is one; a failure leaves the session as it was. Returns the number of kernel nodes.
+  // A graph a bucket. Replaces those that there are; a failure leaves the session as it was. Returns the number of
+  // kernel nodes.
   uint32_t build();
   // Queues one token's work at the session's position.
   void step(int32_t token, realizar_mode mode);
@@ -36,6 +37,8 @@ class Session {
 
   uint32_t position() const { return position_; }
   void rewind(uint32_t position);
+  // Of the step at the session's position.
+  const char* kernel_of(uint32_t node) const;
   // Seconds of each node of a step at the session's position, which stays; what it left of an earlier step is gone.
   std::vector<double> profile(int32_t token, uint32_t n_launch);
   std::string describe() const { return describe_nodes(nodes_); }
@@ -47,6 +50,7 @@ class Session {
   void require_step() const;
   [[noreturn]] static void refuse_greedy();
   void launch(realizar_mode mode);
+  uint32_t bucket() const { return bucket_of(artifact, position_ + 1); }
   void advance(realizar_mode mode);
   void feed_step(int32_t token, realizar_mode mode);
   int32_t wait_token(uint32_t serial);
@@ -68,7 +72,7 @@ class Session {
   bool drawn_ = false;    // the last queued step had one
   bool stepped_ = false;  // the device holds the state and logits of position_ - 1
   ResolvedNodes nodes_;
-  BuiltGraph built_;
+  std::vector<BuiltGraph> built_;  // by bucket; none before build
   OwnedStream stream_;
 };
 

@@ -45,6 +45,9 @@ export const shapeStruct = (symbol: string): string => `${symbol.replace(/^reali
 export const repackSymbol = (type: GgmlType): string => `realizar_repack_${type.toLowerCase()}`;
 export const gridTable = (type: GgmlType): string => `${type.toLowerCase()}_grid`;
 export const widenSymbol = (type: GgmlType): string => `realizar_widen_${type.toLowerCase()}`;
+export const quantizeSymbol = (from: GgmlType, to: GgmlType): string =>
+  `realizar_quantize_${from.toLowerCase()}_to_${to.toLowerCase()}`;
+export const plusOneSymbol = (type: GgmlType): string => `realizar_plus_one_${type.toLowerCase()}`;
 export const READ_CEILING_SYMBOL = 'realizar_read_ceiling';
 
 /** A C string literal: printable ASCII as it is, every other byte as three octal digits. */

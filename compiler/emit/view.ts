@@ -2,8 +2,9 @@
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
 import { ropeFrequencies } from '../model/rope.js';
+import type { AttendConfig } from '../plan/attention.js';
+import type { ExpertsConfig } from '../plan/experts.js';
 import {
-  type AttendConfig,
   type EmbedConfig,
   type KernelConfig,
   type NormAddConfig,
@@ -11,6 +12,7 @@ import {
   strides,
 } from '../plan/kernels.js';
 import type { Plan, PlannedKernel } from '../plan/plan.js';
+import { meetingBytes } from '../plan/select.js';
 import type { PlannedTensor } from '../plan/weights.js';
 import {
   cFloat,
@@ -19,6 +21,8 @@ import {
   gridTable,
   libraryFile,
   libraryName,
+  plusOneSymbol,
+  quantizeSymbol,
   READ_CEILING_SYMBOL,
   repackSymbol,
   shapeStruct,
@@ -42,9 +46,14 @@ export interface View {
   readonly grids: readonly { format: string; name: string; size: number; values: string }[];
   readonly kernelRows: readonly { row: string }[];
   readonly nodes: readonly NodeView[];
+  /** Ranges of the context's length, and the launches that take their nodes' places there. */
+  readonly buckets: readonly { row: string }[];
+  readonly bucketNodes: readonly { row: string }[];
   readonly argumentCount: number;
   readonly edgeCount: number;
   readonly tensors: readonly { row: string }[];
+  /** Some tensors are quantized on their way to the device. */
+  readonly quantizes: boolean;
   readonly parts: readonly { row: string }[];
 }
 
@@ -76,9 +85,10 @@ interface NodeView {
 const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
   embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
   projection: { struct: 'ProjectionArgs', count: 10, body: 'projection' },
+  experts: { struct: 'ExpertsArgs', count: 9, body: 'experts' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
-  attend: { struct: 'AttendArgs', count: 10, body: 'attend' },
-  select: { struct: 'SelectArgs', count: 7, body: 'select' },
+  attend: { struct: 'AttendArgs', count: 11, body: 'attend' },
+  select: { struct: 'SelectArgs', count: 8, body: 'select' },
 };
 
 export function view(plan: Plan): View {
@@ -100,15 +110,22 @@ export function view(plan: Plan): View {
     grids: grids(plan),
     kernelRows: [
       ...plan.kernels.map(({ symbol, config, launch }) => ({
-        row: `{${cString(symbol)}, ${ARGS[config.kind].count}, ${launch.sharedBytes}}`,
+        row: `{${cString(symbol)}, ${ARGS[config.kind].count}, ${launch.sharedBytes}${meets(config) ? ', true' : ''}}`,
       })),
       ...loaders.map(({ symbol }) => ({ row: `{${cString(symbol)}, 0, 0}` })),
     ],
     ...nodeTables(plan),
-    parts: (model.parts ?? []).map(({ bytes, headerBytes }) => ({ row: `{${bytes}, ${headerBytes}}` })),
+    ...bucketTables(plan),
+    quantizes: plan.tensors.some(({ storedAs }) => storedAs),
+    parts: (model.parts ?? []).map(({ name, bytes, headerBytes }) => ({
+      row: `{${[bytes, headerBytes, ...(name === undefined ? [] : [cString(name)])].join(', ')}}`,
+    })),
     tensors: plan.tensors.map((tensor) => ({ row: tensorRow(tensor, loaderIndex(plan, loaders, tensor)) })),
   };
 }
+
+/** Its blocks wait for each other. */
+const meets = (config: KernelConfig): boolean => config.kind === 'select' && config.blocks > 1;
 
 function targetName({ target }: Plan): string {
   return target.kind === 'host' ? 'the host simulator' : target.archs.join(', ');
@@ -145,17 +162,22 @@ function constants({ model, memory }: Plan): View['constants'] {
 function kernelView(plan: Plan, { symbol, config, launch }: PlannedKernel): KernelView {
   const shape = shapeStruct(symbol);
   const { struct, body } = ARGS[config.kind];
-  const users = plan.nodes.filter((node) => plan.kernels[node.kernel]!.symbol === symbol);
+  const own = plan.kernels.findIndex((kernel) => kernel.symbol === symbol);
+  const bucket = plan.buckets.find(({ kernels }) => kernels.some(({ kernel }) => kernel === own));
+  const replaced = bucket?.kernels.filter(({ kernel }) => kernel === own).map(({ node }) => plan.nodes[node]!) ?? [];
+  const nodes = plan.nodes.filter(({ kernel }) => kernel === own);
+  const users = nodes.length > 0 ? nodes : replaced;
+  const where = nodes.length > 0 ? '' : `, up to ${bucket!.positions} positions`;
   const more = users.length > 1 ? ` (and ${users.length - 1} more)` : '';
   return {
     symbol,
     shape,
-    about: comment(`${users[0]!.name}${more}: ${users[0]!.about}`),
+    about: comment(`${users[0]!.name}${more}${where}: ${users[0]!.about}`),
     fields: fields(config, symbol),
     tables: config.kind === 'attend' ? ropeTables(config, symbol) : [],
     asserts: asserts(config, shape, launch.sharedBytes),
     threads: launch.threads,
-    blocksPerSm: config.kind === 'projection' ? config.blocksPerMultiprocessor : 1,
+    blocksPerSm: config.kind === 'projection' || config.kind === 'experts' ? config.blocksPerMultiprocessor : 1,
     args: struct,
     body: `${body}<${shape}>`,
   };
@@ -172,12 +194,17 @@ function fields(config: KernelConfig, symbol: string): string[] {
       return embedFields(config);
     case 'projection':
       return projectionFields(config);
+    case 'experts':
+      return expertsFields(config);
     case 'norm_add':
       return normAddFields(config);
     case 'attend':
       return attendFields(config, symbol);
     case 'select':
-      return [constant('int', { threads: config.threads, candidates: config.candidates, n_vocab: config.vocabSize })];
+      return [
+        constant('int', { threads: config.threads, blocks: config.blocks }),
+        constant('int', { candidates: config.candidates, n_vocab: config.vocabSize }),
+      ];
   }
 }
 
@@ -195,9 +222,11 @@ function projectionFields(config: ProjectionConfig): string[] {
   return [
     `using segments = Segments<${segments.join(', ')}>;`,
     constant('int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }),
-    constant('int', { warps: config.warps, ring: config.ring, early: config.early }),
+    constant('int', { row_warps: config.rowWarps, round_groups: config.roundGroups }),
+    constant('int', { ring: config.ring, early: config.early }),
     constant('int', { blocks: config.blocks, bias: config.bias }),
     constant('bool', {
+      whole: config.whole,
       normalize: config.normalize,
       centred: config.centred,
       norm_bias: config.normBias,
@@ -210,6 +239,19 @@ function projectionFields(config: ProjectionConfig): string[] {
       scale: cFloat(config.scale),
       soft_cap: cFloat(config.softCap),
     }),
+  ];
+}
+
+function expertsFields(c: ExpertsConfig): string[] {
+  return [
+    `using formats = ExpertFormats<${c.formats.join(', ')}>;`,
+    constant('int', { cols: c.cols, rows: c.rows, experts: c.experts, used: c.used }),
+    constant('int', { group_rows: c.groupRows, chunk_cols: c.chunkCols }),
+    constant('int', { warps: c.warps, ring: c.ring, early: c.early, blocks: c.blocks, bias: c.bias }),
+    constant('bool', { over_all: c.weightsOver === 'all', sum: c.sum, normalize: c.normalize }),
+    constant('bool', { gated: c.gated, add_shared: c.addShared, add_residual: c.addResidual }),
+    `static constexpr Activation activation = Activation::${c.activation};`,
+    constant('float', { scale: cFloat(c.scale), epsilon: cFloat(c.epsilon) }),
   ];
 }
 
@@ -236,7 +278,7 @@ function attendFields(c: AttendConfig, symbol: string): string[] {
     }),
     constant('int', { n_ctx: c.contextLength, window: c.window, rope_dims: c.rope?.dimensions ?? 0 }),
     constant('bool', { rope_adjacent: c.rope?.pairing === 'adjacent', rope_factors: c.ropeFactors }),
-    constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm }),
+    constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm, sinks: c.sinks }),
     constant('int', { whole_norms: c.wholeNorms }),
     constant('float', { scale: cFloat(c.scale), soft_cap: cFloat(c.softCap), epsilon: cFloat(c.epsilon) }),
     constant('float', { rope_magnitude: cFloat(c.rope?.scaling?.magnitude ?? 1) }),
@@ -259,11 +301,22 @@ function wrap(values: readonly string[]): string {
 
 /** What planner and kernel both compute must agree. */
 function asserts(config: KernelConfig, shape: string, sharedBytes: number): string[] {
-  if (config.kind === 'select') return [`select_shared_bytes<${shape}> == ${sharedBytes}`];
-  if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes == ${sharedBytes}`];
+  if (config.kind === 'select')
+    return [
+      `select_shared_bytes<${shape}> == ${sharedBytes}`,
+      ...(config.blocks > 1 ? [`sizeof(SampleMeeting) == ${meetingBytes(config)}`] : []),
+    ];
+  if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes <= ${sharedBytes}`];
+  if (config.kind === 'experts') {
+    const { groupStride } = strides(config.formats, config.cols, config);
+    return [
+      `ExpertsShape<${shape}>::shared_bytes <= ${sharedBytes}`,
+      `ExpertsShape<${shape}>::group_bytes == ${groupStride}`,
+    ];
+  }
   if (config.kind !== 'projection') return [];
   return [
-    `ProjectionShape<${shape}>::shared_bytes == ${sharedBytes}`,
+    `ProjectionShape<${shape}>::shared_bytes <= ${sharedBytes}`,
     ...config.segments.map(({ rows, formats }) => {
       const { groupStride } = strides(formats, config.cols, config);
       return `ProjectionShape<${shape}>::group_bytes<Segment<${rows}, ${formats.join(', ')}>> == ${groupStride}`;
@@ -279,35 +332,63 @@ function grids({ formats }: Plan): View['grids'] {
   });
 }
 
-/** The kernels that bring a tensor of each type to the device. F32 vectors need none. */
-function loadersOf(plan: Plan): LoaderView[] {
-  const used = (layout: PlannedTensor['layout'], type: GgmlType) =>
-    plan.tensors.some((tensor) => tensor.layout === layout && tensor.type === type);
-  return plan.formats.flatMap((type) => [
-    ...(used('tiled', type) ? [{ symbol: repackSymbol(type), body: `repack<${type}>` }] : []),
-    ...(used('vector', type) && type !== 'F32' ? [{ symbol: widenSymbol(type), body: `widen_vector<${type}>` }] : []),
-  ]);
+/** The kernel that brings a tensor to the device; F32 vectors that stay as they are need none. */
+function loaderOf({ layout, type, storedAs, plusOne }: PlannedTensor): LoaderView | undefined {
+  if (storedAs) return { symbol: quantizeSymbol(storedAs, type), body: `repack<To${type}<${storedAs}>>` };
+  if (layout === 'tiled') return { symbol: repackSymbol(type), body: `repack<${type}>` };
+  if (plusOne) return { symbol: plusOneSymbol(type), body: `widen_vector_plus_one<${type}>` };
+  return type === 'F32' ? undefined : { symbol: widenSymbol(type), body: `widen_vector<${type}>` };
 }
 
-function loaderIndex(plan: Plan, loaders: readonly LoaderView[], { layout, type }: PlannedTensor): string {
-  const symbol = layout === 'tiled' ? repackSymbol(type) : widenSymbol(type);
+/** Each once, in the order of the formats; of one format those for matrices first. */
+function loadersOf(plan: Plan): LoaderView[] {
+  const loaders = new Map<string, LoaderView>();
+  for (const format of plan.formats)
+    for (const layout of ['tiled', 'vector'])
+      for (const tensor of plan.tensors) {
+        const loader = tensor.type === format && tensor.layout === layout ? loaderOf(tensor) : undefined;
+        if (loader) loaders.set(loader.symbol, loader);
+      }
+  return [...loaders.values()];
+}
+
+function loaderIndex(plan: Plan, loaders: readonly LoaderView[], tensor: PlannedTensor): string {
+  const symbol = loaderOf(tensor)?.symbol;
   const index = loaders.findIndex((loader) => loader.symbol === symbol);
   return index < 0 ? 'no_repack' : String(plan.kernels.length + index);
 }
 
 function tensorRow(t: PlannedTensor, loader: string): string {
-  const file = `${GGML_TYPES[t.type].id}, ${t.fileOffset}, ${t.fileBytes}, ${t.rows}, ${t.cols}`;
+  const file = `${GGML_TYPES[t.storedAs ?? t.type].id}, ${t.fileOffset}, ${t.fileBytes}, ${t.rows}, ${t.cols}`;
   return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}}`;
+}
+
+/** Kernel, grid, block, shared memory. */
+function launchText(plan: Plan, kernel: number): string {
+  const { blocks, threads, sharedBytes } = plan.kernels[kernel]!.launch;
+  return `${kernel}, {${blocks}, 1, 1}, {${threads}, 1, 1}, ${sharedBytes}`;
+}
+
+function bucketTables(plan: Plan): Pick<View, 'buckets' | 'bucketNodes'> {
+  let first = 0;
+  return {
+    buckets: plan.buckets.map(({ positions, kernels }) => {
+      const row = `{${positions}, ${first}, ${kernels.length}}`;
+      first += kernels.length;
+      return { row };
+    }),
+    bucketNodes: plan.buckets.flatMap(({ kernels }) =>
+      kernels.map(({ node, kernel }) => ({ row: `{${node}, ${launchText(plan, kernel)}}` })),
+    ),
+  };
 }
 
 function nodeTables(plan: Plan): Pick<View, 'nodes' | 'argumentCount' | 'edgeCount'> {
   let argumentCount = 0;
   let edgeCount = 0;
   const nodes = plan.nodes.map((node, index): NodeView => {
-    const { symbol, launch } = plan.kernels[node.kernel]!;
-    const { blocks, threads, sharedBytes } = launch;
-    const shape = `${node.kernel}, {${blocks}, 1, 1}, {${threads}, 1, 1}, ${sharedBytes}`;
-    const row = `{${cString(node.name)}, ${shape}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}}`;
+    const { symbol } = plan.kernels[node.kernel]!;
+    const row = `{${cString(node.name)}, ${launchText(plan, node.kernel)}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}}`;
     argumentCount += node.args.length;
     edgeCount += node.after.length;
     return {

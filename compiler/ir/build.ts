@@ -1,6 +1,6 @@
 /** ModelSpec -> graph of primitive operations. What a layer computes follows from the weights it has. */
 import { ropeAt } from '../model/rope.js';
-import type { LayerSpec, ModelSpec, RopeSpec, Weight } from '../model/spec.js';
+import type { ExpertsSpec, LayerSpec, ModelSpec, RopeSpec, Weight } from '../model/spec.js';
 import type { Graph, Norm, PrimitiveOp, Value } from './ops.js';
 
 /** `context`: positions planned for; rope factors may depend on it. */
@@ -35,7 +35,12 @@ function buildAttention(builder: Builder, spec: ModelSpec, layer: number, w: Lay
   const key = builder.rope(name('attn_k_rope'), builder.headNorm(name('attn_k_norm'), k, w.attnKNorm), w.rope);
   builder.ops.push({ kind: 'kv_append', layer, key, value });
   const output = builder.value(name('attn_kqv'), query.size);
-  const scoring = { scale, ...(softCap && { softCap }), ...(w.window && { window: w.window }) };
+  const scoring = {
+    scale,
+    ...(softCap && { softCap }),
+    ...(w.window && { window: w.window }),
+    ...(w.attnSinks && { sinks: w.attnSinks }),
+  };
   builder.ops.push({ kind: 'attention', layer, query, headCount, headCountKv, headSize, ...scoring, output });
   const attention = builder.linear(name('attn_output'), output, w.attnOutput, w.attnOutputBias);
   return builder.add(
@@ -49,20 +54,58 @@ function buildAttention(builder: Builder, spec: ModelSpec, layer: number, w: Lay
   );
 }
 
-/** Returns hidden + norm(down(act(gate(norm(hidden))) * up(norm(hidden)))); without a gate, act(up(norm(hidden))). */
+/** Returns hidden + norm(feed-forward(norm(hidden))), the second norm where the layer has one. */
 function buildFeedForward(builder: Builder, spec: ModelSpec, layer: number, w: LayerSpec, hidden: Value): Value {
   const name = (part: string) => `blk.${layer}.${part}`;
   const input = builder.norm(name('ffn_norm'), hidden, w.ffnNorm, w.ffnNormBias);
-  const gate = w.ffnGate && builder.linear(name('ffn_gate'), input, w.ffnGate, w.ffnGateBias);
-  const up = builder.linear(name('ffn_up'), input, w.ffnUp, w.ffnUpBias);
-  const output = builder.activation(name, gate, up);
-  const down = builder.linear(name('ffn_down'), output, w.ffnDown, w.ffnDownBias);
+  const output = w.ffnRouter ? buildExperts(builder, spec, name, w, input) : buildDense(builder, name, w, input);
   return builder.add(
     name('l_out'),
-    builder.scale(name('ffn_scaled'), builder.norm(name('ffn_post_norm'), down, w.ffnPostNorm), spec.residualScale),
+    builder.scale(name('ffn_scaled'), builder.norm(name('ffn_post_norm'), output, w.ffnPostNorm), spec.residualScale),
     hidden,
   );
 }
+
+type NameOf = (part: string) => string;
+
+/** down(act(gate(input), up(input))); without a gate, down(act(up(input))). */
+function buildDense(builder: Builder, name: NameOf, w: LayerSpec, input: Value): Value {
+  const gate = w.ffnGate && builder.linear(name('ffn_gate'), input, w.ffnGate, w.ffnGateBias);
+  const up = builder.linear(name('ffn_up'), input, w.ffnUp!, w.ffnUpBias);
+  return builder.linear(name('ffn_down'), builder.activation(name, 'ffn', gate, up), w.ffnDown!, w.ffnDownBias);
+}
+
+/** The weighted sum of the chosen experts' down(act(gate(input), up(input))), and the shared expert's. */
+function buildExperts(builder: Builder, spec: ModelSpec, name: NameOf, w: LayerSpec, input: Value): Value {
+  const experts = spec.experts!;
+  const logits = builder.linear(name('ffn_moe_logits'), input, w.ffnRouter!, w.ffnRouterBias);
+  const routing = builder.route(name('ffn_moe_topk'), logits, experts);
+  const linear = (part: string, from: Value, weight: Weight | undefined, bias: Weight | undefined) =>
+    builder.expertLinear(name(part), from, routing, experts, weight!, bias);
+  const gate = linear('ffn_moe_gate', input, w.ffnGateExperts, w.ffnGateExpertsBias);
+  const up = linear('ffn_moe_up', input, w.ffnUpExperts, w.ffnUpExpertsBias);
+  const output = builder.activation(name, 'ffn_moe', gate, up);
+  const down = linear('ffn_moe_down', output, w.ffnDownExperts, w.ffnDownExpertsBias);
+  const sum = builder.expertSum(name('ffn_moe_out'), down, routing, experts);
+  if (!w.ffnSharedDown) return sum;
+  const sharedGate = builder.linear(name('ffn_shexp_gate'), input, w.ffnSharedGate!);
+  const sharedUp = builder.linear(name('ffn_shexp_up'), input, w.ffnSharedUp!);
+  const shared = builder.linear(
+    name('ffn_shexp'),
+    builder.activation(name, 'ffn_shexp', sharedGate, sharedUp),
+    w.ffnSharedDown,
+  );
+  const gated = w.ffnSharedRouter
+    ? builder.sigmoidScale(
+        name('ffn_shexp_gated'),
+        builder.linear(name('shared_expert_gate'), input, w.ffnSharedRouter),
+        shared,
+      )
+    : shared;
+  return builder.add(name('ffn_out'), sum, gated);
+}
+
+const GATED_NAME = { silu: 'swiglu', gelu: 'geglu', swiglu_oai: 'swiglu' } as const;
 
 /** Appends operations; each method returns the value that its operation writes. */
 class Builder {
@@ -118,12 +161,44 @@ class Builder {
     return output;
   }
 
-  activation(name: (part: string) => string, gate: Value | undefined, up: Value): Value {
+  /** part: "ffn" names the output ffn_swiglu. */
+  activation(name: NameOf, part: string, gate: Value | undefined, up: Value): Value {
     const { activation } = this.spec;
-    const output = this.value(name(gate ? `ffn_${activation === 'silu' ? 'swiglu' : 'geglu'}` : 'ffn_act'), up.size);
+    const output = this.value(name(`${part}_${gate ? GATED_NAME[activation] : 'act'}`), up.size);
     if (gate) this.ops.push({ kind: `${activation}_mul`, gate, up, output });
     else if (activation === 'gelu') this.ops.push({ kind: 'gelu', input: up, output });
     else throw new Error(`${activation} without a gate has no operation`);
+    return output;
+  }
+
+  route(name: string, logits: Value, experts: ExpertsSpec): Value {
+    const output = this.value(name, 2 * experts.used);
+    this.ops.push({ kind: 'route', logits, ...experts, output });
+    return output;
+  }
+
+  expertLinear(
+    name: string,
+    input: Value,
+    routing: Value,
+    { count, used }: ExpertsSpec,
+    weight: Weight,
+    bias?: Weight,
+  ): Value {
+    const output = this.value(name, (weight.rows / count) * used);
+    this.ops.push({ kind: 'expert_linear', input, routing, count, used, weight, ...(bias && { bias }), output });
+    return output;
+  }
+
+  expertSum(name: string, input: Value, routing: Value, { used }: ExpertsSpec): Value {
+    const output = this.value(name, input.size / used);
+    this.ops.push({ kind: 'expert_sum', input, routing, used, output });
+    return output;
+  }
+
+  sigmoidScale(name: string, gate: Value, input: Value): Value {
+    const output = this.value(name, input.size);
+    this.ops.push({ kind: 'sigmoid_scale', gate, input, output });
     return output;
   }
 

@@ -32,14 +32,26 @@ export function reads(op: Op): Effects {
       return { values: [op.query], resources: ['state', kvCache(op.layer)] };
     case 'add':
       return { values: [op.a, op.b], resources: [] };
+    case 'route':
+      return { values: [op.logits], resources: [] };
+    case 'expert_linear':
+    case 'expert_sum':
+      return { values: [op.input, op.routing], resources: [] };
+    case 'sigmoid_scale':
+      return { values: [op.gate, op.input], resources: [] };
     case 'silu_mul':
     case 'gelu_mul':
+    case 'swiglu_oai_mul':
       return { values: [op.gate, op.up], resources: [] };
     case 'select':
       return { values: [op.logits], resources: ['state'] };
     case 'projection':
     case 'norm_add':
       return { values: op.residual ? [op.input, op.residual] : [op.input], resources: [] };
+    case 'experts': {
+      const added = [op.shared, op.residual].filter((value) => value !== undefined);
+      return { values: [op.input, op.logits, ...added], resources: [] };
+    }
     case 'attend':
       return { values: [op.qkv], resources: ['state', kvCache(op.layer)] };
     case 'select_best':

@@ -3,7 +3,7 @@
  * `build.ts` writes the unfused form, `passes/` turn it into the fused form (one operation a kernel), `verify.ts` holds
  * the rules of both. Shapes are in elements; every value is f32.
  */
-import type { RopeSpec, Weight } from '../model/spec.js';
+import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
 
 /** An activation that one operation writes and later ones read. */
 export interface Value {
@@ -72,7 +72,10 @@ export interface Scoring {
   readonly window?: number;
 }
 
-/** softmax(scores(q k^T)) v over positions [max(0, seq_len - window), seq_len) of the layer's KV cache. */
+/**
+ * softmax(scores(q k^T)) v over positions [max(0, seq_len - window), seq_len) of the layer's KV cache. sinks: a head's
+ * one more score, of a value 0.
+ */
 export interface Attention extends Scoring {
   readonly kind: 'attention';
   readonly layer: number;
@@ -80,6 +83,7 @@ export interface Attention extends Scoring {
   readonly headCount: number;
   readonly headCountKv: number;
   readonly headSize: number;
+  readonly sinks?: Weight;
   readonly output: Value;
 }
 
@@ -90,7 +94,7 @@ export interface Add {
   readonly output: Value;
 }
 
-/** output = silu(gate) * up, or gelu(gate) * up; gelu in its tanh form. */
+/** output = silu(gate) * up, or gelu(gate) * up, gelu in its tanh form; or swiglu_oai of both (model/spec.ts). */
 interface GatedBy<Kind> {
   readonly kind: Kind;
   readonly gate: Value;
@@ -98,7 +102,47 @@ interface GatedBy<Kind> {
   readonly output: Value;
 }
 
-export type GateMul = GatedBy<'silu_mul'> | GatedBy<'gelu_mul'>;
+export type GateMul = GatedBy<'silu_mul'> | GatedBy<'gelu_mul'> | GatedBy<'swiglu_oai_mul'>;
+
+/** Chooses experts by their logits. output: the numbers of those chosen, best first, then their weights. */
+export interface Route extends ExpertsSpec {
+  readonly kind: 'route';
+  readonly logits: Value;
+  readonly output: Value;
+}
+
+/**
+ * Of each chosen expert its matrix x input (+ bias), one after the other. The weight has all experts' rows, expert after
+ * expert; the input is one for all, or one for each of those chosen.
+ */
+export interface ExpertLinear {
+  readonly kind: 'expert_linear';
+  readonly input: Value;
+  readonly routing: Value;
+  readonly count: number;
+  readonly used: number;
+  readonly weight: Weight;
+  /** 1 x all experts' rows. */
+  readonly bias?: Weight;
+  readonly output: Value;
+}
+
+/** The sum of the chosen experts' parts of the input, each times its weight, best first. */
+export interface ExpertSum {
+  readonly kind: 'expert_sum';
+  readonly input: Value;
+  readonly routing: Value;
+  readonly used: number;
+  readonly output: Value;
+}
+
+/** output = sigmoid(gate) * input; gate has one element. */
+export interface SigmoidScale {
+  readonly kind: 'sigmoid_scale';
+  readonly gate: Value;
+  readonly input: Value;
+  readonly output: Value;
+}
 
 export interface Gelu {
   readonly kind: 'gelu';
@@ -168,6 +212,31 @@ export interface Attend extends Scoring {
   readonly headCount: number;
   readonly headCountKv: number;
   readonly headSize: number;
+  readonly sinks?: Weight;
+  readonly output: Value;
+}
+
+/**
+ * Fused: route, and what the chosen experts make of the input. `logits`: of the experts, and one more where the
+ * shared output is gated.
+ * Without `sum` the experts' rows one after the other: activation(segment x norm(input) + bias).
+ * With it, of an input for each of those chosen: (sum(weight * (segment x input + bias)) + shared * sigmoid(last logit))
+ * * scale + residual.
+ */
+export interface Experts {
+  readonly kind: 'experts';
+  readonly input: Value;
+  readonly logits: Value;
+  readonly norm?: Norm;
+  readonly experts: ExpertsSpec;
+  /** Of all experts' rows; two weights where there is an activation. */
+  readonly segment: Segment;
+  readonly activation?: GateMul['kind'];
+  readonly sum?: { readonly scale?: number };
+  readonly shared?: Value;
+  /** The last logit gates the shared output. */
+  readonly gated?: true;
+  readonly residual?: Value;
   readonly output: Value;
 }
 
@@ -196,12 +265,16 @@ export type PrimitiveOp =
   | Attention
   | Add
   | GateMul
+  | Route
+  | ExpertLinear
+  | ExpertSum
+  | SigmoidScale
   | Gelu
   | Scale
   | SoftCap
   | Select;
 /** What plan/ can lower: one kernel node each. */
-export type FusedOp = Embed | Projection | NormAdd | Attend | SelectBest;
+export type FusedOp = Embed | Projection | Experts | NormAdd | Attend | SelectBest;
 export type Op = PrimitiveOp | FusedOp;
 
 export interface Graph {

@@ -1,6 +1,6 @@
 /** The rules about the sizes of one operation's operands; verify.ts says what breaks when they do not hold. */
-import type { RopeSpec, Weight } from '../model/spec.js';
-import type { Attend, Attention, GateMul, Norm, Op, Projection, Segment } from './ops.js';
+import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
+import type { Attend, Attention, Experts, GateMul, Norm, Op, Projection, Segment, Value } from './ops.js';
 
 /** Called once for each rule; `detail` says what was found and what was needed. */
 type Need = (holds: boolean, detail: string) => void;
@@ -41,6 +41,27 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
   },
   silu_mul: checkGate,
   gelu_mul: checkGate,
+  swiglu_oai_mul: checkGate,
+  route: (op, checks) => {
+    checks.experts(op);
+    checks.equal('logits', op.logits.size, 'experts', op.count);
+    checks.equal('output', op.output.size, '2 x experts used', 2 * op.used);
+  },
+  expert_linear: (op, checks) => {
+    const rows = op.weight.rows / op.count;
+    checks.expertInput(op.input.size, op.weight.cols, op.used);
+    checks.equal('routing', op.routing.size, '2 x experts used', 2 * op.used);
+    checks.equal('output', op.output.size, `experts used x ${op.weight.name} rows of one`, op.used * rows);
+    checks.vector(op.bias, op.weight.rows);
+  },
+  expert_sum: (op, checks) => {
+    checks.equal('routing', op.routing.size, '2 x experts used', 2 * op.used);
+    checks.equal('input', op.input.size, 'experts used x output', op.used * op.output.size);
+  },
+  sigmoid_scale: (op, checks) => {
+    checks.equal('gate', op.gate.size, 'what it must be', 1);
+    checks.equal('output', op.output.size, 'input', op.input.size);
+  },
   gelu: (op, checks) => checks.equal('output', op.output.size, 'input', op.input.size),
   scale: (op, checks) => {
     checks.equal('output', op.output.size, 'input', op.input.size);
@@ -73,8 +94,31 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     if (op.rope) checks.rope(op.rope, op.headSize);
     checks.attention(op);
   },
+  experts: checkExperts,
   select_best: () => {},
 };
+
+function checkExperts(op: Experts, checks: Checks): void {
+  const { experts, segment, sum, input, shared, residual } = op;
+  checks.experts(experts);
+  const gated = op.gated ? 1 : 0;
+  checks.logits(op.logits.size, experts.count, sum === undefined, gated);
+  const weight = segment.weights[0]!;
+  checks.equal('weights', segment.weights.length, 'what the activation takes', op.activation ? 2 : 1);
+  checks.equal('biases', segment.biases.length, 'weights', segment.weights.length);
+  for (const [i, { name, rows, cols }] of segment.weights.entries()) {
+    checks.equal(`${name} rows`, rows, 'rows of its segment', weight.rows);
+    checks.equal(`${name} cols`, cols, 'cols of its segment', weight.cols);
+    checks.vector(segment.biases[i], rows);
+  }
+  checks.equal('input', input.size, 'cols of the experts', weight.cols * (sum ? experts.used : 1));
+  checks.equal('output', op.output.size, 'their rows', (weight.rows / experts.count) * (sum ? 1 : experts.used));
+  if (op.norm) checks.norm(op.norm, input.size);
+  checks.together(sum !== undefined, shared, residual, op.gated);
+  for (const added of [shared, residual])
+    if (added) checks.equal('what is added', added.size, 'output', op.output.size);
+  checks.constant('scale', sum?.scale);
+}
 
 function checkGate(op: GateMul, checks: Checks): void {
   checks.equal('up', op.up.size, 'gate', op.gate.size);
@@ -97,6 +141,27 @@ class Checks {
     if (!weight) return;
     const holds = weight.rows === 1 && weight.cols === size;
     this.need(holds, `${weight.name} is ${weight.rows} x ${weight.cols}, needed is 1 x ${size}`);
+  }
+
+  experts({ count, used }: ExpertsSpec): void {
+    const holds = Number.isSafeInteger(used) && used > 0 && used <= count;
+    this.need(holds, `${used} of ${count} experts are used`);
+  }
+
+  /** Without a sum the last logit, a gate's, may be there for another operation. */
+  logits(size: number, count: number, mayBeMore: boolean, gated: number): void {
+    const holds = size === count + gated || (mayBeMore && size === count + 1);
+    this.need(holds, `logits are ${size}, experts are ${count}${gated ? ' and a gate' : ''}`);
+  }
+
+  /** What is added is added to a sum, and a gate is that of a shared output. */
+  together(sum: boolean, shared: Value | undefined, residual: Value | undefined, gated: true | undefined): void {
+    this.need(sum || !(shared || residual), 'something is added to experts that are not summed');
+    this.need(!gated || shared !== undefined, 'a gate without a shared output');
+  }
+
+  expertInput(size: number, cols: number, used: number): void {
+    this.need(size === cols || size === cols * used, `input is ${size}, cols are ${cols}, experts used ${used}`);
   }
 
   constant(name: string, value = 1): void {
@@ -126,7 +191,9 @@ class Checks {
     this.vector(factors, dimensions / 2);
   }
 
-  attention({ headCount, headCountKv, headSize, scale, softCap, window = 1, output }: Attention | Attend): void {
+  attention(op: Attention | Attend): void {
+    const { headCount, headCountKv, headSize, scale, softCap, window = 1, sinks, output } = op;
+    this.vector(sinks, headCount);
     this.equal('output', output.size, 'heads x head size', headCount * headSize);
     const holds = headCountKv > 0 && headCount % headCountKv === 0;
     this.need(holds, `${headCountKv} kv heads do not divide ${headCount} heads`);

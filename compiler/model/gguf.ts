@@ -8,6 +8,7 @@ import type { Metadata } from './metadata.js';
 import { readMetadata, readMetadataCount } from './metadata_reader.js';
 import { type Part, partPaths } from './parts.js';
 import { quote } from './quote.js';
+import type { Stated } from './stated.js';
 import { placeTensors, readTensorCount, readTensorTable, type TensorInfo } from './tensor_table.js';
 
 export interface GgufFile {
@@ -28,6 +29,8 @@ export interface GgufFile {
   readonly metadata: Metadata;
   /** In the order of the file's table. */
   readonly tensors: readonly TensorInfo[];
+  /** Of a safetensors folder (safetensors/convert.ts). */
+  readonly stated?: Stated;
 }
 
 const FIXED_HEADER_BYTES = 24;

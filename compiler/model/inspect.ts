@@ -1,12 +1,18 @@
-/** What `realizar-compile inspect` shows of a GGUF file, of any architecture. Plain data, ready for JSON. */
+/** What `realizar-compile inspect` shows of a model of any architecture. Plain data, ready for JSON. */
+import { createHash } from 'node:crypto';
 import { CompileError } from '../errors.js';
-import type { GgufFile } from './gguf.js';
+import { type GgufFile, readGguf } from './gguf.js';
 import { modelSpec } from './load.js';
 import type { Metadata, MetadataEntry, ScalarValue } from './metadata.js';
+import { convertFolder } from './safetensors/convert.js';
+import { isFolder, readFolder, type SafetensorsFolder } from './safetensors/folder.js';
+import type { Json } from './safetensors/json.js';
 
 export interface Inspection {
   readonly path: string;
   readonly bytes: number;
+  readonly format: 'gguf' | 'safetensors';
+  /** Of GGUF; 0 for safetensors, which has none. */
   readonly version: number;
   readonly alignment: number;
   readonly headerBytes: number;
@@ -53,19 +59,25 @@ const SHOWN_ELEMENTS = 8;
 const LEAST_CONTEXT = 512;
 const F16_BYTES = 2;
 
+/** Errors: ModelFileError for what is no model file or folder. */
+export function inspectFile(path: string): Inspection {
+  return isFolder(path) ? inspectFolder(readFolder(path)) : inspectModel(readGguf(path));
+}
+
 export function inspectModel(file: GgufFile): Inspection {
   const { path, bytes, version, alignment, headerBytes, headerSha256, metadata } = file;
   return {
     path,
     bytes,
+    format: 'gguf',
     version,
     alignment,
     headerBytes,
     headerSha256,
-    refusal: refusalOf(file),
+    refusal: refusalOf(() => file),
     metadata: Array.from(metadata, ([key, entry]) => ({ key, type: entry.type, value: metadataValue(entry) })),
     tensors: file.tensors.map(({ name, type, dims, offset, bytes }) => ({ name, type, shape: dims, offset, bytes })),
-    types: typeTotals(file),
+    types: typeTotals(file.tensors),
     memory: {
       weightsBytes: file.tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
       kvCache: kvCache(metadata),
@@ -73,9 +85,61 @@ export function inspectModel(file: GgufFile): Inspection {
   };
 }
 
-function refusalOf(file: GgufFile): string | null {
+/** With the names, types and shapes of the folder's files, and config.json's keys as they are. */
+function inspectFolder(folder: SafetensorsFolder): Inspection {
+  const { path, config, configBytes, files } = folder;
+  const hash = createHash('sha256').update(configBytes);
+  for (const { header } of files) hash.update(header);
+  let start = configBytes.length;
+  const tensors = files.flatMap((file) => {
+    const base = start;
+    start += file.bytes;
+    return file.tensors.map(({ name, dtype, shape, offset, bytes }) => {
+      return { name, type: dtype, dims: shape, offset: base + offset, bytes };
+    });
+  });
+  return {
+    path,
+    bytes: start,
+    format: 'safetensors',
+    version: 0,
+    alignment: 1,
+    headerBytes: configBytes.length,
+    headerSha256: hash.digest('hex'),
+    refusal: refusalOf(() => convertFolder(folder)),
+    metadata: Object.entries(config).map(([key, value]) => ({ key, ...configValue(value) })),
+    tensors: tensors.map(({ dims, ...tensor }) => ({ ...tensor, shape: dims })),
+    types: typeTotals(tensors),
+    memory: {
+      weightsBytes: tensors.reduce((sum, tensor) => sum + tensor.bytes, 0),
+      kvCache: folderKvCache(folder),
+    },
+  };
+}
+
+/** null where the model cannot be compiled, so that its config.json may mean something else. */
+function folderKvCache(folder: SafetensorsFolder): Inspection['memory']['kvCache'] {
   try {
-    modelSpec(file);
+    return kvCache(convertFolder(folder).metadata);
+  } catch (error) {
+    if (error instanceof CompileError) return null;
+    throw error;
+  }
+}
+
+/** Objects in config.json as their JSON. */
+function configValue(value: Json): Omit<InspectedEntry, 'key'> {
+  const scalar = (item: Json): JsonScalar => (typeof item === 'object' ? JSON.stringify(item) : item);
+  if (!Array.isArray(value)) return { type: kindOfJson(value), value: scalar(value) };
+  const first = value.slice(0, SHOWN_ELEMENTS).map(scalar);
+  return { type: 'array', value: { length: value.length, of: kindOfJson(value[0] ?? null), first } };
+}
+
+const kindOfJson = (value: Json): string => (value === null ? 'null' : typeof value);
+
+function refusalOf(read: () => GgufFile): string | null {
+  try {
+    modelSpec(read());
     return null;
   } catch (error) {
     if (error instanceof CompileError) return error.message;
@@ -98,7 +162,9 @@ function jsonScalar(value: ScalarValue): JsonScalar {
   return typeof value === 'number' && !Number.isFinite(value) ? `${value}` : value;
 }
 
-function typeTotals({ tensors }: GgufFile): TypeTotal[] {
+function typeTotals(
+  tensors: readonly { readonly type: string; readonly dims: readonly number[]; readonly bytes: number }[],
+): TypeTotal[] {
   const totals = new Map<string, TypeTotal>();
   for (const { type, dims, bytes } of tensors) {
     const sum = totals.get(type) ?? { type, tensors: 0, elements: 0, bytes: 0 };
@@ -120,9 +186,14 @@ function kvCache(metadata: Metadata): Inspection['memory']['kvCache'] {
   const [most] = uints(metadata, `${architecture.value}.context_length`);
   if (perPosition === undefined || most === undefined) return null;
 
+  return contextsUpTo(most).map((context) => ({ context, bytes: context * perPosition }));
+}
+
+/** 512, 1024, ... and `most`. */
+export function contextsUpTo(most: number): number[] {
   const contexts: number[] = [];
   for (let context = LEAST_CONTEXT; context < most; context *= 2) contexts.push(context);
-  return [...contexts, most].map((context) => ({ context, bytes: context * perPosition }));
+  return [...contexts, most];
 }
 
 function kvBytesPerPosition(metadata: Metadata, architecture: string): number | undefined {

@@ -4,10 +4,12 @@ import type { InspectedEntry, Inspection } from './inspect.js';
 import { quote } from './quote.js';
 
 export function renderInspection(inspection: Inspection): string {
-  const { bytes, version, alignment, headerBytes, headerSha256, tensors, types, memory } = inspection;
+  const { bytes, format, version, alignment, headerBytes, headerSha256, tensors, types, memory } = inspection;
   return [
     inspection.path,
-    `GGUF version ${version}, ${formatBytes(bytes)}, alignment ${alignment}`,
+    format === 'gguf'
+      ? `GGUF version ${version}, ${formatBytes(bytes)}, alignment ${alignment}`
+      : `safetensors, ${formatBytes(bytes)}`,
     `header ${headerBytes} bytes, SHA-256 ${headerSha256}`,
     inspection.refusal === null
       ? 'can be compiled'
@@ -54,11 +56,11 @@ function scalarText(value: string | number | boolean): string {
 }
 
 /** A name as it is where that is safe to print, else quoted. */
-function plain(name: string): string {
+export function plain(name: string): string {
   return /^[\w.-]+$/.test(name) ? name : quote(name);
 }
 
 /** A title and rows in columns; right[i] is 1 for a column whose text stands to the right. */
-function section(title: string, rows: readonly string[][], right: readonly (0 | 1)[]): string {
+export function section(title: string, rows: readonly string[][], right: readonly (0 | 1)[] = []): string {
   return ['', title, ...alignColumns(rows, right).map((line) => `  ${line}`)].join('\n');
 }

@@ -27,7 +27,7 @@ export class Keys {
     return this.metadata.fail(this.#name(key), `expected a finite number above 0, found ${value}`);
   }
 
-  /** Which layers are local: all but every n-th, with n from the key or `period`; or a bool for each layer. */
+  /** Which layers are local: all but every n-th, with n from the key or `period`; or a bool, 0 or 1 for each layer. */
   layerPattern(key: string, period: number, layers: number): (index: number) => boolean {
     const name = this.#name(key);
     const entry = this.metadata.get(name);
@@ -35,10 +35,10 @@ export class Keys {
       const n = this.metadata.getUint(name) ?? period;
       return (index) => n === 0 || index % n < n - 1;
     }
-    const flags = [...entry.elements()].map((value) => value === true || value === 1);
-    if (entry.of !== 'bool' || flags.length !== layers)
+    const flags = [...entry.elements()].map(Number);
+    if (flags.length !== layers || !flags.every((flag) => flag === 0 || flag === 1))
       this.metadata.fail(name, `expected a number or ${layers} bools, found ${describe(entry)}`);
-    return (index) => flags[index]!;
+    return (index) => flags[index] === 1;
   }
 
   #name(key: string): string {

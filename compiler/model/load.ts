@@ -2,6 +2,7 @@
 import { ModelFileError, UnsupportedError } from '../errors.js';
 import type { Architecture } from './architectures/architecture.js';
 import { ARCHITECTURES } from './architectures/index.js';
+import { type Experts, readExperts } from './experts.js';
 import type { GgufFile } from './gguf.js';
 import { type Hyperparameters, readHyperparameters } from './hyperparameters.js';
 import { Keys } from './keys.js';
@@ -10,6 +11,7 @@ import { modelStem } from './parts.js';
 import { quote } from './quote.js';
 import { refuseFeatures, refuseShapeFeatures } from './refusals.js';
 import type { LayerSpec, ModelSpec, RopeSpec } from './spec.js';
+import type { Stated } from './stated.js';
 import { type BoundWeights, bindWeights } from './weights.js';
 
 /** Errors: ModelFileError for a file that contradicts itself, UnsupportedError for a model that cannot be compiled. */
@@ -21,7 +23,10 @@ export function modelSpec(file: GgufFile): ModelSpec {
   const keys = new Keys(file.metadata, architecture.name, architecture.keys ?? []);
   const features = architecture.features?.(keys, h) ?? {};
   const vocabSize = readVocabSize(file, architecture);
-  const weights = bindWeights(file, architecture, sizesOf(h, vocabSize), h.blockCount);
+  const experts = readExperts(file, architecture, h);
+  // readExperts() has refused a dense model of an architecture that describes none.
+  const layer = experts?.layer ?? architecture.layer!;
+  const weights = bindWeights(file, architecture, sizesOf(h, vocabSize, experts), h.blockCount, layer);
   const { model } = weights;
   return {
     name: modelStem(file.path),
@@ -43,17 +48,18 @@ export function modelSpec(file: GgufFile): ModelSpec {
     norm: architecture.norm ?? 'rms',
     normEpsilon: h.normEpsilon,
     activation: architecture.activation ?? 'silu',
-    attentionScale: features.attentionScale ?? 1 / Math.sqrt(h.headSize),
+    attentionScale: file.stated?.attentionScale ?? features.attentionScale ?? 1 / Math.sqrt(h.headSize),
     ...(features.attentionSoftCap && { attentionSoftCap: features.attentionSoftCap }),
     ...(features.logitSoftCap && { logitSoftCap: features.logitSoftCap }),
     ...(features.embeddingScale && { embeddingScale: features.embeddingScale }),
     ...(features.residualScale && { residualScale: features.residualScale }),
     ...(features.logitScale && { logitScale: features.logitScale }),
+    ...(experts && { experts: experts.spec }),
     tokenEmbedding: model.tokenEmbedding,
     outputNorm: model.outputNorm,
     ...(model.outputNormBias && { outputNormBias: model.outputNormBias }),
     output: model.output ?? model.tokenEmbedding,
-    layers: layerSpecs(weights, ropeOf(file, architecture, h, model), features.layer),
+    layers: layerSpecs(weights, ropeOf(file, architecture, h, model), features.layer, file.stated),
   };
 }
 
@@ -62,30 +68,36 @@ function layerSpecs(
   { layers }: BoundWeights,
   rope: RopeSpec,
   featuresOf: NonNullable<ReturnType<NonNullable<Architecture['features']>>['layer']> = () => ({}),
+  stated?: Stated,
 ): LayerSpec[] {
   const locals = new Map<string, RopeSpec>();
   const local = ({ base, scaled }: { base: number; scaled: boolean }): RopeSpec => {
-    const { scaling, ...plain } = rope;
+    const { scaling, statedFactors, ...plain } = rope;
     const known = locals.get(`${base} ${scaled}`);
-    const made = known ?? { ...plain, base, ...(scaled && scaling && { scaling }) };
+    const made = known ?? {
+      ...plain,
+      base,
+      ...(scaled && { ...(scaling && { scaling }), ...(statedFactors && { statedFactors }) }),
+    };
     locals.set(`${base} ${scaled}`, made);
     return made;
   };
   return layers.map((weights, index) => {
     const features = featuresOf(index);
+    const window = stated ? stated.windows[index] : features.window;
     const turns = typeof features.rope === 'object' ? local(features.rope) : rope;
     return {
       ...weights,
       ...(features.rope !== 'none' && { rope: turns }),
-      ...(features.window && { window: features.window }),
+      ...(window && { window }),
     };
   });
 }
 
 /** Errors: UnsupportedError where longrope has no factors, or factors only for one length. */
 function ropeOf(
-  { path }: GgufFile,
-  { ropePairing: pairing, name }: Architecture,
+  { path, stated }: GgufFile,
+  { ropePairing, name }: Architecture,
   h: Hyperparameters,
   { ropeFactors, ropeFactorsLong, ropeFactorsShort }: BoundWeights['model'],
 ): RopeSpec {
@@ -105,7 +117,9 @@ function ropeOf(
   return {
     dimensions: h.ropeDimensions,
     base: h.ropeBase,
-    pairing,
+    // llama.cpp's converter reorders rows so that pairs are neighbours; transformers' files have them as they were.
+    pairing: stated ? 'half' : ropePairing,
+    ...(stated?.ropeFactors && { statedFactors: stated.ropeFactors }),
     ...(h.ropeScaling && { scaling: h.ropeScaling }),
     ...(factors && { factors }),
     ...(ropeFactorsLong && { longFactors: { weight: ropeFactorsLong, beyond: h.originalContext } }),
@@ -138,7 +152,7 @@ function readVocabSize({ path, metadata, tensors }: GgufFile, architecture: Arch
   return rows;
 }
 
-function sizesOf(h: Hyperparameters, vocabulary: number) {
+function sizesOf(h: Hyperparameters, vocabulary: number, experts: Experts | undefined) {
   return {
     vocabulary,
     embedding: h.embeddingLength,
@@ -146,6 +160,10 @@ function sizesOf(h: Hyperparameters, vocabulary: number) {
     query: h.headCount * h.headSize,
     keyValue: h.headCountKv * h.headSize,
     head: h.headSize,
+    heads: h.headCount,
+    experts: experts?.spec.count ?? 0,
+    expertFeedForward: experts?.feedForward ?? 0,
+    sharedFeedForward: experts?.sharedFeedForward ?? 0,
     ropePairs: h.ropeDimensions / 2,
   };
 }

@@ -18,7 +18,7 @@ const SIGNATURES: readonly (readonly [start: string, what: string])[] = [
 /** `start` is the first bytes of the file, 16 or more where the file has them. */
 export function looksLike(start: Buffer): string {
   const text = start.toString('latin1');
-  if (text[8] === '{') return 'a safetensors file (convert it with convert_hf_to_gguf.py)';
+  if (text[8] === '{') return 'a safetensors file (name its folder, with config.json beside it)';
   const known = SIGNATURES.find(([signature]) => text.startsWith(signature));
   return known?.[1] ?? `the bytes ${start.subarray(0, 4).toString('hex')}`;
 }

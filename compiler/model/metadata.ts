@@ -44,6 +44,8 @@ export class Metadata {
   constructor(
     private readonly file: string,
     private readonly entries: ReadonlyMap<string, MetadataEntry>,
+    /** What errors call a key. */
+    private readonly place = (key: string): string => `metadata key ${quote(key)}`,
   ) {}
 
   get(key: string): MetadataEntry | undefined {
@@ -115,7 +117,7 @@ export class Metadata {
   }
 
   fail(key: string, problem: string): never {
-    throw new ModelFileError(this.file, `metadata key ${quote(key)}`, problem);
+    throw new ModelFileError(this.file, this.place(key), problem);
   }
 
   private typed<T>(key: string, expected: string, convert: (entry: ScalarEntry) => T | undefined): T | undefined {

@@ -1,7 +1,7 @@
 /** What a model of an unknown architecture would need, as far as its metadata keys and tensor names tell. */
 import { ARCHITECTURES } from './architectures/index.js';
 import type { GgufFile } from './gguf.js';
-import { refusedFeatures } from './refusals.js';
+import { refusedFeatures, takenKeys } from './refusals.js';
 
 interface Sign {
   /** Metadata key without the architecture's prefix, or tensor name without "blk.0.". */
@@ -34,6 +34,6 @@ export function missingFeatures(file: GgufFile, architecture: string): string[] 
     ({ key, tensor }) => keys.some((name) => key?.test(name)) || tensors.some((name) => tensor?.test(name)),
   ).map(({ feature }) => feature);
   // What some other architecture's description takes, a description of this one could take too.
-  const taken = [...ARCHITECTURES.values()].flatMap((known) => known.keys ?? []);
+  const taken = [...ARCHITECTURES.values()].flatMap(takenKeys);
   return [...new Set([...seen, ...refusedFeatures(file, architecture, taken)])];
 }

@@ -1,19 +1,22 @@
 /** How fast the pairs of a head turn, and how metadata says so: llama.cpp's keys and meaning. */
 import type { RopeScaling, RopeSpec, Yarn } from './spec.js';
 
-/** Radians a position, of each pair, before the division by factors. */
-export function ropeFrequencies({ dimensions, base, scaling }: RopeSpec): number[] {
+/** Radians a position, of each pair, before the division by the file's factors. */
+export function ropeFrequencies({ dimensions, base, scaling, statedFactors }: RopeSpec): number[] {
   const { scale = 1, yarn } = scaling ?? {};
   return Array.from({ length: dimensions / 2 }, (_, pair) => {
     const frequency = base ** ((-2 * pair) / dimensions);
     const kept = yarn ? yarn.mix * yarnRamp(yarn, dimensions, base, pair) : 0;
-    return frequency * (scale * (1 - kept) + kept);
+    return (frequency * (scale * (1 - kept) + kept)) / (statedFactors?.short[pair] ?? 1);
   });
 }
 
 /** The factors that a context of so many positions is computed with. */
 export function ropeAt(rope: RopeSpec, context: number): RopeSpec {
-  const { longFactors, ...rest } = rope;
+  const { longFactors, statedFactors, ...others } = rope;
+  const { short, long } = statedFactors ?? {};
+  const stated = long && context > long.beyond ? long.factors : short;
+  const rest = { ...others, ...(stated && { statedFactors: { short: stated } }) };
   return longFactors && context > longFactors.beyond ? { ...rest, factors: longFactors.weight } : rest;
 }
 

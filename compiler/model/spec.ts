@@ -1,6 +1,8 @@
 /** The typed description of a model: every hyperparameter, and every weight by role with dtype and shape. */
 import type { GgmlType } from './ggml.js';
 import type { Part } from './parts.js';
+import type { StatedFactors } from './stated.js';
+import type { Piece } from './tensor_table.js';
 
 /** A tensor of the model file, as rows of `cols` contiguous elements. A vector has one row. */
 export interface Weight {
@@ -12,6 +14,12 @@ export interface Weight {
   /** From the start of the file, bytes. */
   readonly offset: number;
   readonly bytes: number;
+  /** The type in the file, where the tensor is quantized to `type` on the device; `bytes` are the file's. */
+  readonly storedAs?: GgmlType;
+  /** 1 is added to each element. */
+  readonly plusOne?: true;
+  /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
+  readonly pieces?: readonly Piece[];
 }
 
 /** YaRN: pairs that turn fewer than betaSlow times in the original context are interpolated, above betaFast none is. */
@@ -41,6 +49,8 @@ export interface RopeSpec {
   readonly scaling?: RopeScaling;
   /** f32[dimensions/2]. */
   readonly factors?: Weight;
+  /** The same as numbers, for a model that has no tensor of them. */
+  readonly statedFactors?: StatedFactors;
   /** Taken in place of `factors` where the planned context has more than `beyond` positions. */
   readonly longFactors?: { readonly weight: Weight; readonly beyond: number };
 }
@@ -63,16 +73,45 @@ export interface LayerWeights {
   /** [headSize]: of each head; [query], [keyValue]: of all heads together. */
   readonly attnQNorm?: Weight;
   readonly attnKNorm?: Weight;
+  /** [headCount]: a score beside those of the positions that takes its share of the softmax and has no value. */
+  readonly attnSinks?: Weight;
   readonly ffnNorm?: Weight;
   readonly ffnNormBias?: Weight;
   readonly ffnPostNorm?: Weight;
   /** Absent: the activation is of `ffnUp` alone. */
   readonly ffnGate?: Weight;
-  readonly ffnUp: Weight;
-  readonly ffnDown: Weight;
+  /** A layer has these two, or experts. */
+  readonly ffnUp?: Weight;
+  readonly ffnDown?: Weight;
   readonly ffnGateBias?: Weight;
   readonly ffnUpBias?: Weight;
   readonly ffnDownBias?: Weight;
+  /** [experts] rows: what chooses experts. */
+  readonly ffnRouter?: Weight;
+  readonly ffnRouterBias?: Weight;
+  /** The experts' matrices, all rows of one after all rows of the other; biases likewise, as one vector. */
+  readonly ffnGateExperts?: Weight;
+  readonly ffnUpExperts?: Weight;
+  readonly ffnDownExperts?: Weight;
+  readonly ffnGateExpertsBias?: Weight;
+  readonly ffnUpExpertsBias?: Weight;
+  readonly ffnDownExpertsBias?: Weight;
+  /** The expert that every token takes; its output is multiplied with the sigmoid of the one row of `ffnSharedRouter`. */
+  readonly ffnSharedRouter?: Weight;
+  readonly ffnSharedGate?: Weight;
+  readonly ffnSharedUp?: Weight;
+  readonly ffnSharedDown?: Weight;
+}
+
+/** How a token's experts are chosen: those with the largest logits, of equals the first. */
+export interface ExpertsSpec {
+  readonly count: number;
+  readonly used: number;
+  /**
+   * Their outputs are weighted with the softmax of the logits of all experts, or of those chosen. The latter is also
+   * what the former gives once the chosen weights are divided by their sum.
+   */
+  readonly weightsOver: 'all' | 'chosen';
 }
 
 export interface LayerSpec extends LayerWeights {
@@ -81,6 +120,9 @@ export interface LayerSpec extends LayerWeights {
   /** The newest positions that attention sees; absent: all. */
   readonly window?: number;
 }
+
+/** swiglu_oai, of a gate and an up: min(gate, 7) * sigmoid(1.702 * min(gate, 7)) * (clamp(up, -7, 7) + 1). */
+export type Activation = 'silu' | 'gelu' | 'swiglu_oai';
 
 export interface ModelSpec {
   /** The file's stem as it is; never used as code or path without emit/names.ts. */
@@ -106,7 +148,7 @@ export interface ModelSpec {
   readonly headSize: number;
   readonly norm: 'rms' | 'layer';
   readonly normEpsilon: number;
-  readonly activation: 'silu' | 'gelu';
+  readonly activation: Activation;
   /** Queries times keys are multiplied with it. */
   readonly attentionScale: number;
   /** cap * tanh(x / cap) of what attention scores, and of the logits. */
@@ -116,6 +158,8 @@ export interface ModelSpec {
   readonly embeddingScale?: number;
   readonly residualScale?: number;
   readonly logitScale?: number;
+  /** Of the layers that have a router. */
+  readonly experts?: ExpertsSpec;
   readonly tokenEmbedding: Weight;
   readonly outputNorm: Weight;
   readonly outputNormBias?: Weight;

@@ -1,8 +1,14 @@
 /** Reads the tensor table of a GGUF header and checks that every tensor lies in the file, apart from the others. */
 import { ModelFileError } from '../errors.js';
-import { type AnyGgmlType, ggmlTypeOfId } from './ggml.js';
+import { type AnyGgmlType, type GgmlType, ggmlTypeOfId } from './ggml.js';
 import type { HeaderReader } from './header_reader.js';
 import { quote } from './quote.js';
+
+/** Of a tensor in the file, bytes. */
+export interface Piece {
+  readonly offset: number;
+  readonly bytes: number;
+}
 
 export interface TensorInfo {
   readonly name: string;
@@ -12,6 +18,12 @@ export interface TensorInfo {
   /** From the start of the file, bytes. */
   readonly offset: number;
   readonly bytes: number;
+  /** The type in the file, where it becomes `type` on its way to the device; `bytes` are the file's. */
+  readonly storedAs?: GgmlType;
+  /** 1 is added to each element. */
+  readonly plusOne?: true;
+  /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
+  readonly pieces?: readonly Piece[];
 }
 
 /** A name of one byte, its length, one dimension, type and offset. */

@@ -1,6 +1,6 @@
 /** Finds every tensor that an architecture names, checks its shape and type, and refuses the ones left over. */
 import { ModelFileError, UnsupportedError } from '../errors.js';
-import type { Architecture, Size, TensorRule } from './architectures/architecture.js';
+import type { Architecture, LayerRules, Size, TensorRule } from './architectures/architecture.js';
 import { GGML_TYPES, isSupportedType } from './ggml.js';
 import type { GgufFile } from './gguf.js';
 import { quote, several } from './quote.js';
@@ -25,12 +25,13 @@ export function bindWeights(
   architecture: Architecture,
   sizes: Readonly<Record<Size, number>>,
   blockCount: number,
+  layer: LayerRules,
 ): BoundWeights {
   const binder = new Binder(file, sizes);
   const model = binder.bind(architecture.model, '');
   const layers: unknown[] = [];
   for (let i = 0; i < blockCount && binder.missing.length < ENOUGH_MISSING; i++) {
-    layers.push(binder.bind(architecture.layer, `blk.${i}.`));
+    layers.push(binder.bind(layer, `blk.${i}.`));
   }
   binder.finish(architecture.name, blockCount);
   // bind() fills every role whose rule is not optional, or finish() has thrown.
@@ -59,11 +60,40 @@ class Binder {
       const name = prefix + rule.name;
       const tensor = this.tensors.get(name);
       this.unused.delete(name);
-      const weight = tensor && this.check(rule, tensor);
+      const weight = tensor ? this.check(rule, tensor) : this.bindPieces(rule, prefix);
       if (weight) weights[role] = weight;
       else if (!tensor && !rule.optional) this.missing.push(name);
     }
     return weights;
+  }
+
+  /** Files from before there was one tensor for all experts: "ffn_gate.0.weight" and so on for "ffn_gate_exps.weight". */
+  private bindPieces(rule: TensorRule, prefix: string): Weight | undefined {
+    const nameOf = (expert: number) => prefix + rule.name.replace('_exps.', `.${expert}.`);
+    if (!rule.ofExperts || rule.kind !== 'matrix' || !this.tensors.has(nameOf(0))) return undefined;
+    const { ofExperts: _, ...ofOne } = rule;
+    const pieces: Weight[] = [];
+    for (let expert = 0; expert < this.sizes.experts; expert++) {
+      const name = nameOf(expert);
+      const tensor = this.tensors.get(name);
+      this.unused.delete(name);
+      const piece = tensor && this.check(ofOne, tensor);
+      if (!tensor) this.missing.push(name);
+      if (piece) pieces.push(piece);
+    }
+    const [first] = pieces;
+    // What is missing or wrong with one is kept for finish(), so what stands here then does not matter.
+    if (!first || pieces.length < this.sizes.experts) return first;
+    const other = pieces.find(({ type }) => type !== first.type);
+    if (other) this.mistyped.add(`${other.name} of type ${other.type} beside ${first.name} of type ${first.type}`);
+    const total = (size: 'rows' | 'bytes') => pieces.reduce((sum, piece) => sum + piece[size], 0);
+    return {
+      ...first,
+      name: prefix + rule.name,
+      rows: total('rows'),
+      bytes: total('bytes'),
+      pieces: pieces.map(({ offset, bytes }) => ({ offset, bytes })),
+    };
   }
 
   finish(architecture: string, blockCount: number): void {
@@ -84,15 +114,15 @@ class Binder {
     }
   }
 
-  private check(rule: TensorRule, { name, type, dims, offset, bytes }: TensorInfo): Weight | undefined {
+  private check(rule: TensorRule, { name, type, dims, ...place }: TensorInfo): Weight | undefined {
     const cols = this.sizes[rule.cols];
     const total = (sizes: readonly Size[] = []) => sizes.reduce((sum, size) => sum + this.sizes[size], 0);
     const [before, after] = [total(rule.part?.before), total(rule.part?.after)];
     const own = rule.rows === 1 ? 1 : this.sizes[rule.rows];
     const rows = before + own + after;
-    const [foundCols = 1, foundRows = 1, ...rest] = dims;
-    if (foundCols !== cols || foundRows !== rows || rest.some((dim) => dim !== 1)) {
-      const expected = rule.rows === 1 ? [cols] : [cols, rows];
+    const stack = rule.ofExperts ? [this.sizes.experts] : [];
+    const expected = [cols, ...(rule.rows === 1 ? [] : [rows]), ...stack];
+    if (!sameShape(dims, expected)) {
       this.misshapen.add(`expected ${name} of shape [${expected.join(', ')}], found [${dims.join(', ')}]`);
       return undefined;
     }
@@ -100,13 +130,23 @@ class Binder {
       this.mistyped.add(`${name} of type ${type}`);
       return undefined;
     }
-    if (rule.kind === 'f32' && type !== 'F32') {
+    if (rule.kind === 'f32' && type !== 'F32' && !this.file.stated) {
       this.mistyped.add(`${name} of type ${type} (only F32)`);
       return undefined;
     }
-    if (!rule.part) return { name, type, rows, cols, offset, bytes };
-    const rowBytes = bytes / rows;
-    const place = { offset: offset + before * rowBytes, bytes: own * rowBytes };
-    return { name: `${name}.${rule.part.label}`, type, rows: own, cols, ...place };
+    if (!rule.part) {
+      const count = rule.ofExperts ? this.sizes.experts : 1;
+      const vectors = rule.rows === 1 ? count : 1;
+      return { name, type, rows: (rows * count) / vectors, cols: cols * vectors, ...place };
+    }
+    const rowBytes = place.bytes / rows;
+    const share = { offset: place.offset + before * rowBytes, bytes: own * rowBytes };
+    return { name: `${name}.${rule.part.label}`, type, rows: own, cols, ...place, ...share };
   }
+}
+
+/** Dimensions of 1 at the end count as none. */
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  const [longer, shorter] = a.length > b.length ? [a, b] : [b, a];
+  return longer.every((dim, i) => dim === (shorter[i] ?? 1));
 }

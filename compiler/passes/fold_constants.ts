@@ -1,4 +1,4 @@
-/** scale of an embedding or projection, soft_cap of a projection, that nothing else reads -> its scale, its soft cap */
+/** scale of an embedding, projection or sum of experts, soft_cap of a projection, that nothing else reads -> its scale, its soft cap */
 import type { Graph, Scale, SoftCap } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
@@ -16,6 +16,9 @@ function foldScale(graph: Graph, uses: Uses, edits: Edits): void {
     const embed = uses.soleWriter('embed', op.input);
     if (embed && embed.scale === undefined)
       edits.set(embed, []).set(op, [{ ...embed, scale: op.by, output: op.output }]);
+    const experts = uses.soleWriter('experts', op.input);
+    if (experts?.sum && experts.sum.scale === undefined && !experts.residual)
+      edits.set(experts, []).set(op, [{ ...experts, sum: { ...experts.sum, scale: op.by }, output: op.output }]);
     const product = uses.soleWriter('projection', op.input);
     if (product && !product.scale && !product.softCap && !product.residual)
       edits.set(product, []).set(op, [{ ...product, scale: op.by, output: op.output }]);

@@ -1,5 +1,5 @@
-/** norm of a whole value, read by projections only -> the norm of each of those projections */
-import type { Graph, NormOp, Op, Projection } from '../ir/ops.js';
+/** norm of a whole value, read by projections and experts only -> the norm of each of those */
+import type { Experts, Graph, NormOp, Op, Projection } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 export function foldNorm(graph: Graph): Graph {
@@ -11,8 +11,11 @@ export function foldNorm(graph: Graph): Graph {
 
 function fold(uses: Uses, op: NormOp, edits: Edits): void {
   const readers = uses.readers(op.output);
-  const takesNorm = (reader: Op): reader is Projection =>
-    reader.kind === 'projection' && !reader.norm && reader.residual !== op.output;
+  const takesNorm = (reader: Op): reader is Projection | Experts => {
+    if (reader.kind === 'projection') return !reader.norm && reader.residual !== op.output;
+    if (reader.kind !== 'experts' || reader.norm || reader.sum) return false;
+    return !op.norm.centred && !op.norm.bias && reader.logits !== op.output;
+  };
   // One reader that cannot take it keeps the norm alive, and then nothing is won by computing it again elsewhere.
   if (op.headSize !== undefined || !readers.every(takesNorm)) return;
   edits.set(op, []);

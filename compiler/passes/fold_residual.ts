@@ -1,4 +1,4 @@
-/** add of a projection or norm_add that nothing else reads -> the residual of that one, which moves to where the add was */
+/** add of a projection, sum of experts or norm_add that nothing else reads -> the residual of that one, which moves to where the add was */
 import type { Add, Graph } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
@@ -14,7 +14,9 @@ function fold(uses: Uses, op: Add, edits: Edits): void {
     [op.a, op.b],
     [op.b, op.a],
   ] as const) {
-    const writer = uses.soleWriter('projection', operand) ?? uses.soleWriter('norm_add', operand);
+    const experts = uses.soleWriter('experts', operand);
+    const sum = experts?.sum ? experts : undefined;
+    const writer = uses.soleWriter('projection', operand) ?? uses.soleWriter('norm_add', operand) ?? sum;
     if (!writer || writer.residual) continue;
     edits.set(writer, []).set(op, [{ ...writer, residual, output: op.output }]);
     return;

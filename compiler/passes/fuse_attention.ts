@@ -67,7 +67,7 @@ function matchedOps({ append, query, key, value }: AttentionMatch): Op[] {
 }
 
 function fused({ attention, query, key, value }: AttentionMatch, fresh: ReturnType<typeof freshValues>): Op[] {
-  const { layer, headCount, headCountKv, headSize, scale, softCap, window, output } = attention;
+  const { layer, headCount, headCountKv, headSize, scale, softCap, window, sinks, output } = attention;
   const linears = [query.linear, key.linear, value];
   const size = linears.reduce((sum, linear) => sum + linear.output.size, 0);
   const qkv = fresh(`blk.${layer}.attn_qkv`, size);
@@ -84,6 +84,7 @@ function fused({ attention, query, key, value }: AttentionMatch, fresh: ReturnTy
     scale,
     ...(softCap && { softCap }),
     ...(window && { window }),
+    ...(sinks && { sinks }),
     output,
   };
   return [{ kind: 'projection', input: value.input, segments: linears.map(asSegment), output: qkv }, attend];

@@ -1,5 +1,5 @@
 /** linear gate, up of one input; silu_mul or gelu_mul -> projection with one segment of both and that activation */
-import type { GateMul, Graph, Projection } from '../ir/ops.js';
+import type { Graph, Op, Projection } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 export function fuseGateUp(graph: Graph): Graph {
@@ -9,7 +9,7 @@ export function fuseGateUp(graph: Graph): Graph {
   return rewrite(graph, edits);
 }
 
-function fuse(uses: Uses, op: GateMul, edits: Edits): void {
+function fuse(uses: Uses, op: Extract<Op, { kind: 'silu_mul' | 'gelu_mul' }>, edits: Edits): void {
   const gate = uses.soleWriter('linear', op.gate);
   const up = uses.soleWriter('linear', op.up);
   if (!gate || !up || gate.input !== up.input) return;

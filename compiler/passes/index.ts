@@ -6,6 +6,7 @@ import { foldGelu } from './fold_gelu.js';
 import { foldNorm } from './fold_norm.js';
 import { foldResidual } from './fold_residual.js';
 import { fuseAttention } from './fuse_attention.js';
+import { fuseExperts } from './fuse_experts.js';
 import { fuseGateUp } from './fuse_gate_up.js';
 import { fuseSelect } from './fuse_select.js';
 import { lowerLinear } from './lower_linear.js';
@@ -19,6 +20,7 @@ export interface Pass {
 
 export const passes: readonly Pass[] = [
   { name: 'fuse_attention', run: fuseAttention },
+  { name: 'fuse_experts', run: fuseExperts },
   { name: 'fuse_gate_up', run: fuseGateUp },
   { name: 'lower_linear', run: lowerLinear },
   { name: 'fold_gelu', run: foldGelu },

@@ -5,7 +5,7 @@ export function lowerLinear(graph: Graph): Graph {
   return { ...graph, ops: graph.ops.map(lowered) };
 }
 
-export function asSegment({ weight, bias }: Linear): Segment {
+export function asSegment({ weight, bias }: Pick<Linear, 'weight' | 'bias'>): Segment {
   return { weights: [weight], biases: [bias] };
 }
 

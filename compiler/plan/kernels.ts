@@ -1,10 +1,13 @@
 /** Fused operation -> kernel: its compile-time shape, launch geometry and shared memory. The twin of runtime/kernels. */
 import { CompileError } from '../errors.js';
-import type { Attend, Embed, NormAdd, Projection } from '../ir/ops.js';
+import type { Embed, FusedOp, NormAdd, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
-import type { RopeSpec, Weight } from '../model/spec.js';
+import type { Weight } from '../model/spec.js';
+import { type AttendConfig, attendShared } from './attention.js';
+import type { ExpertsConfig } from './experts.js';
 import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
-import type { Target } from './target.js';
+import { type SelectConfig, selectShared } from './select.js';
+import type { BlockMemory, Target } from './target.js';
 
 /** How a matrix is cut into slots. */
 export interface Tiling {
@@ -27,12 +30,19 @@ export interface ProjectionConfig extends Tiling {
   readonly kind: 'projection';
   readonly cols: number;
   readonly segments: readonly SegmentConfig[];
-  readonly warps: number;
+  /** Groups of rows that a block works on at once; each has a warp a chunk. */
+  readonly rowWarps: number;
   /** Slots of a warp's ring. */
   readonly ring: number;
-  /** Slots of all warps together that are asked for before the node waits for the one before it. */
+  /** Of these, asked for before the node waits for the one before it. */
   readonly early: number;
+  /** The ring holds all that the block reads, so the next node may be scheduled at once. */
+  readonly whole: boolean;
+  /** Groups whose sums meet in shared memory at once. */
+  readonly roundGroups: number;
   readonly blocks: number;
+  /** Shared memory that a block asks for at least, and blocks that a multiprocessor has registers for. */
+  readonly leastShared: number;
   readonly blocksPerMultiprocessor: number;
   readonly normalize: boolean;
   readonly centred: boolean;
@@ -53,36 +63,6 @@ export interface SegmentConfig {
   readonly formats: readonly GgmlType[];
 }
 
-/** attend.cuh */
-export interface AttendConfig {
-  readonly kind: 'attend';
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly headSize: number;
-  readonly headsPerBlock: number;
-  readonly splits: number;
-  readonly minSplit: number;
-  readonly whole: number;
-  /** Positions of a tile of the cache in shared memory, and tiles of a block's ring. */
-  readonly tile: number;
-  readonly stages: number;
-  readonly contextLength: number;
-  readonly warps: number;
-  readonly scale: number;
-  /** 0: none. */
-  readonly softCap: number;
-  /** 0: all positions are seen. */
-  readonly window: number;
-  /** null: nothing turns. */
-  readonly rope: Omit<RopeSpec, 'factors'> | null;
-  readonly ropeFactors: boolean;
-  readonly queryNorm: boolean;
-  readonly keyNorm: boolean;
-  /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
-  readonly wholeNorms: number;
-  readonly epsilon: number;
-}
-
 /** norm_add.cuh */
 export interface NormAddConfig {
   readonly kind: 'norm_add';
@@ -94,28 +74,7 @@ export interface NormAddConfig {
   readonly epsilon: number;
 }
 
-/** select.cuh */
-export interface SelectConfig {
-  readonly kind: 'select';
-  readonly threads: number;
-  readonly candidates: number;
-  readonly vocabSize: number;
-}
-
-/** sample.cuh: bins of 16 bytes and list entries of 8, sums of groups of threads, other numbers. */
-const SAMPLE = { bins: 2048, list: 2048, groups: 32, found: 24 + 3 * 4 * 32, maxVocab: 2 ** 20 - 1 };
-
-export function selectConfig(candidates: number, vocabSize: number, target: Target): SelectConfig {
-  if (vocabSize > SAMPLE.maxVocab)
-    throw new CompileError(`the vocabulary has ${vocabSize} tokens; at most ${SAMPLE.maxVocab} are supported`);
-  return { kind: 'select', threads: target.selectThreads, candidates, vocabSize };
-}
-
-/** SampleShared. */
-const selectShared = ({ threads }: SelectConfig): number =>
-  SAMPLE.bins * 16 + SAMPLE.list * 8 + (threads + SAMPLE.groups) * 12 + SAMPLE.found;
-
-export type KernelConfig = EmbedConfig | ProjectionConfig | NormAddConfig | AttendConfig | SelectConfig;
+export type KernelConfig = EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig;
 
 /** What a launch of the kernel asks for. */
 export interface Launch {
@@ -151,86 +110,128 @@ export function strides(formats: readonly GgmlType[], cols: number, { groupRows,
   return { chunkStride, partOffsets, groupStride: (chunks - 1) * chunkStride + partOffsets.at(-1)! + last };
 }
 
-/** The group that the cost model finds fastest, in slots of about `wanted` bytes. */
-function chooseTiling(segments: readonly SegmentConfig[], cols: number, wanted: number, target: Target): Tiling {
-  const formats = segments.flatMap((segment) => segment.formats);
-  const smallest = (rows: number) => Math.max(...formats.map((f) => slotBytes(f, rows, Math.min(unitsOf(cols), 8))));
-  const [least, ...more] = target.projection.groupRows;
-  const candidates = [least!, ...more.filter((rows) => smallest(rows) <= wanted)];
-  const costs = candidates.map((rows) => ({ rows, cost: groupCost(segments, cols, rows, target) }));
-  const groupRows = costs.reduce((best, other) => (other.cost < best.cost ? other : best)).rows;
-  return { groupRows, chunkCols: chunkColumns(formats, cols, groupRows, wanted) };
+/** How a projection is cut: its tiling, and how many groups of rows a block has under way. */
+interface Cut extends Tiling {
+  readonly rowWarps: number;
 }
 
-/** Cycles of the block with the most groups: to stream its rows, and for its warps to take their groups in turn. */
-function groupCost(segments: readonly SegmentConfig[], cols: number, rows: number, target: Target): number {
-  const { warps, cost } = target.projection;
+/** Rows that a group may have: their sums take at most so many steps of a warp, each a register. */
+const GROUP_ROWS = [1, 2, 4, 8, 16, 32];
+const MOST_STEPS = 8;
+/** Of the sums of rows that meet in shared memory at once, bytes. */
+const SUMS_BYTES = 16384;
+/** The least units of a chunk; formats that scale 256 columns together need whole ones. */
+const LEAST_CHUNK = 8;
+
+/** Every way to give each warp a chunk of the columns that the formats, the block's warps and its registers allow. */
+function cuts(cols: number, target: Target): Cut[] {
   const units = unitsOf(cols);
-  const groups = segments.reduce((sum, segment) => sum + Math.ceil(segment.rows / rows), 0);
-  const bytes = segments.reduce((sum, { rows: n, formats }) => {
-    const group = formats.reduce((all, format) => all + slotBytes(format, rows, units), 0);
-    return sum + Math.ceil(n / rows) * group;
-  }, 0);
-  const ofBlock = Math.ceil(groups / Math.min(groups, target.multiprocessors));
-  const parts = segments[0]!.formats.length;
-  const rounds = Math.ceil(ofBlock / warps);
-  return (
-    (ofBlock * bytes) / groups / cost.bytesPerCycle +
-    rounds * (cost.group + cost.unit * parts * rows * Math.ceil(units / 32))
-  );
+  const { warps } = target.projection;
+  const found: Cut[] = [];
+  for (let chunkUnits = LEAST_CHUNK; ; chunkUnits *= 2) {
+    const chunks = Math.ceil(units / chunkUnits);
+    if (chunks > warps) continue;
+    for (const groupRows of GROUP_ROWS) {
+      const { lanesR, steps } = laneShape(chunkUnits, groupRows);
+      if (steps > MOST_STEPS || groupRows < Math.min(lanesR, 8)) continue;
+      found.push({ groupRows, chunkCols: chunkUnits * UNIT_COLS, rowWarps: Math.floor(warps / chunks) });
+    }
+    if (chunks === 1) return found;
+  }
 }
+
+/** ProjectionShape's lanes and steps. */
+function laneShape(chunkUnits: number, groupRows: number): { lanesR: number; unitSets: number; steps: number } {
+  const lanesK = Math.min(32, 2 ** Math.ceil(Math.log2(chunkUnits)));
+  const lanesR = 32 / lanesK;
+  return { lanesR, unitSets: Math.ceil(chunkUnits / 32), steps: Math.ceil(groupRows / lanesR) };
+}
+
+/** The cut that the cost model finds fastest, among those whose slots are at most `most` bytes. */
+function chooseCut(segments: readonly SegmentConfig[], cols: number, most: number, target: Target): Cut {
+  const all = cuts(cols, target);
+  const slot = ({ groupRows, chunkCols }: Cut) => largest(segments, groupRows, chunkCols / UNIT_COLS);
+  const least = Math.min(...all.map(slot));
+  const costs = all
+    .filter((cut) => slot(cut) <= Math.max(most, least))
+    .map((cut) => ({ cut, cost: cutCost(segments, cols, cut, target) }));
+  return costs.reduce((best, other) => (other.cost < best.cost ? other : best)).cut;
+}
+
+/** Cycles of the block with the most groups: to stream its rows, and for its warps to take their slots in turn. */
+function cutCost(segments: readonly SegmentConfig[], cols: number, cut: Cut, target: Target): number {
+  const { cost } = target.projection;
+  const { groupRows, rowWarps, chunkCols } = cut;
+  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
+  const bytes = segments.reduce(
+    (sum, { rows, formats }) => sum + Math.ceil(rows / groupRows) * strides(formats, cols, cut).groupStride,
+    0,
+  );
+  const ofBlock = Math.ceil(groups / Math.min(groups, target.multiprocessors));
+  const { steps, unitSets } = laneShape(chunkCols / UNIT_COLS, groupRows);
+  const slots = Math.ceil(ofBlock / rowWarps) * segments[0]!.formats.length;
+  const input = (cols / 32) * rowWarps * cost.input;
+  return (ofBlock * bytes) / groups / cost.bytesPerCycle + slots * (cost.slot + cost.step * steps * unitSets) + input;
+}
+
+const largest = (segments: readonly SegmentConfig[], groupRows: number, units: number): number =>
+  Math.max(...segments.flatMap(({ formats }) => formats.map((format) => slotBytes(format, groupRows, units))));
 
 /**
- * Chunks of whole 256-column blocks that bring the widest format's slot near the wanted size, a quarter more or half less:
- * the number of chunks that leaves the last one least short, because slots keep their places in it.
+ * Slots are made smaller where one for each warp leaves no room for the input. Paired: beside blocks of another node
+ * (Target.projection.paired).
  */
-function chunkColumns(formats: readonly GgmlType[], cols: number, groupRows: number, wanted: number): number {
-  const units = unitsOf(cols);
-  const whole = Math.max(...formats.map((format) => slotBytes(format, groupRows, units)));
-  const fewest = Math.ceil(whole / (1.25 * wanted));
-  if (fewest === 1) return units * UNIT_COLS;
-  const most = Math.max(fewest, Math.ceil(whole / (0.5 * wanted)));
-  let best = { chunkUnits: units, short: Number.POSITIVE_INFINITY };
-  for (let chunks = fewest; chunks <= most; chunks++) {
-    const chunkUnits = Math.min(roundUp(Math.ceil(units / chunks), 8), units);
-    const short = (chunkUnits - (units % chunkUnits)) % chunkUnits;
-    if (short < best.short) best = { chunkUnits, short };
+export function projectionConfig(op: Projection, target: Target, paired = false): ProjectionConfig {
+  const memory = memoryOf(target, paired);
+  let config = shapeProjection(op, memory.slotBytes, target);
+  for (let most = memory.slotBytes / 2; most >= LEAST_SLOT; most /= 2) {
+    if (projectionShared(config) <= memory.mostShared) break;
+    config = shapeProjection(op, most, target);
   }
-  return best.chunkUnits * UNIT_COLS;
+  return { ...config, ...ringShape(config, target, paired) };
 }
 
-/** Slots are made smaller where one for each warp leaves no room for the input. */
-export function projectionConfig(op: Projection, target: Target): ProjectionConfig {
-  let config = shapeProjection(op, target.projection.slotBytes, target);
-  for (let wanted = target.projection.slotBytes / 2; wanted >= LEAST_SLOT; wanted /= 2) {
-    if (projectionShared(config) <= target.sharedBytes) break;
-    config = shapeProjection(op, wanted, target);
-  }
-  const ring = ringDepth(config, target);
-  const early = Math.max(1, Math.floor(target.projection.earlyBytes / largestSlot(config)));
-  return { ...config, ring, early: Math.min(early, config.warps * ring) };
+const memoryOf = ({ projection }: Target, paired: boolean): BlockMemory =>
+  paired ? projection.paired! : projection.alone;
+
+/**
+ * Do blocks of two nodes share the multiprocessors? Where the projections before and after attention are asked for whole:
+ * attention uses no memory bandwidth to speak of, and their weights arrive meanwhile.
+ */
+export function pairsBlocks(ops: readonly FusedOp[], target: Target): boolean {
+  if (target.projection.paired === null) return false;
+  const attends = ops.filter((op) => op.kind === 'attend');
+  const around = ops.filter(
+    (op) =>
+      op.kind === 'projection' &&
+      attends.some(({ qkv, output }) => qkv.id === op.output.id || output.id === op.input.id),
+  );
+  return around.length > 0 && around.every((op) => projectionConfig(op as Projection, target, true).whole);
 }
 
 /** Bytes; below it a copy costs more than it brings. */
 const LEAST_SLOT = 256;
 
-function shapeProjection(op: Projection, slot: number, target: Target): ProjectionConfig {
+function shapeProjection(op: Projection, mostSlot: number, target: Target): ProjectionConfig {
   const cols = op.input.size;
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
-  const tiling = chooseTiling(segments, cols, slot, target);
-  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / tiling.groupRows), 0);
+  const cut = chooseCut(segments, cols, mostSlot, target);
+  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / cut.groupRows), 0);
+  const blocks = Math.min(groups, target.multiprocessors);
   const biases =
     op.segments[0]!.weights.length === 2 ? op.segments[0]!.biases : op.segments.map((segment) => segment.biases[0]);
   return {
     kind: 'projection',
     cols,
-    ...tiling,
+    ...cut,
     segments,
-    warps: target.projection.warps,
     ring: 1,
     early: 1,
-    blocks: Math.min(groups, target.multiprocessors),
-    blocksPerMultiprocessor: target.projection.blocksPerMultiprocessor,
+    whole: false,
+    leastShared: 0,
+    blocksPerMultiprocessor: 1,
+    roundGroups: roundGroups(segments, cols, cut, Math.ceil(groups / blocks)),
+    blocks,
     normalize: op.norm !== undefined,
     centred: op.norm?.centred ?? false,
     normBias: op.norm?.bias !== undefined,
@@ -244,36 +245,53 @@ function shapeProjection(op: Projection, slot: number, target: Target): Projecti
   };
 }
 
-/** As deep as the bytes in flight that the target asks for, within what the group's slots can use and shared memory holds. */
-function ringDepth(config: ProjectionConfig, target: Target): number {
-  const slot = largestSlot(config);
-  const { chunks } = chunkShape(config);
-  const groups = config.segments.reduce((sum, { rows }) => sum + Math.ceil(rows / config.groupRows), 0);
-  const slotsOfWarp =
-    Math.ceil(groups / config.blocks / config.warps) *
-    chunks *
-    Math.max(...config.segments.map((s) => s.formats.length));
-  const wanted = Math.max(2, Math.floor(target.projection.ringBytes / (config.warps * slot)));
-  let ring = Math.max(1, Math.min(wanted, slotsOfWarp));
-  while (ring > 1 && projectionShared({ ...config, ring }) > target.sharedBytes) ring--;
-  return ring;
+/** As many as the block has, within what their sums may take of shared memory. */
+function roundGroups(segments: readonly SegmentConfig[], cols: number, cut: Cut, ofBlock: number): number {
+  const { groupRows, chunkCols, rowWarps } = cut;
+  const ofGroup = Math.ceil(cols / chunkCols) * groupRows * mostParts(segments) * 4;
+  const most = Math.floor(SUMS_BYTES / ofGroup / rowWarps) * rowWarps;
+  return Math.max(rowWarps, Math.min(most, roundUp(ofBlock, rowWarps)));
 }
 
-function largestSlot(config: ProjectionConfig): number {
-  const { chunkUnits } = chunkShape(config);
-  return Math.max(...config.segments.flatMap((s) => s.formats.map((f) => slotBytes(f, config.groupRows, chunkUnits))));
+const mostParts = (segments: readonly SegmentConfig[]): number => Math.max(...segments.map((s) => s.formats.length));
+
+type Ring = Pick<ProjectionConfig, 'ring' | 'early' | 'whole' | 'leastShared' | 'blocksPerMultiprocessor'>;
+
+/** Slots of a warp's ring, within what its groups can use and shared memory holds, and how many are filled early. */
+function ringShape(config: ProjectionConfig, target: Target, paired: boolean): Ring {
+  const { ringBytes, earlyBytes, mostShared, leastShared } = memoryOf(target, paired);
+  const groups = config.segments.reduce((sum, { rows }) => sum + Math.ceil(rows / config.groupRows), 0);
+  const slots = Math.ceil(groups / config.blocks / config.rowWarps) * mostParts(config.segments);
+  const share = (bytes: number) => Math.floor(bytes / projectionWarps(config) / largestSlot(config));
+  let ring = Math.max(1, Math.min(slots, Math.max(2, share(ringBytes))));
+  while (ring > 1 && projectionShared({ ...config, ring }) > mostShared) ring--;
+  const blocksPerMultiprocessor = paired ? 2 : 1;
+  const whole = paired ? target.projection.paired!.whole : null;
+  if (whole && ring === slots && projectionShared({ ...config, ring }) <= whole.mostShared)
+    return { ring, early: ring, whole: true, leastShared: whole.leastShared, blocksPerMultiprocessor };
+  const early = Math.max(1, Math.min(ring, share(earlyBytes)));
+  return { ring, early, whole: false, leastShared, blocksPerMultiprocessor };
 }
+
+const largestSlot = (config: ProjectionConfig): number =>
+  largest(config.segments, config.groupRows, chunkShape(config).chunkUnits);
+
+const projectionWarps = (config: ProjectionConfig): number => chunkShape(config).chunks * config.rowWarps;
 
 /** ProjectionShape::shared_bytes. */
 function projectionShared(config: ProjectionConfig): number {
-  const { units } = chunkShape(config);
-  const formats = config.segments.flatMap((segment) => segment.formats);
-  const rings = config.warps * config.ring * largestSlot(config);
-  const floats = formats.every(isQuant) ? 0 : 8 * (units | 1) * 16;
-  const ints = formats.some(isQuant) ? 4 * (units * 16 + 64) + units * 4 : 0;
-  const sums = formats.some(needsSums) ? units * 8 : 0;
-  const barriersAt = roundUp(rings + floats + ints + sums, 16);
-  return roundUp(barriersAt + config.warps * config.ring * 16 + config.warps * 12, 16);
+  const { chunkUnits, chunks } = chunkShape(config);
+  const { ring, roundGroups, groupRows, segments } = config;
+  const warps = projectionWarps(config);
+  const formats = segments.flatMap((segment) => segment.formats);
+  const floats = formats.every(isQuant) ? 0 : 8 * (chunkUnits | 1) * 16;
+  const ints = formats.some(isQuant) ? 68 * chunkUnits : 0;
+  const sums = formats.some(needsSums) ? 8 * chunkUnits : 0;
+  const ofWarp = ring * (largestSlot(config) + 16) + roundUp(floats + ints + sums, 16);
+  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
+  const buffers = Math.ceil(groups / config.blocks) > roundGroups ? 2 : 1;
+  const partial = buffers * mostParts(segments) * chunks * roundGroups * groupRows * 4;
+  return roundUp(warps * ofWarp + partial + roundUp(chunks * 4, 8) + warps * 8, 16);
 }
 
 export function embedConfig(op: Embed, tiling: Tiling): EmbedConfig {
@@ -300,90 +318,28 @@ export function rowTiling(weight: Weight): Tiling {
   return { groupRows: 1, chunkCols: unitsOf(weight.cols) * UNIT_COLS };
 }
 
-/** As many heads a block as share what it reads of the cache and fit into its shared memory. */
-export function attendConfig(op: Attend, contextLength: number, target: Target): AttendConfig {
-  const headsPerKv = op.headCount / op.headCountKv;
-  for (let heads = Math.min(headsPerKv, target.attention.maxHeadsPerBlock); ; heads--) {
-    if (headsPerKv % heads) continue;
-    const config = shapeAttention(op, heads, contextLength, target);
-    if (heads === 1 || attendShared(config) <= target.sharedBytes) return config;
-  }
-}
-
-function shapeAttention(op: Attend, headsPerBlock: number, contextLength: number, target: Target): AttendConfig {
-  const groups = op.headCount / headsPerBlock;
-  const { minSplit, whole, warps, stages } = target.attention;
-  const worthwhile = Math.ceil(Math.min(contextLength, op.window ?? contextLength) / minSplit);
-  const { factors, ...rope } = op.rope ?? {};
-  const wholeNorm = (norm: Attend['queryNorm']) => (norm && norm.weight.cols !== op.headSize ? 1 : 0);
-  return {
-    kind: 'attend',
-    heads: op.headCount,
-    kvHeads: op.headCountKv,
-    headSize: op.headSize,
-    headsPerBlock,
-    splits: Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), warps * op.headSize)),
-    minSplit,
-    whole,
-    tile: tilePositions(op.headSize, target),
-    stages,
-    contextLength,
-    warps,
-    scale: op.scale,
-    softCap: op.softCap ?? 0,
-    window: op.window ?? 0,
-    rope: op.rope ? (rope as AttendConfig['rope']) : null,
-    ropeFactors: factors !== undefined,
-    queryNorm: op.queryNorm !== undefined,
-    keyNorm: op.keyNorm !== undefined,
-    wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
-    epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
-  };
-}
-
-/** The largest power of two of positions whose keys and values fit in a stage; threads are shared out evenly over them. */
-function tilePositions(headSize: number, { attention }: Target): number {
-  const { stageBytes, warps } = attention;
-  let tile = warps * 32;
-  while (tile > 8 && tile * kvRow(headSize) * 4 > stageBytes) tile /= 2;
-  return tile;
-}
-
-/** AttendShape::shared_bytes. */
-function attendShared(c: AttendConfig): number {
-  const row = kvRow(c.headSize);
-  const heads = c.headsPerBlock;
-  const ring = c.stages * 2 * c.tile * row * 2;
-  const numbers = heads * row + row + heads * c.tile + 3 * heads + 1;
-  const newestAt = roundUp(ring + 4 * (numbers + (c.rope?.dimensions ?? 0)), 16);
-  return roundUp(newestAt + 4 * row + c.stages * 16 + 4 * c.warps * heads * c.headSize, 16);
-}
-
-/** f16 elements from one position's key or value to the next in the KV cache. */
-export const kvRow = (headSize: number): number => roundUp(headSize, 8);
-
-/** f32 elements that splits leave for each other; none where the context is not split. */
-export const partialSize = (c: AttendConfig): number => (c.splits > 1 ? c.heads * c.splits * (c.headSize + 2) : 0);
-
-/** Counters that the splits of one layer count themselves with. */
-export const attendCounters = (c: AttendConfig): number => c.heads / c.headsPerBlock;
-
 export function launchOf(config: KernelConfig): Launch {
   switch (config.kind) {
     case 'embed':
       return { blocks: Math.ceil(unitsOf(config.cols) / 32), threads: 32, sharedBytes: 0 };
     case 'projection':
-      return { blocks: config.blocks, threads: config.warps * 32, sharedBytes: projectionShared(config) };
+      return {
+        blocks: config.blocks,
+        threads: projectionWarps(config) * 32,
+        sharedBytes: Math.max(config.leastShared, projectionShared(config)),
+      };
     case 'attend':
       return {
-        blocks: attendCounters(config) * config.splits,
+        blocks: config.blocks,
         threads: config.warps * 32,
-        sharedBytes: attendShared(config),
+        sharedBytes: Math.max(config.leastShared, attendShared(config)),
       };
+    case 'experts':
+      return { blocks: config.blocks, threads: config.warps * 32, sharedBytes: config.sharedBytes };
     case 'norm_add':
       return { blocks: 1, threads: config.threads, sharedBytes: (config.threads / 32) * 4 };
     case 'select':
-      return { blocks: 1, threads: config.threads, sharedBytes: selectShared(config) };
+      return { blocks: config.blocks, threads: config.threads, sharedBytes: selectShared(config) };
   }
 }
 

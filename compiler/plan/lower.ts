@@ -1,30 +1,37 @@
 /** Fused graph -> plan: kernels with their shapes, nodes with resolved arguments, memory with offsets. */
 import { CompileError } from '../errors.js';
 import { reads, writes } from '../ir/effects.js';
-import type { Attend, Embed, FusedOp, Graph, Norm, Projection, SelectBest, Value } from '../ir/ops.js';
+import type { Attend, Embed, Experts, FusedOp, Graph, Norm, Projection, SelectBest, Value } from '../ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
+import { type AttendConfig, attendCounters, kvRow, partialSize } from './attention.js';
+import { attentionBuckets, type Buckets } from './buckets.js';
 import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
 import { type EdgeNode, type Interval, planEdges } from './edges.js';
+import { type ExpertsConfig, expertsConfig } from './experts.js';
 import { roundUp } from './formats.js';
 import { KernelTable } from './kernel_table.js';
 import {
-  type AttendConfig,
-  attendConfig,
-  attendCounters,
   checkShared,
   embedConfig,
   type KernelConfig,
-  kvRow,
   launchOf,
   normAddConfig,
   type ProjectionConfig,
-  partialSize,
+  pairsBlocks,
   projectionConfig,
-  selectConfig,
 } from './kernels.js';
-import { PLAN_VERSION, type Plan, type PlannedArgument, type PlannedNode, verifyPlan } from './plan.js';
+import {
+  PLAN_VERSION,
+  type Plan,
+  type PlannedArgument,
+  type PlannedBucket,
+  type PlannedNode,
+  verifyPlan,
+} from './plan.js';
+import { meetingBytes, selectConfig } from './select.js';
 import type { Target } from './target.js';
+import { shapeOf, type TargetOf } from './tuning.js';
 import { WeightPlanner } from './weights.js';
 
 /** runtime/artifact.h: State, counters, sampling parameters, logit biases, then what depends on the model. */
@@ -37,6 +44,8 @@ const STATE_BYTES = 16;
 export interface LowerOptions {
   readonly contextLength: number;
   readonly compilerVersion: string;
+  /** Default: the target as it is for every kernel. */
+  readonly targetOf?: TargetOf | undefined;
 }
 
 export function lower(spec: ModelSpec, graph: Graph, target: Target, options: LowerOptions): Plan {
@@ -48,15 +57,21 @@ interface Lowered {
   readonly op: FusedOp;
   readonly name: string;
   readonly config: KernelConfig;
+  /** Of an attention: its kernels in shorter contexts, one a bucket. */
+  readonly shorter: readonly AttendConfig[];
 }
 
 class Lowering {
   readonly #weights = new WeightPlanner();
   readonly #weightStarts = new Map<FusedOp, number>();
   readonly #ops: readonly FusedOp[];
+  readonly #paired: boolean;
   readonly #lowered: Lowered[] = [];
   readonly #kvLayerBytes: number;
+  readonly #buckets: Buckets;
+  readonly #targetOf: TargetOf;
   #candidates = 0;
+  #meetingBytes = 0;
 
   constructor(
     private readonly spec: ModelSpec,
@@ -65,6 +80,12 @@ class Lowering {
     private readonly options: LowerOptions,
   ) {
     this.#ops = graph.ops as readonly FusedOp[];
+    this.#paired = pairsBlocks(this.#ops, target);
+    this.#targetOf = options.targetOf ?? (() => target);
+    this.#buckets = attentionBuckets(this.#ops, options.contextLength, target, {
+      paired: this.#paired,
+      targetOf: this.#targetOf,
+    });
     this.#kvLayerBytes = roundUp(spec.headCountKv * options.contextLength * kvRow(spec.headSize) * 2, 256);
   }
 
@@ -73,6 +94,10 @@ class Lowering {
   }
   get #stateSeenOffset(): number {
     return this.#stateFedOffset + 4 * this.options.contextLength;
+  }
+
+  get #stateMeetingOffset(): number {
+    return roundUp(this.#stateSeenOffset + 4 * this.spec.vocabSize, 64);
   }
 
   plan(): Plan {
@@ -84,17 +109,21 @@ class Lowering {
     this.#checkSettled(effects);
     const edges = planEdges(effects);
     const nodes = this.#lowered.map((lowered, index): PlannedNode => {
-      const launch = launchOf(lowered.config);
-      checkShared(lowered.name, launch, this.target);
       return {
         name: lowered.name,
-        kernel: kernels.index(lowered.name, lowered.config, launch),
+        kernel: this.#kernel(kernels, lowered.name, lowered.config),
         args: this.#args(lowered, placed),
         after: edges[index]!,
         readBytes: readBytes(lowered.op),
         kvRowBytes: kvRowBytes(lowered.op),
         about: about(lowered),
       };
+    });
+    const buckets = this.#buckets.limits.map((positions, bucket): PlannedBucket => {
+      const replaced = this.#lowered.flatMap(({ name, shorter }, node) =>
+        shorter[bucket] ? [{ node, kernel: this.#kernel(kernels, name, shorter[bucket]) }] : [],
+      );
+      return { positions, kernels: replaced.filter(({ node, kernel }) => nodes[node]!.kernel !== kernel) };
     });
     const { spec, options } = this;
     return verifyPlan({
@@ -115,19 +144,20 @@ class Lowering {
         fileBytes: spec.file.bytes,
         headerBytes: spec.file.headerBytes,
         headerSha256: spec.file.headerSha256,
-        ...(spec.file.parts.length > 1 && { parts: spec.file.parts }),
+        ...((spec.file.parts.length > 1 || spec.file.parts[0]?.name !== undefined) && { parts: spec.file.parts }),
       },
       memory: {
         weightsBytes: this.#weights.totalBytes,
         kvCacheBytes: this.#kvLayerBytes * 2 * spec.layers.length,
         arenaBytes: placed.totalBytes,
-        stateBytes: roundUp(this.#stateSeenOffset + 4 * spec.vocabSize, 256),
+        stateBytes: roundUp(this.#stateMeetingOffset + this.#meetingBytes, 256),
         logitsOffset: placed.offsets.get(this.graph.logits.name)!,
         tokenReadBytes: sum(nodes.map((node) => node.readBytes)),
         kvRowBytes: sum(nodes.map((node) => node.kvRowBytes)),
       },
       kernels: kernels.kernels,
       nodes,
+      buckets,
       buffers: buffers.map(({ name, bytes, firstUse, lastUse }) => ({
         name,
         offset: placed.offsets.get(name)!,
@@ -140,11 +170,18 @@ class Lowering {
     });
   }
 
+  #kernel(kernels: KernelTable, node: string, config: KernelConfig): number {
+    const launch = launchOf(config);
+    checkShared(node, launch, this.target);
+    return kernels.index(node, config, launch);
+  }
+
   /** Projections first: where the model ties its embedding, the output projection decides that matrix's layout. */
   #chooseKernels(): void {
     const configs = new Map<FusedOp, KernelConfig>();
     for (const op of this.#ops) {
       if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op));
+      if (op.kind === 'experts') configs.set(op, this.#chooseExperts(op));
       if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op));
       if (op.kind === 'norm_add') {
         this.#placeNorm(op.norm);
@@ -153,17 +190,29 @@ class Lowering {
     }
     for (const op of this.#ops) {
       if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
-      if (op.kind === 'select_best') configs.set(op, selectConfig(this.#candidates, this.spec.vocabSize, this.target));
+      if (op.kind === 'select_best') configs.set(op, this.#chooseSelect());
     }
-    for (const op of this.#ops) this.#lowered.push({ op, name: nodeName(op), config: configs.get(op)! });
+    for (const op of this.#ops) {
+      const shorter = op.kind === 'attend' ? this.#buckets.configs.get(op)!.slice(0, -1) : [];
+      this.#lowered.push({ op, name: nodeName(op), config: configs.get(op)!, shorter });
+    }
   }
 
   #chooseProjection(op: Projection): ProjectionConfig {
-    const config = projectionConfig(op, this.target);
+    const untuned = projectionConfig(op, this.target, this.#paired);
+    const config = projectionConfig(op, this.#targetOf(shapeOf(untuned)), this.#paired);
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.norm);
     for (const vector of op.segments.flatMap(({ biases }) => biases)) if (vector) this.#weights.vector(vector);
     if (op.best) this.#candidates = config.blocks;
+    return config;
+  }
+
+  #chooseExperts(op: Experts): ExpertsConfig {
+    const config = expertsConfig(op, this.target, this.#paired);
+    this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
+    this.#placeNorm(op.norm);
+    for (const vector of op.segment.biases) if (vector) this.#weights.vector(vector);
     return config;
   }
 
@@ -172,13 +221,20 @@ class Lowering {
   }
 
   #chooseAttend(op: Attend): AttendConfig {
-    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors])
+    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors, op.sinks])
       if (vector) this.#weights.vector(vector);
-    const config = attendConfig(op, this.options.contextLength, this.target);
-    if (attendCounters(config) > STATE_COUNTERS)
+    const configs = this.#buckets.configs.get(op)!;
+    const counters = Math.max(...configs.map(attendCounters));
+    if (counters > STATE_COUNTERS)
       throw new CompileError(
-        `${op.output.name} has ${attendCounters(config)} groups of heads; at most ${STATE_COUNTERS} are supported`,
+        `${op.output.name} has ${counters} groups of heads; at most ${STATE_COUNTERS} are supported`,
       );
+    return configs.at(-1)!;
+  }
+
+  #chooseSelect(): KernelConfig {
+    const config = selectConfig(this.#candidates, this.spec.vocabSize, this.target);
+    this.#meetingBytes = meetingBytes(config);
     return config;
   }
 
@@ -195,10 +251,10 @@ class Lowering {
       const known = uses.get(name);
       uses.set(name, { bytes, firstUse: known?.firstUse ?? node, lastUse: node });
     };
-    for (const [index, { op, config }] of this.#lowered.entries()) {
+    for (const [index, lowered] of this.#lowered.entries()) {
+      const { op } = lowered;
       for (const value of [...reads(op).values, ...writes(op).values]) use(value.name, this.#valueBytes(value), index);
-      if (config.kind === 'attend' && partialSize(config) > 0)
-        use(partialName(op as Attend), 4 * partialSize(config), index);
+      if (op.kind === 'attend' && partialBytes(lowered) > 0) use(partialName(op), partialBytes(lowered), index);
       if (op.kind === 'select_best') use(adjustedName(op), 4 * op.logits.size, index);
     }
     // The host reads the logits when the graph has ended.
@@ -211,9 +267,21 @@ class Lowering {
     return value.size === 0 ? 8 * this.#candidates : 4 * value.size;
   }
 
-  /** attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. */
+  /**
+   * attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. A sum
+   * of experts reads logits before its wait: between the node that writes them and this one must be one that lets the
+   * next start only after its own wait.
+   */
   #checkSettled(effects: readonly EdgeNode[]): void {
     for (const [index, { op, name }] of this.#lowered.entries()) {
+      if (op.kind === 'experts' && op.sum) {
+        const before = this.#lowered.slice(0, index);
+        const writer = before.findIndex((other) => writes(other.op).values.includes(op.logits));
+        const waits = ({ config }: Lowered) =>
+          config.kind === 'experts' || (config.kind === 'projection' && !config.whole);
+        if (!before.slice(writer + 1).some(waits))
+          throw new Error(`${name} reads ${op.logits.name} before its wait, and no node that waits is between them`);
+      }
       if (op.kind !== 'attend') continue;
       const early = effects[index]!.reads.filter(({ region }) => region !== 'arena');
       for (const [before, { writes }] of effects.slice(0, index).entries())
@@ -222,7 +290,8 @@ class Lowering {
     }
   }
 
-  #effects({ op, config }: Lowered, placed: BufferPlan): EdgeNode {
+  #effects(lowered: Lowered, placed: BufferPlan): EdgeNode {
+    const { op } = lowered;
     const value = (v: Value): Interval => this.#arena(v.name, this.#valueBytes(v), placed);
     const resource = (name: string): Interval =>
       name === 'state'
@@ -230,11 +299,13 @@ class Lowering {
         : { region: 'kv_cache', ...this.#layerInterval(Number(name.slice('kv.'.length))) };
     const read = [...reads(op).values.map(value), ...reads(op).resources.map(resource)];
     const write = [...writes(op).values.map(value), ...writes(op).resources.map(resource)];
-    if (op.kind === 'attend' && config.kind === 'attend' && config.splits > 1) {
+    if (op.kind === 'attend' && partialBytes(lowered) > 0) {
       write.push({ region: 'state', start: STATE_COUNTERS_OFFSET, end: STATE_SAMPLING_OFFSET });
-      write.push(this.#arena(partialName(op), 4 * partialSize(config), placed));
+      write.push(this.#arena(partialName(op), partialBytes(lowered), placed));
     }
     if (op.kind === 'select_best') write.push(this.#arena(adjustedName(op), 4 * op.logits.size, placed));
+    // Each node's blocks take all multiprocessors: two side by side would only share them, and a chain needs no joins.
+    write.push({ region: 'order', start: 0, end: 1 });
     return { reads: read, writes: write, waits: true };
   }
 
@@ -247,7 +318,8 @@ class Lowering {
     return { start: layer * 2 * this.#kvLayerBytes, end: (layer + 1) * 2 * this.#kvLayerBytes };
   }
 
-  #args({ op, config }: Lowered, placed: BufferPlan): PlannedArgument[] {
+  #args(lowered: Lowered, placed: BufferPlan): PlannedArgument[] {
+    const { op } = lowered;
     const none = (name: string): PlannedArgument => ({ name, region: null, offset: 0 });
     const value = (name: string, v: Value | undefined): PlannedArgument =>
       v ? { name, region: 'arena', offset: placed.offsets.get(v.name)! } : none(name);
@@ -275,6 +347,17 @@ class Lowering {
           ...[0, 1, 2].map((i) => vector(`bias${i}`, biases[i])),
         ];
       }
+      case 'experts':
+        return [
+          weights(),
+          value('input', op.input),
+          value('logits', op.logits),
+          vector('norm', op.norm?.weight),
+          value('shared', op.shared),
+          value('residual', op.residual),
+          value('output', op.output),
+          ...[0, 1].map((i) => vector(`bias${i}`, op.segment.biases[i])),
+        ];
       case 'norm_add':
         return [
           value('input', op.input),
@@ -285,12 +368,13 @@ class Lowering {
         ];
       case 'attend': {
         const { start } = this.#layerInterval(op.layer);
-        const splits = config.kind === 'attend' && config.splits > 1;
+        const splits = partialBytes(lowered) > 0;
         return [
           value('qkv', op.qkv),
           vector('query_norm', op.queryNorm?.weight),
           vector('key_norm', op.keyNorm?.weight),
           vector('rope_factors', op.rope?.factors),
+          vector('sinks', op.sinks),
           { name: 'keys', region: 'kv_cache', offset: start },
           { name: 'values', region: 'kv_cache', offset: start + this.#kvLayerBytes },
           state,
@@ -308,6 +392,9 @@ class Lowering {
           { name: 'history', region: 'state', offset: STATE_HISTORY_OFFSET },
           { name: 'fed', region: 'state', offset: this.#stateFedOffset },
           { name: 'seen', region: 'state', offset: this.#stateSeenOffset },
+          this.#meetingBytes > 0
+            ? { name: 'meeting', region: 'state', offset: this.#stateMeetingOffset }
+            : none('meeting'),
         ];
     }
   }
@@ -316,11 +403,17 @@ class Lowering {
 const adjustedName = (op: SelectBest): string => `${op.logits.name}.adjusted`;
 const partialName = (op: Attend): string => `${op.output.name}.splits`;
 
+/** Room for the splits of any bucket's kernel. */
+const partialBytes = ({ config, shorter }: Lowered): number =>
+  Math.max(...[config, ...shorter].map((c) => (c.kind === 'attend' ? 4 * partialSize(c) : 0)));
+
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-/** Matrices of a projection, or a row of the embedding, as the file stores them. */
+/** Matrices of a projection or of the chosen experts, or a row of the embedding, as the file stores them. */
 function readBytes(op: FusedOp): number {
   if (op.kind === 'embed') return op.weight.bytes / op.weight.rows;
+  if (op.kind === 'experts')
+    return sum(op.segment.weights.map(({ bytes }) => (bytes / op.experts.count) * op.experts.used));
   return op.kind === 'projection' ? sum(op.segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) : 0;
 }
 
@@ -356,6 +449,8 @@ function about({ op }: Lowered): string {
       const rest = `${act}${constants}${op.residual ? `, + ${op.residual.name}` : ''}`;
       return `${op.input.name} f32[${op.input.size}]: ${product}${rest} -> f32[${op.output.size}]`;
     }
+    case 'experts':
+      return aboutExperts(op);
     case 'norm_add':
       return `${op.input.name} f32[${op.input.size}]: norm${op.residual ? `, + ${op.residual.name}` : ''} -> f32[${op.output.size}]`;
     case 'attend': {
@@ -369,6 +464,19 @@ function about({ op }: Lowered): string {
     case 'select_best':
       return 'the next token; token, position and seq_len move on';
   }
+}
+
+function aboutExperts(op: Experts): string {
+  const { experts, segment, norm, activation, sum, residual, input, logits, output } = op;
+  const { count, used } = experts;
+  const matrices = segment.weights
+    .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows / count} x ${cols}]`)
+    .join(' + ');
+  const act = activation ? `, ${activation.replace('_mul', '')}(gate) * up` : '';
+  const added = op.shared ? `, + ${op.gated ? 'gate * ' : ''}${op.shared.name}` : '';
+  const rest = `${added}${sum?.scale ? `, * ${sum.scale}` : ''}${residual ? `, + ${residual.name}` : ''}`;
+  const product = `${norm ? 'norm, ' : ''}${used} of ${count} experts by ${logits.name}: ${matrices}${act}`;
+  return `${input.name} f32[${input.size}]: ${product}${sum ? ', weighted sum' : ''}${rest} -> f32[${output.size}]`;
 }
 
 const shortName = (weight: string): string => weight.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '');

@@ -8,7 +8,7 @@ import type { Edge } from './edges.js';
 import type { KernelConfig, Launch } from './kernels.js';
 import type { PlannedTensor } from './weights.js';
 
-export const PLAN_VERSION = 2;
+export const PLAN_VERSION = 3;
 
 /** The device allocations that arguments point into. weights belong to a model, the others to a session. */
 export type Region = 'weights' | 'arena' | 'kv_cache' | 'state';
@@ -40,6 +40,13 @@ export interface PlannedNode {
   readonly kvRowBytes: number;
   /** One line for a reader: operation and shapes. */
   readonly about: string;
+}
+
+/** Steps that attend to at most so many positions run these kernels in place of their nodes' own. */
+export interface PlannedBucket {
+  readonly positions: number;
+  /** By ascending node; all take their node's arguments. */
+  readonly kernels: readonly { readonly node: number; readonly kernel: number }[];
 }
 
 export interface PlannedBuffer {
@@ -86,6 +93,8 @@ export interface Plan {
   };
   readonly kernels: readonly PlannedKernel[];
   readonly nodes: readonly PlannedNode[];
+  /** Shorter contexts, ascending; longer ones than all run the nodes as they are. */
+  readonly buckets: readonly PlannedBucket[];
   readonly buffers: readonly PlannedBuffer[];
   readonly tensors: readonly PlannedTensor[];
   /** Tensor types that need a repack kernel, in ggml's order. */
@@ -129,6 +138,18 @@ export function verifyPlan(plan: Plan): Plan {
       need(
         region === null || (offset >= 0 && offset % 4 === 0 && offset < bytes[region]),
         `${node.name}: ${name} points to ${region} + ${offset}`,
+      );
+  }
+  for (const [index, { positions, kernels }] of plan.buckets.entries()) {
+    need(
+      positions > (plan.buckets[index - 1]?.positions ?? 0) && positions < plan.model.contextLength,
+      `bucket ${index} of ${positions} positions is out of order`,
+    );
+    for (const [i, { node, kernel }] of kernels.entries())
+      need(
+        node > (kernels[i - 1]?.node ?? -1) &&
+          plan.kernels[kernel]?.config.kind === plan.kernels[plan.nodes[node]?.kernel ?? -1]?.config.kind,
+        `bucket ${index} has kernel ${kernel} for node ${node}`,
       );
   }
   for (const { name, deviceOffset, deviceBytes, fileOffset, fileBytes } of plan.tensors) {

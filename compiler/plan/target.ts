@@ -11,25 +11,19 @@ export interface Target {
   readonly sharedBytes: number;
   readonly projection: {
     readonly warps: number;
-    /** Blocks that registers must allow on a multiprocessor: with several, the nodes ahead fill their rings early. */
-    readonly blocksPerMultiprocessor: number;
-    /** Bytes of one matrix's slot to aim for, and of one block's rings together. */
-    readonly slotBytes: number;
-    readonly ringBytes: number;
-    /**
-     * Bytes a block asks for before it waits for the node before it: what memory delivers to a multiprocessor in one
-     * latency. More does not arrive sooner, and the input queues behind it.
-     */
-    readonly earlyBytes: number;
-    /** Rows that a group may have. */
-    readonly groupRows: readonly number[];
+    /** Of a block where each multiprocessor runs one projection at a time. */
+    readonly alone: BlockMemory;
+    /** Of blocks that run two a multiprocessor (see Paired); null where there is no room for them. */
+    readonly paired: Paired | null;
     readonly cost: {
       /** Bytes that a multiprocessor streams in a cycle. */
       readonly bytesPerCycle: number;
-      /** Cycles that a warp spends on a group besides its rows: waiting, reducing, storing. */
-      readonly group: number;
-      /** Cycles that a warp spends on a row's unit of 32 columns a lane. */
-      readonly unit: number;
+      /** Cycles that a warp spends on a slot besides its steps: waiting, reducing, asking for the next. */
+      readonly slot: number;
+      /** Cycles of a step: a unit of 32 columns a lane. */
+      readonly step: number;
+      /** Cycles for 32 columns of a warp's input: it comes from memory that all multiprocessors read at once. */
+      readonly input: number;
     };
   };
   readonly attention: {
@@ -38,12 +32,84 @@ export interface Target {
     readonly minSplit: number;
     readonly whole: number;
     readonly maxHeadsPerBlock: number;
+    /** The longest context of the first bucket; each further one is twice as long. And the most buckets. */
+    readonly firstBucket: number;
+    readonly maxBuckets: number;
     /** Keys and values of a tile in shared memory, bytes, and tiles of a block's ring. */
     readonly stageBytes: number;
     readonly stages: number;
+    /** Microseconds. */
+    readonly cost: {
+      /** Of a block, for each of its heads. */
+      readonly head: number;
+      /** For a byte of the cache; for an element of a position's key and of its value, for each head. */
+      readonly byte: number;
+      readonly headElement: number;
+      /** To add splits up, and for each split of each head. */
+      readonly combine: number;
+      readonly combineHead: number;
+    };
   };
-  /** Of the one block that chooses the token. */
-  readonly selectThreads: number;
+  /** Of the node that chooses the token. */
+  readonly select: {
+    readonly threads: number;
+    /** The most blocks. They wait for each other, so all must be resident at once. */
+    readonly blocks: number;
+    /** Tokens of the vocabulary that are worth a block of their own. */
+    readonly minTokens: number;
+  };
+  readonly experts: {
+    readonly warps: number;
+    /** The largest slot, of all matrices together, and one block's rings together, bytes. */
+    readonly slotBytes: number;
+    readonly ringBytes: number;
+    /** Bytes a block asks for before it waits for the node before it, where it knows the experts by then. */
+    readonly earlyBytes: number;
+    /**
+     * Shared memory that a block asks for at least: more than half of a multiprocessor's, so that each runs one. Smaller
+     * blocks are packed onto few.
+     */
+    readonly aloneBytes: number;
+    /** Rows that a group may have. */
+    readonly groupRows: readonly number[];
+    /** Cycles: bytes that a multiprocessor streams in one; that a warp spends on an item, a slot, and 32 columns a lane. */
+    readonly cost: {
+      readonly bytesPerCycle: number;
+      readonly item: number;
+      readonly slot: number;
+      readonly step: number;
+    };
+  };
+}
+
+/** How a projection's block uses shared memory, bytes. */
+export interface BlockMemory {
+  /** The largest slot, and a block's rings together. */
+  readonly slotBytes: number;
+  readonly ringBytes: number;
+  /**
+   * What a block asks for before it waits for the node before it: what memory delivers to a multiprocessor in one
+   * latency. More does not arrive sooner, and the input queues behind it.
+   */
+  readonly earlyBytes: number;
+  /**
+   * Shared memory that a block has at most, and asks for at least. The least decides how many blocks a multiprocessor
+   * runs: small ones are packed, several to those that the node before leaves first.
+   */
+  readonly mostShared: number;
+  readonly leastShared: number;
+}
+
+/**
+ * Where all that the projections around attention read fits into their rings, they ask for it at once and let the next
+ * node be scheduled: it arrives while the nodes before them run. Sizes are such that a multiprocessor has room for one
+ * block of each of two nodes that follow each other, and never for two of the same.
+ */
+export interface Paired extends BlockMemory {
+  /** Of a projection whose ring holds all that its block reads. */
+  readonly whole: { readonly mostShared: number; readonly leastShared: number };
+  /** Of attention, which has a block on every multiprocessor to keep the places. */
+  readonly attentionShared: number;
 }
 
 interface Gpu {
@@ -65,6 +131,22 @@ const GPUS: Record<string, Gpu> = {
   sm_120a: { multiprocessors: 170, sharedKiB: 99 },
 };
 
+/**
+ * Solved for docs/performance.md's decode rates of an H200 at depth 0 and 4096: llama-1b (4 heads of 64 elements a
+ * block), llama-8b (4 of 128), qwen2-0.5b with one head a block and with seven.
+ */
+const ATTENTION_COST = { head: 0.29, byte: 7.44e-5, headElement: 3.76e-5, combine: 0.55, combineHead: 0.0096 };
+/** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85, 141 + 75 or 87 + 75 fit together. */
+const PAIRED: Paired = {
+  slotBytes: 2560,
+  ringBytes: 139264,
+  earlyBytes: 36864,
+  mostShared: 141 * 1024,
+  leastShared: 116 * 1024,
+  whole: { mostShared: 85 * 1024, leastShared: 75 * 1024 },
+  attentionShared: 87 * 1024,
+};
+
 /** One plan serves every named architecture: the first sets the grid, the smallest shared memory the limit. */
 export function cudaTarget(archs: readonly string[]): Target {
   for (const arch of archs)
@@ -84,25 +166,43 @@ export function cudaTarget(archs: readonly string[]): Target {
     sharedBytes,
     projection: {
       warps: 16,
-      blocksPerMultiprocessor: 1,
-      slotBytes: 4608,
-      ringBytes: 139264,
-      earlyBytes: 36864,
-      groupRows: [1, 2, 4],
-      // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz; the others as seen in a timeline of the 1B model's nodes.
-      cost: { bytesPerCycle: 13.4, group: 500, unit: 25 },
+      alone: {
+        slotBytes: 4736,
+        ringBytes: 139264,
+        earlyBytes: 36864,
+        mostShared: sharedBytes,
+        leastShared: sharedBytes / 2 + 1024,
+      },
+      paired: sharedBytes >= 227 * 1024 ? PAIRED : null,
+      // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz.
+      cost: { bytesPerCycle: 13.4, slot: 100, step: 30, input: 4 },
     },
     attention: {
       warps: 8,
       minSplit: 32,
       whole: 128,
-      maxHeadsPerBlock: 4,
+      maxHeadsPerBlock: 8,
+      firstBucket: 128,
+      maxBuckets: 4,
       stageBytes: sharedBytes > 200 * 1024 ? 32768 : 16384,
       stages: 2,
+      cost: ATTENTION_COST,
     },
-    selectThreads: 512,
+    // Of GPUs with the same architecture the smallest have an eighth of the largest's multiprocessors.
+    select: { threads: 512, blocks: Math.min(32, Math.floor(GPUS[first]!.multiprocessors / 8)), minTokens: 2048 },
+    experts: {
+      warps: 16,
+      slotBytes: 4608,
+      ringBytes: 139264,
+      earlyBytes: 36864,
+      aloneBytes: sharedBytes / 2 + 1024,
+      groupRows: [1, 2, 4, 8],
+      cost: { bytesPerCycle: 13.4, item: 150, slot: 100, step: 30 },
+    },
   };
 }
+
+const HOST_MEMORY = { slotBytes: 2048, ringBytes: 16384, earlyBytes: 4096, leastShared: 0 };
 
 /**
  * The simulator. Few threads, because each is a fiber; small slots and splits, so that short tests go through rings,
@@ -116,14 +216,35 @@ export function hostTarget(): Target {
     sharedBytes: 227 * 1024,
     projection: {
       warps: 3,
-      blocksPerMultiprocessor: 1,
+      alone: { ...HOST_MEMORY, mostShared: 227 * 1024 },
+      paired: {
+        ...HOST_MEMORY,
+        mostShared: 227 * 1024,
+        whole: { mostShared: 24 * 1024, leastShared: 0 },
+        attentionShared: 32 * 1024,
+      },
+      cost: { bytesPerCycle: 1, slot: 100, step: 30, input: 4 },
+    },
+    attention: {
+      warps: 2,
+      minSplit: 12,
+      whole: 12,
+      maxHeadsPerBlock: 8,
+      firstBucket: 12,
+      maxBuckets: 2,
+      stageBytes: 2048,
+      stages: 2,
+      cost: { head: 10, byte: 0.01, headElement: 0, combine: 0.1, combineHead: 0 },
+    },
+    select: { threads: 64, blocks: 4, minTokens: 64 },
+    experts: {
+      warps: 3,
       slotBytes: 2048,
       ringBytes: 16384,
       earlyBytes: 4096,
+      aloneBytes: 0,
       groupRows: [1, 2, 4, 8],
-      cost: { bytesPerCycle: 1, group: 500, unit: 25 },
+      cost: { bytesPerCycle: 1, item: 150, slot: 100, step: 30 },
     },
-    attention: { warps: 2, minSplit: 24, whole: 24, maxHeadsPerBlock: 8, stageBytes: 2048, stages: 2 },
-    selectThreads: 128,
   };
 }

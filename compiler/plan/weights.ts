@@ -3,7 +3,7 @@ import type { Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
 import { roundUp } from './formats.js';
-import { type ProjectionConfig, rowTiling, strides, type Tiling } from './kernels.js';
+import { rowTiling, strides, type Tiling } from './kernels.js';
 
 /** One tensor of the file and its place in the weights region; offsets and strides are bytes. */
 export interface PlannedTensor {
@@ -21,6 +21,10 @@ export interface PlannedTensor {
   readonly colsPerChunk: number;
   readonly groupStride: number;
   readonly chunkStride: number;
+  /** The type in the file, where it is quantized to `type` on the device. */
+  readonly storedAs?: GgmlType;
+  /** Of a vector: 1 is added to each element. */
+  readonly plusOne?: true;
 }
 
 /** Start of each allocation in the weights region; as cudaMalloc aligns. */
@@ -39,18 +43,20 @@ export class WeightPlanner {
     return this.#end;
   }
 
-  /** All matrices of a projection, so that each block's share is contiguous; returns where they start. */
-  projection(op: Projection, config: ProjectionConfig): number {
+  /**
+   * All matrices of a projection, or of all experts, so that each block's share is contiguous; returns where they start.
+   */
+  projection({ segments }: Pick<Projection, 'segments'>, config: Tiling & { readonly cols: number }): number {
     const start = this.#end;
     let offset = start;
-    for (const { weights } of op.segments) {
+    for (const { weights } of segments) {
       const { chunkStride, groupStride, partOffsets } = strides(
         weights.map(({ type }) => type),
         config.cols,
         config,
       );
       const groups = Math.ceil(weights[0]!.rows / config.groupRows);
-      for (const [part, weight] of weights.entries())
+      for (const [part, weight] of weights.entries()) {
         this.#add(weight, {
           layout: 'tiled',
           deviceOffset: offset + partOffsets[part]!,
@@ -60,6 +66,7 @@ export class WeightPlanner {
           groupStride,
           chunkStride,
         });
+      }
       offset += groups * groupStride;
     }
     this.#end = roundUp(offset, ALIGNMENT);
@@ -112,10 +119,24 @@ export class WeightPlanner {
 
   #add(
     weight: Weight,
-    place: Omit<PlannedTensor, 'name' | 'type' | 'rows' | 'cols' | 'fileOffset' | 'fileBytes'>,
+    place: Omit<PlannedTensor, Exclude<keyof Weight, 'offset' | 'bytes'> | 'fileOffset' | 'fileBytes'>,
   ): void {
-    if (this.#tensors.has(weight.name)) throw new Error(`${weight.name} is placed twice`);
-    const { name, type, rows, cols, offset, bytes } = weight;
-    this.#tensors.set(name, { name, type, rows, cols, fileOffset: offset, fileBytes: bytes, ...place });
+    if (this.#tensors.has(weight.name) || this.#tensors.has(`${weight.name}.0`))
+      throw new Error(`${weight.name} is placed twice`);
+    const { name, type, rows, cols, storedAs, plusOne, pieces = [weight] } = weight;
+    const change = { ...(storedAs && { storedAs }), ...(plusOne && { plusOne }) };
+    const share = rows / pieces.length;
+    const step = (share / place.rowsPerGroup) * place.groupStride;
+    if (pieces.length > 1 && share % place.rowsPerGroup !== 0) throw new Error(`${name}: a group spans two pieces`);
+    for (const [i, { offset, bytes }] of pieces.entries()) {
+      const part = pieces.length > 1 ? `${name}.${i}` : name;
+      const rest = place.deviceBytes - i * step;
+      const device = {
+        deviceOffset: place.deviceOffset + i * step,
+        deviceBytes: i < pieces.length - 1 ? Math.min(step, rest) : rest,
+      };
+      const file = { fileOffset: offset, fileBytes: bytes };
+      this.#tensors.set(part, { name: part, type, rows: share, cols, ...file, ...place, ...device, ...change });
+    }
   }
 }

@@ -9,16 +9,17 @@
 namespace realizar {
 namespace {
 
-// Symbol, number of arguments, most shared memory (bytes). Those without arguments here repack weights at load.
+// Symbol, number of arguments, most shared memory (bytes), true where blocks wait for each other. Those without arguments
+// here repack weights at load.
 const Kernel kernels[] = {
     {"realizar_token_embd", 3, 0},
-    {"realizar_attn_qkv", 10, 5600},
-    {"realizar_attn_kqv", 10, 70336},
-    {"realizar_ffn_inp", 10, 5600},
-    {"realizar_ffn_swiglu", 10, 10208},
-    {"realizar_l_out", 10, 15392},
-    {"realizar_logits", 10, 5600},
-    {"realizar_select", 7, 56088},
+    {"realizar_attn_qkv", 10, 76800},
+    {"realizar_attn_kqv", 11, 89088},
+    {"realizar_ffn_inp", 10, 76800},
+    {"realizar_ffn_swiglu", 10, 76800},
+    {"realizar_l_out", 10, 76800},
+    {"realizar_logits", 10, 76800},
+    {"realizar_select", 8, 55968},
     {"realizar_repack_q8_0", 0, 0},
 };
 
@@ -28,76 +29,76 @@ const Node nodes[] = {
     // 0 token_embd, realizar_token_embd: token_embd.weight Q8_0 [909 x 256], row of the token -> f32[256]
     {"token_embd", 0, {1, 1, 1}, {32, 1, 1}, 0, 0, 3, 0, 0, 272, 0},
     // 1 blk.0.attn_qkv, realizar_attn_qkv: token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.0.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 3, 10, 0, 1, 139264, 0},
+    {"blk.0.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 76800, 3, 10, 0, 1, 139264, 0},
     // 2 blk.0.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.0.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 13, 10, 1, 1, 0, 512},
+    {"blk.0.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 13, 11, 1, 1, 0, 512},
     // 3 blk.0.ffn_inp, realizar_ffn_inp: blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
-    {"blk.0.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 23, 10, 2, 1, 69632, 0},
+    {"blk.0.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 76800, 24, 10, 2, 1, 69632, 0},
     // 4 blk.0.ffn_swiglu, realizar_ffn_swiglu: blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 33, 10, 3, 1, 417792, 0},
+    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 76800, 34, 10, 3, 1, 417792, 0},
     // 5 blk.0.l_out, realizar_l_out: blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
-    {"blk.0.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 43, 10, 4, 1, 208896, 0},
+    {"blk.0.l_out", 5, {64, 1, 1}, {480, 1, 1}, 76800, 44, 10, 4, 1, 208896, 0},
     // 6 blk.1.attn_qkv, realizar_attn_qkv: blk.0.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.1.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 53, 10, 5, 1, 139264, 0},
+    {"blk.1.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 76800, 54, 10, 5, 1, 139264, 0},
     // 7 blk.1.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 1, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.1.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 63, 10, 6, 1, 0, 512},
+    {"blk.1.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 64, 11, 6, 1, 0, 512},
     // 8 blk.1.ffn_inp, realizar_ffn_inp: blk.1.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.0.l_out -> f32[256]
-    {"blk.1.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 73, 10, 7, 1, 69632, 0},
+    {"blk.1.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 76800, 75, 10, 7, 1, 69632, 0},
     // 9 blk.1.ffn_swiglu, realizar_ffn_swiglu: blk.1.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 83, 10, 8, 1, 417792, 0},
+    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 76800, 85, 10, 8, 1, 417792, 0},
     // 10 blk.1.l_out, realizar_l_out: blk.1.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.1.ffn_inp -> f32[256]
-    {"blk.1.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 93, 10, 9, 1, 208896, 0},
+    {"blk.1.l_out", 5, {64, 1, 1}, {480, 1, 1}, 76800, 95, 10, 9, 1, 208896, 0},
     // 11 blk.2.attn_qkv, realizar_attn_qkv: blk.1.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.2.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 103, 10, 10, 1, 139264, 0},
+    {"blk.2.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 76800, 105, 10, 10, 1, 139264, 0},
     // 12 blk.2.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 2, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.2.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 113, 10, 11, 1, 0, 512},
+    {"blk.2.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 115, 11, 11, 1, 0, 512},
     // 13 blk.2.ffn_inp, realizar_ffn_inp: blk.2.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.1.l_out -> f32[256]
-    {"blk.2.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 123, 10, 12, 1, 69632, 0},
+    {"blk.2.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 76800, 126, 10, 12, 1, 69632, 0},
     // 14 blk.2.ffn_swiglu, realizar_ffn_swiglu: blk.2.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 133, 10, 13, 1, 417792, 0},
+    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 76800, 136, 10, 13, 1, 417792, 0},
     // 15 blk.2.l_out, realizar_l_out: blk.2.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.2.ffn_inp -> f32[256]
-    {"blk.2.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 143, 10, 14, 1, 208896, 0},
+    {"blk.2.l_out", 5, {64, 1, 1}, {480, 1, 1}, 76800, 146, 10, 14, 1, 208896, 0},
     // 16 blk.3.attn_qkv, realizar_attn_qkv: blk.2.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.3.attn_qkv", 1, {132, 1, 1}, {512, 1, 1}, 5600, 153, 10, 15, 1, 139264, 0},
+    {"blk.3.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 76800, 156, 10, 15, 1, 139264, 0},
     // 17 blk.3.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 3, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.3.attn_kqv", 2, {64, 1, 1}, {256, 1, 1}, 70336, 163, 10, 16, 1, 0, 512},
+    {"blk.3.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 166, 11, 16, 1, 0, 512},
     // 18 blk.3.ffn_inp, realizar_ffn_inp: blk.3.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.2.l_out -> f32[256]
-    {"blk.3.ffn_inp", 3, {132, 1, 1}, {512, 1, 1}, 5600, 173, 10, 17, 1, 69632, 0},
+    {"blk.3.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 76800, 177, 10, 17, 1, 69632, 0},
     // 19 blk.3.ffn_swiglu, realizar_ffn_swiglu: blk.3.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 10208, 183, 10, 18, 1, 417792, 0},
+    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 76800, 187, 10, 18, 1, 417792, 0},
     // 20 blk.3.l_out, realizar_l_out: blk.3.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.3.ffn_inp -> f32[256]
-    {"blk.3.l_out", 5, {132, 1, 1}, {512, 1, 1}, 15392, 193, 10, 19, 1, 208896, 0},
+    {"blk.3.l_out", 5, {64, 1, 1}, {480, 1, 1}, 76800, 197, 10, 19, 1, 208896, 0},
     // 21 logits, realizar_logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
-    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 5600, 203, 10, 20, 1, 247248, 0},
+    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 76800, 207, 10, 20, 1, 247248, 0},
     // 22 select, realizar_select: the next token; token, position and seq_len move on
-    {"select", 7, {1, 1, 1}, {512, 1, 1}, 56088, 213, 7, 21, 1, 0, 0},
+    {"select", 7, {1, 1, 1}, {512, 1, 1}, 55968, 217, 8, 21, 1, 0, 0},
 };
 
 // Name, region, offset (bytes); a line a node.
 const Argument arguments[] = {
     {"weights", Region::weights, 3350528}, {"state", Region::state, 0}, {"output", Region::arena, 19456},  // 0
     {"weights", Region::weights, 0}, {"input", Region::arena, 19456}, {"norm", Region::weights, 139264}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 17408}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 1
-    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"keys", Region::kv_cache, 0}, {"values", Region::kv_cache, 131072}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 2
+    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 0}, {"values", Region::kv_cache, 131072}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 2
     {"weights", Region::weights, 140288}, {"input", Region::arena, 20480}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 19456}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 3
     {"weights", Region::weights, 209920}, {"input", Region::arena, 3072}, {"norm", Region::weights, 627712}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 4
     {"weights", Region::weights, 628736}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 19456}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 5
     {"weights", Region::weights, 837632}, {"input", Region::arena, 19456}, {"norm", Region::weights, 976896}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 17408}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 6
-    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"keys", Region::kv_cache, 262144}, {"values", Region::kv_cache, 393216}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 7
+    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 262144}, {"values", Region::kv_cache, 393216}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 7
     {"weights", Region::weights, 977920}, {"input", Region::arena, 20480}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 19456}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 8
     {"weights", Region::weights, 1047552}, {"input", Region::arena, 3072}, {"norm", Region::weights, 1465344}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 9
     {"weights", Region::weights, 1466368}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 19456}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 10
     {"weights", Region::weights, 1675264}, {"input", Region::arena, 19456}, {"norm", Region::weights, 1814528}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 17408}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 11
-    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"keys", Region::kv_cache, 524288}, {"values", Region::kv_cache, 655360}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 12
+    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 524288}, {"values", Region::kv_cache, 655360}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 12
     {"weights", Region::weights, 1815552}, {"input", Region::arena, 20480}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 19456}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 13
     {"weights", Region::weights, 1885184}, {"input", Region::arena, 3072}, {"norm", Region::weights, 2302976}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 14
     {"weights", Region::weights, 2304000}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 19456}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 15
     {"weights", Region::weights, 2512896}, {"input", Region::arena, 19456}, {"norm", Region::weights, 2652160}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 17408}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 16
-    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"keys", Region::kv_cache, 786432}, {"values", Region::kv_cache, 917504}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 17
+    {"qkv", Region::arena, 17408}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 786432}, {"values", Region::kv_cache, 917504}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::arena, 0}, {"output", Region::arena, 20480},  // 17
     {"weights", Region::weights, 2653184}, {"input", Region::arena, 20480}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 19456}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 18
     {"weights", Region::weights, 2722816}, {"input", Region::arena, 3072}, {"norm", Region::weights, 3140608}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 19
     {"weights", Region::weights, 3141632}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 4096}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 20
-    {"weights", Region::weights, 3350528}, {"input", Region::arena, 4096}, {"norm", Region::weights, 3597824}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::arena, 7680}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 21
-    {"best", Region::arena, 7680}, {"logits", Region::arena, 0}, {"adjusted", Region::arena, 3840}, {"state", Region::state, 0}, {"history", Region::state, 12416}, {"fed", Region::state, 14464}, {"seen", Region::state, 16512},  // 22
+    {"weights", Region::weights, 3350528}, {"input", Region::arena, 4096}, {"norm", Region::weights, 3598592}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::arena, 7680}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0},  // 21
+    {"best", Region::arena, 7680}, {"logits", Region::arena, 0}, {"adjusted", Region::arena, 3840}, {"state", Region::state, 0}, {"history", Region::state, 12416}, {"fed", Region::state, 14464}, {"seen", Region::state, 16512}, {"meeting", Region::none, 0},  // 22
 };
 
 // Node it comes from, programmatic: the node may start early and waits itself; a line a node.
@@ -129,44 +130,44 @@ const Edge edges[] = {
 // Name, ggml type, offset and bytes in the file, rows, columns; offset on the device, repack kernel, rows of a group,
 // columns of a chunk, strides from group to group and from chunk to chunk (bytes).
 const Tensor tensors[] = {
-    {"blk.0.attn_q.weight", 8, 380736, 69632, 256, 256, 0, 8, 1, 256, 272, 272},
-    {"blk.0.attn_k.weight", 8, 275264, 34816, 128, 256, 69632, 8, 1, 256, 272, 272},
-    {"blk.0.attn_v.weight", 8, 450368, 34816, 128, 256, 104448, 8, 1, 256, 272, 272},
+    {"blk.0.attn_q.weight", 8, 380736, 69632, 256, 256, 0, 8, 4, 256, 1088, 1088},
+    {"blk.0.attn_k.weight", 8, 275264, 34816, 128, 256, 69632, 8, 4, 256, 1088, 1088},
+    {"blk.0.attn_v.weight", 8, 450368, 34816, 128, 256, 104448, 8, 4, 256, 1088, 1088},
     {"blk.0.attn_norm.weight", 0, 310080, 1024, 1, 256, 139264, no_repack, 1, 256, 1024, 1024},
-    {"blk.0.attn_output.weight", 8, 311104, 69632, 256, 256, 140288, 8, 1, 256, 272, 272},
-    {"blk.0.ffn_gate.weight", 8, 694080, 208896, 768, 256, 209920, 8, 1, 256, 544, 544},
-    {"blk.0.ffn_up.weight", 8, 904000, 208896, 768, 256, 210192, 8, 1, 256, 544, 544},
+    {"blk.0.attn_output.weight", 8, 311104, 69632, 256, 256, 140288, 8, 4, 256, 1088, 1088},
+    {"blk.0.ffn_gate.weight", 8, 694080, 208896, 768, 256, 209920, 8, 4, 256, 2176, 2176},
+    {"blk.0.ffn_up.weight", 8, 904000, 208896, 768, 256, 211008, 8, 4, 256, 2176, 2176},
     {"blk.0.ffn_norm.weight", 0, 902976, 1024, 1, 256, 627712, no_repack, 1, 256, 1024, 1024},
-    {"blk.0.ffn_down.weight", 8, 485184, 208896, 256, 768, 628736, 8, 1, 768, 816, 816},
-    {"blk.1.attn_q.weight", 8, 1218368, 69632, 256, 256, 837632, 8, 1, 256, 272, 272},
-    {"blk.1.attn_k.weight", 8, 1112896, 34816, 128, 256, 907264, 8, 1, 256, 272, 272},
-    {"blk.1.attn_v.weight", 8, 1288000, 34816, 128, 256, 942080, 8, 1, 256, 272, 272},
+    {"blk.0.ffn_down.weight", 8, 485184, 208896, 256, 768, 628736, 8, 4, 256, 3264, 1088},
+    {"blk.1.attn_q.weight", 8, 1218368, 69632, 256, 256, 837632, 8, 4, 256, 1088, 1088},
+    {"blk.1.attn_k.weight", 8, 1112896, 34816, 128, 256, 907264, 8, 4, 256, 1088, 1088},
+    {"blk.1.attn_v.weight", 8, 1288000, 34816, 128, 256, 942080, 8, 4, 256, 1088, 1088},
     {"blk.1.attn_norm.weight", 0, 1147712, 1024, 1, 256, 976896, no_repack, 1, 256, 1024, 1024},
-    {"blk.1.attn_output.weight", 8, 1148736, 69632, 256, 256, 977920, 8, 1, 256, 272, 272},
-    {"blk.1.ffn_gate.weight", 8, 1531712, 208896, 768, 256, 1047552, 8, 1, 256, 544, 544},
-    {"blk.1.ffn_up.weight", 8, 1741632, 208896, 768, 256, 1047824, 8, 1, 256, 544, 544},
+    {"blk.1.attn_output.weight", 8, 1148736, 69632, 256, 256, 977920, 8, 4, 256, 1088, 1088},
+    {"blk.1.ffn_gate.weight", 8, 1531712, 208896, 768, 256, 1047552, 8, 4, 256, 2176, 2176},
+    {"blk.1.ffn_up.weight", 8, 1741632, 208896, 768, 256, 1048640, 8, 4, 256, 2176, 2176},
     {"blk.1.ffn_norm.weight", 0, 1740608, 1024, 1, 256, 1465344, no_repack, 1, 256, 1024, 1024},
-    {"blk.1.ffn_down.weight", 8, 1322816, 208896, 256, 768, 1466368, 8, 1, 768, 816, 816},
-    {"blk.2.attn_q.weight", 8, 2056000, 69632, 256, 256, 1675264, 8, 1, 256, 272, 272},
-    {"blk.2.attn_k.weight", 8, 1950528, 34816, 128, 256, 1744896, 8, 1, 256, 272, 272},
-    {"blk.2.attn_v.weight", 8, 2125632, 34816, 128, 256, 1779712, 8, 1, 256, 272, 272},
+    {"blk.1.ffn_down.weight", 8, 1322816, 208896, 256, 768, 1466368, 8, 4, 256, 3264, 1088},
+    {"blk.2.attn_q.weight", 8, 2056000, 69632, 256, 256, 1675264, 8, 4, 256, 1088, 1088},
+    {"blk.2.attn_k.weight", 8, 1950528, 34816, 128, 256, 1744896, 8, 4, 256, 1088, 1088},
+    {"blk.2.attn_v.weight", 8, 2125632, 34816, 128, 256, 1779712, 8, 4, 256, 1088, 1088},
     {"blk.2.attn_norm.weight", 0, 1985344, 1024, 1, 256, 1814528, no_repack, 1, 256, 1024, 1024},
-    {"blk.2.attn_output.weight", 8, 1986368, 69632, 256, 256, 1815552, 8, 1, 256, 272, 272},
-    {"blk.2.ffn_gate.weight", 8, 2369344, 208896, 768, 256, 1885184, 8, 1, 256, 544, 544},
-    {"blk.2.ffn_up.weight", 8, 2579264, 208896, 768, 256, 1885456, 8, 1, 256, 544, 544},
+    {"blk.2.attn_output.weight", 8, 1986368, 69632, 256, 256, 1815552, 8, 4, 256, 1088, 1088},
+    {"blk.2.ffn_gate.weight", 8, 2369344, 208896, 768, 256, 1885184, 8, 4, 256, 2176, 2176},
+    {"blk.2.ffn_up.weight", 8, 2579264, 208896, 768, 256, 1886272, 8, 4, 256, 2176, 2176},
     {"blk.2.ffn_norm.weight", 0, 2578240, 1024, 1, 256, 2302976, no_repack, 1, 256, 1024, 1024},
-    {"blk.2.ffn_down.weight", 8, 2160448, 208896, 256, 768, 2304000, 8, 1, 768, 816, 816},
-    {"blk.3.attn_q.weight", 8, 2893632, 69632, 256, 256, 2512896, 8, 1, 256, 272, 272},
-    {"blk.3.attn_k.weight", 8, 2788160, 34816, 128, 256, 2582528, 8, 1, 256, 272, 272},
-    {"blk.3.attn_v.weight", 8, 2963264, 34816, 128, 256, 2617344, 8, 1, 256, 272, 272},
+    {"blk.2.ffn_down.weight", 8, 2160448, 208896, 256, 768, 2304000, 8, 4, 256, 3264, 1088},
+    {"blk.3.attn_q.weight", 8, 2893632, 69632, 256, 256, 2512896, 8, 4, 256, 1088, 1088},
+    {"blk.3.attn_k.weight", 8, 2788160, 34816, 128, 256, 2582528, 8, 4, 256, 1088, 1088},
+    {"blk.3.attn_v.weight", 8, 2963264, 34816, 128, 256, 2617344, 8, 4, 256, 1088, 1088},
     {"blk.3.attn_norm.weight", 0, 2822976, 1024, 1, 256, 2652160, no_repack, 1, 256, 1024, 1024},
-    {"blk.3.attn_output.weight", 8, 2824000, 69632, 256, 256, 2653184, 8, 1, 256, 272, 272},
-    {"blk.3.ffn_gate.weight", 8, 3206976, 208896, 768, 256, 2722816, 8, 1, 256, 544, 544},
-    {"blk.3.ffn_up.weight", 8, 3416896, 208896, 768, 256, 2723088, 8, 1, 256, 544, 544},
+    {"blk.3.attn_output.weight", 8, 2824000, 69632, 256, 256, 2653184, 8, 4, 256, 1088, 1088},
+    {"blk.3.ffn_gate.weight", 8, 3206976, 208896, 768, 256, 2722816, 8, 4, 256, 2176, 2176},
+    {"blk.3.ffn_up.weight", 8, 3416896, 208896, 768, 256, 2723904, 8, 4, 256, 2176, 2176},
     {"blk.3.ffn_norm.weight", 0, 3415872, 1024, 1, 256, 3140608, no_repack, 1, 256, 1024, 1024},
-    {"blk.3.ffn_down.weight", 8, 2998080, 208896, 256, 768, 3141632, 8, 1, 768, 816, 816},
-    {"token_embd.weight", 8, 28000, 247248, 909, 256, 3350528, 8, 1, 256, 272, 272},
-    {"output_norm.weight", 0, 26976, 1024, 1, 256, 3597824, no_repack, 1, 256, 1024, 1024},
+    {"blk.3.ffn_down.weight", 8, 2998080, 208896, 256, 768, 3141632, 8, 4, 256, 3264, 1088},
+    {"token_embd.weight", 8, 28000, 247248, 909, 256, 3350528, 8, 4, 256, 1088, 1088},
+    {"output_norm.weight", 0, 26976, 1024, 1, 256, 3598592, no_repack, 1, 256, 1024, 1024},
 };
 
 }  // namespace

@@ -30,7 +30,7 @@ export declare const storytellerQ8_0: {
   /** Kernel nodes in one token's graph. */
   readonly nodeCount: 23;
   /** Device memory for the weights. */
-  readonly weightsBytes: 3598848;
+  readonly weightsBytes: 3599616;
   /** Device memory for one session's KV cache. */
   readonly kvCacheBytes: 1048576;
   /** Device memory for one session's activations. */

@@ -16,7 +16,7 @@ export const storytellerQ8_0 = {
   headCountKv: 4,
   headSize: 32,
   nodeCount: 23,
-  weightsBytes: 3598848,
+  weightsBytes: 3599616,
   kvCacheBytes: 1048576,
   arenaBytes: 21504,
   fileBytes: 3625792,

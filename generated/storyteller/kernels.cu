@@ -3,6 +3,7 @@
 // The kernels of runtime/kernels with this model's shapes as compile-time constants.
 #include "kernels/attend.cuh"
 #include "kernels/embed.cuh"
+#include "kernels/experts.cuh"
 #include "kernels/norm_add.cuh"
 #include "kernels/projection.cuh"
 #include "kernels/read_ceiling.cuh"
@@ -21,107 +22,113 @@ namespace {
 // token_embd: token_embd.weight Q8_0 [909 x 256], row of the token -> f32[256]
 struct token_embd_shape {
   using format = Q8_0;
-  static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int64_t group_bytes = 272;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int64_t group_bytes = 1088;
   static constexpr float scale = 1.f;
 };
 
 // blk.0.attn_qkv (and 3 more): token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
 struct attn_qkv_shape {
   using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
-  static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 16, ring = 1, early = 16;
-  static constexpr int blocks = 132, bias = 0;
-  static constexpr bool normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int row_warps = 16, round_groups = 16;
+  static constexpr int ring = 1, early = 1;
+  static constexpr int blocks = 128, bias = 0;
+  static constexpr bool whole = true, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<attn_qkv_shape>::shared_bytes == 5600);
-static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<256, Q8_0>> == 272);
-static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> == 272);
-static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> == 272);
+static_assert(ProjectionShape<attn_qkv_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<256, Q8_0>> == 1088);
+static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> == 1088);
+static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> == 1088);
 
 // blk.0.attn_kqv (and 3 more): rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
 struct attn_kqv_shape {
-  static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 2;
+  static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 1;
   static constexpr int splits = 16, min_split = 32, whole = 128, tile = 256, stages = 2, warps = 8;
   static constexpr int n_ctx = 512, window = 0, rope_dims = 32;
   static constexpr bool rope_adjacent = true, rope_factors = false;
-  static constexpr bool query_norm = false, key_norm = false;
+  static constexpr bool query_norm = false, key_norm = false, sinks = false;
   static constexpr int whole_norms = 0;
   static constexpr float scale = 0.176776692f, soft_cap = 0.f, epsilon = 0.f;
   static constexpr float rope_magnitude = 1.f;
   static DEVICE float inverse_frequency(int pair) { return attn_kqv_inverse_frequency[pair]; }
 };
-static_assert(AttendShape<attn_kqv_shape>::shared_bytes == 70336);
+static_assert(AttendShape<attn_kqv_shape>::shared_bytes <= 89088);
 
 // blk.0.ffn_inp (and 3 more): blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
 struct ffn_inp_shape {
   using segments = Segments<Segment<256, Q8_0>>;
-  static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 16, ring = 1, early = 16;
-  static constexpr int blocks = 132, bias = 0;
-  static constexpr bool normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int row_warps = 16, round_groups = 16;
+  static constexpr int ring = 1, early = 1;
+  static constexpr int blocks = 64, bias = 0;
+  static constexpr bool whole = true, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<ffn_inp_shape>::shared_bytes == 5600);
-static_assert(ProjectionShape<ffn_inp_shape>::group_bytes<Segment<256, Q8_0>> == 272);
+static_assert(ProjectionShape<ffn_inp_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<ffn_inp_shape>::group_bytes<Segment<256, Q8_0>> == 1088);
 
 // blk.0.ffn_swiglu (and 3 more): blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
 struct ffn_swiglu_shape {
   using segments = Segments<Segment<768, Q8_0, Q8_0>>;
-  static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 16, ring = 2, early = 32;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int row_warps = 16, round_groups = 16;
+  static constexpr int ring = 2, early = 2;
   static constexpr int blocks = 132, bias = 0;
-  static constexpr bool normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
+  static constexpr bool whole = true, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
   static constexpr Activation activation = Activation::silu;
   static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<ffn_swiglu_shape>::shared_bytes == 10208);
-static_assert(ProjectionShape<ffn_swiglu_shape>::group_bytes<Segment<768, Q8_0, Q8_0>> == 544);
+static_assert(ProjectionShape<ffn_swiglu_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<ffn_swiglu_shape>::group_bytes<Segment<768, Q8_0, Q8_0>> == 2176);
 
 // blk.0.l_out (and 3 more): blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
 struct l_out_shape {
   using segments = Segments<Segment<256, Q8_0>>;
-  static constexpr int cols = 768, group_rows = 1, chunk_cols = 768;
-  static constexpr int warps = 16, ring = 1, early = 16;
-  static constexpr int blocks = 132, bias = 0;
-  static constexpr bool normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
+  static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
+  static constexpr int row_warps = 5, round_groups = 5;
+  static constexpr int ring = 1, early = 1;
+  static constexpr int blocks = 64, bias = 0;
+  static constexpr bool whole = true, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<l_out_shape>::shared_bytes == 15392);
-static_assert(ProjectionShape<l_out_shape>::group_bytes<Segment<256, Q8_0>> == 816);
+static_assert(ProjectionShape<l_out_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<l_out_shape>::group_bytes<Segment<256, Q8_0>> == 3264);
 
 // logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
 struct logits_shape {
   using segments = Segments<Segment<909, Q8_0>>;
-  static constexpr int cols = 256, group_rows = 1, chunk_cols = 256;
-  static constexpr int warps = 16, ring = 1, early = 16;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int row_warps = 16, round_groups = 16;
+  static constexpr int ring = 1, early = 1;
   static constexpr int blocks = 132, bias = 0;
-  static constexpr bool normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = true;
+  static constexpr bool whole = true, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = true;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<logits_shape>::shared_bytes == 5600);
-static_assert(ProjectionShape<logits_shape>::group_bytes<Segment<909, Q8_0>> == 272);
+static_assert(ProjectionShape<logits_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<logits_shape>::group_bytes<Segment<909, Q8_0>> == 1088);
 
 // select: the next token; token, position and seq_len move on
 struct select_shape {
-  static constexpr int threads = 512, candidates = 132, n_vocab = 909;
+  static constexpr int threads = 512, blocks = 1;
+  static constexpr int candidates = 132, n_vocab = 909;
 };
-static_assert(select_shared_bytes<select_shape> == 56088);
+static_assert(select_shared_bytes<select_shape> == 55968);
 
 }  // namespace
 
 REALIZAR_KERNEL(realizar_token_embd, 32, 1, EmbedArgs, embed<token_embd_shape>)
-REALIZAR_KERNEL(realizar_attn_qkv, 512, 1, ProjectionArgs, projection<attn_qkv_shape>)
+REALIZAR_KERNEL(realizar_attn_qkv, 512, 2, ProjectionArgs, projection<attn_qkv_shape>)
 REALIZAR_KERNEL(realizar_attn_kqv, 256, 1, AttendArgs, attend<attn_kqv_shape>)
-REALIZAR_KERNEL(realizar_ffn_inp, 512, 1, ProjectionArgs, projection<ffn_inp_shape>)
-REALIZAR_KERNEL(realizar_ffn_swiglu, 512, 1, ProjectionArgs, projection<ffn_swiglu_shape>)
-REALIZAR_KERNEL(realizar_l_out, 512, 1, ProjectionArgs, projection<l_out_shape>)
-REALIZAR_KERNEL(realizar_logits, 512, 1, ProjectionArgs, projection<logits_shape>)
+REALIZAR_KERNEL(realizar_ffn_inp, 512, 2, ProjectionArgs, projection<ffn_inp_shape>)
+REALIZAR_KERNEL(realizar_ffn_swiglu, 512, 2, ProjectionArgs, projection<ffn_swiglu_shape>)
+REALIZAR_KERNEL(realizar_l_out, 480, 2, ProjectionArgs, projection<l_out_shape>)
+REALIZAR_KERNEL(realizar_logits, 512, 2, ProjectionArgs, projection<logits_shape>)
 REALIZAR_KERNEL(realizar_select, 512, 1, SelectArgs, select<select_shape>)
 
 // Load and measure.

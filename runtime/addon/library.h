@@ -37,6 +37,7 @@ Failure closed(const char* what);
   X(session_position)         \
   X(session_rewind)           \
   X(session_dump_nodes)       \
+  X(measure_read_ceiling)     \
   X(free)
 
 struct Library {

@@ -94,9 +94,11 @@ Napi::Object to_object(Napi::Env env, const realizar_info& info) {
 }  // namespace
 
 Napi::Function Model::define(Napi::Env env) {
-  return DefineClass(env, "NativeModel",
-                     {InstanceMethod<&Model::info>("info"), InstanceMethod<&Model::device_name>("deviceName"),
-                      InstanceMethod<&Model::open_session>("openSession"), InstanceMethod<&Model::close>("close")});
+  return DefineClass(
+      env, "NativeModel",
+      {InstanceMethod<&Model::info>("info"), InstanceMethod<&Model::device_name>("deviceName"),
+       InstanceMethod<&Model::open_session>("openSession"),
+       InstanceMethod<&Model::measure_read_ceiling>("measureReadCeiling"), InstanceMethod<&Model::close>("close")});
 }
 
 Model::Model(const Napi::CallbackInfo& info) : ObjectWrap(info), handle_(unwrap<ModelHandle>(info)) {}
@@ -128,6 +130,17 @@ Napi::Value Model::open_session(const Napi::CallbackInfo& info) {
         *opened = std::make_shared<SessionHandle>(handle, session);
       },
       [opened](Napi::Env env) { return wrap(env, env.GetInstanceData<Classes>()->session, std::move(*opened)); });
+}
+
+Napi::Value Model::measure_read_ceiling(const Napi::CallbackInfo& info) {
+  if (!handle_) return reject(info.Env(), closed("the model"));
+  auto ceiling = std::make_shared<double>();
+  return Task::start(
+      info.Env(),
+      [handle = handle_, ceiling] {
+        handle->library.check(handle->library.measure_read_ceiling(handle->model, ceiling.get()));
+      },
+      [ceiling](Napi::Env env) { return Napi::Number::New(env, *ceiling); });
 }
 
 Napi::Value Model::close(const Napi::CallbackInfo& info) {

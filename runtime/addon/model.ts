@@ -1,3 +1,4 @@
+import './async_dispose.js';
 import { failure, typed } from './errors.js';
 import type { ModelInfo, NativeModel } from './native.js';
 import { Session } from './session.js';
@@ -37,6 +38,12 @@ export class Model {
     } finally {
       this.#opening.delete(opening);
     }
+  }
+
+  /** Measures the device's streaming-read ceiling: bytes a second of a kernel that only reads. Decoding is judged by it. */
+  async measureReadCeiling(): Promise<number> {
+    if (this.#closed) throw failure('CLOSED', 'the model is closed');
+    return typed(this.#native.measureReadCeiling());
   }
 
   /** Closes the sessions, each after the calls made on it, then frees the weights. Closing twice is allowed. */

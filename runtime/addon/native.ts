@@ -51,6 +51,7 @@ export interface NativeModel {
   info(): Omit<ModelInfo, 'gpuArchs'> & { readonly gpuArchs: string };
   deviceName(): string;
   openSession(): Promise<NativeSession>;
+  measureReadCeiling(): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -1,3 +1,4 @@
+import './async_dispose.js';
 import { checkInteger, checkMode, checkTokens, invalid, type Mode } from './arguments.js';
 import { failure, typed } from './errors.js';
 import type { ModelInfo, NativeSession } from './native.js';

@@ -17,6 +17,7 @@ class Model : public Napi::ObjectWrap<Model> {
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value device_name(const Napi::CallbackInfo& info);
   Napi::Value open_session(const Napi::CallbackInfo& info);
+  Napi::Value measure_read_ceiling(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
   std::shared_ptr<ModelHandle> handle_;  // null once closed

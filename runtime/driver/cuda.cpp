@@ -45,9 +45,13 @@ decltype(&cuGraphAddKernelNode_v2) add_kernel_node;
 decltype(&cuGraphAddDependencies_v2) add_dependencies;
 decltype(&cuGraphInstantiateWithFlags) instantiate;
 
+// Blocks of two kernels run on one multiprocessor only where both want the same of its memory as shared memory: all.
 Result set_max_dynamic_shared(Function function, int bytes) {
-  return func_set_attribute(reinterpret_cast<CUfunction>(function), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
-                            bytes);
+  const Result result = func_set_attribute(reinterpret_cast<CUfunction>(function),
+                                           CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT, 100);
+  return result ? result
+                : func_set_attribute(reinterpret_cast<CUfunction>(function),
+                                     CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes);
 }
 
 Result launch_kernel(Function function, Dim3 grid, Dim3 block, unsigned shared_bytes, Stream stream, void** params) {

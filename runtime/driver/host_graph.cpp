@@ -100,7 +100,7 @@ class Replay {
 
   void start_successors(size_t node, int depth) {
     for (size_t after : exec_.programmatic_successors[node])
-      if (start(after) && depth > 1) start_successors(after, depth - 1);
+      if (start(after) && depth > 1 && running_[after].grid->released()) start_successors(after, depth - 1);
   }
 
   void finish(size_t node) {

@@ -34,7 +34,7 @@ struct OpaqueGraphExec {
   // Runs every node. A node with a programmatic edge from P is started (all its threads run up to grid_wait) before the
   // part of P after its own grid_wait runs, which is all of P if no programmatic edge leads to it. In a chain: start 0,
   // start 1, finish 0, start 2, finish 1, ... With a seed, independent nodes are permuted and nodes are started two
-  // edges ahead. Throws Failure.
+  // edges ahead of one that releases them before its grid_wait. Throws Failure.
   void run(sim::Pool& pool, const sim::DeviceMemory& memory, uint32_t seed) const;
 
   // Node indices so that each comes after its predecessors; with a seed, one of the possible orders.

@@ -155,17 +155,39 @@ void fail(const char* format, ...) {
   switch_for_good(self, &block.main);
 }
 
+namespace {
+
+void pause(Fiber* self) {
+  Block& block = *self->block;
+  block.paused = true;
+  block.ready.push(self);
+  switch_fibers(self, &block.main);
+}
+
+bool reached(const uint32_t* counter, uint32_t least) {
+  return int32_t(__atomic_load_n(counter, __ATOMIC_ACQUIRE) - least) >= 0;
+}
+
+}  // namespace
+
 uint32_t arrive(uint32_t* counter) {
   Fiber* self = current();
-  Block& block = *self->block;
   const uint32_t before = __atomic_fetch_add(counter, 1u, __ATOMIC_ACQ_REL);
-  if (block.permuted) {
-    block.paused = true;
-    block.ready.push(self);
-    switch_fibers(self, &block.main);
-  }
+  if (self->block->permuted) pause(self);
   return before;
 }
+
+void wait_for_count(const uint32_t* counter, uint32_t least) {
+  Fiber* self = current();
+  Block& block = *self->block;
+  if (block.awaited) fail("two threads of the block wait for counts of other blocks at the same time");
+  block.awaited = counter;
+  block.awaited_least = least;
+  while (!reached(counter, least)) pause(self);
+  block.awaited = nullptr;
+}
+
+bool Block::may_go_on() const { return !awaited || reached(awaited, awaited_least); }
 
 void fail_early_load() {
   fail("loads what another node writes before grid_wait, and a programmatic edge leads to this node");

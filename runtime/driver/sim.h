@@ -135,6 +135,7 @@ struct Block {
   // The grids before this one are complete: lets threads past grid_wait.
   void open_grid();
   bool ended() const { return n_ended == n_threads; }
+  bool may_go_on() const;  // of a paused one: what it waits for is there
 
   Fiber* next();  // who runs when the current fiber cannot
   bool begin_thread(Fiber* fiber);
@@ -153,7 +154,10 @@ struct Block {
   char* shared = nullptr;
   int n_started = 0, n_ended = 0;
   bool grid_open;
-  bool paused = false;  // by arrive, until the grid's other blocks have run
+  bool released = false;              // grid_release has been called
+  bool paused = false;                // until the grid's other blocks have run
+  const uint32_t* awaited = nullptr;  // paused until this count is at least awaited_least
+  uint32_t awaited_least = 0;
   const bool permuted;
   FiberList ready, at_block_sync, at_grid_wait;
   std::vector<Warp> warps;
@@ -241,13 +245,16 @@ inline void grid_wait() {
   }
   self->must_wait = false;
 }
-// The next node is always started as early as its edges allow.
-inline void grid_release() {}
+inline void grid_release() { current()->block->released = true; }
 
 // Adds one to a counter that blocks tell each other with how many of them are done; returns what it was. In a permuted
 // order the grid's other blocks run before anything else of this one, so that what this one has yet to write is
 // missing.
 uint32_t arrive(uint32_t* counter);
+
+// Returns when the counter is at `least` or beyond, modulo 2^32; until then the grid's other blocks run. One thread of
+// a block at a time.
+void wait_for_count(const uint32_t* counter, uint32_t least);
 
 [[noreturn]] void fail_early_load();
 inline void check_after_grid_wait() {

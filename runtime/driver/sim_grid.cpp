@@ -20,10 +20,34 @@ void Grid::step(bool open) {
   pool_.run(order_.size(), [&](size_t position) {
     if (may_run(position)) begin(position, open);
   });
-  while (any_paused_.exchange(false))
+  const auto is_paused = [&](size_t position) {
+    return may_run(position) && blocks_[position] && blocks_[position]->paused;
+  };
+  while (any_paused_.exchange(false)) {
+    if (!check_paused(is_paused)) return;
     pool_.run(order_.size(), [&](size_t position) {
-      if (may_run(position) && blocks_[position] && blocks_[position]->paused) run_block(position);
+      if (is_paused(position)) run_block(position);
     });
+  }
+}
+
+// False where all paused blocks wait for others that never come: because those have failed, or by the kernel's fault.
+bool Grid::check_paused(const std::function<bool(size_t)>& is_paused) {
+  size_t waiting = 0, first = 0;
+  for (size_t position = 0; position < order_.size(); position++) {
+    if (!is_paused(position)) continue;
+    if (blocks_[position]->may_go_on()) return true;
+    if (waiting++ == 0) first = position;
+  }
+  if (waiting > 0 && error_.empty())
+    report(first, launch_.name + ", block " + std::to_string(order_[first]) + ": deadlock: " + std::to_string(waiting) +
+                      " of " + std::to_string(order_.size()) +
+                      " blocks wait for counts that the others have left behind");
+  return false;
+}
+
+bool Grid::released() const {
+  return launch_.must_wait && std::ranges::all_of(blocks_, [](const auto& block) { return !block || block->released; });
 }
 
 void Grid::run_block(size_t position) {

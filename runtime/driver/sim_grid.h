@@ -1,6 +1,7 @@
 // A launched kernel: its blocks, spread over the pool.
 #pragma once
 #include <climits>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,6 +21,9 @@ class Grid {
   void start() {
     if (launch_.must_wait) step(false);
   }
+  // Whether the nodes after it may start although all of it but what comes before grid_wait has yet to run: every block
+  // has called grid_release by then, or ended. Of a grid that has started.
+  bool released() const;
   // When the grids before this one are complete: runs every thread to its end.
   void finish() { step(true); }
   // What went wrong, in the first block (in the order of execution) where something did; empty if nothing has.
@@ -29,6 +33,7 @@ class Grid {
   void step(bool open);
   void begin(size_t position, bool open);
   void run_block(size_t position);
+  bool check_paused(const std::function<bool(size_t)>& is_paused);
   void report(size_t position, const std::string& error);
 
   const Launch& launch_;

@@ -4,7 +4,7 @@
 
 namespace realizar {
 
-enum class Activation { none, silu, gelu };
+enum class Activation { none, silu, gelu, swiglu_oai };
 
 template <Activation A>
 DEVICE float activate(float v) {
@@ -12,6 +12,14 @@ DEVICE float activate(float v) {
   // The tanh form; 0.797... is sqrt(2 / pi).
   if (A == Activation::gelu) return 0.5f * v * (1.f + tanhf(0.7978845608f * v * fmaf(0.044715f * v, v, 1.f)));
   return v;
+}
+
+// The activation of two: a gate and what it multiplies.
+template <Activation A>
+DEVICE float gate(float g, float up) {
+  if (A != Activation::swiglu_oai) return activate<A>(g) * up;
+  const float clamped = fminf(g, 7.f);
+  return clamped / (1.f + expf(-1.702f * clamped)) * (fmaxf(-7.f, fminf(up, 7.f)) + 1.f);
 }
 
 // cap * tanh(v / cap); no cap is 0.

@@ -18,7 +18,7 @@
 //    whole (positions that are not worth adding splits up), tile, stages, n_ctx, warps; scale, soft_cap (0: none),
 //    window (newest positions that are seen; 0: all); rope_dims (0: nothing turns), rope_adjacent, rope_magnitude,
 //    inverse_frequency(i), rope_factors; query_norm, key_norm, whole_norms (bit 0: of all query heads together, bit 1:
-//    of all key heads), epsilon.
+//    of all key heads), epsilon; sinks (a score of each head's that takes its share of the softmax).
 #pragma once
 #include "../artifact.h"
 #include "activation.cuh"
@@ -31,6 +31,7 @@ struct AttendArgs {
   const float* query_norm;    // [head_size], or [heads * head_size]
   const float* key_norm;      // [head_size], or [kv_heads * head_size]
   const float* rope_factors;  // [rope_dims / 2]
+  const float* sinks;         // [heads]
   uint16_t* keys;             // [kv_heads][n_ctx][row]
   uint16_t* values;           // [kv_heads][n_ctx][row]
   const State* state;
@@ -118,6 +119,7 @@ template <class C>
 DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* all, int all_size,
                       const float* angles, float scale, float* to) {
   const int lane = thread_index() % 32;
+#pragma unroll 8
   for (int d = lane; d < AttendShape<C>::row; d += 32) to[d] = d < C::head_size ? load_global(from + d) : 0.f;
   if (normalize) {
     const float by = rsqrtf(mean_square(all, all_size) + C::epsilon);
@@ -151,17 +153,24 @@ DEVICE void load_heads(const AttendBlock<C>& b) {
   if (!b.has_newest() || warp != C::warps - 1) return;
   float* key = b.floats(Shape::key_at);
   const int at = b.kv_head * C::head_size;
+  // On its way while the key is turned.
+  const float* value = a.qkv + (C::heads + C::kv_heads + b.kv_head) * C::head_size;
+  float values[(Shape::row + 31) / 32];
+#pragma unroll
+  for (int i = 0; i < (Shape::row + 31) / 32; i++)
+    values[i] = lane + 32 * i < C::head_size ? load_global(value + lane + 32 * i) : 0.f;
   constexpr bool whole = C::whole_norms & 2;
   const float* keys = a.qkv + C::heads * C::head_size;
   turn_head<C>(keys + at, a.key_norm + (whole ? at : 0), C::key_norm, keys + (whole ? 0 : at),
                whole ? C::kv_heads * C::head_size : C::head_size, angles, 1.f, key);
   warp_sync();
-  const float* value = a.qkv + (C::heads + C::kv_heads + b.kv_head) * C::head_size;
   const bool appends = b.first_head % Shape::heads_per_kv == 0;  // one group of heads does
   const int64_t row = ((int64_t)b.kv_head * C::n_ctx + b.position) * Shape::row;
-  for (int d = lane; d < Shape::row; d += 32) {
-    const uint16_t k = float_to_half(d < C::head_size ? key[d] : 0.f);
-    const uint16_t v = float_to_half(d < C::head_size ? load_global(value + d) : 0.f);
+#pragma unroll
+  for (int i = 0; i < (Shape::row + 31) / 32; i++) {
+    const int d = lane + 32 * i;
+    if (d >= Shape::row) continue;
+    const uint16_t k = float_to_half(d < C::head_size ? key[d] : 0.f), v = float_to_half(values[i]);
     const int swizzled = Shape::swizzle(b.position, d / 8) * 8 + d % 8;
     b.newest_key()[swizzled] = k;
     b.newest_value()[d] = v;
@@ -267,6 +276,12 @@ DEVICE void add_values(const AttendBlock<C>& b, int i, int n,
   }
 }
 
+// What a head's sink adds to the sum of exponentials beside a largest score: it has no value of its own.
+template <class C>
+DEVICE float sink_share(const AttendBlock<C>& b, int head, float largest) {
+  return C::sinks ? expf(b.args.sinks[head] - largest) : 0.f;
+}
+
 // Adds up the splits of the block's heads: out = sum_s e^(m_s - M) values_s / sum_s e^(m_s - M) sum_s. First a warp a
 // head, lanes over splits, for what each split weighs; then a thread for each of the heads' dimensions.
 template <class C>
@@ -299,6 +314,7 @@ DEVICE void combine_splits(const AttendBlock<C>& b) {
 #pragma unroll
     for (int j = 0; j < Shape::lane_splits; j++) most[j] = expf(most[j] - largest), total[0] += most[j] * sum[j];
     warp_sum(total);
+    total[0] += sink_share(b, b.first_head + h, largest);
 #pragma unroll
     for (int j = 0; j < Shape::lane_splits; j++)
       if (lane + 32 * j < b.splits) weights[h * C::splits + lane + 32 * j] = most[j] / total[0];
@@ -348,7 +364,8 @@ DEVICE void finish_heads(const AttendBlock<C>& b, const float (&value)[AttendSha
 #pragma unroll
     for (int w = 0; w < C::warps; w++) v += warp_values[w * Shape::H * C::head_size + i];
     if (b.splits == 1) {
-      b.args.output[head * C::head_size + d] = v / b.floats(Shape::sum_at)[h];
+      const float sink = sink_share(b, head, b.floats(Shape::most_at)[h]);
+      b.args.output[head * C::head_size + d] = v / (b.floats(Shape::sum_at)[h] + sink);
       continue;
     }
     float* partial = b.args.partial + ((int64_t)head * C::splits + b.split) * Shape::partial_row;
@@ -390,8 +407,12 @@ DEVICE void attend(const AttendArgs& a) {
                             splits,
                             hidden + split * share,
                             split == splits - 1 ? seq_len : hidden + (split + 1) * share};
-  const bool works = split < splits;
-  if (thread_index() < 32 && works) {
+  grid_release();
+  if (split >= splits || heads_index >= C::kv_heads * Shape::head_groups) {
+    grid_wait();  // to keep the place: what comes into it is for every multiprocessor
+    return;
+  }
+  if (thread_index() < 32) {
     if (thread_index() == 0)
       for (int i = 0; i < C::stages; i++) b.barrier(i).init();
     copy_barriers_ready();
@@ -407,9 +428,7 @@ DEVICE void attend(const AttendArgs& a) {
   }
   block_sync();
   grid_wait();
-  if (works) load_heads(b);
-  grid_release();
-  if (!works) return;
+  load_heads(b);
   block_sync();
 
   float most[Shape::warp_heads], sum[Shape::warp_heads] = {};  // of this warp's heads

@@ -36,13 +36,34 @@ DEVICE void block_sync() { __syncthreads(); }
 DEVICE void warp_sync() { __syncwarp(); }
 DEVICE float warp_shuffle_xor(float v, int mask) { return __shfl_xor_sync(~0u, v, mask); }
 DEVICE int warp_shuffle_xor(int v, int mask) { return __shfl_xor_sync(~0u, v, mask); }
-// The sums of N values over the warp's lanes, in every lane, added as a butterfly from distance 16 to 1.
-template <int N>
+// The sums of N values over the warp's lanes, or over each Width neighbours, in every lane, added as a butterfly from
+// distance Width / 2 to 1.
+template <int Width = 32, int N>
 DEVICE void warp_sum(float (&v)[N]) {
 #pragma unroll
-  for (int mask = 16; mask; mask >>= 1)
+  for (int mask = Width / 2; mask; mask >>= 1)
 #pragma unroll
     for (int i = 0; i < N; i++) v[i] += __shfl_xor_sync(~0u, v[i], mask);
+}
+// The sums of N values over each Width neighbours; lane k of them gets that of value k / (Width / N). Powers of two,
+// N <= Width. The additions are those of warp_sum: N - 1 exchanges where N sums fade to one, not N for each distance.
+template <int Width, int N>
+DEVICE float warp_sums(float (&v)[N]) {
+  const int lane = threadIdx.x % 32;
+#pragma unroll
+  for (int mask = Width / 2, n = N / 2; mask; mask >>= 1, n /= 2) {
+    if (n == 0) {
+      v[0] += __shfl_xor_sync(~0u, v[0], mask);
+      continue;
+    }
+    const bool upper = lane & mask;
+#pragma unroll
+    for (int i = 0; i < n; i++) {
+      const float keep = upper ? v[i + n] : v[i], send = upper ? v[i] : v[i + n];
+      v[i] = keep + __shfl_xor_sync(~0u, send, mask);
+    }
+  }
+  return v[0];
 }
 DEVICE float warp_max(float v) {
 #pragma unroll
@@ -73,6 +94,18 @@ DEVICE uint32_t arrive(uint32_t* counter) {
   return before;
 }
 
+// What other blocks have counted so far, and what they wrote before; and a wait until it is `least` (counted modulo
+// 2^32) or more. The blocks waited for must be resident: a grid whose blocks meet is small, and its kernel says so.
+DEVICE uint32_t load_count(const uint32_t* counter) {
+  uint32_t count;
+  asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(count) : "l"(counter) : "memory");
+  return count;
+}
+DEVICE void wait_for_count(const uint32_t* counter, uint32_t least) {
+  while ((int32_t)(load_count(counter) - least) < 0) {
+  }
+}
+
 // ------------------------------------------------------------------ global memory that other nodes write
 // Never moved above grid_wait, which plain loads that the compiler proves constant may be. Not kept in L1: read once.
 DEVICE float load_global(const float* p) {
@@ -85,6 +118,7 @@ DEVICE int load_global(const int* p) {
   asm volatile("ld.global.cg.s32 %0, [%1];" : "=r"(v) : "l"(p) : "memory");
   return v;
 }
+DEVICE uint32_t load_global(const uint32_t* p) { return (uint32_t)load_global((const int*)p); }
 DEVICE float4 load_global(const float4* p) {
   float4 v;
   asm volatile("ld.global.cg.v4.f32 {%0,%1,%2,%3}, [%4];"
@@ -100,6 +134,8 @@ DEVICE void store_to_host(uint64_t* p, uint64_t v) {
 // Among the threads of one block; both return what was there.
 DEVICE uint32_t block_add(uint32_t* p, uint32_t v) { return atomicAdd(p, v); }
 DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return atomicExch(p, v); }
+// Among all blocks of the node; returns what was there.
+DEVICE uint32_t node_add(uint32_t* p, uint32_t v) { return atomicAdd(p, v); }
 // Written by nobody in this launch before the node that reads it, so it may be read before grid_wait.
 template <typename T>
 DEVICE T load_settled(const T* p) {
@@ -189,7 +225,15 @@ DEVICE int dot4_unsigned(uint32_t a, uint32_t b, int sum) {
 }
 // Bytes of b:a (a's are 0 to 3) that the four lowest digits of `digits` name, each 0 to 7.
 DEVICE uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t digits) { return __byte_perm(a, b, digits); }
+// Byte i of four, 0 to 255: as the last bits of 2^23 + byte, which costs an addition where a conversion takes four.
+DEVICE float byte_to_float(uint32_t bytes, int i) {
+  return __uint_as_float(__byte_perm(bytes, 0x4b000000u, 0x7440 + i)) - 8388608.f;
+}
+DEVICE float signed_byte_to_float(uint32_t bytes, int i) {  // -128 to 127
+  return __uint_as_float(__byte_perm(bytes ^ 0x80808080u, 0x4b000000u, 0x7440 + i)) - 8388736.f;
+}
 DEVICE int round_to_int(float v) { return __float2int_rn(v); }
+DEVICE float fast_divide(float a, float b) { return __fdividef(a, b); }
 
 // ------------------------------------------------------------------ number formats
 DEVICE float half_to_float(uint16_t h) { return __half2float(__ushort_as_half(h)); }
@@ -238,16 +282,23 @@ DEVICE int warp_shuffle_xor(int v, int mask) {
   return ((const int*)sim::warp_exchange(&v, sizeof v))[(sim::thread_index() % 32) ^ mask];
 }
 // One meeting of the lanes instead of five; the same additions in the same order as the GPU's butterfly.
-template <int N>
+template <int Width = 32, int N>
 DEVICE void warp_sum(float (&v)[N]) {
   const float* all = (const float*)sim::warp_exchange(v, sizeof v);
-  float tree[32];
+  all += thread_index() % 32 / Width * Width * N;
+  float tree[Width];
   for (int i = 0; i < N; i++) {
-    for (int lane = 0; lane < 32; lane++) tree[lane] = all[lane * N + i];
-    for (int half = 16; half; half >>= 1)
+    for (int lane = 0; lane < Width; lane++) tree[lane] = all[lane * N + i];
+    for (int half = Width / 2; half; half >>= 1)
       for (int lane = 0; lane < half; lane++) tree[lane] += tree[lane + half];
     v[i] = tree[0];
   }
+}
+template <int Width, int N>
+DEVICE float warp_sums(float (&v)[N]) {
+  const int mine = thread_index() % Width / (Width / N);
+  warp_sum<Width>(v);
+  return v[mine];
 }
 DEVICE float warp_max(float v) {
   const float* all = (const float*)sim::warp_exchange(&v, sizeof v);
@@ -258,6 +309,8 @@ DEVICE float warp_max(float v) {
 DEVICE void grid_wait() { sim::grid_wait(); }
 DEVICE void grid_release() { sim::grid_release(); }
 DEVICE uint32_t arrive(uint32_t* counter) { return sim::arrive(counter); }
+DEVICE uint32_t load_count(const uint32_t* counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
+DEVICE void wait_for_count(const uint32_t* counter, uint32_t least) { sim::wait_for_count(counter, least); }
 
 template <typename T>
 DEVICE T load_global(const T* p) {
@@ -269,6 +322,7 @@ DEVICE void store_to_host(uint64_t* p, uint64_t v) { __atomic_store_n(p, v, __AT
 // The threads of a block take turns.
 DEVICE uint32_t block_add(uint32_t* p, uint32_t v) { return std::exchange(*p, *p + v); }
 DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return std::exchange(*p, v); }
+DEVICE uint32_t node_add(uint32_t* p, uint32_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 template <typename T>
 DEVICE T load_settled(const T* p) {
   return *p;
@@ -301,7 +355,10 @@ DEVICE uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t digits) {
   for (int i = 0; i < 4; i++) selected |= (uint32_t)(bytes >> 8 * (digits >> 4 * i & 7) & 255) << 8 * i;
   return selected;
 }
+DEVICE float byte_to_float(uint32_t bytes, int i) { return (float)(bytes >> 8 * i & 255); }
+DEVICE float signed_byte_to_float(uint32_t bytes, int i) { return (float)(int8_t)(bytes >> 8 * i); }
 DEVICE int round_to_int(float v) { return (int)lrintf(v); }
+DEVICE float fast_divide(float a, float b) { return a / b; }
 
 DEVICE float rsqrtf(float v) { return 1.f / sqrtf(v); }
 DEVICE float bits_to_float(uint32_t bits) {

@@ -90,13 +90,13 @@ struct Nibbles256 {
   static DEVICE QuantUnit unit(const char* slot, int i, int s) {
     const uint4 low = ((const uint4*)slot)[i];
     const uint32_t high = FifthBit ? ((const uint32_t*)(slot + R * U * 16))[i] : 0;
-    const uint8_t* scale = (const uint8_t*)(slot + R * U * (FifthBit ? 20 : 16)) + i * 2;
-    const uint16_t* super = (const uint16_t*)(slot + R * U * unit_bytes) + s * 2;
+    const uint32_t scales = ((const uint16_t*)(slot + R * U * (FifthBit ? 20 : 16)))[i];
+    const uint32_t supers = ((const uint32_t*)(slot + R * U * unit_bytes))[s];
     QuantUnit v;
 #pragma unroll
     for (int k = 0; k < 8; k++) v.q[k] = nibble_word(low, k) | (FifthBit ? bit_word(high, k) << 4 : 0);
-    v.scale[0] = v.scale[1] = half_to_float(super[0]) * scale[0];
-    v.min[0] = v.min[1] = half_to_float(super[1]) * scale[1];
+    v.scale[0] = v.scale[1] = half_to_float(supers & 0xffff) * byte_to_float(scales, 0);
+    v.min[0] = v.min[1] = half_to_float(supers >> 16) * byte_to_float(scales, 1);
     return v;
   }
 };
@@ -113,13 +113,13 @@ struct Q6_K {
   static DEVICE QuantUnit unit(const char* slot, int i, int s) {
     const uint4 low = ((const uint4*)slot)[i];
     const uint2 high = ((const uint2*)(slot + R * U * 16))[i];
-    const int8_t* scale = (const int8_t*)(slot + R * U * 24) + i * 2;
+    const uint32_t scales = ((const uint16_t*)(slot + R * U * 24))[i];
     const float d = half_to_float(((const uint16_t*)(slot + R * U * 26))[s]);
     QuantUnit v;
 #pragma unroll
     for (int k = 0; k < 8; k++) v.q[k] = nibble_word(low, k) | pair_word(high, k) << 4;
-    v.scale[0] = d * scale[0];
-    v.scale[1] = d * scale[1];
+    v.scale[0] = d * signed_byte_to_float(scales, 0);
+    v.scale[1] = d * signed_byte_to_float(scales, 1);
     v.min[0] = v.min[1] = 0;
     return v;
   }

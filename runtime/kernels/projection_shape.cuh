@@ -1,5 +1,5 @@
-// What follows from a projection's compile-time shape C (projection.cuh): how its rows and columns are cut into groups
-// and slots, and where everything lies in shared memory. compiler/plan/kernels.ts computes the same; the emitted
+// What follows from a projection's compile-time shape C (projection.cuh): how its rows and columns are shared out over
+// warps and lanes, and where everything lies in shared memory. compiler/plan/kernels.ts computes the same; the emitted
 // kernels.cu asserts that the two agree.
 #pragma once
 #include "best.cuh"
@@ -32,22 +32,36 @@ struct Segment {
 };
 template <class... S>
 struct Segments {
+  static_assert(sizeof...(S) == 1 || (... && (S::parts == 1)));  // gate and up have no other beside them
   static constexpr bool any_quant = (S::any_quant || ...);
   static constexpr bool any_float = (S::any_float || ...);
   static constexpr bool any_sums = (S::any_sums || ...);
+  static constexpr int parts() {
+    int most = 0;
+    ((most = S::parts > most ? S::parts : most), ...);
+    return most;
+  }
 };
+
+constexpr int round_up_to_power_of_two(int n) { return n <= 1 ? 1 : 2 * round_up_to_power_of_two((n + 1) / 2); }
 
 // Shapes that follow from C.
 template <class C>
 struct ProjectionShape {
-  static constexpr int threads = C::warps * 32;
   static constexpr int units = (C::cols + 31) / 32;
   static constexpr int chunk_units = C::chunk_cols / 32;
   static constexpr int chunks = (units + chunk_units - 1) / chunk_units;
   static constexpr int last_units = units - (chunks - 1) * chunk_units;
-  // Four columns of the input at a time for each thread, so many times; all loads of a batch are under way together.
-  static constexpr int input_steps = (units * 8 + threads - 1) / threads,
-                       input_batch = input_steps < 4 ? input_steps : 4;
+  // A warp has one chunk of columns, so `chunks` warps share a group of rows; C::row_warps groups are under way
+  // together.
+  static constexpr int warps = chunks * C::row_warps, threads = warps * 32;
+  // A warp's lanes: lanes_k of them share a row of the slot, each with unit_sets units of it, 32 columns apart from
+  // each other's; lanes_r rows at a time, so that a slot takes so many steps.
+  static constexpr int lanes_k = chunk_units < 32 ? round_up_to_power_of_two(chunk_units) : 32;
+  static constexpr int lanes_r = 32 / lanes_k, unit_sets = (chunk_units + 31) / 32;
+  static constexpr int steps = (C::group_rows + lanes_r - 1) / lanes_r, parts = C::segments::parts();
+  // Four columns of its chunk at a time for each lane.
+  static constexpr int input_steps = (chunk_units * 8 + 31) / 32;
   // Slots keep their places in a chunk, also in a shorter last one; only the last slot of a group is cut short.
   template <class S>
   static constexpr int64_t group_bytes =
@@ -68,20 +82,28 @@ struct ProjectionShape {
   }
   static constexpr int slot_bytes = largest_slot(typename C::segments{});
   static constexpr int groups = total_groups(typename C::segments{});
-  // Shared memory: the rings; x for float formats, [8][x_stride] of four columns, odd so that a unit's columns lie in
-  // different banks; x for quants, planes of [units] 16 bytes: both halves' high bytes, then low bytes, and a scale and
-  // the halves' sums a unit; the barriers of the rings; the best of each warp; a number a warp.
+  // Rounds of round_rows rows: their sums over the chunks meet in shared memory, in two buffers by turns.
+  static constexpr int block_groups = (groups + C::blocks - 1) / C::blocks;
+  static constexpr int round_rows = C::round_groups * C::group_rows;
+  static constexpr int rounds = (block_groups + C::round_groups - 1) / C::round_groups;
+  static constexpr int sums_size = parts * chunks * round_rows;
+  // Shared memory: the rings; each warp's input: for float formats [8][x_stride] of four columns, odd so that a unit's
+  // columns lie in different banks; for quants, planes of [chunk_units] 16 bytes: both halves' high bytes, then low
+  // bytes, and the halves' sums and a scale a unit; barriers; sums; squares a chunk, and two numbers a warp.
   using Kinds = typename C::segments;
-  static constexpr int x_stride = units | 1, plane = units * 16 + 64;
-  static constexpr int float_at = C::warps * C::ring * slot_bytes;
-  static constexpr int plane_at = float_at + (Kinds::any_float ? 8 * x_stride * 16 : 0);
+  static constexpr int x_stride = chunk_units | 1, plane = chunk_units * 16;
+  static constexpr int plane_at = Kinds::any_float ? 8 * x_stride * 16 : 0;
   static constexpr int sums_at = plane_at + (Kinds::any_quant ? 4 * plane : 0);
-  static constexpr int scale_at = sums_at + (Kinds::any_sums ? units * 8 : 0);
-  static constexpr int barriers_at = round_up(scale_at + (Kinds::any_quant ? units * 4 : 0), 16);
-  static constexpr int best_at = barriers_at + C::warps * C::ring * 16;
-  static constexpr int partial_at = best_at + C::warps * (int)sizeof(Best);
-  static constexpr int shared_bytes = round_up(partial_at + C::warps * 4, 16);
+  static constexpr int scale_at = sums_at + (Kinds::any_sums ? chunk_units * 8 : 0);
+  static constexpr int input_bytes = round_up(scale_at + (Kinds::any_quant ? chunk_units * 4 : 0), 16);
+  static constexpr int input_at = warps * C::ring * slot_bytes;
+  static constexpr int barriers_at = input_at + warps * input_bytes;
+  static constexpr int partial_at = barriers_at + warps * C::ring * 16;
+  static constexpr int squares_at = partial_at + (rounds > 1 ? 2 : 1) * sums_size * 4;
+  static constexpr int best_at = squares_at + round_up(chunks * 4, 8);
+  static constexpr int shared_bytes = round_up(best_at + warps * (int)sizeof(Best), 16);
   static_assert(sizeof(CopyBarrier) <= 16 && C::group_rows <= 32 && C::chunk_cols % 32 == 0);
+  static_assert(C::round_groups % C::row_warps == 0 && C::early <= C::ring);
 };
 
 }  // namespace realizar

@@ -194,12 +194,27 @@ DEVICE void repack(const RepackArgs& a) {
   Source<F>::pack((const uint8_t*)a.source + from * row_bytes, u, (int)a.cols, to);
 }
 
-// A vector (norm weight, bias, rope factors) of 16-bit floats becomes f32, 32 elements a thread.
+// Element i of a row of floats.
 template <class F>
+DEVICE float read_float(const uint8_t* row, uint64_t i) {
+  if constexpr (Source<F>::block_bytes == 2)
+    return F::widen(read_u16(row + 2 * i));
+  else
+    return bits_to_float(read_u16(row + 4 * i) | (uint32_t)read_u16(row + 4 * i + 2) << 16);
+}
+
+// A vector (norm weight, bias, rope factors) of 16-bit floats becomes f32, 32 elements a thread.
+template <class F, int Plus = 0>
 DEVICE void widen_vector(const RepackArgs& a) {
   const uint64_t first = ((uint64_t)block_index() * repack_threads + thread_index()) * 32;
   for (uint64_t i = first; i < first + 32 && i < a.cols; i++)
-    ((float*)a.target)[i] = F::widen(read_u16((const uint8_t*)a.source + 2 * i));
+    ((float*)a.target)[i] = read_float<F>((const uint8_t*)a.source, i) + Plus;
+}
+
+// The same for norms whose weights lack the 1 that is added to them.
+template <class F>
+DEVICE void widen_vector_plus_one(const RepackArgs& a) {
+  widen_vector<F, 1>(a);
 }
 
 }  // namespace realizar

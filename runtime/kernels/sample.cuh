@@ -1,4 +1,5 @@
-// Draws a token: top-k, top-p, min-p, temperature, in this order. One block.
+// Draws a token: top-k, top-p, min-p, temperature, in this order. By several blocks, each with a slice of the
+// vocabulary.
 //
 // Tokens stand in one order, by descending logit, equal ones by ascending token. "The first tokens whose weights
 // together reach T" answers everything: top-k with weights of 1 and T = k, top-p with probabilities and T = p of their
@@ -7,9 +8,10 @@
 // fma alone: sums do not depend on an order, and a GPU and the simulator draw the same tokens from the same logits.
 //
 // The search is a radix descent. A level sorts the tokens under the bin that the level above chose into 2048 bins:
-// first by their distance to the largest logit, evenly, then by the bits of the logit, last by the token. It ends where
-// the chosen bin holds one token, mostly at the second level. As soon as few tokens are left they move to shared
-// memory.
+// first by their distance to the largest logit, evenly, then by the bits of the logit, last by the token. Each block
+// sorts its slice, the bins are added up in device memory, the blocks meet, and each takes the sums and chooses the
+// bin, all the same one. The search ends where that bin holds one token, mostly at the second level. As soon as few
+// tokens are left they move to the first block's shared memory, and it goes on alone.
 #pragma once
 #include "../artifact.h"
 #include "best.cuh"
@@ -18,6 +20,7 @@
 namespace realizar {
 
 constexpr int sample_bins = 2048, sample_list = 2048, sample_groups = 32, sample_max_vocab = (1 << 20) - 1;
+constexpr int sample_rounds = 4, sample_max_blocks = 64;
 
 template <int threads>
 struct SampleShared {
@@ -35,8 +38,37 @@ struct SampleShared {
   int bin;                      // -1: all weights together do not reach it
   uint32_t n_in_bin, n_so_far;  // tokens in the bin, and with those before it
   uint32_t n_list;
-  float warp_value[32], warp_least[32];
+  int list_from;  // of the list in device memory: where this block's tokens go
+  int reserved;
+  float warp_value[32];
   int warp_token[32];
+};
+
+// What the blocks tell each other, in device memory; all zero before the first token.
+struct SampleMeeting {
+  // Arrivals at meetings, of all tokens, modulo 2^32: meeting i is over when there are (i + 1) * blocks. The number of
+  // blocks is a power of two, so meetings are counted modulo one, too.
+  uint32_t arrivals;
+  uint32_t n_list;  // zero between nodes
+  uint32_t reserved[2];
+  Best best[sample_max_blocks];  // of a block's slice
+  float list_value[sample_list];
+  int list_token[sample_list];
+  // Sums of all blocks' low, high, count and token. Meeting i is for bins[i % 4], which is zero until then: after
+  // meeting i nobody needs the bins of meeting i - 1, and they are made zero.
+  uint32_t bins[sample_rounds][4][sample_bins];
+};
+
+// The tokens [first, end) of a block; first is a multiple of 4.
+template <int n_vocab, int blocks>
+struct SampleSlice {
+  int first, end;
+  DEVICE explicit SampleSlice(int block) {
+    constexpr int length = ((n_vocab + 3) / 4 + blocks - 1) / blocks * 4;
+    first = block * length < n_vocab ? block * length : n_vocab;
+    end = first + length < n_vocab ? first + length : n_vocab;
+  }
+  DEVICE bool has(int token) const { return token >= first && token < end; }
 };
 
 // The upper half of a 64 x 64-bit product.
@@ -75,37 +107,67 @@ DEVICE float finite_logit(float v) { return v > largest_float ? largest_float : 
 // Neither NaN nor -infinity, which nothing chooses.
 DEVICE bool is_choosable(float v) { return v >= -largest_float; }
 
-template <int threads, int n_vocab>
+// The best of n candidates, in every lane. One warp.
+DEVICE Best best_candidate(const Best* candidates, int n) {
+  Best best = {-INFINITY, 0x7fffffff};
+  for (int i = thread_index() % 32; i < n; i += 32)
+    best = better(best, Best{load_global(&candidates[i].value), load_global(&candidates[i].row)});
+  return warp_better(best);
+}
+
+template <int threads, int n_vocab, int blocks>
 struct Sampler {
   static_assert(n_vocab <= sample_max_vocab, "sums of weights must fit in 64 bits");
   static_assert(sample_bins % threads == 0 && threads % sample_groups == 0);
+  static_assert((blocks & (blocks - 1)) == 0 && blocks <= sample_max_blocks);
   using Shared = SampleShared<threads>;
 
   Shared& shared;
-  const float* logits;  // [n_vocab]
+  const float* logits;     // [n_vocab]
+  SampleMeeting* meeting;  // null for one block
+  const SampleSlice<n_vocab, blocks> slice;
+  uint32_t n_met = 0;  // meetings until now
   float largest = 0;
-  float coarse_scale = 0;      // of distances, to 22 bits
   float farthest = INFINITY;   // distance that is kept
   uint64_t last_rank = ~0ull;  // the last token in order that is kept
   int last_token = 0x7fffffff;
-  bool listed = false;
+  bool listed = false;  // only the first block has work
+  bool left = false;    // this block is not it
+
+  DEVICE Sampler(char* memory, const float* logits, SampleMeeting* meeting)
+      : shared(*(Shared*)memory), logits(logits), meeting(meeting), slice(block_index()) {
+    if constexpr (blocks > 1) n_met = load_count(&meeting->arrivals) / blocks;  // no meeting is over without this block
+  }
+
+  // All blocks' threads; what each wrote before is there for all after it.
+  DEVICE void meet() {
+    block_sync();
+    if (thread_index() == 0) wait_for_count(&meeting->arrivals, (arrive(&meeting->arrivals) / blocks + 1) * blocks);
+    block_sync();
+    constexpr int share = 4 * sample_bins / blocks;
+    uint32_t* old = &meeting->bins[(n_met - 1) % sample_rounds][0][0] + block_index() * share;
+    for (int i = thread_index(); i < share; i += threads) old[i] = 0;
+    n_met++;
+  }
 
   // 54 bits, smaller for larger logits: 22 for the distance, evenly, and 32 to tell apart what that takes as equal.
+  // Beyond 32 a distance tells nothing: such a token's weight is 0, but at temperatures above 1.
   DEVICE uint64_t rank(float v) const {
-    const float distance = (largest - v) * coarse_scale;
+    const float distance = (largest - v) * 131072.f;
     const uint32_t coarse = distance < 4194303.f ? (uint32_t)distance : 4194303u;
     return (uint64_t)coarse << 32 | (uint32_t)~ordered_bits(v);
   }
 
-  // f(value, token) of all tokens that may be left; threads share them out.
+  // f(value, token) of all tokens of the slice, or of the list; threads share them out.
   template <class F>
   DEVICE void each(F f) const {
     if (listed) {
       for (int i = thread_index(); i < (int)shared.n_list; i += threads) f(shared.list_value[i], shared.list_token[i]);
       return;
     }
-    constexpr int ahead = 4, whole = n_vocab / 4;  // loads in flight
-    for (int base = thread_index(); base < whole; base += ahead * threads) {
+    constexpr int ahead = 4;  // loads in flight
+    const int whole = slice.end / 4;
+    for (int base = slice.first / 4 + thread_index(); base < whole; base += ahead * threads) {
       float4 v[ahead];
 #pragma unroll
       for (int i = 0; i < ahead; i++)
@@ -120,38 +182,26 @@ struct Sampler {
         f(finite_logit(v[i].w), token + 3);
       }
     }
-    for (int token = 4 * whole + thread_index(); token < n_vocab; token += threads)
+    const int rest = 4 * whole > slice.first ? 4 * whole : slice.first;
+    for (int token = rest + thread_index(); token < slice.end; token += threads)
       f(finite_logit(load_global(logits + token)), token);
   }
 
-  // The largest logit's first token, -1 if none is a number, and the scale of distances.
-  DEVICE int find_largest() {
-    float value = -INFINITY, least = INFINITY;
-    int token = 0x7fffffff;
-    each([&](float v, int t) {
-      if (is_choosable(v)) least = fminf(least, v);
-      if (v > value || (v == value && t < token)) value = v, token = t;
-    });
-    const Best best = warp_better(Best{value, token});
-    least = -warp_max(-least);
+  // The largest logit and its first token, in every thread; the token is none if no logit is a number.
+  DEVICE Best best_of_all() {
+    Best best = {-INFINITY, 0x7fffffff};
+    each([&](float v, int t) { best = better(best, Best{v, t}); });
+    best = warp_better(best);
     const int warp = thread_index() / 32;
-    if (thread_index() % 32 == 0) {
-      shared.warp_value[warp] = best.value;
-      shared.warp_token[warp] = best.row;
-      shared.warp_least[warp] = least;
-    }
+    if (thread_index() % 32 == 0) shared.warp_value[warp] = best.value, shared.warp_token[warp] = best.row;
     block_sync();
-    Best all = {-INFINITY, 0x7fffffff};
-    for (int w = 0; w < threads / 32; w++) {
-      all = better(all, Best{shared.warp_value[w], shared.warp_token[w]});
-      least = fminf(least, shared.warp_least[w]);
+    for (int w = 0; w < threads / 32; w++) best = better(best, Best{shared.warp_value[w], shared.warp_token[w]});
+    if constexpr (blocks > 1) {
+      if (thread_index() == 0) meeting->best[block_index()] = best;
+      meet();
+      best = best_candidate(meeting->best, blocks);
     }
-    largest = all.value;
-    if (all.row >= n_vocab) return -1;
-    // Beyond 64 a distance tells nothing: such a token's weight is 0, but at very high temperatures.
-    const float range = fminf(largest - least, 64.f);
-    coarse_scale = range > 0 ? 4194303.f / range : 0.f;
-    return all.row;
+    return best;
   }
 
   DEVICE bool kept(float v, uint64_t order, int token) const {
@@ -159,9 +209,10 @@ struct Sampler {
   }
 
   // The token at which the weights of those kept, 2^(-decay * distance) each, together reach target(their sum). -1:
-  // none.
+  // none, or this block has nothing to do with it.
   template <class Target>
   DEVICE int reach(float decay, Target target) {
+    if (left) return -1;
     uint64_t prefix = 0;  // of the rank, as far as levels have chosen it
     int token_prefix = 0;
     for (int level = 0;; level++) {
@@ -183,6 +234,8 @@ struct Sampler {
         add(bin, sample_weight(fminf(largest - v, largest_float), decay), token);
       });
       block_sync();
+      if constexpr (blocks > 1)
+        if (!listed) add_up_bins();
       choose_bin(level, target);
       if (shared.bin < 0) return -1;
       const int found = shared.token[shared.bin];
@@ -192,6 +245,7 @@ struct Sampler {
       else
         token_prefix = shared.bin;
       if (level == 0 && !listed && shared.n_so_far <= sample_list) move_to_list(shift, (int)prefix);
+      if (left) return -1;
     }
   }
 
@@ -203,6 +257,28 @@ struct Sampler {
     if (high) block_add(&shared.high[bin], high);
     block_add(&shared.count[bin], 1);
     shared.token[bin] = token;  // of several any one; it is asked for where there is one
+  }
+
+  // Of all blocks. A bin's tokens are added up too: one is asked for where it is the only one.
+  DEVICE void add_up_bins() {
+    uint32_t(*all)[sample_bins] = meeting->bins[n_met % sample_rounds];
+    for (int b = thread_index(); b < sample_bins; b += threads) {
+      if (shared.count[b] == 0) continue;
+      const uint32_t low = shared.low[b];
+      uint32_t high = shared.high[b];
+      if (low && node_add(&all[0][b], low) > 0xffffffffu - low) high++;
+      if (high) node_add(&all[1][b], high);
+      node_add(&all[2][b], shared.count[b]);
+      node_add(&all[3][b], (uint32_t)shared.token[b]);
+    }
+    meet();
+    for (int b = thread_index(); b < sample_bins; b += threads) {
+      shared.low[b] = load_global(&all[0][b]);
+      shared.high[b] = load_global(&all[1][b]);
+      shared.count[b] = load_global(&all[2][b]);
+      shared.token[b] = (int)load_global(&all[3][b]);
+    }
+    block_sync();
   }
 
   DEVICE uint64_t bin_weight(int bin) const { return ((uint64_t)shared.high[bin] << 32) + shared.low[bin]; }
@@ -257,7 +333,30 @@ struct Sampler {
       shared.list_value[at] = v;
       shared.list_token[at] = token;
     });
+    if constexpr (blocks > 1) gather_lists();
     listed = true;
+  }
+
+  // In the first block, which goes on alone.
+  DEVICE void gather_lists() {
+    block_sync();
+    const int n = (int)shared.n_list;
+    if (thread_index() == 0 && n > 0) shared.list_from = (int)node_add(&meeting->n_list, (uint32_t)n);
+    block_sync();
+    for (int i = thread_index(); i < n; i += threads) {
+      meeting->list_value[shared.list_from + i] = shared.list_value[i];
+      meeting->list_token[shared.list_from + i] = shared.list_token[i];
+    }
+    meet();
+    left = block_index() != 0;
+    if (left) return;
+    const int all = (int)load_global(&meeting->n_list);
+    for (int i = thread_index(); i < all; i += threads) {
+      shared.list_value[i] = load_global(meeting->list_value + i);
+      shared.list_token[i] = load_global(meeting->list_token + i);
+    }
+    block_sync();
+    if (thread_index() == 0) shared.n_list = (uint32_t)all, meeting->n_list = 0;
   }
 
   DEVICE void keep_through(int token) {
@@ -266,10 +365,11 @@ struct Sampler {
     last_token = token;
   }
 
-  DEVICE int draw(const Sampling& s, int position) {
+  // best: the largest logit. The token, in the first block.
+  DEVICE int draw(const Sampling& s, int position, Best best) {
     constexpr float log2_e = 1.44269504f;
-    const int first = find_largest();
-    if (!s.draws || !is_choosable(largest)) return first;
+    largest = finite_logit(best.value);
+    if (!s.draws || !is_choosable(largest)) return best.row;
     if (s.top_k > 0 && s.top_k < n_vocab) keep_through(reach(0.f, [&](uint64_t) { return (uint64_t)s.top_k << 44; }));
     if (s.top_p < 1.f)
       keep_through(reach(log2_e, [&](uint64_t all) {

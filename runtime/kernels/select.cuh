@@ -1,7 +1,8 @@
 // Chooses the next token, stores it, hands it to the host and moves the state on by one token, so that the next launch
 // needs no word from the host. Greedy without biases and penalties: the best of each block of the output projection, by
-// one warp. Else biases and penalties (as llama.cpp's) on a copy of the logits, then sample.cuh. One block.
-// C: threads, candidates (blocks of the output projection), n_vocab.
+// one warp of the first block. Else each block shares in biases and penalties (as llama.cpp's) on a copy of the logits,
+// and then in sample.cuh.
+// C: threads, blocks, candidates (blocks of the output projection), n_vocab.
 #pragma once
 #include "sample.cuh"
 
@@ -12,36 +13,35 @@ struct SelectArgs {
   const float* logits;  // [n_vocab]
   float* adjusted;      // [n_vocab], scratch
   State* state;
-  int32_t* history;  // [n_ctx]: the token chosen after each position
-  int32_t* fed;      // [n_ctx]: the token fed at each position
-  uint32_t* seen;    // [n_vocab]: zero between nodes
+  int32_t* history;        // [n_ctx]: the token chosen after each position
+  int32_t* fed;            // [n_ctx]: the token fed at each position
+  uint32_t* seen;          // [n_vocab]: zero between nodes
+  SampleMeeting* meeting;  // null for one block
 };
 
 template <class C>
 constexpr int select_shared_bytes = sizeof(SampleShared<C::threads>);
 
-template <class C>
-DEVICE int best_candidate(const Best* candidates) {
-  Best best = {-INFINITY, 0x7fffffff};
-  for (int i = thread_index() % 32; i < C::candidates; i += 32)
-    best = better(best, Best{load_global(&candidates[i].value), load_global(&candidates[i].row)});
-  return warp_better(best).row;
-}
-
-// The copy of the logits that biases and penalties have changed.
+// This block's share of the copy of the logits that biases and penalties have changed.
 template <class C>
 DEVICE void adjust(const SelectArgs& a, const Sampling& s, int token, int position) {
-  for (int t = thread_index(); t < C::n_vocab; t += C::threads) a.adjusted[t] = load_global(a.logits + t);
+  const SampleSlice<C::n_vocab, C::blocks> slice(block_index());
+  for (int t = slice.first + thread_index(); t < slice.end; t += C::threads) a.adjusted[t] = load_global(a.logits + t);
   block_sync();
   const LogitBias* bias = (const LogitBias*)((const char*)a.state + state_bias_offset);
-  for (int i = thread_index(); i < (int)s.n_bias; i += C::threads) a.adjusted[bias[i].token] += bias[i].bias;
+  for (int i = thread_index(); i < (int)s.n_bias; i += C::threads)
+    if (slice.has(bias[i].token)) a.adjusted[bias[i].token] += bias[i].bias;
   // Each token of the window is counted; whoever takes its count away changes its logit.
   const int first = s.last_n > position ? 0 : position + 1 - s.last_n;
   const auto fed = [&](int at) { return at == position ? token : load_global(a.fed + at); };
-  for (int at = first + thread_index(); at <= position; at += C::threads) block_add(&a.seen[fed(at)], 1);
+  for (int at = first + thread_index(); at <= position; at += C::threads) {
+    const int t = fed(at);
+    if (slice.has(t)) block_add(&a.seen[t], 1);
+  }
   block_sync();
   for (int at = first + thread_index(); at <= position; at += C::threads) {
     const int t = fed(at);
+    if (!slice.has(t)) continue;
     const uint32_t times = block_exchange(&a.seen[t], 0);
     if (times == 0) continue;
     float logit = a.adjusted[t];
@@ -53,7 +53,7 @@ DEVICE void adjust(const SelectArgs& a, const Sampling& s, int token, int positi
 
 template <class C>
 DEVICE void select(const SelectArgs& a) {
-  // Nobody but this node writes these during a launch.
+  // Nobody but this node writes these during a launch; the first block only after all that read them have met it.
   const Sampling s = *(const Sampling*)((const char*)a.state + state_sampling_offset);
   const int fed_token = load_settled(&a.state->token), position = load_settled(&a.state->position);
   grid_release();
@@ -61,14 +61,14 @@ DEVICE void select(const SelectArgs& a) {
   int token;
   if (s.adjusts || s.draws) {
     if (s.adjusts) adjust<C>(a, s, fed_token, position);
-    Sampler<C::threads, C::n_vocab> sampler{*(SampleShared<C::threads>*)shared_memory(),
-                                            s.adjusts ? a.adjusted : a.logits};
-    token = sampler.draw(s, position);
+    Sampler<C::threads, C::n_vocab, C::blocks> sampler(shared_memory(), s.adjusts ? a.adjusted : a.logits, a.meeting);
+    const Best best = s.adjusts ? sampler.best_of_all() : best_candidate(a.best, C::candidates);
+    token = sampler.draw(s, position, best);
   } else {
     if (thread_index() >= 32) return;
-    token = best_candidate<C>(a.best);
+    token = best_candidate(a.best, C::candidates).row;
   }
-  if (thread_index() != 0) return;
+  if (block_index() != 0 || thread_index() != 0) return;
   if (token < 0 || token >= C::n_vocab) token = 0;  // no logit is a number: any token is as good
   a.history[position] = token;
   a.fed[position] = fed_token;

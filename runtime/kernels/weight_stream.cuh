@@ -1,21 +1,26 @@
-// The weights of one warp's row groups, streamed through a ring of slots in shared memory that belongs to the warp
-// alone.
+// The weights of one warp, its chunk of columns of every C::row_warps-th group of rows, streamed through a ring of
+// slots in shared memory that belongs to the warp alone.
 #pragma once
 #include "projection_shape.cuh"
 
 namespace realizar {
 
-// The slots of one warp, in order: start(t) begins to copy the t-th one, wait(t) returns it when it has arrived.
+// The slots of one warp, in order: start() begins to copy the next one into a place of the ring, wait() returns the
+// next that has arrived, next() has its place filled again.
 template <class C>
 struct Stream {
   using Shape = ProjectionShape<C>;
   const char* weights;
-  int group, end;  // the next group to start copying, and the end of the block's run
+  int chunk, group, end;  // group: the next to start copying; end: of the block's run
   char* ring;
   CopyBarrier* barriers;
-  int slot = 0, issued = 0, taken = 0;  // slot: of that group
+  int part = 0, place = 0, phase = 0;  // part: the next to start; place, phase: of the slot to be taken next
+  // Of the segment that group is in: its end, the group's slot of the chunk, and from there on what lies between groups
+  // and between parts; bytes of the parts' slots.
+  int segment_end = 0, group_stride = 0, part_stride = 0, bytes[2] = {};
+  const char* from = nullptr;
 
-  // Visits the segment that holds a group: f.template operator()<S>(segment index, group in segment, rows before, bytes
+  // Visits the segment that holds a group: f.template operator()<Index, S>(group in segment, rows before, bytes
   // before).
   template <class F>
   static DEVICE void visit(int group, F&& f) {
@@ -34,53 +39,53 @@ struct Stream {
     f.template operator()<Index, S>(group, rows, bytes);
   }
 
+  // Bytes of the chunk's slot of each part.
   template <class F, class... Rest>
-  static DEVICE void slot_place(int part, int chunk, int64_t before, int& bytes, int64_t& offset) {
-    constexpr int mine = F::template bytes<C::group_rows, Shape::chunk_units>;
-    if constexpr (sizeof...(Rest) > 0) {
-      if (part > 0) {
-        slot_place<Rest...>(part - 1, chunk, before + mine, bytes, offset);
-        return;
-      }
-    }
-    bytes = chunk < Shape::chunks - 1 ? mine : F::template bytes<C::group_rows, Shape::last_units>;
-    offset = before;
+  DEVICE void set_bytes(int i) {
+    const bool last = Shape::last_units != Shape::chunk_units && chunk == Shape::chunks - 1;
+    bytes[i] = last ? F::template bytes<C::group_rows, Shape::last_units>
+                    : F::template bytes<C::group_rows, Shape::chunk_units>;
+    if constexpr (sizeof...(Rest) > 0) set_bytes<Rest...>(i + 1);
   }
-  template <int Rows, class... Formats>
-  static DEVICE void slot_place(Segment<Rows, Formats...>, int slot, int& bytes, int64_t& offset) {
-    constexpr int parts = sizeof...(Formats);
-    using S = Segment<Rows, Formats...>;
-    const int chunk = slot / parts;
-    slot_place<Formats...>(slot % parts, chunk,
-                           (int64_t)chunk * S::template slots_bytes<C::group_rows, Shape::chunk_units>, bytes, offset);
+  template <class S, int Rows, class F, class... Rest>
+  DEVICE void enter(Segment<Rows, F, Rest...>, int in_segment, int64_t before) {
+    constexpr int64_t size = Shape::template group_bytes<S>;
+    from = weights + before + in_segment * size +
+           (int64_t)chunk * S::template slots_bytes<C::group_rows, Shape::chunk_units>;
+    group_stride = C::row_warps * (int)size;
+    // The last chunk of a group has its parts one after another too, but the first of them keeps a whole one's place.
+    part_stride = F::template bytes<C::group_rows, Shape::chunk_units>;
+    segment_end = group - in_segment + S::template groups<C::group_rows>;
+    set_bytes<F, Rest...>(0);
+  }
+  DEVICE void enter_segment() {
+    visit(group, [&]<int Index, class S>(int in_segment, int, int64_t before) { enter<S>(S{}, in_segment, before); });
   }
 
-  // All lanes: starts copying the next slot, if there is one left.
-  DEVICE void start() {
+  // All lanes: starts copying the next slot, if one is left.
+  DEVICE void start(int at) {
     if (group >= end) return;
-    const int at = issued % C::ring;
-    int slots = 0;
-    visit(group, [&]<int Index, class S>(int in_segment, int, int64_t before) {
-      int bytes;
-      int64_t offset;
-      slot_place(S{}, slot, bytes, offset);
-      copy_one(ring + at * Shape::slot_bytes, weights + before + in_segment * Shape::template group_bytes<S> + offset,
-               bytes, barriers[at]);
-      slots = Shape::chunks * S::parts;
-    });
-    issued++;
-    if (++slot == slots) slot = 0, group += C::warps;
+    const bool second = Shape::parts == 2 && part == 1;
+    copy_one(ring + at * Shape::slot_bytes, second ? from + part_stride : from, second ? bytes[1] : bytes[0],
+             barriers[at]);
+    if (Shape::parts == 2 && !second) {
+      part = 1;
+      return;
+    }
+    part = 0;
+    group += C::row_warps;
+    from += group_stride;
+    if (group >= segment_end && group < end) enter_segment();
   }
   DEVICE const char* wait() {
-    const int at = taken % C::ring;
-    barriers[at].wait(taken / C::ring & 1);
-    return ring + at * Shape::slot_bytes;
+    barriers[place].wait(phase);
+    return ring + place * Shape::slot_bytes;
   }
   // All lanes have read the slot that wait() returned.
   DEVICE void next() {
     warp_sync();
-    taken++;
-    start();
+    start(place);
+    if (++place == C::ring) place = 0, phase ^= 1;
   }
 };
 

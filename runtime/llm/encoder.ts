@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { RealizarError, STATUS } from '../addon/errors.js';
 import { packageRoot } from '../addon/locate.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { Job } from './tokenize_worker.js';
@@ -57,7 +58,10 @@ export class Encoder {
       this.#waiting.shift()?.resolve([...ids]);
       if (this.#waiting.length === 0) worker.unref(); // only a text keeps Node running
     });
-    worker.on('error', (error) => this.#fail(error));
+    worker.on('error', (error) => {
+      const message = `${this.path}: the thread that tokenizes long texts failed: ${error.message}`;
+      this.#fail(new RealizarError(STATUS.BAD_VOCABULARY, 'BAD_VOCABULARY', message, { cause: error }));
+    });
     this.#worker = worker;
     return worker;
   }

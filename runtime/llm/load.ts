@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { CompileError } from '../../compiler/errors.js';
-import { type GgufFile, readGguf } from '../../compiler/model/gguf.js';
 import { checkInteger, checkPath, invalid } from '../addon/arguments.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import { type Model, openModel } from '../addon/index.js';
 import { ChatTemplate } from '../text/chat_template.js';
+import { countParameters, textSource } from '../text/open.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
 import { Encoder } from './encoder.js';
@@ -36,7 +36,8 @@ export async function loadModel(artifactDir: string | URL, options: LoadOptions 
     throw invalid('options.chatTemplate', "'chatml' or left out", chatTemplate);
   const modelPath =
     options.model === undefined ? await findModel(artifactPath) : checkPath('options.model', options.model);
-  const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions });
+  const onProgress = quietOnceAborted(options.onProgress, signal);
+  const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions, ...onProgress });
   if (!signal) return loading;
   try {
     return await unlessAborted(loading, signal);
@@ -75,7 +76,8 @@ async function load(options: Load): Promise<LoadedModel> {
 }
 
 interface Text {
-  readonly file: GgufFile;
+  /** Elements of all tensors. */
+  readonly parameters: number;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate | undefined;
 }
@@ -83,12 +85,12 @@ interface Text {
 async function readText({ modelPath, chatTemplate, onProgress }: Load): Promise<Text> {
   onProgress?.({ phase: 'text', done: 0, total: 1 });
   try {
-    const file = readGguf(modelPath);
+    const file = textSource(modelPath);
     const tokenizer = new Tokenizer(file);
     const canChat = chatTemplate !== undefined || ChatTemplate.isIn(file);
     const template = canChat ? new ChatTemplate(file, tokenizer, chatTemplate && { format: chatTemplate }) : undefined;
     onProgress?.({ phase: 'text', done: 1, total: 1 });
-    return { file, tokenizer, template };
+    return { parameters: countParameters(modelPath, file), tokenizer, template };
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     throw new RealizarError(STATUS.BAD_VOCABULARY, 'BAD_VOCABULARY', error.message, { cause: error });
@@ -103,7 +105,7 @@ async function openSlots(model: Model, { sessions, onProgress }: Load): Promise<
   return slots;
 }
 
-function describe(model: Model, { file, tokenizer, template }: Text, options: Load): LanguageModelInfo {
+function describe(model: Model, { parameters, tokenizer, template }: Text, options: Load): LanguageModelInfo {
   const { info } = model;
   const { context = info.contextLength, sessions, artifactPath, modelPath } = options;
   if (checkInteger('options.context', context, info.contextLength) < 1)
@@ -114,7 +116,7 @@ function describe(model: Model, { file, tokenizer, template }: Text, options: Lo
     context,
     compiledContext: info.contextLength,
     vocabSize: info.vocabSize,
-    parameters: file.tensors.reduce((sum, { dims }) => sum + dims.reduce((product, dim) => product * dim, 1), 0),
+    parameters,
     weightsBytes: info.weightsBytes,
     sessionBytes: info.kvCacheBytes + info.arenaBytes,
     sessions,
@@ -129,8 +131,15 @@ function describe(model: Model, { file, tokenizer, template }: Text, options: Lo
   };
 }
 
+/** The promise has settled by then. */
+function quietOnceAborted(onProgress: unknown, signal: AbortSignal | undefined): Pick<LoadOptions, 'onProgress'> {
+  if (onProgress === undefined) return {};
+  if (typeof onProgress !== 'function') throw invalid('options.onProgress', 'a function', onProgress);
+  return { onProgress: (progress) => signal?.aborted || onProgress(progress) };
+}
+
 /** Where the artifact says that its model was, or beside the artifact's files. */
-async function findModel(artifactPath: string): Promise<string> {
+export async function findModel(artifactPath: string): Promise<string> {
   const record = join(artifactPath, 'model-path.json');
   const hint = 'name the GGUF file as options.model';
   let recorded: unknown;

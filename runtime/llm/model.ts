@@ -1,4 +1,5 @@
 /** LanguageModel over the addon's model, a pool of its sessions, and the vocabulary. */
+import '../addon/async_dispose.js';
 import { checkBoolean, checkTokens, invalid } from '../addon/arguments.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import type { Model } from '../addon/index.js';
@@ -78,7 +79,6 @@ export class LoadedModel implements LanguageModel, Host {
   }
 
   chat(options: ChatOptions = {}): Chat {
-    this.#requireOpen();
     this.#requireTemplate();
     return new Conversation(this, options);
   }
@@ -146,6 +146,7 @@ export class LoadedModel implements LanguageModel, Host {
   }
 
   #requireTemplate(): ChatTemplate {
+    this.#requireOpen();
     const { template } = this.#parts;
     if (template) return template;
     throw failure(

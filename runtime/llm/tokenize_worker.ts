@@ -1,6 +1,6 @@
-/** A thread's module: tokenizes what it is sent, with the vocabulary of the GGUF file that its data names. */
+/** A thread's module: tokenizes what it is sent, with the vocabulary of the model that its data names. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { readGguf } from '../../compiler/model/gguf.js';
+import { textSource } from '../text/open.js';
 import { type EncodeOptions, Tokenizer } from '../text/tokenizer.js';
 
 /** What the thread is sent. */
@@ -10,7 +10,7 @@ export interface Job {
   readonly how: EncodeOptions | 'prompt';
 }
 
-const tokenizer = new Tokenizer(readGguf(workerData));
+const tokenizer = new Tokenizer(textSource(workerData));
 parentPort!.on('message', ({ text, how }: Job) => {
   const ids = how === 'prompt' ? tokenizer.encodePrompt(text) : tokenizer.encode(text, how);
   parentPort!.postMessage(Int32Array.from(ids));

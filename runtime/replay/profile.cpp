@@ -26,6 +26,7 @@ struct Row {
 };
 
 struct Profile {
+  int32_t n_multiprocessor = 0, major = 0, minor = 0;  // of the device
   std::vector<realizar_node_profile> nodes;
   std::vector<Row> kinds;  // in the order of their first nodes
   Row token;
@@ -49,6 +50,7 @@ Profile measure(const Options& options, realizar_model* model, realizar_session*
   const uint32_t launches = options.steps ? options.steps : default_launches;
   check(realizar_session_profile(session, any_token(), launches, result.nodes.data(), result.nodes.size()));
   check(realizar_measure_read_ceiling(model, &result.ceiling));
+  check(realizar_model_device_size(model, &result.n_multiprocessor, &result.major, &result.minor));
   result.token.name = "token";
   for (const realizar_node_profile& node : result.nodes) {
     const std::string kind = kind_of(node);
@@ -93,9 +95,12 @@ std::string json_row(const Profile& profile, const Row& row) {
 
 void print_json(const Options& options, const char* device, const Profile& profile) {
   const realizar_info& info = *realizar_get_info();
-  printf("{\"name\":%s,\"target\":%s,\"device\":%s,\"depth\":%u,\"read_ceiling_gb_per_second\":%.6g,\"token\":%s},",
-         json_string(info.name).c_str(), json_string(info.target).c_str(), json_string(device).c_str(), options.depth,
-         profile.ceiling / 1e9, json_row(profile, profile.token).c_str());
+  printf(
+      "{\"name\":%s,\"target\":%s,\"device\":%s,\"multiprocessors\":%d,\"compute_capability\":\"%d.%d\","
+      "\"depth\":%u,\"read_ceiling_gb_per_second\":%.6g,\"token\":%s},",
+      json_string(info.name).c_str(), json_string(info.target).c_str(), json_string(device).c_str(),
+      profile.n_multiprocessor, profile.major, profile.minor, options.depth, profile.ceiling / 1e9,
+      json_row(profile, profile.token).c_str());
   printf("\"kinds\":[");
   for (const Row& row : profile.kinds)
     printf("%s%s}", &row == &profile.kinds[0] ? "" : ",", json_row(profile, row).c_str());

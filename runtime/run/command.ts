@@ -2,12 +2,13 @@
 import { Command } from 'commander';
 import { VERSION } from '../../compiler/package.js';
 import { serveCommand } from '../serve/command.js';
+import { benchCommand } from './bench/command.js';
 import { chatCommand } from './chat/command.js';
 import { EXIT, exitCodeOf } from './exit.js';
 import { addWriting } from './write_command.js';
 
 /** A line for each command that is not the program itself. */
-const COMMANDS: readonly (() => Command)[] = [chatCommand, serveCommand];
+const COMMANDS: readonly (() => Command)[] = [chatCommand, benchCommand, serveCommand];
 
 /** Exit codes: docs/run.md. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -37,6 +38,7 @@ Examples:
   realizar-run generated/model -p "Dear" -t 0.8 --top-p 0.95  another one each time; --seed repeats one
   realizar-run generated/model -p - < letter.txt              the prompt from stdin
   realizar-run chat generated/model                           chat in the terminal
+  realizar-run bench generated/model                          how fast it is on this machine
   realizar-run serve generated/model                          an HTTP server with OpenAI's API
 
 The text goes to stdout, everything else to stderr.

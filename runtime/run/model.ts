@@ -1,62 +1,85 @@
 /** The artifact that a command is about: its options, and loading it with progress on a terminal. */
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { RealizarError } from '../addon/errors.js';
 import { type LanguageModel, type LoadOptions, loadModel } from '../llm/index.js';
+import { findModel } from '../llm/load.js';
 import { Interrupted, RunError } from './exit.js';
-import { LoadBar } from './load_bar.js';
+import { StatusLine } from './status_line.js';
 import { integer } from './values.js';
 
 const MAX_INT32 = 2 ** 31 - 1;
 
-/** What {@link addModelOptions} adds. */
-export interface ModelFlags {
+/** What {@link addArtifactOptions} adds. */
+export interface ArtifactFlags {
   readonly model?: string;
-  readonly context?: number;
   readonly device?: number;
 }
 
-/** The argument <dir> and the options that say how it is loaded. */
-export function addModelOptions(command: Command): Command {
+/** What {@link addModelOptions} adds. */
+export interface ModelFlags extends ArtifactFlags {
+  readonly context?: number;
+}
+
+/** The argument <dir>, its model file and its device. */
+export function addArtifactOptions(command: Command): Command {
   return command
     .argument('<dir>', 'artifact folder that realizar-compile made')
     .option('-m, --model <file>', 'the GGUF file (default: where it was when it was compiled, or inside <dir>)')
-    .option('-c, --context <n>', 'positions to use (default: those compiled for)', integer(1, MAX_INT32))
     .option('--device <n>', 'GPU by number (default: 0, the first)', integer(0, MAX_INT32));
+}
+
+/** And how much of its context is used. */
+export function addModelOptions(command: Command): Command {
+  return addArtifactOptions(command).option(
+    '-c, --context <n>',
+    'positions to use (default: those compiled for)',
+    integer(1, MAX_INT32),
+  );
 }
 
 /**
  * Loads a model with the flags of {@link addModelOptions}, and closes it when `use` has ended. Progress is drawn on stderr
- * where that is a terminal. Errors: RunError for what is no artifact, Interrupted, those of loadModel.
+ * where that is a terminal. Errors: RunError for what is no artifact or has no model file, Interrupted, those of loadModel.
  */
 export async function withModel<T>(
   dir: string,
   { model: file, context, device }: ModelFlags,
-  { signal, ...more }: Pick<LoadOptions, 'sessions' | 'chatTemplate' | 'signal' | 'onProgress'>,
+  { onProgress, ...more }: Pick<LoadOptions, 'sessions' | 'chatTemplate' | 'signal' | 'onProgress'>,
   use: (model: LanguageModel) => Promise<T>,
 ): Promise<T> {
-  requireArtifact(dir);
-  const bar = new LoadBar(process.stderr);
-  const onProgress: LoadOptions['onProgress'] = (progress) => {
-    bar.show(progress);
-    more.onProgress?.(progress);
+  const path = await modelFile(dir, file);
+  const status = new StatusLine();
+  const show: LoadOptions['onProgress'] = (progress) => {
+    status.showLoading(progress);
+    onProgress?.(progress);
   };
-  const { sessions, chatTemplate } = more;
-  const options = { ...defined({ model: file, context, device, signal, sessions, chatTemplate }), onProgress };
   let model: LanguageModel;
   try {
-    model = await loadModel(dir, options);
+    model = await loadModel(dir, { ...defined({ context, device }), ...more, model: path, onProgress: show });
   } catch (error) {
     // Nothing ends a load half way but the end of the process; a shell reports this as 130 too.
     if (error instanceof Interrupted) process.kill(process.pid, 'SIGINT');
     throw error;
   } finally {
-    bar.clear();
+    status.clear();
   }
   try {
     return await use(model);
   } finally {
     await model.close();
+  }
+}
+
+/** The model file of an artifact. Errors: RunError that says what to name instead. */
+export async function modelFile(dir: string, given: string | undefined): Promise<string> {
+  requireArtifact(dir);
+  try {
+    return given ?? (await findModel(resolve(dir)));
+  } catch (error) {
+    if (!(error instanceof RealizarError) || error.statusName !== 'NO_MODEL_FILE') throw error;
+    throw new RunError(error.message.replace('as options.model', 'with --model FILE'));
   }
 }
 
@@ -67,11 +90,13 @@ export function defined<T extends object>(options: T): { [K in keyof T]?: Exclud
 
 function requireArtifact(dir: string): void {
   const found = statSync(dir, { throwIfNoEntry: false });
-  if (found?.isDirectory()) return;
-  if (found && dir.endsWith('.gguf'))
+  const manifest = join(dir, 'manifest.json');
+  if (found?.isDirectory() && existsSync(manifest)) return;
+  if (found?.isFile() && dir.endsWith('.gguf'))
     throw new RunError(
       `${dir} is a model, which is compiled before it runs: realizar-compile ${dir}, then realizar-run with the folder that it names`,
     );
-  const wanted = `expected the folder of an artifact, with its ${join(dir, 'manifest.json')}`;
-  throw new RunError(`${dir}: ${found ? 'this is a file' : 'there is no such folder'}; ${wanted}`);
+  const what =
+    found === undefined ? 'there is no such folder' : found.isDirectory() ? 'no artifact here' : 'this is a file';
+  throw new RunError(`${dir}: ${what}; expected the folder that realizar-compile made, with its ${manifest}`);
 }

@@ -39,9 +39,10 @@ export async function createServer(model: ServedModel, options: ServeOptions = {
     forceCloseConnections: true,
     // What is no HTTP, or has no route for its bytes, never becomes a request with hooks: it is answered in the same shape.
     clientErrorHandler: answerUnreadable,
-    frameworkErrors: (error, _request, reply: FastifyReply) => {
+    frameworkErrors: (error, _request, reply) => {
       const answer = toApiError(error, service.bodyLimit);
-      reply.code(answer.status).send({ error: answer.body });
+      // Its type knows the bodies of no route, so of none.
+      (reply as FastifyReply).code(answer.status).send({ error: answer.body });
     },
     genReqId: () => randomUUID(),
     schemaErrorFormatter: validationError,

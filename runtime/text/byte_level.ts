@@ -1,10 +1,11 @@
 /** Byte-level BPE, GPT-2's: every byte is written as one character, and merges have an order. */
 import { UnsupportedError } from '../../compiler/errors.js';
-import type { GgufFile } from '../../compiler/model/gguf.js';
 import { quote } from '../../compiler/model/quote.js';
 import { mergeAll, type Rank } from './merge.js';
+import { readMerges } from './merges.js';
 import { PRE_TOKENIZERS, type PreTokenizer, splitWords } from './pre_tokenizers.js';
 import type { TextModel } from './text_model.js';
+import type { TextSource } from './text_source.js';
 import { isSpecial, type Vocabulary, wordTokens } from './vocabulary.js';
 import { WordCache } from './word_cache.js';
 
@@ -26,10 +27,10 @@ export class ByteLevelBpe implements TextModel {
   readonly #cache = new WordCache();
 
   constructor(
-    file: GgufFile,
+    file: TextSource,
     private readonly vocabulary: Vocabulary,
   ) {
-    this.#pre = readPreTokenizer(file);
+    this.#pre = file.own?.preTokenizer ?? readPreTokenizer(file);
     this.addBos = this.#pre.addBos;
     this.#ids = wordTokens(vocabulary);
     const ranks = readMerges(file);
@@ -62,25 +63,11 @@ export class ByteLevelBpe implements TextModel {
   readonly startsWithSpace = () => false;
 }
 
-function readPreTokenizer({ metadata, path }: GgufFile): PreTokenizer {
+function readPreTokenizer({ metadata, path }: TextSource): PreTokenizer {
   // Files from before the key existed are split as llama.cpp splits them.
   const name = metadata.getString('tokenizer.ggml.pre') || 'default';
   const known = PRE_TOKENIZERS.get(name);
   if (known) return known;
   const hint = `its way of splitting words is missing; ${[...PRE_TOKENIZERS.keys()].map((name) => quote(name)).join(', ')} are`;
   throw new UnsupportedError(path, `pre-tokenizer ${quote(name)}`, hint);
-}
-
-/** Ranks by "left right", as the file spells them. */
-function readMerges({ metadata }: GgufFile): Map<string, number> {
-  const key = 'tokenizer.ggml.merges';
-  const merges = metadata.stringArray(key) ?? metadata.fail(key, 'expected an array of strings, found no such key');
-  const ranks = new Map<string, number>();
-  for (let rank = merges.length - 1; rank >= 0; rank--) {
-    const merge = merges[rank]!;
-    if (merge.indexOf(' ', 1) < 0)
-      metadata.fail(key, `expected two tokens with a space between them, element ${rank} is ${quote(merge)}`);
-    ranks.set(merge, rank); // of a merge that is listed twice the first counts
-  }
-  return ranks;
 }

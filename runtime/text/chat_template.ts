@@ -3,9 +3,9 @@
  * A template is a program from whoever made the file. It runs in a process of its own (template_process.ts).
  */
 import { CompileError, UnsupportedError } from '../../compiler/errors.js';
-import type { GgufFile } from '../../compiler/model/gguf.js';
 import { SpecialTokens } from './special_tokens.js';
 import { TemplateProcess } from './template_process.js';
+import type { TextSource } from './text_source.js';
 import type { Tokenizer } from './tokenizer.js';
 
 export interface ChatMessage {
@@ -52,7 +52,7 @@ export class ChatTemplate {
    * `format: 'chatml'` uses ChatML whatever the file says. Errors: UnsupportedError for a file without a template.
    */
   constructor(
-    private readonly file: GgufFile,
+    private readonly file: TextSource,
     private readonly tokenizer: Tokenizer,
     { format }: { format?: 'chatml' } = {},
   ) {
@@ -67,7 +67,7 @@ export class ChatTemplate {
   }
 
   /** Whether a file has a template. */
-  static isIn({ metadata }: GgufFile): boolean {
+  static isIn({ metadata }: TextSource): boolean {
     return metadata.getString(TEMPLATE_KEY) !== undefined;
   }
 

@@ -5,7 +5,7 @@
  */
 
 /** Cuts out what matches; what lies between matches stays a piece. A function gives the pieces itself. */
-type Splitter = RegExp | ((text: string) => string[]);
+export type Splitter = RegExp | ((text: string) => string[]);
 
 export interface PreTokenizer {
   /** Each splits the pieces that the one before it made. */
@@ -37,7 +37,7 @@ function cut(text: string, pattern: RegExp): string[] {
 }
 
 /** White space is Unicode's: JavaScript's \s has U+FEFF besides, and lacks U+0085. */
-const pattern = (source: string) =>
+export const pattern = (source: string) =>
   new RegExp(source.replaceAll('\\s', '\\p{White_Space}').replaceAll('\\S', '\\P{White_Space}'), 'gu');
 const patterns = (...sources: string[]) => sources.map(pattern);
 
@@ -75,10 +75,10 @@ const SPACES = String.raw`\s*[\r\n]+|\s+(?!\S)|\s+`;
 const SIGNS = String.raw` ?[^\s\p{L}\p{N}]+[\r\n]*`;
 const LETTERS = String.raw`[^\r\n\p{L}\p{N}]?\p{L}+`;
 
-const gpt2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
+export const GPT2_WORDS = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
 const cl100k = (digits: string) => `${ENDING}|${LETTERS}|${digits}|${SIGNS}|${SPACES}`;
 const THREE = String.raw`\p{N}{1,3}`;
-const ONE = String.raw`\p{N}`;
+export const DIGIT = String.raw`\p{N}`;
 
 /** Words whose capitals come first; `not` is a look-ahead that each letter must pass. */
 const cased = (ending: string, not = '') => {
@@ -128,7 +128,7 @@ const [PLAIN, WHOLE, BOS, WHOLE_BOS] = [[], ['whole'], ['bos'], ['whole', 'bos']
 const TABLE: readonly (readonly [names: string, splitters: readonly Splitter[], flags: readonly string[]])[] = [
   [
     'gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum modern-bert jina-v1-en jina-v2-code roberta-bpe mpt olmo jais trillion granite-docling exaone4',
-    patterns(gpt2),
+    patterns(GPT2_WORDS),
     PLAIN,
   ],
   [
@@ -137,16 +137,16 @@ const TABLE: readonly (readonly [names: string, splitters: readonly Splitter[], 
     WHOLE_BOS,
   ],
   ['dbrx smaug-bpe glm4 chatglm-bpe', patterns(cl100k(THREE)), PLAIN],
-  ['qwen2 deepseek-r1-qwen kormo f2llmv2 stablelm2 hunyuan solar-open megrez grok-2', patterns(cl100k(ONE)), PLAIN],
+  ['qwen2 deepseek-r1-qwen kormo f2llmv2 stablelm2 hunyuan solar-open megrez grok-2', patterns(cl100k(DIGIT)), PLAIN],
   [
     'qwen35',
-    patterns(cl100k(ONE).replaceAll('\\p{L}+', '[\\p{L}\\p{M}]+').replace('[^\\s\\p{L}', '[^\\s\\p{L}\\p{M}')),
+    patterns(cl100k(DIGIT).replaceAll('\\p{L}+', '[\\p{L}\\p{M}]+').replace('[^\\s\\p{L}', '[^\\s\\p{L}\\p{M}')),
     PLAIN,
   ],
-  ['starcoder refact command-r smollm codeshell exaone minerva-7b mellum2', patterns(ONE, gpt2), PLAIN],
-  ['falcon', patterns('[\\p{P}$+<=>^~|`]+', gpt2, '[0-9][0-9][0-9]'), PLAIN],
-  ['default', patterns('[\\p{P}$+<=>^~|]+', gpt2, '\\p{N}+', '[0-9][0-9][0-9]'), PLAIN],
-  ['tekken', patterns(o200k(ONE, '')), WHOLE_BOS],
+  ['starcoder refact command-r smollm codeshell exaone minerva-7b mellum2', patterns(DIGIT, GPT2_WORDS), PLAIN],
+  ['falcon', patterns('[\\p{P}$+<=>^~|`]+', GPT2_WORDS, '[0-9][0-9][0-9]'), PLAIN],
+  ['default', patterns('[\\p{P}$+<=>^~|]+', GPT2_WORDS, '\\p{N}+', '[0-9][0-9][0-9]'), PLAIN],
+  ['tekken', patterns(o200k(DIGIT, '')), WHOLE_BOS],
   ['gpt-4o llama4 kanana2 talkie minimax-m2', patterns(o200k(THREE)), PLAIN],
   ['granite-embed-multi-97m', patterns(o200k(THREE)), WHOLE],
   [
@@ -154,9 +154,9 @@ const TABLE: readonly (readonly [names: string, splitters: readonly Splitter[], 
     [byThrees(/(?<!\p{Nd})\p{Nd}+(?![\p{L}\p{M}\p{N}\p{Pc}])/gu), ...patterns(o200k(THREE))],
     PLAIN,
   ],
-  ['youtu', patterns(YOUTU_CJK, o200k(ONE)), WHOLE],
+  ['youtu', patterns(YOUTU_CJK, o200k(DIGIT)), WHOLE],
   ['deepseek-v3 hunyuan-dense joyai-llm hy_v4', DEEPSEEK_V3, PLAIN],
-  ['spark2_5', patterns(THREE, HAN_KANA, `${DEEPSEEK_WORDS}|[\\r\\n]|\\s+(?!\\S)|\\s+`, ONE), PLAIN],
+  ['spark2_5', patterns(THREE, HAN_KANA, `${DEEPSEEK_WORDS}|[\\r\\n]|\\s+(?!\\S)|\\s+`, DIGIT), PLAIN],
   ['afmoe', [byThrees(/\p{N}+/gu), ...patterns(AFMOE_CJK, String.raw`${DEEPSEEK_WORDS}[\r\n]*|${SPACES}`)], PLAIN],
   [
     'deepseek-llm',
@@ -170,12 +170,12 @@ const TABLE: readonly (readonly [names: string, splitters: readonly Splitter[], 
     ),
     PLAIN,
   ],
-  ['deepseek-coder', patterns('[\\r\\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', DEEPSEEK_CJK, ONE), PLAIN],
+  ['deepseek-coder', patterns('[\\r\\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', DEEPSEEK_CJK, DIGIT), PLAIN],
   ['poro-chat bloom gpt3-finnish', patterns(BLOOM), PLAIN],
-  ['viking', patterns(BLOOM, ONE), PLAIN],
+  ['viking', patterns(BLOOM, DIGIT), PLAIN],
   [
     'chameleon',
-    patterns('<sentinel:[0-9]+>', 'IMGIMG[A-I]{1,4}Z', '[\\t\\n]|    |  ', ONE, '[\\p{P}!-/:-@\\[-`{-~]', gpt2),
+    patterns('<sentinel:[0-9]+>', 'IMGIMG[A-I]{1,4}Z', '[\\t\\n]|    |  ', DIGIT, '[\\p{P}!-/:-@\\[-`{-~]', GPT2_WORDS),
     BOS,
   ],
   ['superbpe', [pattern('\\p{N}+'), beforeThrees], PLAIN],
@@ -184,10 +184,10 @@ const TABLE: readonly (readonly [names: string, splitters: readonly Splitter[], 
     patterns(String.raw`\p{Script=Han}+|${cased(`(?:${ENDING})?`, NOT_HAN)}|${THREE}|${SIGNS}|${SPACES}`),
     PLAIN,
   ],
-  ['bailingmoe bailingmoe2 llada-moe', patterns(cl100k(ONE).replace('\\s*[\\r\\n]+', '\\s*[\\r\\n]')), PLAIN],
-  ['seed-coder', patterns(`${ENDING}|${LETTERS}|${ONE}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|${SPACES}`), PLAIN],
-  ['ufakzeka', patterns(`${LETTERS}|${ONE}|${SIGNS}|${SPACES}`), PLAIN],
-  ['laguna', patterns('[^\\n]+|\\n+', cl100k(ONE)), PLAIN],
+  ['bailingmoe bailingmoe2 llada-moe', patterns(cl100k(DIGIT).replace('\\s*[\\r\\n]+', '\\s*[\\r\\n]')), PLAIN],
+  ['seed-coder', patterns(`${ENDING}|${LETTERS}|${DIGIT}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|${SPACES}`), PLAIN],
+  ['ufakzeka', patterns(`${LETTERS}|${DIGIT}|${SIGNS}|${SPACES}`), PLAIN],
+  ['laguna', patterns('[^\\n]+|\\n+', cl100k(DIGIT)), PLAIN],
   ['minicpm5', patterns(THREE, cl100k('\\p{N}+')), WHOLE],
   ['jais-2', patterns(`${ENDING}|${LETTERS}|${THREE}|${SIGNS}|\\s*[\\r\\n]+|${JAIS_SPACES}`), PLAIN],
   [

@@ -2,9 +2,11 @@
  * SentencePiece's BPE (tokenizer.ggml.model "llama"): spaces are written ▁, of all neighbours that together are a token
  * the one of the highest score is joined first, and what is no token becomes bytes.
  */
-import type { GgufFile } from '../../compiler/model/gguf.js';
+
 import { mergeAll, type Rank } from './merge.js';
+import { MERGES_KEY, readMerges } from './merges.js';
 import type { TextModel } from './text_model.js';
+import type { TextSource } from './text_source.js';
 import { isSpecial, TokenType, type Vocabulary, wordTokens } from './vocabulary.js';
 import { WordCache } from './word_cache.js';
 
@@ -22,24 +24,22 @@ export class SentencePiece implements TextModel {
   readonly #cache = new WordCache();
 
   constructor(
-    private readonly file: GgufFile,
+    private readonly file: TextSource,
     private readonly vocabulary: Vocabulary,
   ) {
     const { metadata } = file;
-    const scores = readScores(file, vocabulary.tokens.length);
     const ids = wordTokens(vocabulary);
     this.#ids = ids;
     this.#beforeSpace = new Set([...ids.keys()].flatMap((token) => token.match(BEFORE_SPACE) ?? []));
     this.#byteIds = byteIds(vocabulary);
     this.#addSpacePrefix = metadata.getBool('tokenizer.ggml.add_space_prefix') ?? true;
-    this.#rank = (word, start, _middle, end) => {
-      const id = ids.get(word.slice(start, end));
-      return id === undefined ? undefined : -scores[id]!;
-    };
+    this.#rank = metadata.get(MERGES_KEY) ? rankByMerges(file) : rankByScores(file, ids, vocabulary.tokens.length);
   }
 
   encode(text: string, ids: number[], afterSpecial: boolean): void {
-    const spelled = `${afterSpecial && this.#addSpacePrefix ? ' ' : ''}${text}`.replaceAll(' ', SPACE);
+    const first = afterSpecial && (ids.length === 0 || !this.file.own?.prefixOnlyFirst);
+    const there = this.file.own?.prefixOnce && (text.startsWith(' ') || text.startsWith(SPACE));
+    const spelled = `${first && !there && this.#addSpacePrefix ? ' ' : ''}${text}`.replaceAll(' ', SPACE);
     let start = 0;
     const add = (end: number) => {
       for (const id of this.#cache.get(spelled.slice(start, end), this.#encodeWord)) ids.push(id);
@@ -79,7 +79,22 @@ export class SentencePiece implements TextModel {
   }
 }
 
-function readScores({ metadata }: GgufFile, vocabSize: number): readonly number[] {
+/** Neighbours that together are a token, by its score. */
+function rankByScores(file: TextSource, ids: ReadonlyMap<string, number>, vocabSize: number): Rank {
+  const scores = readScores(file, vocabSize);
+  return (word, start, _middle, end) => {
+    const id = ids.get(word.slice(start, end));
+    return id === undefined ? undefined : -scores[id]!;
+  };
+}
+
+/** tokenizer.json has the same order written out as merges. */
+function rankByMerges(file: TextSource): Rank {
+  const ranks = readMerges(file);
+  return (word, start, middle, end) => ranks.get(`${word.slice(start, middle)} ${word.slice(middle, end)}`);
+}
+
+function readScores({ metadata }: TextSource, vocabSize: number): readonly number[] {
   const key = 'tokenizer.ggml.scores';
   const scores = metadata.numberArray(key) ?? metadata.fail(key, 'expected an array of numbers, found no such key');
   if (scores.length !== vocabSize)

@@ -1,9 +1,9 @@
 /** Text to token ids and back, with the vocabulary that a GGUF file carries. */
-import type { GgufFile } from '../../compiler/model/gguf.js';
 import { ByteLevelBpe } from './byte_level.js';
 import { SentencePiece } from './sentencepiece.js';
 import { SpecialTokens, type SplitOptions } from './special_tokens.js';
 import type { TextModel } from './text_model.js';
+import type { TextSource } from './text_source.js';
 import { isHidden, readVocabulary, tokenKey, type Vocabulary } from './vocabulary.js';
 
 export interface EncodeOptions {
@@ -31,7 +31,7 @@ export class Tokenizer {
   #longest: number | undefined;
 
   /** Errors: UnsupportedError for another kind of vocabulary, ModelFileError for damaged metadata. */
-  constructor(file: GgufFile) {
+  constructor(file: TextSource) {
     const { metadata } = file;
     const vocabulary = readVocabulary(file);
     this.#vocabulary = vocabulary;

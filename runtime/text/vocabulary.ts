@@ -1,7 +1,7 @@
 /** The tokens of a GGUF file, what kind each is, and what the file says about putting them around a text. */
 import { UnsupportedError } from '../../compiler/errors.js';
-import type { GgufFile } from '../../compiler/model/gguf.js';
 import { quote } from '../../compiler/model/quote.js';
+import type { TextSource } from './text_source.js';
 
 /** llama.cpp's llama_token_type. */
 export const TokenType = { NORMAL: 1, UNKNOWN: 2, CONTROL: 3, USER_DEFINED: 4, UNUSED: 5, BYTE: 6 } as const;
@@ -93,7 +93,7 @@ const FILL_TEXTS = [
 const VISIBLE_TEXTS = ['<|channel|>', '<|message|>', '<|start|>', '<|constrain|>'];
 
 /** Errors: UnsupportedError names another tokenizer model; ModelFileError names a damaged key. */
-export function readVocabulary(file: GgufFile): Vocabulary {
+export function readVocabulary(file: TextSource): Vocabulary {
   const { metadata } = file;
   const model = metadata.requireString('tokenizer.ggml.model');
   if (model !== 'gpt2' && model !== 'llama') {
@@ -120,7 +120,7 @@ export function readVocabulary(file: GgufFile): Vocabulary {
     bos: role('bos') ?? (spm ? known(1) : undefined),
     eos,
     unknown: role('unknown') ?? (spm ? known(0) : undefined),
-    ends: readEnds(types, ids, [eos, role('eot'), role('eom')], role),
+    ends: readEnds(types, ids, [eos, role('eot'), role('eom'), ...(file.own?.ends ?? [])], role),
     stripAfter: readStripAfter(file, types, ids),
   };
 }
@@ -128,14 +128,14 @@ export function readVocabulary(file: GgufFile): Vocabulary {
 /** The file's key of a token's role: "bos" is tokenizer.ggml.bos_token_id. */
 export const tokenKey = (role: string) => `tokenizer.ggml.${role}_token_id`;
 
-function readTokenId({ metadata }: GgufFile, role: string, vocabSize: number): number | undefined {
+function readTokenId({ metadata }: TextSource, role: string, vocabSize: number): number | undefined {
   const id = metadata.getUint(tokenKey(role));
   if (id !== undefined && id >= vocabSize)
     metadata.fail(tokenKey(role), `expected a token id below ${vocabSize}, found ${id}`);
   return id;
 }
 
-function readTypes({ metadata }: GgufFile, tokens: readonly string[], kind: Vocabulary['kind']): number[] {
+function readTypes({ metadata }: TextSource, tokens: readonly string[], kind: Vocabulary['kind']): number[] {
   const key = 'tokenizer.ggml.token_type';
   const types = metadata.numberArray(key);
   if (types === undefined) {
@@ -200,10 +200,11 @@ function readEnds(
 
 /** Phi-3 was trained so; the file does not say it, and llama.cpp goes by the model's name. */
 function readStripAfter(
-  { metadata }: GgufFile,
+  { metadata, own }: TextSource,
   types: readonly number[],
   ids: ReadonlyMap<string, number>,
 ): Set<number> {
+  if (own) return new Set(own.stripAfter);
   const name = metadata.getString('general.name')?.toLowerCase() ?? '';
   if (!name.includes('phi-3') && !name.includes('phi3')) return new Set();
   const strips = new Set([...types.keys()].filter((id) => isSpecial(types[id]!)));

@@ -142,6 +142,47 @@ describe('generate', () => {
   });
 });
 
+describe('a prompt', () => {
+  it('is fed in one call, off the event loop, and can come with a generation', async () => {
+    const script = new Script();
+    const session = await begun(script);
+    const prompt = following(4);
+    await session.prefill(prompt, eager);
+    expect(session.position).toBe(5);
+    expect(await session.chosen()).toBe(following(5).at(-1));
+    expect(script.calls()).toContain('prefilled 4');
+    await session.rewind(1);
+    expect(await collect(session.generate({ ...eager, prompt: new Set(prompt.slice(0, 2)), maxTokens: 3 }))).toEqual(
+      following(5).slice(2),
+    );
+    expect(session.position).toBe(5);
+    await session.prefill([], eager);
+    expect(session.position).toBe(5);
+  });
+
+  it('is given up within a token, and what was fed stays', async () => {
+    const session = await begun(new Script('slow token 40'));
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error('enough')), 150);
+    const fed = session.prefill(following(30), { ...eager, signal: controller.signal });
+    await expect(fed).rejects.toThrow('enough');
+    expect(session.position).toBeGreaterThan(1);
+    expect(session.position).toBeLessThan(31);
+    const { position } = session;
+    await session.prefill(following(position).slice(position - 1), eager);
+    expect(await session.chosen()).toBe(following(position + 1).at(-1));
+  });
+
+  it('is checked', async () => {
+    const session = await begun();
+    await expect(session.prefill([1, 16], eager)).rejects.toThrow(/^tokens\[1\] must be an integer from 0 to 15/);
+    await expect(session.prefill(7 as never, eager)).rejects.toThrow('tokens must be a list of token ids');
+    await expect(session.prefill([1], { signal: 3 as never })).rejects.toThrow('options.signal must be');
+    await expect(session.prefill([1])).rejects.toThrow('no graph');
+    expect(session.position).toBe(1);
+  });
+});
+
 describe('setSampling', () => {
   it('passes on what is given, and what is off', async () => {
     const script = new Script();

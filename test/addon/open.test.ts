@@ -46,6 +46,13 @@ describe('openModel', () => {
     await model.close();
   });
 
+  it('measures what the device can read, until it is closed', async () => {
+    const model = await openModel(artifact, { model: new Script().path });
+    expect(await model.measureReadCeiling()).toBe(2.5e12);
+    await model.close();
+    await expect(model.measureReadCeiling()).rejects.toMatchObject({ statusName: 'CLOSED' });
+  });
+
   it('hands the options on, and takes URLs', async () => {
     const script = new Script();
     const options = { model: pathToFileURL(script.path), device: 2, orderSeed: 2 ** 32 - 1, poison: true };
@@ -116,7 +123,7 @@ describe('a directory that is no artifact', () => {
     writeFileSync(source, 'int other(void) { return 0; }\n');
     await expectBad(buildArtifact(temporaryDirectory(), { source }), /exports no realizar_get_info/);
     const newer = buildArtifact(temporaryDirectory(), { flags: ['-DMOCK_ABI_VERSION=99'] });
-    await expectBad(newer, /ABI version 99, but this addon needs 2; compile the model again/);
+    await expectBad(newer, /ABI version 99, but this addon needs 3; compile the model again/);
   });
 
   it('was built again after it had been opened: the old code is not used silently', async () => {

@@ -11,6 +11,7 @@ beforeAll(async () => {
 }, 300_000);
 
 const prologue = (script: Script) => `
+  import { parentPort } from 'node:worker_threads';
   import { openModel } from 'realizar-compile';
   const model = await openModel('.', { model: ${JSON.stringify(script.path)} });
   const session = await model.createSession();
@@ -54,7 +55,7 @@ describe('a process that uses the installed package', () => {
   it('may exit, and stop a worker, while tokens are generated', () => {
     const script = new Script('slow token 30');
     const generate =
-      'await session.step(1); for await (const token of session.generate({ maxTokens: 1000 })) void token;';
+      'await session.step(1); for await (const token of session.generate({ maxTokens: 1000 })) parentPort?.postMessage(token);';
     runNode(project, `${prologue(script)} setTimeout(() => process.exit(0), 100); ${generate}`);
     expect(script.calls()).toContain('generate begins');
     writeFileSync(join(project, 'generating.mjs'), `${prologue(script)} ${generate}`);
@@ -62,10 +63,28 @@ describe('a process that uses the installed package', () => {
       project,
       `import { Worker } from 'node:worker_threads';
        const worker = new Worker('./generating.mjs');
-       setTimeout(() => worker.terminate(), 300);
+       worker.once('message', () => worker.terminate());
        worker.on('exit', (code) => console.log('worker ended', code));`,
     );
     expect(out).toBe('worker ended 1\n');
+    expect(script.calls().at(-1)).toBe('model_close');
+  });
+
+  it('may stop a worker in the middle of a prompt', () => {
+    const script = new Script('slow token 100');
+    const prompt =
+      'setTimeout(() => parentPort.postMessage(0), 150); await session.prefill(Array.from({ length: 32 }, () => 1));';
+    writeFileSync(join(project, 'prompt.mjs'), `${prologue(script)} ${prompt}`);
+    const out = runNode(
+      project,
+      `import { Worker } from 'node:worker_threads';
+       const worker = new Worker('./prompt.mjs');
+       worker.once('message', () => worker.terminate());
+       worker.on('exit', (code) => console.log('worker ended', code));`,
+    );
+    expect(out).toBe('worker ended 1\n');
+    expect(script.calls()).toContain('prefill ends');
+    expect(script.calls()).not.toContain('prefilled 32');
     expect(script.calls().at(-1)).toBe('model_close');
   });
 

@@ -107,6 +107,41 @@ describe('verify', () => {
   });
 });
 
+describe('inspect', () => {
+  test('shows what an artifact is', async () => {
+    const { code, stdout, stderr } = await cli(['inspect', artifact]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('its files as they were built');
+    expect(stdout).toMatch(/token_embd\.weight +Q8_0 +128 x 300/);
+    // Two layers of two KV heads of 32, keys and values of two bytes.
+    expect(stdout).toMatch(/512 tokens +256\.00 KiB KV cache .* as compiled/);
+    expect(stdout).toMatch(/13 nodes a token[\s\S]*12 +select/);
+  });
+
+  test('--json is the same as data, of the model that was compiled', async () => {
+    const ofArtifact = JSON.parse((await cli(['inspect', '--json', artifact])).stdout);
+    const ofModel = JSON.parse((await cli(['inspect', '--json', model])).stdout);
+    expect(ofArtifact).toMatchObject({ damages: [], manifest: { name: 'llama-q8_0', target: 'host' } });
+    const byName = (tensors: { name: string; type: string; shape: number[]; bytes: number }[]) =>
+      new Map(tensors.map(({ name, type, shape, bytes }) => [name, { type, shape, bytes }]));
+    expect(byName(ofArtifact.tensors)).toEqual(byName(ofModel.tensors));
+    expect(ofArtifact.types).toEqual(
+      ofModel.types.map(({ type, tensors, bytes }: Record<string, unknown>) => ({ type, tensors, bytes })),
+    );
+    expect(ofArtifact.nodes).toHaveLength(13);
+  });
+
+  test('says what has changed, and refuses what is no artifact', async () => {
+    writeFileSync(join(copy, 'graph.cpp'), '');
+    const { code, stdout } = await cli(['inspect', copy]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('graph.cpp: changed since it was built');
+    const { code: refused, stderr } = await cli(['inspect', cwd]);
+    expect(refused).toBe(1);
+    expect(stderr).toMatch(/no manifest\.json here/);
+  });
+});
+
 describe('another model', () => {
   const run = (path: string) => replay(artifact, '--model', path, '--tokens', tokens.join());
 

@@ -73,7 +73,7 @@ describe('plan', () => {
     const { code, stdout } = await cli(['plan', model, '--json']);
     expect(code).toBe(0);
     const plan = JSON.parse(stdout);
-    expect(plan).toMatchObject({ version: 2, target: { kind: 'cuda', archs: ['sm_90a'] }, model: { vocabSize: 300 } });
+    expect(plan).toMatchObject({ version: 3, target: { kind: 'cuda', archs: ['sm_90a'] }, model: { vocabSize: 300 } });
     expect(plan.nodes).toHaveLength(13);
     expect((await cli(['plan', model, '--json'])).stdout).toBe(stdout);
   });
@@ -135,11 +135,21 @@ describe('inspect', () => {
     );
   });
 
+  test('shows the kernels that a compile would plan', async () => {
+    const { nodes } = JSON.parse((await cli(['inspect', '--json', model])).stdout);
+    const plan = JSON.parse((await cli(['plan', '--json', model])).stdout);
+    expect(nodes.map(({ name }: { name: string }) => name)).toEqual(
+      plan.nodes.map(({ name }: { name: string }) => name),
+    );
+    expect((await cli(['inspect', model])).stdout).toMatch(/13 nodes a token[\s\S]*12 +select/);
+  });
+
   test('shows a model that cannot be compiled, and why', async () => {
     const path = writeModel(withKeys(tinyModel(), { 'general.architecture': str('mamba') }), 'mamba.gguf');
     const { code, stdout } = await cli(['inspect', path]);
     expect(code).toBe(0);
     expect(stdout).toMatch(/cannot be compiled.*"mamba"/s);
+    expect(JSON.parse((await cli(['inspect', '--json', path])).stdout)).toMatchObject({ nodes: null });
   });
 });
 
@@ -150,7 +160,7 @@ describe('compile', () => {
     expect(readdirSync(cwd)).toEqual(['generated']);
     const folder = join(cwd, 'generated/llama-q8_0');
     const files = ['CMakeLists.txt', 'code.S', 'graph.cpp', 'index.d.mts', 'index.mjs', 'kernels.cu', 'manifest.json'];
-    expect(readdirSync(folder).sort()).toEqual([...files, 'model.h', 'plan.json']);
+    expect(readdirSync(folder).sort()).toEqual([...files, 'model-path.json', 'model.h', 'plan.json']);
     expect(stderr).toMatch(/^read .* s .*\nplan .* s .*\nemit .* s .*\n/);
     expect(stderr).toContain('generated/llama-q8_0: 13 nodes');
     const again = await cli([model, '--target', 'cuda', '--no-build'], { cwd });
@@ -177,7 +187,7 @@ describe('compile', () => {
 
   test.each([
     ['a missing file', 'nothing-here.gguf', /nothing-here\.gguf/],
-    ['a folder', '.', /file|directory/],
+    ['a folder of something else', '.', /as transformers saves it, .* found no config\.json/],
   ])('%s: exit code 1', async (_, path, message) => {
     const { code, stderr } = await cli([path, '--target', 'host'], { cwd });
     expect(code).toBe(1);

@@ -34,7 +34,12 @@ beforeAll(async () => {
   plan = JSON.parse(readFileSync(join(folder, 'plan.json'), 'utf8'));
 });
 
-const kindOf = ({ kernel }: Plan['nodes'][number]): string => plan.kernels[kernel]!.symbol.replace('realizar_', '');
+/** What the node runs at this depth. */
+function kindOf(node: Plan['nodes'][number]): string {
+  const bucket = plan.buckets.find(({ positions }) => depth < positions);
+  const own = bucket?.kernels.find((other) => plan.nodes[other.node] === node);
+  return plan.kernels[own?.kernel ?? node.kernel]!.symbol.replace('realizar_', '');
+}
 const sum = (rows: readonly Row[], field: Exclude<keyof Row, 'name'>): number =>
   rows.reduce((total, row) => total + row[field], 0);
 

@@ -3,12 +3,14 @@
 
     check.py [--sanitize NAME,...] [--bench SHAPE:QUANT,...] [--depths 0,4096] [--profile]
              [--json FILE] [--markdown FILE] [--skip-golden]
+    check.py --tune DIR --model FILE
 
 For every golden model: NMSE of the logits against the golden file at most 1e-5, eager equal to the graph bit for bit.
 --sanitize: compute-sanitizer memcheck and racecheck on these golden models. --bench: writes the models with
 synth_gguf.py, checks that their logits are finite, prints `replay --bench` at these depths, and at the end the
 table of docs/performance.md. --profile: `replay --profile` besides. --json, --markdown: what was
-measured, into files. Ends with exit code 1 if anything failed.
+measured, into files. --tune: nothing of that, but `replay --profile` of each candidate that `realizar-compile --tune
+--candidates DIR` left, into DIR/measurements.json for its --measurements. Ends with exit code 1 if anything failed.
 """
 import argparse
 import datetime
@@ -127,6 +129,19 @@ def markdown(machine, results):
     return f"{title}\n\n{table(decoding, rows['decoding'])}\n\n{table(ready, rows['ready'])}\n"
 
 
+def tune(folder, model):
+    """Times every candidate of candidates.json at every depth."""
+    listed = json.loads((folder / "candidates.json").read_text())
+    measurements = []
+    for name in listed["candidates"]:
+        for depth in listed["depths"]:
+            text = run(folder / name / "replay", "--model", model, "--depth", depth, "--profile", "--json")
+            if text is not None:
+                measurements.append({"candidate": name, "profile": json.loads(text)})
+                print(f"{name}, depth {depth}: {measurements[-1]['profile']['token']['us']:.1f} us a token", flush=True)
+    (folder / "measurements.json").write_text(json.dumps({"measurements": measurements}, indent=1) + "\n")
+
+
 def describe_machine():
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     card, driver = subprocess.run(query, check=True, capture_output=True, text=True).stdout.splitlines()[0].split(", ")
@@ -144,8 +159,16 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path)
     parser.add_argument("--skip-golden", action="store_true")
+    parser.add_argument("--tune", type=pathlib.Path)
+    parser.add_argument("--model", type=pathlib.Path)
     options = parser.parse_args()
     start = time.time()
+    if options.tune:
+        if not options.model:
+            parser.error("--tune needs --model")
+        tune(options.tune, options.model)
+        print(f"{len(failures)} failures, {time.time() - start:.0f} s")
+        sys.exit(1 if failures else 0)
     machine = describe_machine()
     print(machine, flush=True)
     for folder in [] if options.skip_golden else sorted((HERE / "golden").iterdir()):

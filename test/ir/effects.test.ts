@@ -7,13 +7,14 @@ import { FAMILIES, makeSpec } from '../support/specs.js';
 
 const primitive = buildGraph(makeSpec(FAMILIES.qwen3));
 const fused = runPasses(primitive);
+const experts = buildGraph(makeSpec({ ...FAMILIES.qwen2moe, sinks: true }));
 
 const isValue = (field: unknown): field is Value => typeof field === 'object' && field !== null && 'size' in field;
 const find = (graph: Graph, kind: Op['kind']) => graph.ops.find((op) => op.kind === kind)!;
 
 describe('reads and writes', () => {
   it('together name every value that stands in an operation', () => {
-    for (const op of [...primitive.ops, ...fused.ops]) {
+    for (const op of [primitive, fused, experts, runPasses(experts)].flatMap(({ ops }) => ops)) {
       const fields = Object.values(op).filter(isValue);
       const written = Object.entries(op).flatMap(([key, field]) => (/^(output|best)$/.test(key) ? [field] : []));
       const expected = op.kind === 'select_best' ? [] : written;

@@ -86,7 +86,23 @@ describe('the rule about shapes', () => {
   const rope = { ...spec.layers[0]!.rope! };
   const { segments } = find(fused, 'projection', 0);
   const gateUp = find(fused, 'projection', 2).segments[0]!;
+  const routed = buildGraph(makeSpec(FAMILIES.qwen2moe));
+  const summed = runPasses(routed);
+  const route = find(routed, 'route', 0);
   const cases: [what: string, graph: Graph][] = [
+    ['more experts used than there are', patch(routed, 'route', 0, { used: 6, output: { ...route.output, size: 12 } })],
+    ['experts without a logit', patch(routed, 'route', 0, { count: 6 })],
+    ['experts of other rows', patch(routed, 'expert_linear', 0, { count: 6 })],
+    ['experts with a bias for one', patch(routed, 'expert_linear', 0, { bias: vector(10) })],
+    ['a sum of other experts', patch(routed, 'expert_sum', 0, { used: 2 })],
+    ['a gate of many', patch(routed, 'sigmoid_scale', 0, { gate: find(routed, 'embed', 0).output })],
+    ['summed experts of one input', patch(summed, 'experts', 1, { input: find(summed, 'embed', 0).output })],
+    ['a gate without a logit', patch(summed, 'experts', 1, { logits: find(summed, 'embed', 0).output })],
+    [
+      'experts that are not summed with a residual',
+      patch(summed, 'experts', 0, { residual: find(summed, 'embed', 0).output }),
+    ],
+    ['sinks of other heads', patch(primitive, 'attention', 0, { sinks: vector(3) })],
     ['an embedding of another width', patch(primitive, 'embed', 0, { weight: matrix(23, 13) })],
     ['a norm of another width', patch(primitive, 'norm', 0, { norm: norm(11) })],
     ['a norm weight that is a matrix', patch(primitive, 'norm', 0, { norm: { ...norm(12), weight: matrix(2, 12) } })],

@@ -150,10 +150,16 @@ describe('what cannot be loaded', () => {
     const before = AbortSignal.abort(new Error('before'));
     await expect(loadModel(bundled.folder, { signal: before })).rejects.toBe(before.reason);
     const controller = new AbortController();
-    const onProgress = () => controller.abort(new Error('while it loads'));
+    let reports = 0;
+    const onProgress = () => {
+      reports++;
+      controller.abort(new Error('while it loads'));
+    };
     await expect(loadModel(bundled.folder, { signal: controller.signal, onProgress })).rejects.toThrow(
       'while it loads',
     );
+    await bundled.load(); // longer than what is left of the other
+    expect(reports).toBe(1);
     const after = new AbortController();
     const model = await bundled.load({ signal: after.signal });
     after.abort();
@@ -193,6 +199,17 @@ describe('a process', () => {
       const model = await loadModel(folder);
       console.log((await model.chat().send('What is 3 plus 4?').result).text);`);
     expect(printed).toBe('3 plus 4 is 7.\n');
+  });
+
+  it('loads a model by its binding, and has it closed at the end of the block', async () => {
+    const printed = await inProcess(`
+      const { storytellerQ8_0 } = await import(folder + '/index.mjs');
+      const model = await storytellerQ8_0.load({ context: 64 });
+      const { text } = await model.chat().send('What is 3 plus 4?').result;
+      console.log(model.info.vocabSize === storytellerQ8_0.vocabSize, text);
+      await model[Symbol.asyncDispose]();
+      try { model.generate('x'); } catch ({ statusName }) { console.log(statusName); }`);
+    expect(printed).toBe('true 3 plus 4 is 7.\nCLOSED\n');
   });
 
   it('does not die of a failure that nobody looks at', async () => {

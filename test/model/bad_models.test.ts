@@ -22,7 +22,7 @@ const u64 = (value: bigint): MetadataValue => ({ type: 'uint64', value });
 const ints = (...value: number[]): MetadataValue => ({ type: 'array', of: 'uint32', value });
 
 describe('architecture', () => {
-  test.each(['mamba', 'rwkv7', 'gemma3n', 'qwen2moe', 'llama4', 'LLAMA', '', '__proto__', 'constructor'])(
+  test.each(['mamba', 'rwkv7', 'gemma3n', 'deepseek2', 'llama4', 'LLAMA', '', '__proto__', 'constructor'])(
     '%j',
     (name) => {
       const input = keys({ 'general.architecture': str(name) });
@@ -188,7 +188,12 @@ describe('hyperparameters', () => {
 describe('features that would change the result', () => {
   const bool = (value: number): MetadataValue => ({ type: 'bool', value });
   test.each<[string, MetadataValue, string]>([
-    ['expert_count', u32(8), 'mixture of experts'],
+    ['expert_shared_count', u32(1), 'a number of shared experts'],
+    ['expert_group_count', u32(4), 'groups of experts'],
+    ['expert_weights_scale', f32(2.5), 'a scale of what experts give'],
+    ['expert_gating_func', u32(2), 'another way to weight experts'],
+    ['leading_dense_block_count', u32(1), 'dense layers beside those with experts'],
+    ['expert_shared_feed_forward_length', u32(64), 'a shared expert'],
     ['rope.scaling.type', str('dynamic'), 'rope scaling'],
     ['rope.scaling.alpha', f32(4), 'dynamic rope scaling'],
     ['rope.scaling.yarn_log_multiplier', f32(0.1), 'log multiplier'],
@@ -201,8 +206,8 @@ describe('features that would change the result', () => {
     ['attention.max_alibi_bias', f32(8), 'ALiBi'],
     ['attention.kv_lora_rank', u32(512), 'multi-head latent attention'],
     ['attention.temperature_scale', f32(0.1), 'attention temperature'],
-    ['attn_logit_softcapping', f32(50), 'soft capping of attention'],
-    ['final_logit_softcapping', f32(30), 'soft capping of logits'],
+    ['attn_logit_softcapping', f32(40), 'soft capping of attention'],
+    ['final_logit_softcapping', f32(20), 'soft capping of logits'],
     ['logit_scale', f32(0.0625), 'logit scale'],
     ['embedding_scale', f32(12), 'embedding scale'],
     ['residual_scale', f32(0.22), 'residual scale'],
@@ -228,6 +233,61 @@ describe('features that would change the result', () => {
       'sliding-window attention of qwen3',
       'qwen3.attention.sliding_window is 256',
     );
+  });
+
+  test('experts of an architecture without', () => {
+    const input = withKeys(tinyModel('qwen3'), { 'qwen3.expert_count': u32(8) });
+    expectRefused(input, UnsupportedError, 'mixture of experts is not supported', 'qwen3.expert_count');
+  });
+
+  test('weights of experts that are not divided by their sum, of an architecture that divides', () => {
+    const of = (architecture: string) =>
+      withKeys(tinyModel(), {
+        'general.architecture': str(architecture),
+        [`${architecture}.expert_weights_norm`]: bool(1),
+      });
+    expectRefused(of('olmoe'), UnsupportedError, 'another way to weight experts', 'olmoe.expert_weights_norm');
+    expect(() => modelSpec(readGguf(writeModel(of('llama'))))).not.toThrow();
+  });
+
+  test.each<[string, Record<string, MetadataValue>, string]>([
+    ['no number of those used', { 'llama.expert_count': u32(8) }, 'llama.expert_used_count'],
+    [
+      'more used than there are',
+      { 'llama.expert_count': u32(8), 'llama.expert_used_count': u32(9) },
+      'expected 1 to the expert count 8, found 9',
+    ],
+    [
+      'no tensors of theirs',
+      { 'llama.expert_count': u32(8), 'llama.expert_used_count': u32(2) },
+      'blk.0.ffn_gate_inp.weight',
+    ],
+  ])('experts: %s', (_, changes, part) => {
+    expectRefused(keys(changes), ModelFileError, part);
+  });
+
+  test('a tensor for each expert, of which one is missing or of another type', () => {
+    const { embedding, feedForward } = TINY;
+    const of = (expert: number, type: 'F32' | 'Q8_0' = 'Q8_0') =>
+      tensor(`blk.0.ffn_gate.${expert}.weight`, type, embedding, feedForward);
+    const model = keys({ 'llama.expert_count': u32(2), 'llama.expert_used_count': u32(1) });
+    const withPieces = (...pieces: GgufInput['tensors']) => ({ ...model, tensors: [...model.tensors, ...pieces] });
+    expectRefused(withPieces(of(0)), ModelFileError, 'blk.0.ffn_gate.1.weight', 'which the file does not have');
+    expect(() => modelSpec(readGguf(writeModel(withPieces(of(0), of(1, 'F32')))))).toThrow(ModelFileError);
+  });
+
+  test('more experts than kernels choose from', () => {
+    const input = keys({ 'llama.expert_count': u32(512), 'llama.expert_used_count': u32(10) });
+    expectRefused(input, UnsupportedError, '10 of 512 experts is not supported', 'at most 32 of at most 256');
+  });
+
+  test('no experts in an architecture that has them', () => {
+    const model = tinyModel();
+    const metadata = model.metadata.map(
+      ([key, value]) =>
+        [`${key}`.replace(/^llama/, 'qwen3moe'), key === 'general.architecture' ? str('qwen3moe') : value] as const,
+    );
+    expectRefused({ ...model, metadata }, ModelFileError, 'qwen3moe.expert_count', 'expected the number of experts');
   });
 
   test('longrope without factors', () => {

@@ -196,7 +196,44 @@ test.each(readdirSync(golden).filter((name) => name.endsWith('.gguf')))('%s: eac
     }
   expect([...bound.keys()].sort()).toEqual(file.tensors.map((tensor) => tensor.name).sort());
   for (const { name, type, dims, offset, bytes } of file.tensors) {
-    const [cols, rows = 1] = dims;
-    expect(bound.get(name)).toEqual({ name, type, rows, cols, offset, bytes });
+    const [cols, rows = 1, experts = 1] = dims;
+    expect(bound.get(name)).toEqual({ name, type, rows: rows * experts, cols, offset, bytes });
   }
+});
+
+test('keys that llama.cpp writes into every file that it saves change nothing', () => {
+  const zeros = [
+    ...['leading_dense_block_count', 'expert_feed_forward_length', 'expert_shared_feed_forward_length', 'expert_count'],
+    ...['expert_used_count', 'expert_shared_count', 'rescale_every_n_layers', 'time_mix_extra_dim', 'wkv.head_size'],
+    ...['time_decay_extra_dim', 'attention.q_lora_rank', 'attention.kv_lora_rank', 'attention.relative_buckets_count'],
+    ...['attention.sliding_window', 'ssm.inner_size', 'ssm.conv_kernel', 'ssm.state_size', 'ssm.time_step_rank'],
+  ];
+  const floats = ['expert_weights_scale', 'logit_scale', 'residual_scale', 'embedding_scale', 'attention.clamp_kqv'];
+  const written: Record<string, MetadataValue> = {
+    ...Object.fromEntries(zeros.map((key) => [key, u32(0)])),
+    ...Object.fromEntries([...floats, 'attention.max_alibi_bias', 'attention.scale'].map((key) => [key, f32(0)])),
+    use_parallel_residual: { type: 'bool', value: false },
+    swin_norm: { type: 'bool', value: false },
+    'ssm.dt_b_c_rms': { type: 'bool', value: false },
+    'attention.causal': { type: 'bool', value: true },
+    attn_logit_softcapping: f32(50),
+    final_logit_softcapping: f32(30),
+    pooling_type: u32(2 ** 32 - 1),
+    decoder_start_token_id: { type: 'int32', value: -1 },
+    'attention.layer_norm_epsilon': f32(0),
+    'rope.scaling.type': str('linear'),
+    'rope.scaling.factor': f32(0),
+    'rope.scaling.attn_factor': f32(1),
+    'rope.scaling.original_context_length': u32(512),
+    'rope.scaling.finetuned': { type: 'bool', value: false },
+    'rope.scaling.yarn_log_multiplier': f32(0),
+  };
+  const keys = Object.fromEntries(Object.entries(written).map(([key, value]) => [`llama.${key}`, value]));
+  const comparable = (input: GgufInput) => {
+    const { file: _, layers, ...rest } = load(input);
+    return { ...rest, rope: layers.map(({ rope }) => rope), windows: layers.map(({ window }) => window) };
+  };
+  const [plain, saved] = [comparable(tinyModel()), comparable(withKeys(tinyModel(), keys))];
+  const at = ({ tokenEmbedding: _, outputNorm: __, output: ___, ...spec }: typeof plain) => spec;
+  expect(at(saved)).toEqual(at(plain));
 });

@@ -13,7 +13,7 @@ import { tensorRows } from '../support/tensor_rows.js';
 
 const golden = fileURLToPath(new URL('../fixtures/golden', import.meta.url));
 
-describe.each(['llama-f32', 'llama-tied-freqs-q8_0', 'qwen2-q8_0', 'qwen3-q8_0'])('%s', (name) => {
+describe.each(['llama-f32', 'llama-tied-freqs-q8_0', 'qwen2-q8_0', 'qwen3-q8_0', 'mixtral-q8_0'])('%s', (name) => {
   const model = `${golden}/${name}.gguf`;
   const { tokens } = JSON.parse(readFileSync(`${golden}/${name}.json`, 'utf8')) as { tokens: number[] };
   const expected = readF32(`${golden}/${name}.logits.f32`);

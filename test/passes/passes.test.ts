@@ -23,10 +23,11 @@ function stages(graph: Graph, order: readonly Pass[] = passes): { pass: Pass; be
 
 /** When a pass finds nothing to do. */
 const UNLESS: Record<string, (spec: ModelSpec) => boolean> = {
-  fuse_gate_up: ({ layers }) => !layers[0]!.ffnGate,
-  fold_gelu: ({ layers }) => layers[0]!.ffnGate !== undefined,
+  fuse_experts: ({ experts }) => !experts,
+  fuse_gate_up: ({ layers }) => !layers[0]!.ffnGate && !layers[0]!.ffnSharedGate,
+  fold_gelu: ({ layers }) => layers[0]!.ffnGate !== undefined || layers[0]!.ffnRouter !== undefined,
   lower_norm: ({ layers }) => !layers[0]!.attnPostNorm,
-  fold_constants: ({ embeddingScale }) => embeddingScale === undefined,
+  fold_constants: ({ embeddingScale, residualScale }) => !embeddingScale && !residualScale,
 };
 
 const run = (graph: Graph) => evaluate(graph, [3, 1, 5], 4);
@@ -38,9 +39,12 @@ function count(graph: Graph, matches: (op: Op) => boolean): number {
 describe.each(families)('the passes on %s', (_, options) => {
   const spec = makeSpec(options);
 
-  it('leave five operations a layer, two more for norms after its halves, and three around them', () => {
+  it('leave five operations a layer, six or eight with experts, two more for norms after its halves, and three around them', () => {
     const post = options.postNorms ? ['norm_add'] : [];
-    const layer = ['projection', 'attend', 'projection', ...post, 'projection', 'projection', ...post];
+    const shared = options.shared ? ['projection', 'projection'] : [];
+    const experts = ['projection', 'experts', ...shared, 'experts'];
+    const feedForward = options.experts ? experts : ['projection', 'projection'];
+    const layer = ['projection', 'attend', 'projection', ...post, ...feedForward, ...post];
     const layers = spec.layers.flatMap(() => layer);
     const kinds = runPasses(buildGraph(spec)).ops.map((op) => op.kind);
     expect(kinds).toEqual(['embed', ...layers, 'projection', 'select_best']);

@@ -1,14 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Attend, Projection, Value } from '../../compiler/ir/ops.js';
+import type { Attend, FusedOp, Projection, Value } from '../../compiler/ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { slotBytes } from '../../compiler/plan/formats.js';
 import {
-  type AttendConfig,
-  attendConfig,
   checkShared,
   launchOf,
   type ProjectionConfig,
+  pairsBlocks,
   projectionConfig,
   strides,
 } from '../../compiler/plan/kernels.js';
@@ -82,18 +81,25 @@ describe('bytes of a slot', () => {
 describe('a projection', () => {
   it('fits: blocks have work, columns are covered by chunks, shared memory is there', () => {
     fc.assert(
-      fc.property(shapes, fc.constantFrom(...TARGETS), (shape, target) => {
-        const config = projectionConfig(projection(shape), target);
+      fc.property(shapes, fc.constantFrom(...TARGETS), fc.boolean(), (shape, target, pair) => {
+        const paired = pair && target.projection.paired !== null;
+        const config = projectionConfig(projection(shape), target, paired);
         const { blocks, threads, sharedBytes } = launchOf(config);
         expect(blocks).toBeGreaterThan(0);
         expect(blocks).toBeLessThanOrEqual(Math.min(groups(config), target.multiprocessors));
         expect(threads % 32).toBe(0);
         expect(threads).toBeLessThanOrEqual(1024);
-        // The input takes four bytes a column as floats and two and some as integers, both where formats are mixed.
-        if (8 * config.cols < 0.8 * target.sharedBytes) expect(sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
+        // The input takes four bytes a column as floats and two and some as integers, both where formats are mixed; a
+        // row of F32 takes another four.
+        if (12 * config.cols < 0.8 * target.sharedBytes) expect(sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
         expect(config.chunkCols % 32).toBe(0);
-        expect(config.chunkCols).toBeLessThan(config.cols + 32);
+        expect(config.chunkCols).toBeLessThan(Math.max(256, config.cols) + 32);
         expect(config.ring).toBeGreaterThan(0);
+        expect(config.early).toBeLessThanOrEqual(config.ring);
+        expect(config.roundGroups % config.rowWarps).toBe(0);
+        // Only a block that has asked for all of its weights lets the next node in before its input has come.
+        const ofWarp = Math.ceil(groups(config) / blocks / config.rowWarps) * config.segments[0]!.formats.length;
+        if (config.whole) expect([config.ring, config.early]).toEqual([ofWarp, ofWarp]);
         // A format that scales 256 columns together has whole ones in every chunk but the last.
         if (config.chunkCols < config.cols) expect(config.chunkCols % 256).toBe(0);
       }),
@@ -141,35 +147,35 @@ describe('a projection', () => {
   });
 });
 
-describe('an attention', () => {
-  const attend = (headCount: number, headCountKv: number, headSize: number): Attend =>
-    ({
-      kind: 'attend',
-      headCount,
-      headCountKv,
-      headSize,
-      layer: 0,
-      rope: { dimensions: headSize, base: 1e4, pairing: 'half' },
-      qkv: value((headCount + 2 * headCountKv) * headSize),
-      output: value(headCount * headSize),
-    }) as Attend;
+describe('blocks of two nodes', () => {
+  const target = cudaTarget(['sm_90a']);
+  const { paired } = target.projection;
+  // A multiprocessor of sm_90 has 228 KiB; each block takes 1 KiB more than it asks for.
+  const fit = (...blocks: readonly number[]) => sum(blocks.map((bytes) => bytes + 1024)) <= 228 * 1024;
 
-  it('gives every head to one group of blocks, and every share of the context to one block', () => {
-    const kvHeads = fc.integer({ min: 1, max: 16 });
-    const ratio = fc.integer({ min: 1, max: 40 });
-    const headSize = fc.integer({ min: 16, max: 128 }).map((half) => 2 * half);
-    const context = fc.integer({ min: 1, max: 131072 });
-    fc.assert(
-      fc.property(kvHeads, ratio, headSize, context, fc.constantFrom(...TARGETS), (kv, r, size, positions, target) => {
-        const config: AttendConfig = attendConfig(attend(kv * r, kv, size), positions, target);
-        const { blocks, sharedBytes } = launchOf(config);
-        expect(r % config.headsPerBlock).toBe(0);
-        expect(config.headsPerBlock).toBeLessThanOrEqual(target.attention.maxHeadsPerBlock);
-        expect(blocks).toBe((config.heads / config.headsPerBlock) * config.splits);
-        // No split that can never have a position.
-        expect((config.splits - 1) * config.minSplit).toBeLessThan(positions);
-        expect(sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
-      }),
-    );
+  it('fit on one multiprocessor, and never two of one node beside another or alone', () => {
+    const { whole, mostShared, leastShared, attentionShared } = paired!;
+    for (const next of [whole.mostShared, whole.leastShared]) {
+      expect(fit(mostShared, next)).toBe(true);
+      expect(fit(attentionShared, next)).toBe(true);
+      expect(fit(attentionShared, next, next)).toBe(false);
+    }
+    expect(fit(leastShared, leastShared)).toBe(false);
+    expect(fit(attentionShared, attentionShared, whole.leastShared)).toBe(false);
+    expect(fit(target.projection.alone.leastShared, target.projection.alone.leastShared)).toBe(false);
+  });
+
+  it('are planned where the weights around attention fit whole into rings', () => {
+    const qkv = { ...value(3072), id: 1 };
+    const heads = { ...value(2048), id: 2 };
+    const around = (type: GgmlType): FusedOp[] => [
+      { ...projection({ cols: 2048, rows: [2048, 512, 512], types: [type, type, type], gated: false }), output: qkv },
+      { kind: 'attend', qkv, output: heads } as Attend,
+      { ...projection({ cols: 2048, rows: [2048], types: [type], gated: false }), input: heads },
+    ];
+    expect(pairsBlocks(around('Q8_0'), target)).toBe(true);
+    expect(pairsBlocks(around('F32'), target)).toBe(false);
+    expect(pairsBlocks(around('Q8_0'), cudaTarget(['sm_80']))).toBe(false);
+    expect(pairsBlocks([], target)).toBe(false);
   });
 });

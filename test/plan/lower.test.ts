@@ -14,8 +14,8 @@ function planOf(options: SpecOptions = {}, target = TARGETS[1]!, contextLength =
 }
 
 describe.each(Object.entries(FAMILIES))('%s', (_, options) => {
-  it.each(TARGETS)('takes five nodes a layer, seven with norms after its halves, and three ($kind)', (target) => {
-    const each = options.postNorms ? 7 : 5;
+  it.each(TARGETS)('takes five nodes a layer, more for norms and experts, and three ($kind)', (target) => {
+    const each = 5 + (options.postNorms ? 2 : 0) + (options.experts ? 1 : 0) + (options.shared ? 2 : 0);
     for (const layers of [1, 2, 5])
       expect(planOf({ ...options, layers }, target).nodes).toHaveLength(each * layers + 3);
   });
@@ -74,10 +74,20 @@ describe('a plan', () => {
   it('counts the weights that one token reads as the file has them', () => {
     const spec = makeSpec({ layers: 2 });
     const matrices = spec.layers.flatMap((layer) => [
-      ...[layer.attnQ, layer.attnK, layer.attnV, layer.attnOutput, layer.ffnGate!, layer.ffnUp, layer.ffnDown],
+      ...[layer.attnQ, layer.attnK, layer.attnV, layer.attnOutput, layer.ffnGate!, layer.ffnUp!, layer.ffnDown!],
     ]);
     const bytes = [...matrices, spec.output].reduce((sum, weight) => sum + weight.bytes, 0);
     expect(planOf({ layers: 2 }).memory.tokenReadBytes).toBe(bytes + 4 * spec.embeddingLength);
+  });
+
+  it('counts of the experts only those that a token chooses', () => {
+    const options: SpecOptions = { layers: 1, experts: 8, used: 3 };
+    const { ffnRouter, ffnGateExperts, ffnUpExperts, ffnDownExperts } = makeSpec(options).layers[0]!;
+    const { nodes } = planOf(options);
+    const bytes = (name: string) => nodes.find((node) => node.name === `blk.0.${name}`)!.readBytes;
+    expect(bytes('ffn_moe_logits')).toBe(ffnRouter!.bytes);
+    expect(bytes('ffn_moe_swiglu')).toBe((3 * (ffnGateExperts!.bytes + ffnUpExperts!.bytes)) / 8);
+    expect(bytes('l_out')).toBe((3 * ffnDownExperts!.bytes) / 8);
   });
 
   it('says of each node what it reads', () => {
@@ -165,5 +175,22 @@ it('refuses a graph that writes what an attention reads before its wait', () => 
   const options = { contextLength: 64, compilerVersion: '0.0.0' };
   expect(() => lower(spec, early, TARGETS[1]!, options)).toThrow(
     'blk.1.attn_kqv reads before its wait what select writes',
+  );
+});
+
+it('lines all nodes up', () => {
+  const { nodes } = planOf({ ...FAMILIES.qwen2moe, layers: 2 });
+  for (const [index, { after }] of nodes.entries())
+    expect(after).toEqual(index === 0 ? [] : [{ from: index - 1, programmatic: true }]);
+});
+
+it('refuses a sum of experts with nothing between it and what chooses them', () => {
+  const spec = makeSpec({ experts: 4, used: 1, layers: 1, feedForward: 12 });
+  const graph = runPasses(buildGraph(spec));
+  const [gated, summed] = graph.ops.filter((op) => op.kind === 'experts');
+  const ops = graph.ops.flatMap((op) => (op === gated ? [] : [op === summed ? { ...op, input: gated!.input } : op]));
+  const options = { contextLength: 64, compilerVersion: '0.0.0' };
+  expect(() => lower(spec, { ...graph, ops }, TARGETS[1]!, options)).toThrow(
+    'blk.0.l_out reads blk.0.ffn_moe_logits before its wait, and no node that waits is between them',
   );
 });

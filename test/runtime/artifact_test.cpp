@@ -61,6 +61,10 @@ TEST(parts_must_be_the_file) {
   CHECK_HAS(with_parts({{all, header}, {1, 1}}), "the parts are longer than file_bytes");
   CHECK_HAS(with_parts({{all - 100, header}, {100, 101}}), "a part's header is empty or too long");
   CHECK_HAS(with_parts({{all - 100, 0}, {100, 100}}), "a part's header is empty or too long");
+  CHECK_EQUAL(with_parts({{all - 100, header, "config.json"}, {100, 50, "b"}}), std::string("accepted"));
+  CHECK_HAS(with_parts({{all - 100, header, "a"}, {100, 50}}), "some parts have a name and some have none");
+  for (const char* name : {"", "../a", "a/b", ".a"})
+    CHECK_HAS(with_parts({{all - 100, header, "a"}, {100, 50, name}}), "a part's name is no file name");
   REFUSED("parts is null", p.all.n_parts = 2);
 }
 
@@ -145,7 +149,7 @@ TEST(damaged_nodes_and_edges) {
   REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].block.z = 65);
   REFUSED("node 1 (blk.0.mix): it asks for more shared memory", p.nodes[1].shared_bytes = 1);
   REFUSED("node 1 (blk.0.mix): its kernel takes another number", p.nodes[1].n_args = 3);
-  REFUSED("node 1 (blk.0.mix): its arguments", p.nodes[1].first_arg = 16);
+  REFUSED("node 1 (blk.0.mix): its arguments", p.nodes[1].first_arg = 17);
   REFUSED("node 1 (blk.0.mix): its arguments", p.nodes[1].first_arg = ~0u);
   REFUSED("node 1 (blk.0.mix): its edges", p.nodes[1].first_edge = 4);
   REFUSED("node 1 (blk.0.mix): its edges", p.nodes[1].n_edges = ~0u);
@@ -154,6 +158,34 @@ TEST(damaged_nodes_and_edges) {
   REFUSED("node 2 (output): edge 0 comes from node 3", p.edges[1].from = 3);
   REFUSED("node 2 (output): edge 0 comes from node 4294967295", p.edges[1].from = ~0u);
   REFUSED("node 3 (select): edges 0 and 1 are the same", p.edges[2].from = 2);
+}
+
+TEST(buckets_must_fit_their_nodes) {
+  const auto with = [](std::vector<Bucket> buckets, std::vector<BucketNode> nodes) {
+    return verdict([&](Plan& p) {
+      p.all.buckets = buckets.data(), p.all.n_buckets = uint32_t(buckets.size());
+      p.all.bucket_nodes = nodes.data(), p.all.n_bucket_nodes = uint32_t(nodes.size());
+    });
+  };
+  const BucketNode mix = {1, 1, {2, 1, 1}, {64, 1, 1}, 0};
+  const auto changed = [&](auto change) {
+    BucketNode node = mix;
+    change(node);
+    return node;
+  };
+  CHECK_EQUAL(with({{3, 0, 1}, {7, 1, 1}}, {mix, mix}), "accepted");
+  CHECK_HAS(with({{0, 0, 1}}, {mix}), "bucket 0: its positions");
+  CHECK_HAS(with({{artifact.n_ctx, 0, 1}}, {mix}), "bucket 0: its positions");
+  CHECK_HAS(with({{3, 0, 1}, {3, 0, 1}}, {mix}), "bucket 1: its positions");
+  CHECK_HAS(with({{3, 1, 1}}, {mix}), "bucket 0: its launches reach past");
+  CHECK_HAS(with({{3, 0, 2}}, {mix, mix}), "bucket 0: its nodes are not ascending");
+  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.node = 4; })}), "bucket 0: its nodes");
+  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.kernel = 5; })}), "bucket 0: a kernel is past");
+  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.kernel = 0; })}),
+            "bucket 0: a kernel takes another number");
+  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.grid.x = 0; })}), "bucket 0: no GPU");
+  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.shared_bytes = 1; })}), "bucket 0: it asks for more");
+  REFUSED("tables: buckets is null", p.all.n_buckets = 1);
 }
 
 TEST(damaged_tensors) {

@@ -49,6 +49,24 @@ static std::string architecture_error(const char* archs, int major, int minor) {
   return "";
 }
 
+TEST(blocks_that_meet_need_a_multiprocessor_each) {
+  const Kernel kernels[] = {{"alone", 0, 0}, {"meets", 0, 0, true}};
+  Node nodes[2] = {};
+  nodes[0].name = "a", nodes[0].kernel = 0, nodes[0].grid = {1000, 1, 1};
+  nodes[1].name = "b", nodes[1].kernel = 1, nodes[1].grid = {16, 1, 1};
+  Artifact plan = {};
+  plan.kernels = kernels, plan.n_kernels = 2, plan.nodes = nodes, plan.n_nodes = 2;
+  check_meetings(plan, 16, "GPU 7");
+  try {
+    check_meetings(plan, 15, "GPU 7");
+    CHECK(false);
+  } catch (const Error& error) {
+    CHECK_EQUAL(error.status(), int(REALIZAR_WRONG_ARCHITECTURE));
+    CHECK_HAS(error.what(), "16 blocks of node b");
+    CHECK_HAS(error.what(), "GPU 7 has 15 multiprocessors");
+  }
+}
+
 TEST(machine_code_runs_where_nvidia_says) {
   for (const char* archs : {"sm_90a", "sm_80,sm_90a", "sm_90", "sm_90a,sm_120"})
     CHECK_EQUAL(architecture_error(archs, 9, 0), "");

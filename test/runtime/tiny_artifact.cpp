@@ -13,7 +13,7 @@ constexpr uint64_t row_bytes = tiny::n_cols * sizeof(float), matrix_bytes = tiny
 const Kernel kernels[] = {{"tiny_embed", 3, 0},
                           {"tiny_mix", 4, 0},
                           {"tiny_logits", 5, 60000},
-                          {"tiny_select", 7, select_shared},
+                          {"tiny_select", 8, select_shared},
                           {"tiny_repack_f32", 9, 0}};
 const Argument arguments[] = {{"state", Region::state, 0},
                               {"table", Region::weights, 0},
@@ -36,15 +36,16 @@ const Argument arguments[] = {{"state", Region::state, 0},
                               {"state", Region::state, 0},
                               {"history", Region::state, state_history_offset},
                               {"fed", Region::state, state_fed_offset(tiny::n_ctx)},
-                              {"seen", Region::state, state_seen_offset(tiny::n_ctx)}};
+                              {"seen", Region::state, state_seen_offset(tiny::n_ctx)},
+                              {"meeting", Region::none, 0}};
 const Edge edges[] = {{0, true}, {1, true}, {0, false}, {2, false}};
 const Node nodes[] = {{"token_embd", 0, {1, 1, 1}, {64, 1, 1}, 0, 0, 3, 0, 0, row_bytes, 0},
                       {"blk.0.mix", 1, {1, 1, 1}, {64, 1, 1}, 0, 3, 4, 0, 1, 0, row_bytes},
                       {"output", 2, {1, 1, 1}, {32, 1, 1}, 60000, 7, 5, 1, 1, matrix_bytes, 0},
 #ifdef TINY_DAMAGED
-                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 7, 2, 3, 0, 0}};
+                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 8, 2, 3, 0, 0}};
 #else
-                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 7, 2, 2, 0, 0}};
+                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 8, 2, 2, 0, 0}};
 #endif
 const Tensor tensors[] = {
     {"token_embd.weight", 0, 64, matrix_bytes, tiny::n_vocab, tiny::n_cols, 0, no_repack, 0, 0, 0, 0},
@@ -87,7 +88,7 @@ const Artifact artifact = {
     .nodes = nodes,
     .n_nodes = 4,
     .arguments = arguments,
-    .n_arguments = 19,
+    .n_arguments = 20,
     .edges = edges,
     .n_edges = 4,
     .tensors = tensors,

@@ -6,7 +6,7 @@
 
 namespace tiny {
 struct SelectShape {
-  static constexpr int threads = 32, candidates = tiny::n_vocab, n_vocab = tiny::n_vocab;
+  static constexpr int threads = 32, blocks = 1, candidates = tiny::n_vocab, n_vocab = tiny::n_vocab;
 };
 extern const realizar::HostKernel kernels[];
 }  // namespace tiny

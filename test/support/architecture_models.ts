@@ -22,6 +22,12 @@ export interface ArchitectureModel {
   readonly keys?: Readonly<Record<string, MetadataValue>>;
   /** Optional tensors, by their role, that the file has; default none. */
   readonly optional?: readonly string[];
+  /** How many experts a token takes, of sizes.experts; default: a dense model. */
+  readonly used?: number;
+  /** A tensor for each expert. */
+  readonly split?: true;
+  /** Layers have a shared expert of sizes.sharedFeedForward. */
+  readonly shared?: boolean;
 }
 
 const SIZES: Record<Size, number> = {
@@ -31,7 +37,11 @@ const SIZES: Record<Size, number> = {
   query: 128,
   keyValue: 64,
   head: 32,
+  heads: 4,
   ropePairs: 16,
+  experts: 7,
+  expertFeedForward: 96,
+  sharedFeedForward: 64,
 };
 export const VOCABULARY = SIZES.vocabulary;
 
@@ -55,6 +65,91 @@ const YARN = {
   'rope.scaling.factor': f32(4),
   'rope.scaling.original_context_length': u32(64),
 };
+
+/** Types that experts come in, besides the goldens' Q8_0; rows of 256 and, with 2 chunks, of 1024 columns. */
+const EXPERT_TYPES = ['Q4_K', 'Q6_K', 'Q5_K', 'Q3_K', 'Q2_K', 'IQ4_XS', 'Q4_0', 'MXFP4', 'F16'] as const;
+
+const EXPERT_MODELS: readonly ArchitectureModel[] = [
+  {
+    name: 'qwen2moe',
+    architecture: 'qwen2moe',
+    layers: 2,
+    type: 'Q8_0',
+    used: 3,
+    shared: true,
+    optional: ['output'],
+  },
+  {
+    name: 'qwen3moe-256-experts-f32',
+    architecture: 'qwen3moe',
+    layers: 1,
+    type: 'F32',
+    used: 9,
+    sizes: { embedding: 70, experts: 256, expertFeedForward: 33 },
+  },
+  {
+    name: 'mixtral-a-tensor-for-each-expert',
+    architecture: 'llama',
+    layers: 2,
+    type: 'Q8_0',
+    used: 2,
+    split: true,
+  },
+  {
+    name: 'olmoe',
+    architecture: 'olmoe',
+    layers: 2,
+    type: 'Q5_1',
+    used: 7,
+    sizes: { expertFeedForward: 160 },
+    optional: ['output'],
+  },
+  {
+    name: 'granitemoe',
+    architecture: 'granitemoe',
+    layers: 2,
+    type: 'BF16',
+    used: 2,
+    keys: {
+      embedding_scale: f32(12),
+      residual_scale: f32(0.22),
+      logit_scale: f32(6),
+      'attention.scale': f32(0.05),
+    },
+    optional: ['attnQBias', 'attnOutputBias'],
+  },
+  {
+    name: 'granitemoe-shared',
+    architecture: 'granitemoe',
+    layers: 2,
+    type: 'Q8_0',
+    used: 3,
+    shared: true,
+    keys: { residual_scale: f32(0.4) },
+  },
+  {
+    name: 'gpt-oss',
+    architecture: 'gpt-oss',
+    layers: 2,
+    type: 'MXFP4',
+    used: 4,
+    sizes: { experts: 16 },
+    keys: {
+      'attention.sliding_window': u32(9),
+      'rope.freq_base': f32(150000),
+      ...YARN,
+    },
+    optional: ['output'],
+  },
+  ...EXPERT_TYPES.map((type) => ({
+    name: `mixtral-${type.toLowerCase()}`,
+    architecture: 'llama',
+    layers: 1,
+    type,
+    used: 2,
+    sizes: { ...WIDE, expertFeedForward: 1024 },
+  })),
+];
 
 export const ARCHITECTURE_MODELS: readonly ArchitectureModel[] = [
   {
@@ -155,6 +250,7 @@ export const ARCHITECTURE_MODELS: readonly ArchitectureModel[] = [
     type,
     sizes: WIDE,
   })),
+  ...EXPERT_MODELS,
 ];
 
 /** Writes the model and returns its path; the same model is the same file. */
@@ -183,6 +279,12 @@ function metadataOf(model: ArchitectureModel): [string, MetadataValue][] {
     'attention.layer_norm_rms_epsilon': f32(1e-5),
     'attention.layer_norm_epsilon': f32(1e-5),
     'rope.dimension_count': u32(2 * sizes.ropePairs),
+    ...(model.used && {
+      expert_count: u32(sizes.experts),
+      expert_used_count: u32(model.used),
+      expert_feed_forward_length: u32(sizes.expertFeedForward),
+    }),
+    ...(model.shared && { expert_shared_feed_forward_length: u32(sizes.sharedFeedForward) }),
   };
   const keys = Object.entries({ ...common, ...model.keys });
   return [
@@ -194,13 +296,16 @@ function metadataOf(model: ArchitectureModel): [string, MetadataValue][] {
 function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
   const random = new Random(seed);
   const sizes = sizesOf(model);
-  const { model: outer, layer } = ARCHITECTURES.get(model.architecture)!;
+  const { model: outer, layer: dense, experts } = ARCHITECTURES.get(model.architecture)!;
+  const layer = model.used ? { ...experts!.layer, ...(model.shared && experts!.shared!.layer) } : dense!;
   const tensors = new Map<string, TensorInput>();
   const draw = (rules: object, prefix: string) => {
     for (const [role, rule] of Object.entries(rules) as [string, TensorRule][]) {
       const name = prefix + rule.name;
       if (tensors.has(name) || (rule.optional && !model.optional?.includes(role))) continue;
-      tensors.set(name, tensorOf(random, name, rule, sizes, model.type));
+      const tensor = tensorOf(random, name, rule, sizes, model.type);
+      for (const part of model.split && rule.ofExperts ? piecesOf(tensor, sizes.experts) : [tensor])
+        tensors.set(`${part.name}`, part);
     }
   };
   draw(outer, '');
@@ -210,11 +315,29 @@ function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
 
 function tensorOf(random: Random, name: string, rule: TensorRule, sizes: Record<Size, number>, type: GgmlType) {
   const cols = sizes[rule.cols];
-  if (rule.rows === 1) return vectorOf(random, name, cols, rule.kind === 'f32' ? 'F32' : 'F16');
+  const experts = rule.ofExperts ? sizes.experts : 1;
+  const stack = rule.ofExperts ? [experts] : [];
+  if (rule.kind !== 'matrix') {
+    const vector = vectorOf(random, name, cols * experts, rule.kind === 'f32' ? 'F32' : 'F16');
+    return { ...vector, dims: [cols, ...stack] };
+  }
   const others = [...(rule.part?.before ?? []), ...(rule.part?.after ?? [])];
-  const rows = others.reduce((sum, size) => sum + sizes[size], sizes[rule.rows]);
+  const own = rule.rows === 1 ? 1 : sizes[rule.rows];
+  const rows = others.reduce((sum, size) => sum + sizes[size], own);
   const std = name.startsWith('token_embd') ? 0.3 : 1.5 / Math.sqrt(cols);
-  return { name, type, dims: [cols, rows], data: randomTensor(random, type, rows * cols, std) };
+  const data = randomTensor(random, type, rows * cols * experts, std);
+  return { name, type, dims: [cols, ...(rule.rows === 1 ? [] : [rows]), ...stack], data };
+}
+
+/** ffn_gate_exps.weight as ffn_gate.0.weight and so on. */
+function piecesOf({ name, type, dims, data }: TensorInput, experts: number): TensorInput[] {
+  const bytes = data.length / experts;
+  return Array.from({ length: experts }, (_, i) => ({
+    name: `${name}`.replace('_exps.', `.${i}.`),
+    type,
+    dims: dims.slice(0, -1),
+    data: data.subarray(i * bytes, (i + 1) * bytes),
+  }));
 }
 
 /** Norm weights and rope factors lie about 1, biases about 0. */

@@ -9,6 +9,7 @@ const SIZE = 8;
 const HEAD_SIZE = 4;
 const HEADS = SIZE / HEAD_SIZE;
 const VOCAB = 7;
+const EXPERTS = { count: 3, used: 2, weightsOver: 'all' } as const;
 const ADJACENT: RopeSpec = { dimensions: 4, base: 10, pairing: 'adjacent' };
 const HALF: RopeSpec = { dimensions: 2, base: 100, pairing: 'half' };
 
@@ -26,6 +27,7 @@ const RECIPES = [
   'attention',
   'layer',
   'mlp',
+  'experts',
   'reuse',
 ] as const;
 
@@ -98,9 +100,7 @@ class Draft {
 
   scale([a, b]: readonly number[], [fresh]: readonly boolean[]): void {
     const input = fresh ? this.#linear(this.#pick(a)) : this.#pick(a);
-    const output = this.#value();
-    this.#ops.push({ kind: 'scale', input, by: 0.5 + (b ?? 0), output });
-    this.#values.push(output);
+    this.#values.push(this.#scaled(input, 0.5 + (b ?? 0)));
   }
 
   soft_cap([a, b]: readonly number[], [fresh, scaled]: readonly boolean[]): void {
@@ -147,6 +147,28 @@ class Draft {
     this.#values.push(swap ? this.#add(this.#pick(a), down) : this.#add(down, this.#pick(a)));
   }
 
+  /** Router, experts and their sum, with or without a shared one; half of the time with something that keeps a pass from fusing it. */
+  experts([a, b, leak, miss]: readonly number[], [bias, shared, gated]: readonly boolean[]): void {
+    const input = this.#norm(this.#pick(a));
+    const logits = this.#linear(input, bias, EXPERTS.count);
+    const routing = this.#value(2 * EXPERTS.used);
+    this.#ops.push({ kind: 'route', logits, ...EXPERTS, output: routing });
+    const gate = this.#expertLinear(input, routing, bias);
+    const up = this.#expertLinear(miss === 1 ? this.#pick(a) : input, routing);
+    const product = this.#value(gate.size);
+    this.#ops.push({ kind: 'swiglu_oai_mul', gate, up, output: product });
+    const down = this.#expertLinear(product, routing, bias);
+    if (leak === 1) this.#values.push(this.#sumOf(down, routing));
+    let output = this.#sumOf(down, routing);
+    if (shared) {
+      const other = this.#linear(this.#pick(a));
+      const added = gated ? this.#gate(miss === 2 ? this.#pick(a) : input, other) : other;
+      output = this.#add(output, added);
+    }
+    if (b === 3) output = this.#scaled(output);
+    this.#values.push(b === 4 ? output : this.#add(output, this.#pick(a)));
+  }
+
   /** Attends once more to the newest layer's cache, if there is one. */
   reuse([a]: readonly number[]): void {
     if (this.#layers > 0) this.#values.push(this.#attend(this.#pick(a)));
@@ -190,6 +212,33 @@ class Draft {
   #add(a: Value, b: Value): Value {
     const output = this.#value(a.size);
     this.#ops.push({ kind: 'add', a, b, output });
+    return output;
+  }
+
+  #scaled(input: Value, by = 0.5): Value {
+    const output = this.#value();
+    this.#ops.push({ kind: 'scale', input, by, output });
+    return output;
+  }
+
+  #expertLinear(input: Value, routing: Value, bias = false): Value {
+    const { count, used } = EXPERTS;
+    const output = this.#value(used * SIZE);
+    const weight = this.#weight(count * SIZE);
+    const optional = bias && { bias: this.#weight(1, count * SIZE) };
+    this.#ops.push({ kind: 'expert_linear', input, routing, count, used, weight, ...optional, output });
+    return output;
+  }
+
+  #sumOf(input: Value, routing: Value): Value {
+    const output = this.#value();
+    this.#ops.push({ kind: 'expert_sum', input, routing, used: EXPERTS.used, output });
+    return output;
+  }
+
+  #gate(from: Value, input: Value): Value {
+    const output = this.#value();
+    this.#ops.push({ kind: 'sigmoid_scale', gate: this.#linear(from, false, 1), input, output });
     return output;
   }
 

@@ -4,9 +4,21 @@
  * meaning give the same bits.
  */
 
-import type { Attend, Attention, Graph, Norm, Op, Projection, Segment, Value } from '../../compiler/ir/ops.js';
+import type {
+  Attend,
+  Attention,
+  ExpertLinear,
+  Experts,
+  GateMul,
+  Graph,
+  Norm,
+  Op,
+  Projection,
+  Segment,
+  Value,
+} from '../../compiler/ir/ops.js';
 import { ropeFrequencies } from '../../compiler/model/rope.js';
-import type { RopeSpec, Weight } from '../../compiler/model/spec.js';
+import type { ExpertsSpec, RopeSpec, Weight } from '../../compiler/model/spec.js';
 import { Random } from './random.js';
 
 type Vector = Float64Array;
@@ -67,9 +79,19 @@ class Interpreter {
       case 'add':
         return add(this.#read(op.a), this.#read(op.b));
       case 'silu_mul':
-        return multiply(this.#read(op.gate).map(silu), this.#read(op.up));
       case 'gelu_mul':
-        return multiply(this.#read(op.gate).map(gelu), this.#read(op.up));
+      case 'swiglu_oai_mul':
+        return gated(op.kind, this.#read(op.gate), this.#read(op.up));
+      case 'route':
+        return route(op, this.#read(op.logits));
+      case 'expert_linear':
+        return this.#expertLinear(op, this.#read(op.input), this.#read(op.routing));
+      case 'expert_sum':
+        return expertSum(this.#read(op.input), this.#read(op.routing), op.used);
+      case 'sigmoid_scale':
+        return scaled(this.#read(op.input), sigmoid(this.#read(op.gate)[0]!));
+      case 'experts':
+        return this.#experts(op);
       case 'gelu':
         return this.#read(op.input).map(gelu);
       case 'scale':
@@ -97,8 +119,43 @@ class Interpreter {
   #segment(input: Vector, { weights, biases }: Segment, activation: Projection['activation']): Vector {
     const products = weights.map((weight, i) => this.#linear(input, weight, biases[i]));
     if (activation === 'gelu') return products[0]!.map(gelu);
-    if (!activation) return products[0]!;
-    return multiply(products[0]!.map(activation === 'silu_mul' ? silu : gelu), products[1]!);
+    return activation ? gated(activation, products[0]!, products[1]!) : products[0]!;
+  }
+
+  #expertLinear(
+    op: Omit<ExpertLinear, 'kind' | 'input' | 'routing' | 'output'>,
+    input: Vector,
+    routing: Vector,
+  ): Vector {
+    const { weight, bias, count, used } = op;
+    const rows = weight.rows / count;
+    const biases = bias && this.rows(bias, 0);
+    const chosen = Array.from(routing.subarray(0, used));
+    return concat(
+      chosen.map((expert, i) => {
+        const own = input.length === weight.cols ? input : input.subarray(i * weight.cols, (i + 1) * weight.cols);
+        const first = expert * rows;
+        const products = Float64Array.from({ length: rows }, (_, row) => dot(this.rows(weight, first + row), own));
+        return biases ? add(products, biases.subarray(first, first + rows)) : products;
+      }),
+    );
+  }
+
+  #experts(op: Experts): Vector {
+    const logits = this.#read(op.logits);
+    const { count, used } = op.experts;
+    const routing = route(op.experts, logits.subarray(0, count));
+    const input = op.norm ? this.#norm(this.#read(op.input), op.norm) : this.#read(op.input);
+    const products = op.segment.weights.map((weight, i) => {
+      const bias = op.segment.biases[i];
+      return this.#expertLinear({ weight, ...(bias && { bias }), count, used }, input, routing);
+    });
+    if (op.activation) return gated(op.activation, products[0]!, products[1]!);
+    if (!op.sum) return products[0]!;
+    let sum = expertSum(products[0]!, routing, used);
+    if (op.shared) sum = add(sum, scaled(this.#read(op.shared), op.gated && sigmoid(logits[count]!)));
+    sum = scaled(sum, op.sum.scale);
+    return op.residual ? add(sum, this.#read(op.residual)) : sum;
   }
 
   #linear(input: Vector, weight: Weight, bias?: Weight): Vector {
@@ -151,8 +208,9 @@ class Interpreter {
       const first = op.window ? Math.max(0, this.#state.seqLen - op.window) : 0;
       const visible = keys.slice(first, this.#state.seqLen);
       const scores = Float64Array.from(visible, (key) => dot(q, slice(key, kvHead)) * op.scale);
-      const weights = softmax([...capped(scores, op.softCap)]);
-      for (const [position, weight] of weights.entries()) {
+      const sinks = op.sinks ? [this.rows(op.sinks, 0)[head]!] : [];
+      const weights = softmax([...capped(scores, op.softCap), ...sinks]);
+      for (const [position, weight] of weights.slice(0, visible.length).entries()) {
         const v = slice(values[first + position]!, kvHead);
         for (let i = 0; i < op.headSize; i++) output[head * op.headSize + i]! += weight * v[i]!;
       }
@@ -210,6 +268,35 @@ function softmax(scores: readonly number[]): number[] {
   return terms.map((term) => term / sum);
 }
 
+/** The numbers of the experts with the largest logits, then their weights. */
+function route({ used, weightsOver }: Pick<ExpertsSpec, 'used' | 'weightsOver'>, logits: Vector): Vector {
+  const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
+  const chosen = order.slice(0, used);
+  const all = softmax([...logits]);
+  const weights = weightsOver === 'all' ? chosen.map((e) => all[e]!) : softmax(chosen.map((e) => logits[e]!));
+  return Float64Array.from([...chosen, ...weights]);
+}
+
+function expertSum(input: Vector, routing: Vector, used: number): Vector {
+  const size = input.length / used;
+  const parts = Array.from({ length: used }, (_, i) =>
+    scaled(input.subarray(i * size, (i + 1) * size), routing[used + i]!),
+  );
+  return parts.reduce(add);
+}
+
+function gated(kind: GateMul['kind'], gate: Vector, up: Vector): Vector {
+  if (kind === 'silu_mul') return multiply(gate.map(silu), up);
+  if (kind === 'gelu_mul') return multiply(gate.map(gelu), up);
+  const clamped = gate.map((x) => Math.min(x, 7));
+  const linear = up.map((x) => Math.max(-7, Math.min(x, 7)) + 1);
+  return multiply(
+    clamped.map((x) => x * sigmoid(1.702 * x)),
+    linear,
+  );
+}
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 const add = (a: Vector, b: Vector) => a.map((x, i) => x + b[i]!);
 const multiply = (a: Vector, b: Vector) => a.map((x, i) => x * b[i]!);

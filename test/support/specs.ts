@@ -32,6 +32,13 @@ interface SpecShape {
   /** In every fourth layer nothing turns. */
   readonly stillLayers: boolean;
   readonly scaling?: RopeSpec['scaling'];
+  readonly sinks: boolean;
+  /** Experts in place of the feed-forward; 0: none. */
+  readonly experts: number;
+  readonly used: number;
+  readonly weightsOver: 'all' | 'chosen';
+  readonly expertBiases: boolean;
+  readonly shared: 'none' | 'plain' | 'gated';
   readonly constants: Partial<
     Pick<
       ModelSpec,
@@ -68,6 +75,12 @@ const DEFAULTS: SpecShape = {
   gate: true,
   window: 0,
   stillLayers: false,
+  sinks: false,
+  experts: 0,
+  used: 2,
+  weightsOver: 'chosen',
+  expertBiases: false,
+  shared: 'none',
   constants: {},
   type: 'F32',
 };
@@ -88,6 +101,13 @@ export const FAMILIES: Readonly<Record<string, SpecOptions>> = {
   starcoder2: { ...{ pairing: 'half', norm: 'layer', activation: 'gelu', gate: false, qkvBias: true } },
   yarn: {
     scaling: { scale: 1 / 4, magnitude: 1.1, yarn: { originalContext: 16, betaFast: 2, betaSlow: 0.5, mix: 1 } },
+  },
+  mixtral: { experts: 4 },
+  qwen2moe: { ...{ pairing: 'half', qkvBias: true, experts: 5, used: 3, weightsOver: 'all', shared: 'gated' } },
+  granitemoe: { experts: 3, shared: 'plain', constants: { residualScale: 0.22 } },
+  'gpt-oss': {
+    ...{ pairing: 'half', qkvBias: true, activation: 'swiglu_oai', sinks: true, window: 2 },
+    ...{ experts: 6, expertBiases: true },
   },
   'every bias': { qkvBias: true, outputBiases: true, layers: 1 },
 };
@@ -118,6 +138,7 @@ export function makeSpec(options: SpecOptions = {}): ModelSpec {
     activation: o.activation,
     attentionScale: 1 / Math.sqrt(o.headSize),
     ...o.constants,
+    ...(o.experts > 0 && { experts: { count: o.experts, used: o.used, weightsOver: o.weightsOver } }),
     ...(o.norm === 'layer' && { outputNormBias: file.vector('output_norm.bias', o.embedding) }),
     outputNorm: file.vector('output_norm.weight', o.embedding),
     output: o.tied ? tokenEmbedding : file.matrix('output', o.vocab, o.embedding),
@@ -140,7 +161,7 @@ export function makeSpec(options: SpecOptions = {}): ModelSpec {
 }
 
 function makeLayer(file: TensorTable, prefix: string, o: SpecShape): LayerWeights {
-  const { embedding, feedForward, headSize } = o;
+  const { embedding, headSize } = o;
   const qRows = o.heads * headSize;
   const kvRows = o.kvHeads * headSize;
   const matrix = (part: string, rows: number, cols: number) => file.matrix(`${prefix}.${part}`, rows, cols);
@@ -158,13 +179,12 @@ function makeLayer(file: TensorTable, prefix: string, o: SpecShape): LayerWeight
       attnPostNorm: vector('post_attention_norm.weight', embedding),
       ffnPostNorm: vector('post_ffw_norm.weight', embedding),
     }),
-    ...(o.gate && { ffnGate: matrix('ffn_gate', feedForward, embedding) }),
+    ...(o.experts > 0 ? expertLayer(matrix, vector, o) : denseLayer(matrix, vector, o)),
+    ...(o.sinks && { attnSinks: vector('attn_sinks.weight', o.heads) }),
     attnQ: matrix('attn_q', qRows, embedding),
     attnK: matrix('attn_k', kvRows, embedding),
     attnV: matrix('attn_v', kvRows, embedding),
     attnOutput: matrix('attn_output', embedding, qRows),
-    ffnUp: matrix('ffn_up', feedForward, embedding),
-    ffnDown: matrix('ffn_down', embedding, feedForward),
     ...(o.qkvBias && {
       attnQBias: vector('attn_q.bias', qRows),
       attnKBias: vector('attn_k.bias', kvRows),
@@ -172,12 +192,44 @@ function makeLayer(file: TensorTable, prefix: string, o: SpecShape): LayerWeight
     }),
     ...(o.queryNorm && { attnQNorm: vector('attn_q_norm.weight', o.wholeNorms ? qRows : headSize) }),
     ...(o.keyNorm && { attnKNorm: vector('attn_k_norm.weight', o.wholeNorms ? kvRows : headSize) }),
+    ...(o.outputBiases && { attnOutputBias: vector('attn_output.bias', embedding) }),
+  };
+}
+
+type MatrixOf = (part: string, rows: number, cols: number) => Weight;
+type VectorOf = (part: string, size: number) => Weight;
+
+function denseLayer(matrix: MatrixOf, vector: VectorOf, { embedding, feedForward, ...o }: SpecShape) {
+  return {
+    ...(o.gate && { ffnGate: matrix('ffn_gate', feedForward, embedding) }),
+    ffnUp: matrix('ffn_up', feedForward, embedding),
+    ffnDown: matrix('ffn_down', embedding, feedForward),
     ...(o.outputBiases && {
-      attnOutputBias: vector('attn_output.bias', embedding),
       ffnGateBias: vector('ffn_gate.bias', feedForward),
       ffnUpBias: vector('ffn_up.bias', feedForward),
       ffnDownBias: vector('ffn_down.bias', embedding),
     }),
+  };
+}
+
+function expertLayer(matrix: MatrixOf, vector: VectorOf, { embedding, feedForward, experts, ...o }: SpecShape) {
+  return {
+    ffnRouter: matrix('ffn_gate_inp', experts, embedding),
+    ffnGateExperts: matrix('ffn_gate_exps', experts * feedForward, embedding),
+    ffnUpExperts: matrix('ffn_up_exps', experts * feedForward, embedding),
+    ffnDownExperts: matrix('ffn_down_exps', experts * embedding, feedForward),
+    ...(o.expertBiases && {
+      ffnRouterBias: vector('ffn_gate_inp.bias', experts),
+      ffnGateExpertsBias: vector('ffn_gate_exps.bias', experts * feedForward),
+      ffnUpExpertsBias: vector('ffn_up_exps.bias', experts * feedForward),
+      ffnDownExpertsBias: vector('ffn_down_exps.bias', experts * embedding),
+    }),
+    ...(o.shared !== 'none' && {
+      ffnSharedGate: matrix('ffn_gate_shexp', feedForward, embedding),
+      ffnSharedUp: matrix('ffn_up_shexp', feedForward, embedding),
+      ffnSharedDown: matrix('ffn_down_shexp', embedding, feedForward),
+    }),
+    ...(o.shared === 'gated' && { ffnSharedRouter: matrix('ffn_gate_inp_shexp', 1, embedding) }),
   };
 }
 

@@ -95,6 +95,43 @@ describe('what users write', () => {
   });
 });
 
+describe('the process that renders', () => {
+  const template = '{% if seen is defined %}seen {{ seen }}{% endif %}{% set seen = messages[0].content %}{{ seen }}';
+  const say = (content: string) => [{ role: 'user', content }];
+
+  it('is kept, and has forgotten what it rendered before', async () => {
+    const chat = open(template).chat();
+    chat.warm();
+    const texts = ['one', 'two', 'three'];
+    expect(await Promise.all(texts.map((text) => chat.render(say(text))))).toEqual(texts);
+    expect(await chat.render(say('four'))).toBe('four');
+    chat.close();
+  });
+
+  it('is replaced when it was ended', async () => {
+    const slow = '{% for i in range(n) %}{% for j in range(30000) %}{% endfor %}{% endfor %}{{ n }}';
+    const chat = open(slow).chat();
+    const rendered = (n: number) => chat.render([], { deadline: 500, variables: { n } });
+    const outcomes = await Promise.allSettled([rendered(0), rendered(30_000), rendered(0)]);
+    expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : 'failed'))).toEqual([
+      '0',
+      'failed',
+      '0',
+    ]);
+    chat.close();
+    expect(await rendered(0)).toBe('0');
+    const closed = rendered(30_000);
+    setTimeout(() => chat.close(), 100);
+    await expect(closed).rejects.toThrow(/ended|stopped/);
+  });
+
+  it('takes texts of any size and with any line ends', async () => {
+    const chat = open('{{ messages[0].content }}').chat();
+    for (const text of ['a\nb\r\n\u2028\u0000', 'é🙂'.repeat(500_000)]) expect(await chat.render(say(text))).toBe(text);
+    chat.close();
+  });
+});
+
 describe('a template that fails', () => {
   const failure = (template: string, options: ChatOptions = {}, messages: ChatMessage[] = []) =>
     render(template, messages, options).then(

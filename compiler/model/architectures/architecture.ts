@@ -1,10 +1,21 @@
 /** What an architecture file says: which tensors a model of it has, and what its layers do with them. */
 import type { Hyperparameters } from '../hyperparameters.js';
 import type { Keys } from '../keys.js';
-import type { LayerWeights, ModelSpec, RopeSpec } from '../spec.js';
+import type { ExpertsSpec, LayerWeights, ModelSpec, RopeSpec } from '../spec.js';
 
 /** A width that the hyperparameters give; `query` is head count * head size, `keyValue` the same of the KV heads. */
-export type Size = 'vocabulary' | 'embedding' | 'feedForward' | 'query' | 'keyValue' | 'head' | 'ropePairs';
+export type Size =
+  | 'vocabulary'
+  | 'embedding'
+  | 'feedForward'
+  | 'query'
+  | 'keyValue'
+  | 'head'
+  | 'heads'
+  | 'ropePairs'
+  | 'experts'
+  | 'expertFeedForward'
+  | 'sharedFeedForward';
 
 export interface TensorRule {
   /** Without the "blk.0." of a layer. */
@@ -15,11 +26,13 @@ export interface TensorRule {
   /** matrix: any supported type; vector: F32, F16 or BF16; f32: F32. */
   readonly kind: 'matrix' | 'vector' | 'f32';
   readonly optional: boolean;
+  /** The tensor has one more dimension, the experts: a matrix or vector of each, one after the other. */
+  readonly ofExperts?: true;
   /** The tensor holds the rows (a vector: the elements) of several roles; `before` and `after` are the others'. */
   readonly part?: { readonly label: string; readonly before: readonly Size[]; readonly after: readonly Size[] };
 }
 
-type LayerRules = { readonly [Role in keyof LayerWeights]: TensorRule };
+export type LayerRules = { readonly [Role in keyof LayerWeights]: TensorRule };
 
 /** What a layer does beyond its tensors. */
 interface LayerFeatures {
@@ -39,6 +52,17 @@ type Features = {
     | 'residualScale'
     | 'logitScale']?: ModelSpec[Name] | undefined;
 } & { readonly layer?: (index: number) => LayerFeatures };
+
+/** What models of an architecture do where metadata gives a number of experts. */
+export interface ExpertRules {
+  readonly weightsOver: ExpertsSpec['weightsOver'];
+  /** Columns of an expert's down matrix where `expert_feed_forward_length` is absent. */
+  readonly width: 'feedForward' | 'feedForward / used';
+  /** The tensors of every layer. */
+  readonly layer: LayerRules;
+  /** The shared expert's: of every layer, or of models with `expert_shared_feed_forward_length`. */
+  readonly shared?: { readonly layer: Partial<LayerRules>; readonly always: boolean };
+}
 
 export interface Architecture {
   /** general.architecture, and the prefix of the metadata keys. */
@@ -61,12 +85,17 @@ export interface Architecture {
     readonly ropeFactorsLong?: TensorRule;
     readonly ropeFactorsShort?: TensorRule;
   };
-  /** The tensors of every layer. A role of LayerWeights that is not named here must not be in the file. */
-  readonly layer: LayerRules;
+  /**
+   * The tensors of every layer. A role of LayerWeights that is not named here must not be in the file. Absent: all models
+   * of it have experts.
+   */
+  readonly layer?: LayerRules;
+  /** Absent: no model of it has experts. */
+  readonly experts?: ExpertRules;
 }
 
 /** output[rows] = matrix[rows][cols] * input[cols]. */
-export function matrix(name: string, rows: Size, cols: Size): TensorRule {
+export function matrix(name: string, rows: Size | 1, cols: Size): TensorRule {
   return { name, rows, cols, kind: 'matrix', optional: false };
 }
 
@@ -80,6 +109,15 @@ export function f32Vector(name: string, size: Size): TensorRule {
 
 export function optional(rule: TensorRule): TensorRule {
   return { ...rule, optional: true };
+}
+
+/** A matrix of each expert. */
+export function expertMatrix(name: string, rows: Size, cols: Size): TensorRule {
+  return { ...matrix(name, rows, cols), ofExperts: true };
+}
+
+export function expertVector(name: string, size: Size): TensorRule {
+  return { ...vector(name, size), ofExperts: true };
 }
 
 /** A matrix whose rows belong to the roles `sizes`, in this order: one rule for each. */
@@ -98,16 +136,35 @@ export const DECODER = {
   output: optional(matrix('output.weight', 'vocabulary', 'embedding')),
 } as const;
 
-export const DECODER_LAYER = {
+/** The half of a layer before its feed-forward, and the norm between. */
+const DECODER_ATTENTION = {
   attnNorm: vector('attn_norm.weight', 'embedding'),
   attnQ: matrix('attn_q.weight', 'query', 'embedding'),
   attnK: matrix('attn_k.weight', 'keyValue', 'embedding'),
   attnV: matrix('attn_v.weight', 'keyValue', 'embedding'),
   attnOutput: matrix('attn_output.weight', 'embedding', 'query'),
   ffnNorm: vector('ffn_norm.weight', 'embedding'),
+} as const;
+
+export const DECODER_LAYER = {
+  ...DECODER_ATTENTION,
   ffnGate: matrix('ffn_gate.weight', 'feedForward', 'embedding'),
   ffnUp: matrix('ffn_up.weight', 'feedForward', 'embedding'),
   ffnDown: matrix('ffn_down.weight', 'embedding', 'feedForward'),
+} as const;
+
+export const EXPERTS_LAYER = {
+  ...DECODER_ATTENTION,
+  ffnRouter: matrix('ffn_gate_inp.weight', 'experts', 'embedding'),
+  ffnGateExperts: expertMatrix('ffn_gate_exps.weight', 'expertFeedForward', 'embedding'),
+  ffnUpExperts: expertMatrix('ffn_up_exps.weight', 'expertFeedForward', 'embedding'),
+  ffnDownExperts: expertMatrix('ffn_down_exps.weight', 'embedding', 'expertFeedForward'),
+} as const;
+
+export const SHARED_EXPERT = {
+  ffnSharedGate: matrix('ffn_gate_shexp.weight', 'sharedFeedForward', 'embedding'),
+  ffnSharedUp: matrix('ffn_up_shexp.weight', 'sharedFeedForward', 'embedding'),
+  ffnSharedDown: matrix('ffn_down_shexp.weight', 'embedding', 'sharedFeedForward'),
 } as const;
 
 export const QKV_BIASES = {
@@ -117,11 +174,15 @@ export const QKV_BIASES = {
 } as const;
 
 /** Biases of every matrix of a layer, where the file has them. */
-export const OPTIONAL_BIASES = {
+export const OPTIONAL_ATTENTION_BIASES = {
   attnQBias: optional(QKV_BIASES.attnQBias),
   attnKBias: optional(QKV_BIASES.attnKBias),
   attnVBias: optional(QKV_BIASES.attnVBias),
   attnOutputBias: optional(vector('attn_output.bias', 'embedding')),
+} as const;
+
+export const OPTIONAL_BIASES = {
+  ...OPTIONAL_ATTENTION_BIASES,
   ffnGateBias: optional(vector('ffn_gate.bias', 'feedForward')),
   ffnUpBias: optional(vector('ffn_up.bias', 'feedForward')),
   ffnDownBias: optional(vector('ffn_down.bias', 'embedding')),

@@ -3,17 +3,40 @@ import type { Architecture } from './architecture.js';
 import { gemma } from './gemma.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
+import { gptOss } from './gpt_oss.js';
 import { granite } from './granite.js';
+import { granitemoe } from './granitemoe.js';
 import { llama } from './llama.js';
 import { olmo2 } from './olmo2.js';
+import { olmoe } from './olmoe.js';
 import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
+import { qwen2moe } from './qwen2moe.js';
 import { qwen3 } from './qwen3.js';
+import { qwen3moe } from './qwen3moe.js';
 import { smollm3 } from './smollm3.js';
 import { stablelm } from './stablelm.js';
 import { starcoder2 } from './starcoder2.js';
 
-const ALL = [llama, qwen2, qwen3, gemma, gemma2, gemma3, granite, olmo2, phi3, smollm3, stablelm, starcoder2];
+const ALL = [
+  llama,
+  qwen2,
+  qwen3,
+  gemma,
+  gemma2,
+  gemma3,
+  granite,
+  olmo2,
+  phi3,
+  smollm3,
+  stablelm,
+  starcoder2,
+  qwen2moe,
+  qwen3moe,
+  granitemoe,
+  olmoe,
+  gptOss,
+];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(
   ALL.map((architecture) => [architecture.name, architecture]),

@@ -1,9 +1,11 @@
-/** Llama 2 and 3.x, Mistral (whose window is every layer's), and whatever else llama.cpp's converter calls llama. */
+/** Llama 2 and 3.x, Mistral (whose window is every layer's), Mixtral, and whatever else llama.cpp's converter calls llama. */
 import {
   type Architecture,
   DECODER,
   DECODER_LAYER,
+  EXPERTS_LAYER,
   LONG_ROPE_FACTORS,
+  OPTIONAL_ATTENTION_BIASES,
   OPTIONAL_BIASES,
   ROPE_FACTORS,
 } from './architecture.js';
@@ -18,4 +20,9 @@ export const llama: Architecture = {
   },
   model: { ...DECODER, ...ROPE_FACTORS, ...LONG_ROPE_FACTORS },
   layer: { ...DECODER_LAYER, ...OPTIONAL_BIASES },
+  experts: {
+    weightsOver: 'chosen',
+    width: 'feedForward',
+    layer: { ...EXPERTS_LAYER, ...OPTIONAL_ATTENTION_BIASES },
+  },
 };

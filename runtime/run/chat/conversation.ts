@@ -63,8 +63,8 @@ export class TerminalChat {
         if (line.trim() === '/exit') break;
         await this.#take(line, signal);
       }
-      signal.throwIfAborted();
       if (this.#input.terminal) await write('\n');
+      signal.throwIfAborted();
     } finally {
       signal.removeEventListener('abort', close);
       close();

@@ -7,6 +7,7 @@ export class LineInput {
   readonly #screen: Screen;
   readonly #readline: Interface;
   readonly #lines: AsyncIterator<string>;
+  #closed = false;
 
   /** `onInterrupt`: Ctrl-C, which is no signal while a terminal's keys are read one by one. `onEnd`: no more lines come. */
   constructor({ prompt, onInterrupt, onEnd }: { prompt: string; onInterrupt: () => void; onEnd: () => void }) {
@@ -19,14 +20,17 @@ export class LineInput {
       prompt,
     });
     this.#readline.on('SIGINT', onInterrupt);
-    this.#readline.on('close', onEnd);
+    this.#readline.on('close', () => {
+      this.#closed = true;
+      onEnd();
+    });
     this.#lines = this.#readline[Symbol.asyncIterator]();
   }
 
   /** The next line; undefined where there is none. On a terminal what is typed shows until the line has come. */
   async next(): Promise<string | undefined> {
     this.#screen.shown = true;
-    if (this.terminal) this.#readline.prompt(true);
+    if (this.terminal && !this.#closed) this.#readline.prompt(true); // it would read on again
     const { value, done } = await this.#lines.next();
     this.#screen.shown = false;
     return done ? undefined : value;
@@ -42,7 +46,7 @@ export class LineInput {
 
   /** The prompt again, below what was printed. */
   askAgain(): void {
-    if (this.#screen.shown) this.#readline.prompt(true);
+    if (this.#screen.shown && !this.#closed) this.#readline.prompt(true);
   }
 
   close(): void {

@@ -94,6 +94,18 @@ void fails_in_some_blocks_body(const Args&) {
 }
 
 // data[0..3] = shared memory before anything, after a copy of ones is issued, and after waiting for it.
+void meet(const Args& a) {
+  if (!first_thread()) return;
+  arrive((uint32_t*)a.data);
+  wait_for_count((const uint32_t*)a.data, (uint32_t)grid_blocks());
+}
+void meets_without_one_body(const Args& a) {
+  if (block_index() != 1) meet(a);
+}
+void fails_before_meeting_body(const Args& a) {
+  if (block_index() == 2) barrier().wait(0);
+  meet(a);
+}
 void looks_body(const Args& a) {
   barrier().init();
   float* shared = (float*)shared_memory();
@@ -144,6 +156,8 @@ REALIZAR_KERNEL(armed_unseen, 1, 1, Args, armed_unseen_body)
 REALIZAR_KERNEL(overlapping, 1, 1, Args, overlapping_body)
 REALIZAR_KERNEL(ends_early, 1, 1, Args, ends_early_body)
 REALIZAR_KERNEL(fails_in_some_blocks, 1, 1, Args, fails_in_some_blocks_body)
+REALIZAR_KERNEL(meets_without_one, 1, 1, Args, meets_without_one_body)
+REALIZAR_KERNEL(fails_before_meeting, 1, 1, Args, fails_before_meeting_body)
 REALIZAR_KERNEL(looks, 1, 1, Args, looks_body)
 REALIZAR_KERNEL(copies_early, 1, 1, Args, copies_early_body)
 REALIZAR_KERNEL(doubles, 1, 1, Args, doubles_body)
@@ -178,6 +192,8 @@ const HostKernel kernels[] = {ROW(fine),
                               ROW(overlapping),
                               ROW(ends_early),
                               ROW(fails_in_some_blocks),
+                              ROW(meets_without_one),
+                              ROW(fails_before_meeting),
                               ROW(looks),
                               ROW(copies_early),
                               ROW(doubles),
@@ -291,6 +307,30 @@ CASE(copy_outside_shared_memory) {
 }
 CASE(copy_outside_device_memory) {
   expect_refused_with("copy_past_allocation", "which is not inside one allocation of device memory");
+}
+
+CASE(counts_that_no_block_reaches) {
+  TestDevice device(kernels);
+  for (uint32_t seed : {0, 1, 2, 3}) {
+    set_execution_order(seed);
+    const Args args{device.upload(std::vector<float>(n_data, 0))};
+    const std::string text = device.launch("meets_without_one", 4, 3, shared_bytes, args).text;
+    EXPECT(text.starts_with("kernel meets_without_one, block ") &&
+           text.ends_with(": deadlock: 3 of 4 blocks wait for counts that the others have left behind"));
+    EXPECT_EQ(device.launch("fine", 1, n_data, 0, args).result, 0);
+  }
+}
+
+// Not that others wait for it in vain.
+CASE(a_block_that_fails_while_others_wait_for_it_is_reported) {
+  TestDevice device(kernels);
+  for (uint32_t seed : {0, 1, 2, 3}) {
+    set_execution_order(seed);
+    const Args args{device.upload(std::vector<float>(n_data, 0))};
+    EXPECT_EQ(device.launch("fails_before_meeting", 4, 1, shared_bytes, args).text,
+              "kernel fails_before_meeting, block 2, thread 0: uses a copy barrier that was not initialised or is "
+              "overwritten");
+  }
 }
 
 CASE(the_first_failing_block_is_reported) {

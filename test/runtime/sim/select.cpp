@@ -18,9 +18,9 @@ using test::TestDevice;
 
 constexpr int n_ctx = 64;
 
-template <int threads_, int n>
+template <int threads_, int n, int blocks_ = 1>
 struct Shape {
-  static constexpr int threads = threads_, candidates = 4, n_vocab = n;
+  static constexpr int threads = threads_, blocks = blocks_, candidates = 4, n_vocab = n;
 };
 
 template <class C>
@@ -33,13 +33,15 @@ struct KeptArgs {
   const float* logits;
   const Sampling* sampling;
   const int* position;
+  SampleMeeting* meeting;
   int* kept;
   int* token;
 };
 template <class C>
 void kept_body(const KeptArgs& a) {
-  Sampler<C::threads, C::n_vocab> sampler{*(SampleShared<C::threads>*)shared_memory(), a.logits};
-  const int token = sampler.draw(*a.sampling, *a.position);
+  Sampler<C::threads, C::n_vocab, C::blocks> sampler(shared_memory(), a.logits, a.meeting);
+  const int token = sampler.draw(*a.sampling, *a.position, sampler.best_of_all());
+  if (block_index() != 0) return;
   if (thread_index() == 0) *a.token = token;
   for (int t = thread_index(); t < C::n_vocab; t += C::threads) {
     const float v = finite_logit(a.logits[t]);
@@ -64,6 +66,7 @@ class Chooser {
 
   Chooser() {
     device.expect(device.driver.memset_d8_async(DevicePtr(region), 0, state_bytes, nullptr));
+    if (meeting) device.expect(device.driver.memset_d8_async(DevicePtr(meeting), 0, sizeof(SampleMeeting), nullptr));
     *(uint64_t**)(region + state_ring_offset) = ring;
     state() = {.token = 3 % n, .position = 0, .seq_len = 1, .serial = 1};
     for (Function f : {device.function("choose"), device.function("keep")})
@@ -91,8 +94,8 @@ class Chooser {
   }
   int32_t choose() {
     const State before = state();
-    const SelectArgs args = {best, logits, adjusted, &state(), history, fed, seen};
-    device.expect(device.launch("choose", 1, C::threads, shared, args).result);
+    const SelectArgs args = {best, logits, adjusted, &state(), history, fed, seen, meeting};
+    device.expect(device.launch("choose", C::blocks, C::threads, shared, args).result);
     const int32_t token = state().token;
     EXPECT_EQ(state().position, before.position + 1);
     EXPECT_EQ(state().seq_len, before.seq_len + 1);
@@ -108,7 +111,9 @@ class Chooser {
     int* out = device.template allocate<int>(1);
     Sampling* sampling = device.upload(vector<Sampling>{described.sampling});
     int* at = device.upload(vector<int>{position});
-    device.expect(device.launch("keep", 1, C::threads, shared, KeptArgs{logits, sampling, at, flags, out}).result);
+    device.expect(
+        device.launch("keep", C::blocks, C::threads, shared, KeptArgs{logits, sampling, at, meeting, flags, out})
+            .result);
     kept.assign(flags, flags + n);
     return *out;
   }
@@ -124,6 +129,7 @@ class Chooser {
   int32_t* history = (int32_t*)(region + state_history_offset);
   int32_t* fed = (int32_t*)(region + state_fed_offset(n_ctx));
   uint32_t* seen = (uint32_t*)(region + state_seen_offset(n_ctx));
+  SampleMeeting* meeting = C::blocks > 1 ? device.allocate<SampleMeeting>(1) : nullptr;
   DeviceSampling described = {};
 };
 
@@ -242,6 +248,9 @@ CASE(weights_are_exponentials) {
   }
 }
 
+CASE(draws_from_7_by_4_blocks) { check_draws<Shape<128, 7, 4>>(300); }
+CASE(draws_from_4099_by_16_blocks) { check_draws<Shape<32, 4099, 16>>(200); }
+CASE(draws_from_128256_by_32_blocks) { check_draws<Shape<32, 128256, 32>>(16); }
 CASE(draws_from_7) { check_draws<Shape<128, 7>>(300); }
 CASE(draws_from_1000) { check_draws<Shape<128, 1000>>(300); }
 CASE(draws_from_4099_with_512_threads) { check_draws<Shape<512, 4099>>(60); }
@@ -299,6 +308,11 @@ CASE(has_the_distribution_of_all_filters) {
   s.temperature = 0.8f, s.top_k = 40, s.top_p = 0.95f, s.min_p = 0.05f;
   check_distribution<Shape<32, 300>>(s, 1);
 }
+CASE(has_the_distribution_of_all_filters_by_4_blocks) {
+  realizar_sampling s = defaults();
+  s.temperature = 0.8f, s.top_k = 40, s.top_p = 0.95f, s.min_p = 0.05f;
+  check_distribution<Shape<32, 300, 4>>(s, 1);
+}
 CASE(has_the_distribution_of_a_high_temperature) {
   realizar_sampling s = defaults();
   s.temperature = 2.5f, s.top_p = 0.7f;
@@ -306,7 +320,7 @@ CASE(has_the_distribution_of_a_high_temperature) {
 }
 
 CASE(many_equal_logits_keep_the_first) {
-  using C = Shape<128, 9001>;
+  using C = Shape<32, 9001, 8>;
   Chooser<C> chooser;
   realizar_sampling s = defaults();
   s.temperature = 1, s.top_k = 5000;
@@ -326,8 +340,8 @@ CASE(many_equal_logits_keep_the_first) {
   EXPECT(kept[8000] && !kept[17] && kept[0] && kept[4999] && !kept[5000]);
 }
 
-CASE(greedy_is_the_first_largest) {
-  using C = Shape<128, 1003>;
+template <class C>
+void check_greedy() {
   std::mt19937 random(3);
   Chooser<C> chooser;
   const realizar_logit_bias nothing = {5, 0};
@@ -356,8 +370,11 @@ CASE(greedy_is_the_first_largest) {
   }
 }
 
-CASE(biases_and_penalties_change_logits_as_llama_cpp_does) {
-  using C = Shape<128, 500>;
+CASE(greedy_is_the_first_largest) { check_greedy<Shape<128, 1003>>(); }
+CASE(greedy_is_the_first_largest_by_8_blocks) { check_greedy<Shape<32, 1003, 8>>(); }
+
+template <class C>
+void check_biases_and_penalties() {
   std::mt19937 random(std::random_device{}());
   Chooser<C> chooser;
   for (int round = 0; round < 60; round++) {
@@ -403,26 +420,50 @@ CASE(biases_and_penalties_change_logits_as_llama_cpp_does) {
   }
 }
 
-CASE(the_same_seed_draws_the_same_in_any_order_and_by_any_number_of_threads) {
+CASE(biases_and_penalties_change_logits_as_llama_cpp_does) { check_biases_and_penalties<Shape<128, 500>>(); }
+CASE(biases_and_penalties_change_logits_as_llama_cpp_does_by_4_blocks) {
+  check_biases_and_penalties<Shape<32, 500, 4>>();
+}
+
+CASE(the_same_seed_draws_the_same_in_any_order_and_by_any_number_of_threads_and_blocks) {
   std::mt19937 random(9);
   const vector<float> logits = random_logits(random, 3000, 2);
   realizar_sampling s = defaults();
   s.temperature = 1.2f, s.top_p = 0.97f, s.seed = 0x123456789abcdefull;
   Chooser<Shape<128, 3000>> few;
   Chooser<Shape<512, 3000>> many;
-  few.set(s), many.set(s);
-  few.set_logits(logits), many.set_logits(logits);
+  Chooser<Shape<32, 3000, 16>> blocks;
+  few.set(s), many.set(s), blocks.set(s);
+  few.set_logits(logits), many.set_logits(logits), blocks.set_logits(logits);
   vector<int32_t> first, other;
   for (int i = 0; i < n_ctx; i++) first.push_back(few.choose_at(i));
   for (uint32_t order : {1, 2, 3}) {
     set_execution_order(order);
     for (int i = 0; i < n_ctx; i++) EXPECT_EQ(few.choose_at(i), first[size_t(i)]);
+    for (int i = 0; i < n_ctx; i++) EXPECT_EQ(blocks.choose_at(i), first[size_t(i)]);
   }
   for (int i = 0; i < n_ctx; i++) EXPECT_EQ(many.choose_at(i), first[size_t(i)]);
   s.seed++;
   few.set(s);
   for (int i = 0; i < n_ctx; i++) other.push_back(few.choose_at(i));
   EXPECT(other != first);
+}
+
+// Meetings are counted modulo 2^32, and bins are clean when they are used again.
+CASE(meetings_go_on_when_their_count_wraps) {
+  using C = Shape<32, 3000, 16>;
+  std::mt19937 random(10);
+  Chooser<C> chooser, wrapped;
+  realizar_sampling s = defaults();
+  s.temperature = 1.5f, s.top_p = 0.9f;
+  chooser.set(s), wrapped.set(s);
+  wrapped.meeting->arrivals = 0u - 16 * C::blocks;
+  for (int i = 0; i < n_ctx; i++) {
+    const vector<float> logits = random_logits(random, C::n_vocab, i % 2 ? 3 : 0.01f);
+    chooser.set_logits(logits), wrapped.set_logits(logits);
+    EXPECT_EQ(wrapped.choose_at(i), chooser.choose_at(i));
+  }
+  EXPECT(wrapped.meeting->arrivals < 0u - 16 * C::blocks);
 }
 
 }  // namespace

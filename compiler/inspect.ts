@@ -1,0 +1,27 @@
+/** `realizar-compile inspect`: of a model file or folder, or an artifact folder, as data and as text. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { planModel } from './compile.js';
+import { FILES } from './emit/names.js';
+import { inspectArtifact } from './inspect_artifact.js';
+import { renderArtifact } from './inspect_artifact_text.js';
+import { inspectNodes } from './inspect_nodes.js';
+import { inspectFile } from './model/inspect.js';
+import { renderInspection, section } from './model/inspect_text.js';
+import { CONFIG, isFolder } from './model/safetensors/folder.js';
+import { nodeRows } from './print.js';
+
+/** A folder is an artifact, or a model where it has a config.json and no manifest. Errors: CompileError for what is neither. */
+export function inspect(path: string): readonly [data: object, text: string] {
+  if (isFolder(path) && (existsSync(join(path, FILES.manifest)) || !existsSync(join(path, CONFIG)))) {
+    const inspection = inspectArtifact(path);
+    return [inspection, renderArtifact(inspection)];
+  }
+  const inspection = inspectFile(path);
+  const text = renderInspection(inspection);
+  if (inspection.refusal !== null) return [{ ...inspection, nodes: null }, text];
+  // What a compile without options would plan.
+  const nodes = inspectNodes(planModel(path, { target: 'cuda' }));
+  const title = `Kernel sequence for sm_90a (${nodes.length} nodes a token)`;
+  return [{ ...inspection, nodes }, `${text}\n${section(title, ...nodeRows(nodes))}`];
+}

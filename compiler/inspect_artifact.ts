@@ -1,0 +1,93 @@
+/** What `realizar-compile inspect` shows of an artifact. Plain data, ready for JSON. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { damages, type Manifest, readManifest } from './artifact.js';
+import { FILES } from './emit/names.js';
+import { CompileError } from './errors.js';
+import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
+import { contextsUpTo } from './model/inspect.js';
+import { PLAN_VERSION, type Plan } from './plan/plan.js';
+
+export interface ArtifactInspection {
+  readonly path: string;
+  readonly manifest: Manifest;
+  /** What is not as the manifest says: a line each, empty where all is well. */
+  readonly damages: readonly string[];
+  readonly tensors: readonly UsedTensor[];
+  /** Largest first. */
+  readonly types: readonly UsedType[];
+  /** Device memory, bytes. */
+  readonly memory: {
+    readonly weightsBytes: number;
+    /** Of a session, beside its KV cache. */
+    readonly arenaBytes: number;
+    /** What a session's KV cache takes at the context that was compiled for, the last, and would at shorter ones. */
+    readonly kvCache: readonly { readonly context: number; readonly bytes: number }[];
+  };
+  readonly nodes: readonly InspectedNode[];
+}
+
+export interface UsedTensor {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: readonly number[];
+  /** In the model file. On the device tensors may be interleaved, or in another encoding; memory has the sum of that. */
+  readonly bytes: number;
+}
+
+export interface UsedType {
+  readonly type: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** Errors: CompileError for a folder that is no artifact, or one whose manifest or plan this compiler does not read. */
+export function inspectArtifact(folder: string): ArtifactInspection {
+  const manifest = readManifest(folder);
+  if (!manifest)
+    throw new CompileError(`${folder}: no ${FILES.manifest} here; this is not an artifact of realizar-compile`);
+  const plan = readPlan(folder);
+  const tensors = plan.tensors.map(({ name, type, rows, cols, layout, fileBytes }) => {
+    const shape = layout === 'vector' ? [rows * cols] : [cols, rows];
+    return { name, type, shape, bytes: fileBytes };
+  });
+  const { weightsBytes, kvCacheBytes, arenaBytes } = manifest.memory;
+  const perPosition = kvCacheBytes / manifest.contextLength;
+  return {
+    path: folder,
+    manifest,
+    damages: damages(folder, manifest),
+    tensors,
+    types: typeTotals(tensors),
+    memory: {
+      weightsBytes,
+      arenaBytes,
+      kvCache: contextsUpTo(manifest.contextLength).map((context) => ({ context, bytes: context * perPosition })),
+    },
+    nodes: inspectNodes(plan),
+  };
+}
+
+/** The plan of an artifact. Errors: CompileError where it cannot be read, or is of another version. */
+export function readPlan(folder: string): Plan {
+  const path = join(folder, FILES.plan);
+  let plan: Plan;
+  try {
+    plan = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new CompileError(`${path}: ${(error as Error).message}; compile the model again`);
+  }
+  if (plan?.version === PLAN_VERSION) return plan;
+  throw new CompileError(
+    `${folder}: plan version ${plan?.version}, this compiler reads ${PLAN_VERSION}; compile the model again`,
+  );
+}
+
+function typeTotals(tensors: readonly UsedTensor[]): UsedType[] {
+  const totals = new Map<string, UsedType>();
+  for (const { type, bytes } of tensors) {
+    const sum = totals.get(type) ?? { type, tensors: 0, bytes: 0 };
+    totals.set(type, { type, tensors: sum.tensors + 1, bytes: sum.bytes + bytes });
+  }
+  return [...totals.values()].sort((a, b) => b.bytes - a.bytes);
+}

@@ -1,0 +1,54 @@
+/** Prints an ArtifactInspection for a terminal. */
+import type { ArtifactInspection } from './inspect_artifact.js';
+import { plain, section } from './model/inspect_text.js';
+import { nodeRows } from './print.js';
+import { formatBytes } from './text.js';
+
+export function renderArtifact(inspection: ArtifactInspection): string {
+  const { path, damages, tensors, types, nodes } = inspection;
+  return [
+    path,
+    damages.length === 0
+      ? 'an artifact, its files as they were built'
+      : `an artifact that has changed: ${damages.join('; ')}`,
+    section('Metadata', metadataRows(inspection)),
+    section(
+      `Tensors (${tensors.length})`,
+      tensors.map(({ name, type, shape, bytes }) => [plain(name), type, shape.join(' x '), formatBytes(bytes)]),
+      [0, 0, 1, 1],
+    ),
+    section(
+      'Types',
+      types.map(({ type, tensors, bytes }) => [type, `${tensors} tensors`, formatBytes(bytes)]),
+      [0, 1, 1],
+    ),
+    memoryText(inspection.memory),
+    section(`Kernel sequence (${nodes.length} nodes a token)`, ...nodeRows(nodes)),
+  ].join('\n');
+}
+
+function metadataRows({ manifest }: ArtifactInspection): string[][] {
+  const { target, archs, cuda, model, library } = manifest;
+  return [
+    ['model', manifest.name],
+    ['architecture', plain(manifest.architecture)],
+    ['target', [target, ...archs].join(' ')],
+    ...(cuda ? [['CUDA', `built with ${cuda.toolkit}, needs a driver for ${cuda.leastDriver}`]] : []),
+    ['compiler', manifest.compilerVersion],
+    ['library', library ?? 'none: it was emitted with --no-build'],
+    ['context', `${manifest.contextLength} tokens`],
+    ['GGUF file', `${model.fileBytes} bytes, header ${model.headerBytes} bytes`],
+    ['header SHA-256', model.headerSha256],
+  ];
+}
+
+function memoryText({ weightsBytes, arenaBytes, kvCache }: ArtifactInspection['memory']): string {
+  const rows = kvCache.map(({ context, bytes }, i) => [
+    `${context} tokens`,
+    `${formatBytes(bytes)} KV cache`,
+    `${formatBytes(weightsBytes + arenaBytes + bytes)} in all`,
+    i === kvCache.length - 1 ? 'as compiled' : `with --context ${context}`,
+  ]);
+  const title = `Memory: weights ${formatBytes(weightsBytes)}, activations ${formatBytes(arenaBytes)}, and an f16 KV cache for a context of`;
+  return section(title, rows, [1, 1, 1]);
+}

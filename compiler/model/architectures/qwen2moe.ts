@@ -1,0 +1,17 @@
+/** Qwen 1.5 and 2 with experts, and a shared expert whose output a sigmoid gates. */
+import { type Architecture, DECODER, EXPERTS_LAYER, matrix, QKV_BIASES, SHARED_EXPERT } from './architecture.js';
+
+export const qwen2moe: Architecture = {
+  name: 'qwen2moe',
+  ropePairing: 'half',
+  model: DECODER,
+  experts: {
+    weightsOver: 'all',
+    width: 'feedForward / used',
+    layer: { ...EXPERTS_LAYER, ...QKV_BIASES },
+    shared: {
+      layer: { ...SHARED_EXPERT, ffnSharedRouter: matrix('ffn_gate_inp_shexp.weight', 1, 'embedding') },
+      always: true,
+    },
+  },
+};

@@ -1,0 +1,17 @@
+/** Qwen 3 with experts: attention as in Qwen 3, and in every layer experts in place of the feed-forward. */
+import { type Architecture, DECODER, EXPERTS_LAYER, f32Vector } from './architecture.js';
+
+export const qwen3moe: Architecture = {
+  name: 'qwen3moe',
+  ropePairing: 'half',
+  model: DECODER,
+  experts: {
+    weightsOver: 'chosen',
+    width: 'feedForward / used',
+    layer: {
+      ...EXPERTS_LAYER,
+      attnQNorm: f32Vector('attn_q_norm.weight', 'head'),
+      attnKNorm: f32Vector('attn_k_norm.weight', 'head'),
+    },
+  },
+};

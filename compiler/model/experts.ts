@@ -1,0 +1,56 @@
+/** Reads how many experts a model has and how wide they are, with llama.cpp's keys and defaults. */
+import { UnsupportedError } from '../errors.js';
+import type { Architecture, ExpertRules, LayerRules } from './architectures/architecture.js';
+import type { GgufFile } from './gguf.js';
+import type { Hyperparameters } from './hyperparameters.js';
+import type { ExpertsSpec } from './spec.js';
+
+/** Keys that an architecture with experts may have besides its own. */
+export const EXPERT_KEYS: readonly string[] = ['expert_count', 'expert_used_count', 'expert_feed_forward_length'];
+export const SHARED_EXPERT_KEYS: readonly string[] = ['expert_shared_feed_forward_length'];
+
+/** experts.cuh keeps the logits of all experts in a block's registers and shared memory. */
+const MAX_EXPERTS = 256;
+const MAX_USED = 32;
+
+export interface Experts {
+  readonly spec: ExpertsSpec;
+  /** Columns of an expert's down matrix, and of the shared one's; 0: there is none. */
+  readonly feedForward: number;
+  readonly sharedFeedForward: number;
+  readonly layer: LayerRules;
+}
+
+/** Undefined for a dense model. Errors: ModelFileError that names the key; UnsupportedError for too many experts. */
+export function readExperts(file: GgufFile, architecture: Architecture, h: Hyperparameters): Experts | undefined {
+  const { metadata } = file;
+  const { name, experts: rules } = architecture;
+  const key = (suffix: string) => `${name}.${suffix}`;
+  const count = metadata.getUint(key('expert_count')) ?? 0;
+  if (!rules || count === 0) {
+    if (!architecture.layer) metadata.fail(key('expert_count'), `expected the number of experts, found ${count}`);
+    return undefined;
+  }
+  const used = metadata.requireUint(key('expert_used_count'));
+  if (used < 1 || used > count)
+    metadata.fail(key('expert_used_count'), `expected 1 to the expert count ${count}, found ${used}`);
+  if (count > MAX_EXPERTS || used > MAX_USED)
+    throw new UnsupportedError(
+      file.path,
+      `${used} of ${count} experts`,
+      `at most ${MAX_USED} of at most ${MAX_EXPERTS} are supported (${key('expert_count')}, ${key('expert_used_count')})`,
+    );
+  const { shared } = rules;
+  const sharedWidth = shared && metadata.getUint(key('expert_shared_feed_forward_length'));
+  const sharedFeedForward = sharedWidth || (shared?.always ? h.feedForwardLength : 0);
+  return {
+    spec: { count, used, weightsOver: rules.weightsOver },
+    feedForward: metadata.getUint(key('expert_feed_forward_length')) || defaultWidth(rules, h, used),
+    sharedFeedForward,
+    layer: { ...rules.layer, ...(sharedFeedForward > 0 && shared?.layer) },
+  };
+}
+
+function defaultWidth({ width }: ExpertRules, { feedForwardLength }: Hyperparameters, used: number): number {
+  return width === 'feedForward' ? feedForwardLength : Math.floor(feedForwardLength / used);
+}

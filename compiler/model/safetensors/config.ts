@@ -1,0 +1,151 @@
+/** config.json -> the keys that a GGUF file of the same model has. */
+import { UnsupportedError } from '../../errors.js';
+import { quote } from '../quote.js';
+import type { Stated } from '../stated.js';
+import { ConfigReader } from './config_reader.js';
+import type { JsonObject } from './json.js';
+import { missingOf } from './missing.js';
+import { localLayers, MODEL_TYPE_NAMES, type ModelType, modelType } from './models.js';
+import { readLocalBase, readRope } from './rope.js';
+
+type Value = number | string | boolean | readonly boolean[];
+
+export interface ModelConfig {
+  readonly architecture: string;
+  readonly tied: boolean;
+  readonly normPlusOne: boolean;
+  /** GGUF's keys without the architecture's prefix, and config.json's that they come from. */
+  readonly keys: readonly { readonly key: string; readonly value: Value; readonly origin: string }[];
+  readonly stated: Stated;
+}
+
+/** Where GGUF's keys come from; all others have the same name in both, or are named by their own. */
+const ORIGINS: Readonly<Record<string, string>> = {
+  block_count: 'num_hidden_layers',
+  context_length: 'max_position_embeddings',
+  embedding_length: 'hidden_size',
+  feed_forward_length: 'intermediate_size',
+  'attention.head_count': 'num_attention_heads',
+  'attention.head_count_kv': 'num_key_value_heads',
+  'attention.key_length': 'head_dim',
+  'attention.value_length': 'head_dim',
+  'attention.layer_norm_rms_epsilon': 'rms_norm_eps',
+  'rope.freq_base': 'rope_theta',
+  'rope.dimension_count': 'partial_rotary_factor',
+  'rope.scaling.factor': 'factor',
+};
+
+/** Errors: UnsupportedError for another model type or an unknown setting, ModelFileError for values of a wrong type. */
+export function readConfig(path: string, values: JsonObject): ModelConfig {
+  const type = findType(path, values);
+  const config = new ConfigReader(path, { ...type.defaults, ...values });
+  checkPurpose(config);
+  checkCommon(config, type);
+  const layers = needed(config, 'num_hidden_layers');
+  const hidden = needed(config, 'hidden_size');
+  const heads = needed(config, 'num_attention_heads');
+  const headSize = readHeadSize(config, hidden, heads);
+  const contextLength = needed(config, 'max_position_embeddings');
+  const context = { layers, headSize };
+  const own = type.own?.(config, context) ?? {};
+  const local = type.localRope ? readLocalBase(config) : undefined;
+  const partial = type.partialRope ?? false;
+  const rope = readRope(config, { headSize, contextLength, partial }, type.localRope ? 'full_attention' : undefined);
+  const keys: Record<string, Value | undefined> = {
+    block_count: layers,
+    context_length: contextLength,
+    embedding_length: hidden,
+    feed_forward_length: needed(config, 'intermediate_size'),
+    'attention.head_count': heads,
+    'attention.head_count_kv': config.uint('num_key_value_heads') ?? heads,
+    'attention.key_length': headSize,
+    'attention.value_length': headSize,
+    'attention.layer_norm_rms_epsilon': config.number('rms_norm_eps'),
+    vocab_size: needed(config, 'vocab_size'),
+    ...rope.keys,
+    ...(type.architecture === 'gemma3' && { 'rope.freq_base_swa': local }),
+    ...own.keys,
+  };
+  const window = (type.windowed && config.uint('sliding_window')) || undefined;
+  const isLocal = own.isLocal ?? localLayers(config, context, () => true);
+  const tied = config.bool('tie_word_embeddings') ?? true;
+  config.finish(type.architecture);
+  return {
+    architecture: type.architecture,
+    tied,
+    normPlusOne: type.normPlusOne ?? false,
+    keys: Object.entries(keys).flatMap(([key, value]) =>
+      value === undefined ? [] : [{ key, value, origin: Object.hasOwn(ORIGINS, key) ? ORIGINS[key]! : key }],
+    ),
+    stated: {
+      windows: Array.from({ length: layers }, (_, layer) => (isLocal(layer) ? window : undefined)),
+      ...(own.attentionScale !== undefined && { attentionScale: own.attentionScale }),
+      ...(rope.factors && { ropeFactors: rope.factors }),
+    },
+  };
+}
+
+/** As transformers: what heads share of the embedding, where the file does not say. */
+function readHeadSize(config: ConfigReader, hidden: number, heads: number): number {
+  const stated = config.uint('head_dim');
+  if (stated === undefined && hidden % heads !== 0)
+    config.fail('num_attention_heads', `expected a divisor of the hidden_size ${hidden}, found ${heads}`);
+  return stated ?? hidden / heads;
+}
+
+/** The tensors decide whether there are so many; only here nothing has looked at them yet. */
+const MAX_LAYERS = 1 << 16;
+
+function needed(config: ConfigReader, key: string): number {
+  const value = config.require(key, config.uint(key));
+  if (value < 1 || (key === 'num_hidden_layers' && value > MAX_LAYERS))
+    config.fail(
+      key,
+      `expected 1 to ${key === 'num_hidden_layers' ? MAX_LAYERS : Number.MAX_SAFE_INTEGER}, found ${value}`,
+    );
+  return value;
+}
+
+function findType(path: string, values: JsonObject): ModelType {
+  const name = new ConfigReader(path, values).string('model_type');
+  const type = name === undefined ? undefined : modelType(name);
+  if (type) return type;
+  const missing = missingOf(values);
+  const why = missing.length > 0 ? `it needs ${missing.join(', ')}, which this compiler does not build; ` : '';
+  throw new UnsupportedError(
+    path,
+    name === undefined ? 'a config.json without a model_type' : `model type ${quote(name)}`,
+    `${why}supported are ${MODEL_TYPE_NAMES.join(', ')}`,
+  );
+}
+
+/** Weights for other uses than to predict the next token, or in other encodings. */
+function checkPurpose(config: ConfigReader): void {
+  const uses = config.strings('architectures') ?? [];
+  const other = uses.find((name) => !/For(CausalLM|ConditionalGeneration)$/.test(name));
+  if (other !== undefined)
+    config.refuse('architectures', `the model ${quote(other)}`, 'must name a model for causal language modelling');
+  if (config.has('quantization_config') || config.has('compression_config'))
+    config.refuse(
+      config.has('quantization_config') ? 'quantization_config' : 'compression_config',
+      'a model that is quantized already',
+      'must be absent: give the model in F32, F16 or BF16 (and --quantize), or its GGUF file',
+    );
+  if (config.bool('is_encoder_decoder'))
+    config.refuse('is_encoder_decoder', 'an encoder beside the decoder', 'must be false');
+  config.only('add_cross_attention', [false], 'attention to another model');
+  config.only('cross_attention_hidden_size', [], 'attention to another model');
+  config.only('tie_encoder_decoder', [false], 'an encoder beside the decoder');
+  config.only('use_bfloat16', [false], 'a setting of TensorFlow');
+  config.only('tf_legacy_loss', [false], 'a setting of TensorFlow');
+  config.only('pruned_heads', [{}], 'heads that are cut out');
+}
+
+function checkCommon(config: ConfigReader, { activation, architecture }: ModelType): void {
+  // Gemma's authors named the exact GELU in their first files and computed this one.
+  const old = architecture === 'gemma' ? ['gelu'] : [];
+  const alias = activation === 'silu' ? ['silu', 'swish'] : [activation, 'gelu_new', ...old];
+  const [key, unused] = config.has('hidden_activation') ? ['hidden_activation', 'hidden_act'] : ['hidden_act', ''];
+  config.get(unused!);
+  config.only(key!, alias, `an activation other than ${activation}`);
+}

@@ -1,0 +1,152 @@
+/** Rotary embedding in config.json -> GGUF's keys, and factors that a GGUF file holds as tensors. */
+import { yarnMagnitude } from '../rope.js';
+import type { StatedFactors } from '../stated.js';
+import type { ConfigReader } from './config_reader.js';
+
+export interface RopeConfig {
+  /** Without the architecture's prefix. */
+  readonly keys: Readonly<Record<string, number | string>>;
+  readonly factors?: StatedFactors;
+}
+
+interface RopeInput {
+  readonly headSize: number;
+  readonly contextLength: number;
+  /** A part of each head may turn. */
+  readonly partial: boolean;
+}
+
+const DEFAULT_BASE = 10000;
+
+function readPartial(config: ConfigReader, { partial }: RopeInput): number | undefined {
+  if (!partial) config.only('partial_rotary_factor', [1], 'rope of a part of each head');
+  return config.number('partial_rotary_factor');
+}
+
+/** transformers 5 has rope_parameters, 4 has rope_theta and rope_scaling; `of`: which kind of layers, where they differ. */
+export function readRope(config: ConfigReader, input: RopeInput, of?: 'full_attention'): RopeConfig {
+  const parameters = config.object('rope_parameters');
+  const old = config.object('rope_scaling');
+  const nested = of && parameters?.object(of);
+  if (of) parameters?.get('sliding_attention'); // local_rope.ts's
+  const scaling = nested ?? parameters ?? old;
+  const outer = { base: config.number('rope_theta'), partial: readPartial(config, input) };
+  const base = scaling?.number('rope_theta') ?? outer.base ?? DEFAULT_BASE;
+  const partial = (scaling && readPartial(scaling, input)) ?? outer.partial ?? 1;
+  const dimensions = Math.trunc(input.headSize * partial);
+  const shape = { base, dimensions, contextLength: input.contextLength };
+  const { keys, factors } = scaling ? readScaling(config, scaling, shape) : { keys: {} };
+  for (const reader of [nested, parameters, old]) reader?.finish('rope scaling');
+  return {
+    keys: { 'rope.freq_base': base, 'rope.dimension_count': dimensions, ...keys },
+    ...(factors && { factors }),
+  };
+}
+
+interface RopeShape {
+  readonly base: number;
+  readonly dimensions: number;
+  readonly contextLength: number;
+}
+
+function readScaling(config: ConfigReader, scaling: ConfigReader, shape: RopeShape): RopeConfig {
+  const type = scaling.string('rope_type') ?? scaling.string('type') ?? 'default';
+  scaling.get('type');
+  const positive = (key: string) => {
+    const value = scaling.number(key);
+    if (value !== undefined && !(value > 0)) scaling.fail(key, `expected a number above 0, found ${value}`);
+    return value;
+  };
+  const needed = (key: string) => scaling.require(key, positive(key));
+  const original = () =>
+    positive('original_max_position_embeddings') ??
+    config.number('original_max_position_embeddings') ??
+    shape.contextLength;
+  switch (type) {
+    case 'default':
+      return { keys: {} };
+    case 'linear':
+      return { keys: { 'rope.scaling.type': 'linear', 'rope.scaling.factor': needed('factor') } };
+    case 'llama3':
+      return { keys: {}, factors: { short: llama3Factors(shape, needed) } };
+    case 'yarn':
+      return { keys: yarnKeys(scaling, positive, original(), shape) };
+    case 'longrope':
+    case 'su':
+      return longRope(scaling, positive, original(), shape);
+    default:
+      return scaling.refuse(
+        scaling.has('rope_type') ? 'rope_type' : 'type',
+        'rope scaling of this type',
+        'must be default, linear, llama3, yarn or longrope',
+      );
+  }
+}
+
+/** Llama 3.1: pairs with long waves turn slower by `factor`, those with short ones as before, a blend between. */
+function llama3Factors({ base, dimensions }: RopeShape, needed: (key: string) => number): number[] {
+  const [factor, low, high] = [needed('factor'), needed('low_freq_factor'), needed('high_freq_factor')];
+  const original = needed('original_max_position_embeddings');
+  return Array.from({ length: dimensions / 2 }, (_, pair) => {
+    const wave = 2 * Math.PI * base ** ((2 * pair) / dimensions);
+    if (wave < original / high) return 1;
+    if (wave > original / low) return factor;
+    const smooth = (original / wave - low) / (high - low);
+    return 1 / ((1 - smooth) / factor + smooth);
+  });
+}
+
+function yarnKeys(
+  scaling: ConfigReader,
+  positive: (key: string) => number | undefined,
+  original: number,
+  { contextLength }: RopeShape,
+): RopeConfig['keys'] {
+  scaling.only('truncate', [true], 'YaRN without rounded borders');
+  const factor = positive('factor') ?? contextLength / original;
+  const [mscale, all] = [scaling.number('mscale'), scaling.number('mscale_all_dim')];
+  const magnitude = (by: number) => (factor <= 1 ? 1 : 1 + by * (yarnMagnitude(factor) - 1));
+  const stated = positive('attention_factor');
+  const attention = stated ?? (mscale && all ? magnitude(mscale) / magnitude(all) : magnitude(1));
+  return {
+    'rope.scaling.type': 'yarn',
+    'rope.scaling.factor': factor,
+    'rope.scaling.original_context_length': original,
+    'rope.scaling.yarn_beta_fast': positive('beta_fast') ?? 32,
+    'rope.scaling.yarn_beta_slow': positive('beta_slow') ?? 1,
+    // hyperparameters.ts multiplies with YaRN's own.
+    'rope.scaling.attn_factor': attention / yarnMagnitude(factor),
+  };
+}
+
+function longRope(
+  scaling: ConfigReader,
+  positive: (key: string) => number | undefined,
+  original: number,
+  { dimensions, contextLength }: RopeShape,
+): RopeConfig {
+  const list = (key: string) => {
+    const factors = scaling.require(key, scaling.numbers(key));
+    if (factors.length !== dimensions / 2 || !factors.every((factor) => factor > 0))
+      scaling.fail(key, `expected ${dimensions / 2} numbers above 0, found ${JSON.stringify(factors)}`);
+    return factors;
+  };
+  const factor = positive('factor') ?? contextLength / original;
+  const computed = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+  return {
+    keys: { 'rope.scaling.type': 'none', 'rope.scaling.attn_factor': positive('attention_factor') ?? computed },
+    factors: { short: list('short_factor'), long: { factors: list('long_factor'), beyond: original } },
+  };
+}
+
+/** The base of the layers with a window, where they turn otherwise than the rest: without scaling. */
+export function readLocalBase(config: ConfigReader): number | undefined {
+  const parameters = config.object('rope_parameters');
+  if (parameters === undefined) return config.number('rope_local_base_freq');
+  const local = parameters.object('sliding_attention');
+  if (local === undefined) return undefined;
+  local.only('rope_type', ['default'], 'rope scaling of the layers with a window');
+  const base = local.number('rope_theta');
+  local.finish('rope scaling');
+  return base;
+}

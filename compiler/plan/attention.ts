@@ -1,0 +1,169 @@
+/** Attention's kernels: one for each range of context lengths that wants its own. The twin of runtime/kernels/attend.cuh. */
+import type { Attend } from '../ir/ops.js';
+import type { RopeSpec } from '../model/spec.js';
+import { roundUp } from './formats.js';
+import type { Target } from './target.js';
+
+/** attend.cuh */
+export interface AttendConfig {
+  readonly kind: 'attend';
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly headsPerBlock: number;
+  readonly splits: number;
+  readonly minSplit: number;
+  readonly whole: number;
+  /** Positions of a tile of the cache in shared memory, and tiles of a block's ring. */
+  readonly tile: number;
+  readonly stages: number;
+  readonly contextLength: number;
+  readonly warps: number;
+  /** Those beyond heads and splits only keep a place. */
+  readonly blocks: number;
+  /** Shared memory that a block asks for at least. */
+  readonly leastShared: number;
+  readonly scale: number;
+  /** 0: none. */
+  readonly softCap: number;
+  /** 0: all positions are seen. */
+  readonly window: number;
+  /** null: nothing turns. */
+  readonly rope: Omit<RopeSpec, 'factors'> | null;
+  readonly ropeFactors: boolean;
+  readonly queryNorm: boolean;
+  readonly keyNorm: boolean;
+  /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
+  readonly wholeNorms: number;
+  readonly epsilon: number;
+  readonly sinks: boolean;
+}
+
+interface Shape {
+  /** Positions of the KV cache. */
+  readonly contextLength: number;
+  readonly target: Target;
+  /** Blocks of two nodes share the multiprocessors. */
+  readonly paired: boolean;
+}
+
+/**
+ * The kernels of an attention for contexts of up to each of `limits` (ascending) positions: the fastest by the cost
+ * model at that many. Where that of the next longer ones is nearly as fast it serves these as well.
+ */
+export function attendConfigs(
+  op: Attend,
+  limits: readonly number[],
+  contextLength: number,
+  target: Target,
+  paired = false,
+): AttendConfig[] {
+  const configs: AttendConfig[] = [];
+  for (const positions of limits.toReversed()) {
+    const best = fastest(op, positions, { contextLength, target, paired });
+    const longer = configs[0];
+    const serves = longer && attendCost(longer, positions, target) <= NEARLY * attendCost(best, positions, target);
+    configs.unshift(serves ? longer : best);
+  }
+  return configs;
+}
+
+/** A kernel and a graph of its own must save more than this. */
+const NEARLY = 1.03;
+
+/** The context lengths that may have kernels of their own: the longest of each, the whole context last. */
+export function bucketLimits(contextLength: number, { attention }: Target): number[] {
+  const limits = [contextLength];
+  for (let limit = attention.firstBucket; limit < contextLength; limit *= 2) limits.splice(-1, 0, limit);
+  return limits;
+}
+
+/** By heads a block: fewer blocks share what many heads read, more of them share the work. */
+function fastest(op: Attend, positions: number, shape: Shape): AttendConfig {
+  const headsPerKv = op.headCount / op.headCountKv;
+  const { target, paired } = shape;
+  const mostShared = paired ? target.projection.paired!.attentionShared : target.sharedBytes;
+  const candidates: AttendConfig[] = [];
+  for (let heads = 1; heads <= Math.min(headsPerKv, target.attention.maxHeadsPerBlock); heads++) {
+    if (headsPerKv % heads) continue;
+    const config = shapeAttention(op, heads, positions, shape);
+    if (heads === 1 || attendShared(config) <= mostShared) candidates.push(config);
+  }
+  const cost = (config: AttendConfig) => attendCost(config, positions, target);
+  return candidates.reduce((best, other) => (cost(other) < cost(best) ? other : best));
+}
+
+/** Microseconds of a block at this many positions, but for what is the same for all kernels of an attention. */
+export function attendCost(c: AttendConfig, positions: number, { attention }: Target): number {
+  const { cost } = attention;
+  const seen = Math.min(positions, c.window || positions);
+  const splits = seen <= c.whole ? 1 : Math.min(c.splits, Math.ceil(seen / c.minSplit));
+  const position = 4 * kvRow(c.headSize) * cost.byte + c.headsPerBlock * c.headSize * cost.headElement;
+  const adding = splits > 1 ? cost.combine + cost.combineHead * splits * c.headsPerBlock : 0;
+  return c.headsPerBlock * cost.head + Math.ceil(seen / splits) * position + adding;
+}
+
+/** For contexts of up to `positions`. */
+function shapeAttention(op: Attend, headsPerBlock: number, positions: number, shape: Shape): AttendConfig {
+  const { contextLength, target, paired } = shape;
+  const groups = op.headCount / headsPerBlock;
+  const { minSplit, whole, warps, stages } = target.attention;
+  const seen = Math.min(positions, op.window ?? positions);
+  const worthwhile = seen <= whole ? 1 : Math.ceil(seen / minSplit);
+  const { factors, ...rope } = op.rope ?? {};
+  const wholeNorm = (norm: Attend['queryNorm']) => (norm && norm.weight.cols !== op.headSize ? 1 : 0);
+  const splits = Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), warps * op.headSize));
+  return {
+    kind: 'attend',
+    blocks: paired ? Math.max(groups * splits, target.multiprocessors) : groups * splits,
+    leastShared: paired ? target.projection.paired!.attentionShared : 0,
+    heads: op.headCount,
+    kvHeads: op.headCountKv,
+    headSize: op.headSize,
+    headsPerBlock,
+    splits,
+    minSplit,
+    whole,
+    tile: tilePositions(op.headSize, target),
+    stages,
+    contextLength,
+    warps,
+    scale: op.scale,
+    softCap: op.softCap ?? 0,
+    window: op.window ?? 0,
+    rope: op.rope ? (rope as AttendConfig['rope']) : null,
+    ropeFactors: factors !== undefined,
+    queryNorm: op.queryNorm !== undefined,
+    keyNorm: op.keyNorm !== undefined,
+    wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
+    epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
+    sinks: op.sinks !== undefined,
+  };
+}
+
+/** The largest power of two of positions whose keys and values fit in a stage; threads are shared out evenly over them. */
+function tilePositions(headSize: number, { attention }: Target): number {
+  const { stageBytes, warps } = attention;
+  let tile = warps * 32;
+  while (tile > 8 && tile * kvRow(headSize) * 4 > stageBytes) tile /= 2;
+  return tile;
+}
+
+/** AttendShape::shared_bytes. */
+export function attendShared(c: AttendConfig): number {
+  const row = kvRow(c.headSize);
+  const heads = c.headsPerBlock;
+  const ring = c.stages * 2 * c.tile * row * 2;
+  const numbers = heads * row + row + heads * c.tile + 3 * heads + 1;
+  const newestAt = roundUp(ring + 4 * (numbers + (c.rope?.dimensions ?? 0)), 16);
+  return roundUp(newestAt + 4 * row + c.stages * 16 + 4 * c.warps * heads * c.headSize, 16);
+}
+
+/** f16 elements from one position's key or value to the next in the KV cache. */
+export const kvRow = (headSize: number): number => roundUp(headSize, 8);
+
+/** f32 elements that splits leave for each other; none where the context is not split. */
+export const partialSize = (c: AttendConfig): number => (c.splits > 1 ? c.heads * c.splits * (c.headSize + 2) : 0);
+
+/** Counters that the splits of one layer count themselves with. */
+export const attendCounters = (c: AttendConfig): number => c.heads / c.headsPerBlock;

@@ -1,0 +1,47 @@
+/** Context buckets: ranges of the context's length, each with the attention kernels that are fastest there. */
+import type { Attend, FusedOp } from '../ir/ops.js';
+import { type AttendConfig, attendConfigs, attendCost, bucketLimits } from './attention.js';
+import type { Target } from './target.js';
+import { shapeOf, type TargetOf } from './tuning.js';
+
+export interface Buckets {
+  /** The longest context of each bucket but the last, which goes to the end of the context; ascending. */
+  readonly limits: readonly number[];
+  /** An attention's kernel in each bucket, the last included. */
+  readonly configs: ReadonlyMap<Attend, readonly AttendConfig[]>;
+}
+
+/** Buckets whose kernels are all the same are one; of more than the target allows, those go that save least. */
+export function attentionBuckets(
+  ops: readonly FusedOp[],
+  contextLength: number,
+  target: Target,
+  { paired = false, targetOf = () => target }: { paired?: boolean; targetOf?: TargetOf } = {},
+): Buckets {
+  const attentions = ops.filter((op) => op.kind === 'attend');
+  const limits = bucketLimits(contextLength, target);
+  const configs = new Map(
+    attentions.map((op) => {
+      const [untuned] = attendConfigs(op, [contextLength], contextLength, target, paired);
+      return [op, attendConfigs(op, limits, contextLength, targetOf(shapeOf(untuned!)), paired)];
+    }),
+  );
+  /** Microseconds of a token more at a bucket's limit, where the next bucket serves it. */
+  const saved = (bucket: number): number => {
+    let us = 0;
+    for (const own of configs.values())
+      us += attendCost(own[bucket + 1]!, limits[bucket]!, target) - attendCost(own[bucket]!, limits[bucket]!, target);
+    return us;
+  };
+  const drop = (bucket: number) => {
+    limits.splice(bucket, 1);
+    for (const own of configs.values()) own.splice(bucket, 1);
+  };
+  const isSame = (bucket: number) => [...configs.values()].every((own) => own[bucket] === own[bucket + 1]);
+  for (let bucket = limits.length - 2; bucket >= 0; bucket--) if (isSame(bucket)) drop(bucket);
+  while (limits.length > target.attention.maxBuckets) {
+    const buckets = limits.slice(0, -1).map((_, bucket) => bucket);
+    drop(buckets.reduce((least, other) => (saved(other) < saved(least) ? other : least)));
+  }
+  return { limits: limits.slice(0, -1), configs };
+}

@@ -1,0 +1,154 @@
+/** Experts -> kernel: its compile-time shape and shared memory. The twin of runtime/kernels/experts*.cuh. */
+import type { Experts } from '../ir/ops.js';
+import type { GgmlType } from '../model/ggml.js';
+import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
+import { strides, type Tiling } from './kernels.js';
+import type { Target } from './target.js';
+
+/** experts.cuh */
+export interface ExpertsConfig extends Tiling {
+  readonly kind: 'experts';
+  readonly cols: number;
+  /** Of an expert; a multiple of groupRows. */
+  readonly rows: number;
+  readonly experts: number;
+  readonly used: number;
+  readonly weightsOver: 'all' | 'chosen';
+  /** One format, or those of gate and up. */
+  readonly formats: readonly GgmlType[];
+  readonly warps: number;
+  /** Slots of a warp's ring, and of these, those asked for before the node waits for the one before it. */
+  readonly ring: number;
+  readonly early: number;
+  readonly blocks: number;
+  readonly sharedBytes: number;
+  /** Blocks that a multiprocessor has registers for. */
+  readonly blocksPerMultiprocessor: number;
+  /** The experts' rows are added up. */
+  readonly sum: boolean;
+  /** A shared expert's output is added, multiplied with the sigmoid of a logit. */
+  readonly addShared: boolean;
+  readonly gated: boolean;
+  readonly scale: number;
+  readonly addResidual: boolean;
+  readonly normalize: boolean;
+  readonly epsilon: number;
+  readonly activation: 'none' | 'silu' | 'gelu' | 'swiglu_oai';
+  /** Bit i: matrix i has a bias. */
+  readonly bias: number;
+}
+
+const ACTIVATIONS = { silu_mul: 'silu', gelu_mul: 'gelu', swiglu_oai_mul: 'swiglu_oai' } as const;
+
+/**
+ * The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. Paired: the
+ * multiprocessors have room for a block of the projection after it (Target.projection.paired).
+ */
+export function expertsConfig(op: Experts, target: Target, paired = false): ExpertsConfig {
+  const most = paired ? target.projection.paired!.mostShared : target.sharedBytes;
+  const tilings = tilingsOf(op, target);
+  const shapes = tilings.map((tiling) => shapeExperts(op, tiling, target));
+  const fitting = shapes.filter((shape) => neededShared(shape) <= most);
+  // None fits: the one that needs least, which checkShared refuses where it must.
+  const smallest = shapes.reduce((least, shape) => (neededShared(shape) < neededShared(least) ? shape : least));
+  const candidates = fitting.length > 0 ? fitting : [smallest];
+  const costs = candidates.map((shape) => ({ shape, cost: cyclesOf(shape, target) }));
+  const { shape } = costs.reduce((best, other) => (other.cost < best.cost ? other : best));
+  const config = { ...shape, ...ringOf(shape, target, most), blocksPerMultiprocessor: paired ? 2 : 1 };
+  return { ...config, sharedBytes: Math.max(neededShared(config), target.experts.aloneBytes) };
+}
+
+/** Every number of rows that divides an expert's, in chunks of whole 256-column blocks or of the whole row. */
+function tilingsOf({ experts, segment }: Experts, { experts: { groupRows, slotBytes: wanted } }: Target): Tiling[] {
+  const { rows, cols } = segment.weights[0]!;
+  const formats = segment.weights.map(({ type }) => type);
+  const units = unitsOf(cols);
+  return groupRows
+    .filter((group) => (rows / experts.count) % group === 0)
+    .map((group) => {
+      const bytes = (chunk: number) => formats.reduce((sum, format) => sum + slotBytes(format, group, chunk), 0);
+      let chunks = 1;
+      const chunkUnits = () => (chunks === 1 ? units : roundUp(Math.ceil(units / chunks), 8));
+      while (bytes(chunkUnits()) > wanted && chunkUnits() > 8) chunks++;
+      return { groupRows: group, chunkCols: chunkUnits() * UNIT_COLS };
+    });
+}
+
+function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfig {
+  const { experts, segment, sum, norm } = op;
+  const { rows, cols } = segment.weights[0]!;
+  const ofExpert = rows / experts.count;
+  const groups = (ofExpert / tiling.groupRows) * (sum ? 1 : experts.used);
+  return {
+    kind: 'experts',
+    cols,
+    rows: ofExpert,
+    experts: experts.count,
+    used: experts.used,
+    weightsOver: experts.weightsOver,
+    formats: segment.weights.map(({ type }) => type),
+    ...tiling,
+    warps: target.experts.warps,
+    ring: 1,
+    early: 1,
+    blocks: Math.min(groups, target.multiprocessors),
+    sharedBytes: 0,
+    blocksPerMultiprocessor: 1,
+    sum: sum !== undefined,
+    addShared: op.shared !== undefined,
+    gated: op.gated ?? false,
+    scale: sum?.scale ?? 1,
+    addResidual: op.residual !== undefined,
+    normalize: norm !== undefined,
+    epsilon: norm?.epsilon ?? 0,
+    activation: op.activation ? ACTIVATIONS[op.activation] : 'none',
+    bias: segment.biases.reduce((mask, bias, i) => mask | (bias ? 1 << i : 0), 0),
+  };
+}
+
+const chunksOf = ({ cols, chunkCols }: ExpertsConfig): number => Math.ceil(cols / chunkCols);
+
+/** Of all matrices together: they come with one copy. */
+const slotOf = ({ formats, groupRows, chunkCols }: ExpertsConfig): number =>
+  formats.reduce((sum, format) => sum + slotBytes(format, groupRows, chunkCols / UNIT_COLS), 0);
+
+/** Groups of the block with the most, and what its warps take in turn: a group of one expert. */
+function blockGroups({ rows, groupRows, sum, used, blocks }: ExpertsConfig): number {
+  return Math.ceil(((rows / groupRows) * (sum ? 1 : used)) / blocks);
+}
+const blockItems = (config: ExpertsConfig): number => blockGroups(config) * (config.sum ? config.used : 1);
+
+/** Of the block with the most groups: to stream its rows, and for its warps to take their items in turn. */
+function cyclesOf(config: ExpertsConfig, target: Target): number {
+  const { cost } = target.experts;
+  const { formats, groupRows, cols, warps } = config;
+  const items = blockItems(config);
+  const steps = formats.length * groupRows * Math.ceil(unitsOf(cols) / 32);
+  const bytes = items * strides(formats, cols, config).groupStride;
+  return (
+    bytes / cost.bytesPerCycle +
+    Math.ceil(items / warps) * (cost.item + cost.slot * chunksOf(config) + cost.step * steps)
+  );
+}
+
+function ringOf(config: ExpertsConfig, target: Target, mostShared: number): Pick<ExpertsConfig, 'ring' | 'early'> {
+  const slots = Math.ceil(blockItems(config) / config.warps) * chunksOf(config);
+  const share = (bytes: number) => Math.floor(bytes / config.warps / slotOf(config));
+  let ring = Math.max(1, Math.min(slots, Math.max(2, share(target.experts.ringBytes))));
+  while (ring > 1 && neededShared({ ...config, ring }) > mostShared) ring--;
+  return { ring, early: Math.max(1, Math.min(ring, share(target.experts.earlyBytes))) };
+}
+
+/** ExpertsShape::shared_bytes. */
+function neededShared(config: ExpertsConfig): number {
+  const { warps, ring, formats, cols, used, experts, gated, sum, groupRows } = config;
+  const units = unitsOf(cols) * (sum ? used : 1);
+  const rings = warps * ring * slotOf(config);
+  const floats = formats.every(isQuant) ? 0 : 8 * (units | 1) * 16;
+  const ints = formats.some(isQuant) ? 68 * units : 0;
+  const sums = formats.some(needsSums) ? 8 * units : 0;
+  const barriersAt = roundUp(rings + floats + ints + sums, 16);
+  const numbers = experts + (gated ? 1 : 0) + 3 * used + warps;
+  const products = sum ? blockGroups(config) * used * groupRows : 0;
+  return roundUp(barriersAt + warps * ring * 16 + 4 * (numbers + products), 16);
+}

@@ -1,0 +1,129 @@
+/** The tuning file: what measuring has chosen for each shape of kernel, on one kind of device, for later compiles. */
+import { existsSync, readFileSync } from 'node:fs';
+import { CompileError } from '../errors.js';
+import type { AttendConfig } from './attention.js';
+import type { KernelConfig, ProjectionConfig } from './kernels.js';
+import type { Target } from './target.js';
+
+export const TUNING_VERSION = 1;
+
+/** Numbers of the target's description that take other values; alone and paired: of its projection. */
+export interface Changes {
+  readonly projection?: Numbers;
+  readonly alone?: Numbers;
+  readonly paired?: Numbers;
+  readonly attention?: Numbers;
+}
+type Numbers = Readonly<Record<string, number>>;
+
+const SECTIONS = ['projection', 'alone', 'paired', 'attention'] as const;
+
+/** The device that measured, as replay names it. */
+export interface Device {
+  readonly device: string;
+  readonly multiprocessors: number;
+  /** "9.0"; "0.0" of the simulator. */
+  readonly compute_capability: string;
+}
+
+export interface TunedShape {
+  /** As shapeOf gives it. */
+  readonly shape: Shape;
+  readonly changes: Changes;
+  /** Of all nodes of this shape, at all depths measured: untuned, and with the changes. */
+  readonly untunedUs: number;
+  readonly us: number;
+}
+
+export interface Tuning extends Device {
+  readonly version: typeof TUNING_VERSION;
+  readonly compilerVersion: string;
+  readonly target: { readonly kind: 'cuda' | 'host'; readonly archs: readonly string[] };
+  /** In the order of the plan's kernels. */
+  readonly shapes: readonly TunedShape[];
+}
+
+/** What a kernel computes, without how: the same for all candidates. */
+export type Shape = Readonly<Record<string, unknown>>;
+
+const PROJECTION: readonly (keyof ProjectionConfig)[] = [
+  ...(['cols', 'segments', 'normalize', 'centred', 'normBias', 'activation', 'scale', 'softCap'] as const),
+  ...(['addResidual', 'findBest', 'bias'] as const),
+];
+const ATTENTION: readonly (keyof AttendConfig)[] = [
+  ...(['heads', 'kvHeads', 'headSize', 'contextLength', 'window', 'softCap', 'ropeFactors', 'sinks'] as const),
+  ...(['queryNorm', 'keyNorm', 'wholeNorms'] as const),
+];
+
+/** undefined for kernels that have nothing to tune. */
+export function shapeOf(config: KernelConfig): Shape | undefined {
+  const pick = <C extends KernelConfig>(from: C, fields: readonly (keyof C)[]): Shape =>
+    Object.fromEntries([['kind', from.kind], ...fields.map((field) => [field, from[field]])]);
+  if (config.kind === 'projection') return pick(config, PROJECTION);
+  return config.kind === 'attend' ? pick(config, ATTENTION) : undefined;
+}
+
+export const sameShape = (a: Shape, b: Shape): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+export function changeTarget(target: Target, changes: Changes): Target {
+  const { projection, attention } = target;
+  return {
+    ...target,
+    projection: {
+      ...projection,
+      ...changes.projection,
+      alone: { ...projection.alone, ...changes.alone },
+      paired: projection.paired && { ...projection.paired, ...changes.paired },
+    },
+    attention: { ...attention, ...changes.attention },
+  };
+}
+
+/** The target for the kernel of a shape: the one given, with what was tuned for it. */
+export type TargetOf = (shape: Shape | undefined) => Target;
+
+export function tunedTarget(target: Target, tuning: Pick<Tuning, 'shapes'> | undefined): TargetOf {
+  return (shape) => {
+    const tuned = shape && tuning?.shapes.find((known) => sameShape(known.shape, shape));
+    return tuned ? changeTarget(target, tuned.changes) : target;
+  };
+}
+
+export const tuningJson = (tuning: Tuning): string => `${JSON.stringify(tuning, null, 2)}\n`;
+
+/** Reads a file for this compiler and target. Errors name the file, what it is for, and what to do. */
+export function readTuning(path: string, compilerVersion: string, target: Target): Tuning {
+  const refuse = (problem: string): never => {
+    throw new CompileError(
+      `tuning file ${path}: ${problem}; measure again with --tune, or compile with --no-tuning or another --tuning FILE`,
+    );
+  };
+  if (!existsSync(path)) return refuse('there is no such file');
+  let tuning: Tuning;
+  try {
+    tuning = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    return refuse(`not JSON: ${(error as Error).message}`);
+  }
+  if (tuning?.version !== TUNING_VERSION)
+    refuse(`version ${JSON.stringify(tuning?.version)}, this compiler reads version ${TUNING_VERSION}`);
+  if (tuning.compilerVersion !== compilerVersion)
+    refuse(`measured with realizar-compile ${tuning.compilerVersion}, this is ${compilerVersion}`);
+  const named = ({ kind, archs }: Tuning['target']) => (kind === 'host' ? 'the host target' : archs.join(','));
+  if (named(tuning.target) !== named(target))
+    refuse(`measured on ${tuning.device} for ${named(tuning.target)}, this compile is for ${named(target)}`);
+  if (!Array.isArray(tuning.shapes) || !tuning.shapes.every(isTunedShape)) refuse('its shapes are damaged');
+  return tuning;
+}
+
+function isTunedShape(entry: unknown): entry is TunedShape {
+  const { shape, changes } = (entry ?? {}) as Partial<TunedShape>;
+  return (
+    typeof shape === 'object' &&
+    typeof changes === 'object' &&
+    Object.entries(changes).every(
+      ([section, numbers]) =>
+        SECTIONS.some((known) => known === section) && Object.values(numbers).every(Number.isFinite),
+    )
+  );
+}

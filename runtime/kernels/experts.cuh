@@ -1,0 +1,295 @@
+// The matrices of the experts that a token chooses, streamed through shared memory; of the others nothing is read.
+//
+// Without C::sum: y[j] = act(W_j norm(x) + b_j), act(gate) * up of two matrices, for each chosen expert j, one after
+// the other. With it, of an input for each: y = (sum_j weight_j (W_j x_j + b_j) + shared) * scale + residual.
+//
+// All experts' matrices lie one after another, and no group of rows belongs to two experts. What blocks share out does
+// not depend on which are chosen: without a sum, runs of the groups of all chosen ones, counted through; with it, runs
+// of groups of rows, each for all chosen ones. A warp takes every C::warps-th item of its block, a group of one expert,
+// and streams its slots through a ring of its own. The products of a row that are to be summed meet in shared memory,
+// where one thread adds them up, best expert first: the result does not depend on who was faster.
+//
+// Every block chooses the experts for itself. Without a sum this stands between grid_wait and the first copy. With it,
+// between the node of the logits and this one is one without a sum, which releases those after it only after its own
+// grid_wait (plan/lower.ts checks that): so they are there, and the first C::early slots of each warp are asked for
+// before grid_wait.
+//
+// C: cols, rows (of an expert), experts, used, over_all (weights: softmax of all logits, not of those chosen), formats
+//    (ExpertFormats), group_rows, chunk_cols, warps, ring and early (slots a warp), blocks; sum, gated (the shared
+//    output, by the last logit), add_shared, add_residual, scale; normalize, epsilon, activation, bias (bit i: matrix i
+//    has one).
+#pragma once
+#include "activation.cuh"
+#include "experts_input.cuh"
+#include "experts_route.cuh"
+
+namespace realizar {
+
+struct ExpertsArgs {
+  const char* weights;
+  const float* input;     // [cols], or [used][cols]
+  const float* logits;    // [experts], or one more
+  const float* norm;      // [cols]
+  const float* shared;    // [rows]
+  const float* residual;  // [rows]
+  float* output;          // [used][rows], or [rows]
+  const float* bias[2];   // [experts][rows]
+};
+
+// A group of rows of a chosen expert.
+struct ExpertItem {
+  int chosen, group;
+};
+
+// The slots of one warp, in order: start() begins to copy the next one, wait() returns the next that has arrived.
+template <class C>
+struct ExpertStream {
+  using Shape = ExpertsShape<C>;
+  const char* weights;
+  const int* chosen;
+  int first, item, end;  // of the block's run; the next to start copying; one past the block's last
+  char* ring;
+  CopyBarrier* barriers;
+  int chunk = 0, issued = 0, taken = 0;  // chunk: of that item
+
+  static DEVICE ExpertItem at(int first, int item) {
+    if (C::sum) return {item % C::used, first + item / C::used};
+    return {(first + item) / Shape::groups, (first + item) % Shape::groups};
+  }
+  // All lanes: starts copies until so many have been started in all, or none is left.
+  DEVICE void start_until(int n) {
+    while (issued < n && item < end) {
+      const auto [j, group] = at(first, item);
+      const int64_t group_index = (int64_t)chosen[j] * Shape::groups + group;
+      const int slot = issued % C::ring;
+      copy_one(ring + slot * Shape::slot_bytes,
+               weights + group_index * Shape::group_bytes + (int64_t)chunk * Shape::slot_bytes,
+               chunk < Shape::chunks - 1 ? Shape::slot_bytes : Shape::last_bytes, barriers[slot]);
+      issued++;
+      if (++chunk == Shape::chunks) chunk = 0, item += C::warps;
+    }
+  }
+  DEVICE const char* wait() {
+    const int slot = taken % C::ring;
+    barriers[slot].wait(taken / C::ring & 1);
+    return ring + slot * Shape::slot_bytes;
+  }
+  // All lanes have read the slot that wait() returned; its place is filled again.
+  DEVICE void next() {
+    warp_sync();
+    taken++;
+    start_until(taken + C::ring);
+  }
+};
+
+// sums[part * R + r] += rows of a chunk of each matrix times x from unit `first` on; lanes take units in turn.
+template <class C, int Units, class... F>
+DEVICE void dot_experts(const char* slot, ExpertFormats<F...>, const ExpertInput<C>& x, int first, float* sums) {
+  using Shape = ExpertsShape<C>;
+  constexpr int R = C::group_rows, at_once = R * Shape::parts > 2 ? 1 : 2;
+#pragma unroll at_once
+  for (int u = thread_index() % 32; u < Units; u += 32) {
+    IntUnit ints;
+    FloatActivations floats;
+    if constexpr (Shape::Formats::any_quant) ints = x.ints(first + u);
+    if constexpr (Shape::Formats::any_float) floats = x.floats(first + u);
+    int at = 0, part = 0;
+    const auto one = [&]<class G>(G) {
+#pragma unroll
+      for (int r = 0; r < R; r++) {
+        const auto unit = G::template unit<R, Units>(slot + at, r * Units + u, r * super_units<Units> + u / 8);
+        if constexpr (is_quant<G>)
+          sums[part * R + r] += dot<G>(unit, ints);
+        else
+          sums[part * R + r] += dot<G>(unit, floats);
+      }
+      at += G::template bytes<R, Shape::chunk_units>;
+      part++;
+    };
+    (one(F{}), ...);
+  }
+}
+
+// The sums of one item, in every lane.
+template <class C>
+DEVICE void dot_item(ExpertStream<C>& stream, const ExpertInput<C>& x, int chosen,
+                     float (&sums)[ExpertsShape<C>::parts * C::group_rows]) {
+  using Shape = ExpertsShape<C>;
+  const int first = C::sum ? chosen * Shape::units : 0;
+  for (int chunk = 0; chunk < Shape::chunks - 1; chunk++) {
+    dot_experts<C, Shape::chunk_units>(stream.wait(), typename C::formats{}, x, first + chunk * Shape::chunk_units,
+                                       sums);
+    stream.next();
+  }
+  dot_experts<C, Shape::last_units>(stream.wait(), typename C::formats{}, x,
+                                    first + (Shape::chunks - 1) * Shape::chunk_units, sums);
+  stream.next();
+  warp_sum(sums);
+}
+
+// The lane's row of R sums: lane r has row r.
+template <int R>
+DEVICE float pick_row(const float* sums) {
+  const int lane = thread_index() % 32;
+  float mine = sums[0];
+#pragma unroll
+  for (int r = 1; r < R; r++)
+    if (lane == r) mine = sums[r];
+  return mine;
+}
+
+// The rest of an input of more than a batch, x to shared memory, and the scale of the norm.
+template <class C>
+DEVICE float store_input(const ExpertsArgs& a, const ExpertInput<C>& x, float4 (&v)[ExpertsShape<C>::input_batch],
+                         float4 (&norm)[ExpertsShape<C>::input_batch], float* partial) {
+  using Shape = ExpertsShape<C>;
+  using Input = ExpertInput<C>;
+  constexpr int batch = Shape::input_batch;
+  const int warp = thread_index() / 32;
+  float squares[1] = {};
+  for (int step = 0; step < Shape::input_steps; step += batch) {
+    const auto index = [&](int j) { return (step + j) * Shape::threads + thread_index(); };
+    if (step > 0) {
+#pragma unroll
+      for (int j = 0; j < batch; j++) v[j] = Input::template load<false>(a.input, index(j));
+      if (C::normalize) {
+#pragma unroll
+        for (int j = 0; j < batch; j++) norm[j] = Input::template load<true>(a.norm, index(j));
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < batch; j++) {
+      if (C::normalize) {
+        squares[0] = dot(v[j], v[j], squares[0]);
+        v[j] = {v[j].x * norm[j].x, v[j].y * norm[j].y, v[j].z * norm[j].z, v[j].w * norm[j].w};
+      }
+      if ((step + j) * Shape::threads + warp * 32 < Shape::x_units * 8) x.store(index(j), v[j]);
+    }
+  }
+  if (C::normalize) {
+    warp_sum(squares);
+    if (thread_index() % 32 == 0) partial[warp] = squares[0];
+  }
+  block_sync();
+  if (!C::normalize) return 1.f;
+  float mean_square = 0;
+#pragma unroll
+  for (int w = 0; w < C::warps; w++) mean_square += partial[w];
+  return rsqrtf(mean_square / C::cols + C::epsilon);
+}
+
+// The block's rows of each chosen expert.
+template <class C>
+DEVICE void write_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const ExpertInput<C>& x, int count, float scale) {
+  using Shape = ExpertsShape<C>;
+  constexpr int R = C::group_rows;
+  const int lane = thread_index() % 32;
+  for (int item = thread_index() / 32; item < count; item += C::warps) {
+    const auto [j, group] = stream.at(stream.first, item);
+    const int row = group * R + lane;
+    const int64_t of_expert = (int64_t)stream.chosen[j] * C::rows + row;
+    float bias[2] = {};  // fetched now: they arrive while the rows are computed
+    if (C::bias & 1 && lane < R) bias[0] = a.bias[0][of_expert];
+    if (C::bias & 2 && lane < R) bias[1] = a.bias[1][of_expert];
+    float sums[Shape::parts * R] = {};
+    dot_item(stream, x, j, sums);
+    float y = fmaf(pick_row<R>(sums), scale, bias[0]);
+    if constexpr (Shape::parts == 2) y = gate<C::activation>(y, fmaf(pick_row<R>(sums + R), scale, bias[1]));
+    if (lane < R) a.output[j * C::rows + row] = y;
+  }
+}
+
+// The block's rows of the weighted sum over the chosen experts.
+template <class C>
+DEVICE void sum_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const ExpertInput<C>& x, const Routing<C>& routing,
+                     int groups) {
+  using Shape = ExpertsShape<C>;
+  constexpr int R = C::group_rows;
+  const int lane = thread_index() % 32;
+  float* products = (float*)(routing.shared + Shape::sums_at);
+  for (int item = thread_index() / 32; item < groups * C::used; item += C::warps) {
+    float sums[R] = {};
+    dot_item(stream, x, stream.at(stream.first, item).chosen, sums);
+    if (lane < R) products[item * R + lane] = pick_row<R>(sums);
+  }
+  block_sync();
+  for (int i = thread_index(); i < groups * R; i += Shape::threads) {
+    const int row = stream.first * R + i;
+    const float residual = C::add_residual ? load_global(a.residual + row) : 0.f;
+    const float shared = C::add_shared ? load_global(a.shared + row) : 0.f;
+    float y = 0;
+    for (int j = 0; j < C::used; j++) {
+      float product = products[(i / R * C::used + j) * R + i % R];
+      if (C::bias) product += a.bias[0][(int64_t)stream.chosen[j] * C::rows + row];
+      y = fmaf(routing.weights()[j], product, y);
+    }
+    if (C::add_shared) y = fmaf(routing.shared_weight(), shared, y);
+    a.output[row] = fmaf(y, C::scale, residual);
+  }
+}
+
+template <class C>
+DEVICE void experts(const ExpertsArgs& a) {
+  using Shape = ExpertsShape<C>;
+  using Input = ExpertInput<C>;
+  constexpr int batch = Shape::input_batch;
+  const int warp = thread_index() / 32, lane = thread_index() % 32;
+  char* shared = shared_memory();
+  const Routing<C> routing = {shared};
+  const ExpertInput<C> x = {shared};
+
+  // The block's run of groups: the first `extra` blocks have one more.
+  const int share = Shape::shared_out / C::blocks, extra = Shape::shared_out % C::blocks, b = block_index();
+  const int first = b * share + (b < extra ? b : extra), groups = share + (b < extra);
+  ExpertStream<C> stream{a.weights,
+                         routing.chosen(),
+                         first,
+                         warp,
+                         C::sum ? groups * C::used : groups,
+                         shared + warp * C::ring * Shape::slot_bytes,
+                         (CopyBarrier*)(shared + Shape::barriers_at) + warp * C::ring};
+  if (lane == 0)
+    for (int i = 0; i < C::ring; i++) stream.barriers[i].init();
+  copy_barriers_ready();
+  float4 norm[batch], v[batch];
+  const auto load_logits = [&]<bool Settled>() {
+    for (int i = thread_index(); i < Shape::logits; i += Shape::threads)
+      routing.logits()[i] = Settled ? load_settled(a.logits + i) : load_global(a.logits + i);
+  };
+  const auto choose = [&](int slots) {
+    block_sync();
+    routing.choose();
+    block_sync();
+    stream.start_until(slots);
+  };
+  const auto load_input = [&] {
+#pragma unroll
+    for (int j = 0; j < batch; j++) v[j] = Input::template load<false>(a.input, j * Shape::threads + thread_index());
+  };
+  if constexpr (C::sum) {
+    load_logits.template operator()<true>();
+    choose(C::early);
+    if (warp == 0) routing.weigh();
+    grid_wait();
+    load_input();
+    stream.start_until(C::ring);
+  } else {
+    if (C::normalize) {
+#pragma unroll
+      for (int j = 0; j < batch; j++) norm[j] = Input::template load<true>(a.norm, j * Shape::threads + thread_index());
+    }
+    grid_wait();
+    load_logits.template operator()<false>();
+    load_input();
+    choose(C::ring);
+  }
+  // Not earlier: the next node's weights would be in the way; and it counts on this one having waited.
+  grid_release();
+  const float scale = store_input<C>(a, x, v, norm, (float*)(shared + Shape::squares_at));
+  if constexpr (C::sum)
+    sum_rows<C>(a, stream, x, routing, groups);
+  else
+    write_rows<C>(a, stream, x, groups, scale);
+}
+
+}  // namespace realizar

@@ -1,0 +1,68 @@
+// What follows from the compile-time shape C of a kernel of experts (experts.cuh): how an expert's rows and columns are
+// cut into slots, and where everything lies in shared memory. compiler/plan/experts.ts computes the same; the emitted
+// kernels.cu asserts that the two agree.
+#pragma once
+#include "coded.cuh"
+#include "formats.cuh"
+
+namespace realizar {
+
+// The matrices of an expert: one, or gate and up, whose slots lie side by side and come with one copy.
+template <class... F>
+struct ExpertFormats {
+  static constexpr int parts = sizeof...(F);
+  static constexpr bool any_quant = (is_quant<F> || ...), any_float = (!is_quant<F> || ...);
+  static constexpr bool any_sums = (needs_sums<F> || ...);
+  template <int R, int Units>
+  static constexpr int bytes = (F::template bytes<R, Units> + ...);
+  // A shorter last chunk: all but its last part keep their places.
+  template <int R, int Units, int LastUnits>
+  static constexpr int last_bytes() {
+    int before = 0, end = 0;
+    ((end = before + F::template bytes<R, LastUnits>, before += F::template bytes<R, Units>), ...);
+    return end;
+  }
+};
+
+template <class C>
+struct ExpertsShape {
+  using Formats = typename C::formats;
+  static constexpr int threads = C::warps * 32, parts = Formats::parts;
+  static constexpr int units = (C::cols + 31) / 32, chunk_units = C::chunk_cols / 32;
+  static constexpr int chunks = (units + chunk_units - 1) / chunk_units;
+  static constexpr int last_units = units - (chunks - 1) * chunk_units;
+  static constexpr int slot_bytes = Formats::template bytes<C::group_rows, chunk_units>;
+  static constexpr int last_bytes = Formats::template last_bytes<C::group_rows, chunk_units, last_units>();
+  static constexpr int64_t group_bytes = (int64_t)(chunks - 1) * slot_bytes + last_bytes;
+  // Groups of an expert; what blocks share out: groups of all that are chosen, or groups of rows of their sum.
+  static constexpr int groups = C::rows / C::group_rows, shared_out = C::sum ? groups : C::used * groups;
+  static constexpr int block_groups = (shared_out + C::blocks - 1) / C::blocks;
+  // The input, one for all or one for each that is chosen, four columns at a time for each thread.
+  static constexpr int inputs = C::sum ? C::used : 1, x_units = inputs * units;
+  static constexpr int input_steps = (x_units * 8 + threads - 1) / threads;
+  // Of these so many are under way together: each batch costs the latency of the cache.
+  static constexpr int most_steps = C::normalize ? 4 : 8;
+  static constexpr int input_batch = input_steps < most_steps ? input_steps : most_steps;
+  static constexpr int logits = C::experts + (C::gated ? 1 : 0);
+  // Shared memory: the rings; x for float formats, [8][x_stride] of four columns, odd so that a unit's columns lie in
+  // different banks; x for quants, planes of [x_units] 16 bytes: both halves' high bytes, then low bytes, and the
+  // halves' sums and a scale a unit; the barriers of the rings; logits; numbers, logits and weights of those chosen; a
+  // number a warp; sums of the block's rows, [group][chosen][row].
+  static constexpr int x_stride = x_units | 1, plane = x_units * 16;
+  static constexpr int float_at = C::warps * C::ring * slot_bytes;
+  static constexpr int plane_at = float_at + (Formats::any_float ? 8 * x_stride * 16 : 0);
+  static constexpr int x_sums_at = plane_at + (Formats::any_quant ? 4 * plane : 0);
+  static constexpr int x_scale_at = x_sums_at + (Formats::any_sums ? x_units * 8 : 0);
+  static constexpr int barriers_at = round_up(x_scale_at + (Formats::any_quant ? x_units * 4 : 0), 16);
+  static constexpr int logits_at = barriers_at + C::warps * C::ring * 16;
+  static constexpr int chosen_at = logits_at + logits * 4;
+  static constexpr int chosen_logits_at = chosen_at + C::used * 4, weights_at = chosen_logits_at + C::used * 4;
+  static constexpr int squares_at = weights_at + C::used * 4;
+  static constexpr int sums_at = squares_at + C::warps * 4;
+  static constexpr int sums_bytes = C::sum ? block_groups * C::used * C::group_rows * 4 : 0;
+  static constexpr int shared_bytes = round_up(sums_at + sums_bytes, 16);
+  static_assert(C::rows % C::group_rows == 0 && C::group_rows <= 32 && C::chunk_cols % 32 == 0);
+  static_assert(C::used <= 32 && C::used <= C::experts && sizeof(CopyBarrier) <= 16 && C::early <= C::ring);
+};
+
+}  // namespace realizar

@@ -1,0 +1,49 @@
+/** `realizar-run bench DIR`. */
+import { Command } from 'commander';
+import type { LoadProgress } from '../../llm/index.js';
+import { interruptible } from '../interrupt.js';
+import { type ArtifactFlags, addArtifactOptions, defined, modelFile } from '../model.js';
+import { write, writeJson } from '../output.js';
+import { StatusLine } from '../status_line.js';
+import { integer } from '../values.js';
+import { type BenchResult, measure } from './measure.js';
+import { benchTable } from './table.js';
+
+const MAX_POSITIONS = 2 ** 31 - 1;
+
+interface Flags extends ArtifactFlags {
+  readonly prompt?: number;
+  readonly generate?: number;
+  readonly depth?: number;
+  readonly repetitions?: number;
+  readonly json?: boolean;
+}
+
+export function benchCommand(): Command {
+  const command = new Command('bench').description(
+    "tokens a second, how near that is to this GPU's limit, and cold start",
+  );
+  return addArtifactOptions(command)
+    .option('-p, --prompt <n>', 'tokens of the prompt (default: 512; 16 on the host target)', integer(1, MAX_POSITIONS))
+    .option('-n, --generate <n>', 'tokens to generate (default: 128; 16 on the host target)', integer(2, MAX_POSITIONS))
+    .option('-d, --depth <n>', 'positions in use before them (default: 0)', integer(0, MAX_POSITIONS))
+    .option('-r, --repetitions <n>', 'medians of so many (default: 5; 1 on the host target)', integer(1, 1000))
+    .option('--json', 'print JSON')
+    .action((dir: string, flags: Flags) => interruptible((signal) => bench(dir, flags, signal)));
+}
+
+async function bench(dir: string, flags: Flags, signal: AbortSignal): Promise<void> {
+  const { prompt, generate, depth, repetitions, device = 0 } = flags;
+  const model = await modelFile(dir, flags.model);
+  const sizes = defined({ prompt, generate, depth, repetitions });
+  const status = new StatusLine();
+  let result: BenchResult;
+  try {
+    const onLoading = (progress: LoadProgress) => status.showLoading(progress);
+    const onStep = (what: string) => status.show(`measuring: ${what}`);
+    result = await measure({ dir, model, device, sizes, signal, onLoading, onStep });
+  } finally {
+    status.clear();
+  }
+  await (flags.json ? writeJson(result) : write(benchTable(result)));
+}

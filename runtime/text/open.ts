@@ -1,0 +1,17 @@
+/** Finds the text side of a model: of a GGUF file, or of a folder that transformers saved. */
+import { type GgufFile, readGguf } from '../../compiler/model/gguf.js';
+import { readModel } from '../../compiler/model/read.js';
+import { isFolder } from '../../compiler/model/safetensors/folder.js';
+import type { TextSource } from './text_source.js';
+import { folderTextSource } from './tokenizer_json.js';
+
+/** Of the model at this path, whose text side is `source`. Errors: as of readModel. */
+export function countParameters(path: string, source: TextSource | GgufFile): number {
+  const { tensors } = 'tensors' in source ? source : readModel(path);
+  return tensors.reduce((sum, { dims }) => sum + dims.reduce((product, dim) => product * dim, 1), 0);
+}
+
+/** What Tokenizer and ChatTemplate are made from. Errors: as of readGguf and folderTextSource. */
+export function textSource(path: string): TextSource | GgufFile {
+  return isFolder(path) ? folderTextSource(path) : readGguf(path);
+}

@@ -1,0 +1,73 @@
+/** `realizar-run bench`: what it measures belongs together. Times are never judged. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { buildAddon } from '../addon/support.js';
+import { MODEL, realizarRun, storyteller } from './support.js';
+
+let folder: string;
+beforeAll(async () => {
+  buildAddon();
+  folder = await storyteller('run-bench');
+});
+
+test('--json prints rates, the share of the read ceiling, and cold start by phases', async () => {
+  const { code, stdout, stderr } = await realizarRun([
+    'bench',
+    folder,
+    '-p',
+    '3',
+    '-n',
+    '4',
+    '-d',
+    '2',
+    '-r',
+    '2',
+    '--json',
+  ]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const { prompt, decode, coldStart, toFirstTokenMs, ...rest } = JSON.parse(stdout);
+  expect(rest).toMatchObject({
+    name: 'storyteller-q8_0',
+    target: 'host',
+    contextLength: 512,
+    nodeCount: 23,
+    repetitions: 2,
+  });
+  for (const { tokensPerSecond, samples } of [prompt, decode]) {
+    expect(samples).toHaveLength(2);
+    expect(tokensPerSecond).toBeCloseTo((samples[0] + samples[1]) / 2);
+    expect(Math.min(...samples)).toBeGreaterThan(0);
+  }
+  expect([prompt.tokens, decode.tokens, decode.depth]).toEqual([3, 4, 2]);
+  // Four tokens after three positions: the steps between them attend to 4, 5 and 6.
+  const { memory } = JSON.parse(readFileSync(join(folder, 'plan.json'), 'utf8'));
+  expect(decode.bytesPerToken).toBe(memory.tokenReadBytes + 5 * memory.kvRowBytes);
+  expect(decode.bytesPerSecond).toBeCloseTo(decode.bytesPerToken * decode.tokensPerSecond, 3);
+  expect(decode.ratio).toBeCloseTo(decode.bytesPerSecond / decode.readCeilingBytesPerSecond);
+  const phases = coldStart.map(({ name }: { name: string }) => name);
+  expect(phases).toEqual(['driver', 'file', 'code', 'memory', 'weights', 'repack', 'session', 'graph', 'first token']);
+  const sum = coldStart.reduce((total: number, { ms }: { ms: number }) => total + ms, 0);
+  expect(toFirstTokenMs).toBeGreaterThanOrEqual(sum);
+});
+
+test('the table has the same, and says that the host target is a simulator', async () => {
+  const { code, stdout, stderr } = await realizarRun(['bench', folder, '-m', MODEL, '-p', '2', '-n', '2']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toMatch(/^storyteller-q8_0 \(llama\) on .*: 23 nodes a token, context 512$/m);
+  expect(stdout).toMatch(/^prompt +2 +\d+\.\d +\d+\.\d{3}$/m);
+  expect(stdout).toMatch(/^decode +2 +\d+\.\d +\d+\.\d{3} +\S+ +\d+\.\d%$/m);
+  expect(stdout).toMatch(/^process start to first token +\d+\.\d$/m);
+  expect(stdout).toContain('simulator');
+});
+
+test.each([
+  [2, ['-n', '1'], /from 2/],
+  [2, ['-r', '0'], /from 1/],
+  [1, ['-p', '513'], /513 positions .* 512/],
+  [1, ['-d', '500', '-n', '13'], /513 positions .* 512/],
+])('exit code %i for %j', async (expected, args, message) => {
+  const { code, stdout, stderr } = await realizarRun(['bench', folder, ...args]);
+  expect({ code, stdout }).toEqual({ code: expected, stdout: '' });
+  expect(stderr).toMatch(message);
+});

@@ -1,0 +1,152 @@
+/** `realizar-run chat`: on a terminal of its own, and with lines from a pipe. Greedy, on the host target. */
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { buildAddon } from '../addon/support.js';
+import { hostArtifact } from '../support/artifacts.js';
+import { readGolden } from '../support/goldens.js';
+import { onTerminal, realizarRun, type Step, storyteller, withInput } from './support.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'realizar-chat-'));
+const STORY = 'Tell me a story about a fox and a kite.';
+const SUM = 'What is 3 plus 4?';
+const [CTRL_C, CTRL_D] = ['\u0003', '\u0004'];
+
+let folder: string;
+beforeAll(async () => {
+  buildAddon();
+  folder = await storyteller('run-chat');
+});
+
+/** A message after a prompt. */
+const say = (message: string): Step => ({ expect: '> ', send: `${message}\r` });
+
+describe('on a terminal', () => {
+  test('Ctrl-C stops an answer and not the program; what follows is answered', async () => {
+    const saved = join(scratch, 'stopped.json');
+    const { code, output } = await onTerminal(
+      [
+        say(STORY),
+        { expect: 'kite\\.\\s+\\w+ \\w+', send: CTRL_C },
+        { expect: 'stopped', send: '' },
+        say(SUM),
+        { expect: '3 plus 4 is 7\\.', send: '' },
+        say(`/save ${saved}`),
+        { expect: '4 messages', send: '' },
+        { expect: '> ', send: CTRL_D },
+      ],
+      ['chat', folder],
+    );
+    expect(code).toBe(0);
+    expect(output).toContain('\u001b[1m> ');
+    const messages = JSON.parse(readFileSync(saved, 'utf8'));
+    expect(messages.map(({ role }: { role: string }) => role)).toEqual(['user', 'assistant', 'user', 'assistant']);
+    expect(messages[0].content).toBe(STORY);
+    expect(messages[1].content).toMatch(/^\w+ /); // what came of it
+    expect(messages[3].content).toBe('3 plus 4 is 7.');
+  });
+
+  test('Ctrl-C drops what was typed; twice without it ends the program with 130', async () => {
+    const { code, output } = await onTerminal(
+      [
+        { expect: '> ', send: 'What is 5' },
+        { expect: 'What is 5', send: CTRL_C },
+        { expect: '> ', send: `${SUM}\r` },
+        { expect: '7\\.', send: '' },
+        { expect: '> ', send: CTRL_C },
+        { expect: 'once more.*> ', send: CTRL_C },
+      ],
+      ['chat', folder],
+    );
+    expect(code).toBe(130);
+    expect(output).toContain('3 plus 4 is 7.');
+  });
+
+  test('what is typed during an answer is the next message', async () => {
+    const { code, output } = await onTerminal(
+      [say(SUM), { expect: 'plus 4\\?\\s+3', send: 'What is 2 plus 5?\r' }, { expect: '2 plus 5 is 7', send: CTRL_D }],
+      ['chat', folder],
+    );
+    expect(code).toBe(0);
+    expect(output.indexOf('3 plus 4 is 7.')).toBeLessThan(output.indexOf('2 plus 5 is 7'));
+  });
+
+  test('commands, and their mistakes, which end nothing', async () => {
+    const there = join(scratch, 'there.txt');
+    writeFileSync(there, 'mine');
+    const { code, output } = await onTerminal(
+      [
+        say('/help'),
+        { expect: '/save FILE', send: '' },
+        say('/frobnicate'),
+        { expect: 'there is no /frobnicate', send: '' },
+        say('/save'),
+        { expect: 'needs the name', send: '' },
+        say(`/save ${there}`),
+        { expect: 'is there already', send: '' },
+        say(SUM),
+        { expect: 'is 7\\.', send: '' },
+        say('/reset'),
+        { expect: 'forgotten', send: '' },
+        say(`/save ${join(scratch, 'empty.json')}`),
+        { expect: '0 messages', send: '' },
+        say('/exit'),
+      ],
+      ['chat', folder],
+      { NO_COLOR: '1' },
+    );
+    expect(code).toBe(0);
+    expect(output.split('\u001b').some((part) => /^\[\d*m/.test(part))).toBe(false);
+    expect(readFileSync(there, 'utf8')).toBe('mine');
+  });
+});
+
+describe('with lines from a pipe', () => {
+  test('each is answered, and nothing else is printed', async () => {
+    const exit = await withInput(`${SUM}\n\nWhat is 2 \\\nplus 5?`, ['chat', folder]);
+    expect(exit).toEqual({ code: 0, stdout: expect.stringMatching(/^3 plus 4 is 7\.\n.*\n$/), stderr: '' });
+  });
+
+  test('a saved chat goes on, after a system message', async () => {
+    const file = join(scratch, 'chat.json');
+    const system = ['--system', 'You tell short stories.'];
+    expect((await withInput(`${SUM}\n/save ${file}\n`, ['chat', folder, ...system])).code).toBe(0);
+    const roles = () => JSON.parse(readFileSync(file, 'utf8')).map(({ role }: { role: string }) => role);
+    expect(roles()).toEqual(['system', 'user', 'assistant']);
+    const more = join(scratch, 'more.json');
+    expect((await withInput(`${SUM}\n/save ${more}\n/reset\n`, ['chat', folder, '--load', file])).code).toBe(0);
+    expect(JSON.parse(readFileSync(more, 'utf8'))).toHaveLength(5);
+  });
+
+  test('--max-tokens holds for each answer', async () => {
+    const { stdout } = await withInput(`${SUM}\n${SUM}\n`, ['chat', folder, '-n', '2']);
+    expect(stdout).toBe('3 plus\n3 plus\n');
+  });
+
+  test.each([
+    ['a mistaken command', '/frobnicate\n', /there is no \/frobnicate/],
+    ['a file that cannot be written', '/save /nowhere/at/all.json\n', /not saved: .*nowhere/],
+  ])('%s ends it with 1', async (_, input, message) => {
+    const { code, stdout, stderr } = await withInput(`${input}${SUM}\n`, ['chat', folder]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+
+  test('what --load names must be a chat', async () => {
+    const file = join(scratch, 'text.txt');
+    writeFileSync(file, 'hello');
+    const { code, stderr } = await realizarRun(['chat', folder, '--load', file]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/text\.txt: .*JSON.*expected a list of messages/);
+    expect(existsSync(`${file}.json`)).toBe(false);
+  });
+});
+
+test('a model without a chat template is refused before anything is asked', async () => {
+  const { model } = readGolden('llama-q8_0');
+  const other = await hostArtifact('run-chat-none', model);
+  const { code, stderr } = await withInput('Hello\n', ['chat', other]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^realizar-run: .*llama-q8_0\.gguf.* chat template|^realizar-run: .*vocabulary/);
+});

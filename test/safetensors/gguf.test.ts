@@ -1,0 +1,39 @@
+/** The same model as GGUF: the same logits as the folder's, so transformers' too; quantized alike, the same bits. */
+import { expect, test } from 'vitest';
+import { readGguf } from '../../compiler/model/gguf.js';
+import { modelSpec } from '../../compiler/model/load.js';
+import { readModel } from '../../compiler/model/read.js';
+import { referenceLogits } from '../../compiler/reference.js';
+import { firstDifference, hostArtifact, replayLogits } from '../support/artifacts.js';
+import { nmse } from '../support/nmse.js';
+import { ggufOf } from '../support/to_gguf.js';
+import { CONTEXTS, readTransformersModel, refusalOf, TRANSFORMERS_NAMES } from '../support/transformers_models.js';
+
+/** No GGUF key says what these say: where windows are, or what is under the root of Gemma's attention scale. */
+const NOT_IN_GGUF = ['starcoder2-window', 'qwen3-window', 'gemma2', 'gemma3'];
+
+test.each(TRANSFORMERS_NAMES.filter((name) => !refusalOf(name) && !NOT_IN_GGUF.includes(name)))('%s', (name) => {
+  const { folder, tokens, logits } = readTransformersModel(name);
+  const spec = modelSpec(readGguf(ggufOf(folder, name)));
+  expect(nmse(referenceLogits(spec, tokens, CONTEXTS[name]), logits)).toBeLessThan(1e-10);
+});
+
+test.each([
+  ['q8_0', 'qwen2', 2e-3],
+  ['q4_0', 'qwen3', 2e-1],
+  ['q8_0', 'gemma', 2e-3],
+  ['q4_0', 'stablelm', 2e-1],
+  ['q8_0', 'qwen3-window', 2e-3],
+  ['q8_0', 'qwen3moe', 1e-1], // where two experts are close, the other one is chosen
+] as const)('--quantize %s of %s: what the quantized GGUF file computes', async (quantize, name, most) => {
+  const { folder: model, tokens, logits } = readTransformersModel(name);
+  const folder = await hostArtifact(`quantized/${name}`, model, { quantize });
+  const found = await replayLogits(folder, model, tokens);
+  expect(nmse(found, referenceLogits(modelSpec(readModel(model, quantize)), tokens))).toBeLessThanOrEqual(1e-5);
+  expect(nmse(found, logits)).toBeLessThan(most); // the model is still itself
+
+  if (NOT_IN_GGUF.includes(name)) return;
+  const file = ggufOf(model, name, quantize === 'q8_0' ? 'Q8_0' : 'Q4_0');
+  const same = await replayLogits(await hostArtifact(`quantized/${name}-gguf`, file), file, tokens);
+  expect(firstDifference(found, same)).toBeUndefined();
+});

@@ -1,0 +1,14 @@
+/** Models as transformers saves them through the whole compiler, on the host target, against transformers' logits. */
+import { expect, test } from 'vitest';
+import { firstDifference, greedyTokens, hostArtifact, replayLogits } from '../support/artifacts.js';
+import { nmse } from '../support/nmse.js';
+import { CONTEXTS, readTransformersModel, refusalOf, TRANSFORMERS_NAMES } from '../support/transformers_models.js';
+
+test.each(TRANSFORMERS_NAMES.filter((name) => !refusalOf(name)))('%s', async (name) => {
+  const { folder: model, tokens, logits, vocabSize } = readTransformersModel(name);
+  const folder = await hostArtifact(`transformers/${name}`, model, { context: CONTEXTS[name] });
+  const found = await replayLogits(folder, model, tokens);
+  expect(nmse(found, logits)).toBeLessThanOrEqual(1e-5);
+  expect(greedyTokens(found, vocabSize)).toEqual(greedyTokens(logits, vocabSize));
+  expect(firstDifference(found, await replayLogits(folder, model, tokens, '--mode', 'eager'))).toBeUndefined();
+});

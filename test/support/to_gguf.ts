@@ -1,0 +1,91 @@
+/**
+ * A safetensors folder as a GGUF file, as llama.cpp's converter lays it out: rows of q and k reordered where the
+ * architecture pairs neighbours, 1 added to Gemma's norms, rope factors as tensors. Written for tests from what that
+ * converter does, apart from the compiler's own reading of such folders.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { dequantize } from '../../compiler/dequantize.js';
+import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { readModel } from '../../compiler/model/read.js';
+import { quantize } from '../../compiler/quantize.js';
+import { f32, type MetadataValue, str, type TensorInput, u32, writeGguf } from './gguf_writer.js';
+import { temporaryFile } from './tiny_models.js';
+
+/** Pairs of these are neighbours in GGUF. */
+const REORDERED = ['llama', 'granite', 'granitemoe', 'smollm3'];
+
+export function ggufOf(folder: string, name: string, type?: 'Q8_0' | 'Q4_0'): string {
+  const model = readModel(folder);
+  const data = Buffer.concat(model.parts.map((part) => readFileSync(join(folder, part.name!))));
+  const architecture = model.metadata.requireString('general.architecture');
+  const count = (key: string) => model.metadata.requireUint(`${architecture}.attention.${key}`);
+  const heads: Record<string, number> = { q: count('head_count'), k: count('head_count_kv') };
+  const tensors = model.tensors.map((tensor): TensorInput => {
+    const pieces = tensor.pieces ?? [tensor];
+    const bytes = Buffer.concat(pieces.map(({ offset, bytes }) => data.subarray(offset, offset + bytes)));
+    const part = /attn_(q|k)\.(weight|bias)$/.exec(tensor.name)?.[1];
+    const rows = part && REORDERED.includes(architecture) ? reorder(bytes, tensor.dims, heads[part]!) : bytes;
+    return tensorOf(tensor.name, tensor.type as GgmlType, [...tensor.dims], rows, type, tensor.plusOne ? 1 : 0);
+  });
+  const { keys, factors } = statedAsGguf(model, architecture);
+  return temporaryFile(writeGguf({ metadata: keys, tensors: [...tensors, ...factors] }), `${name}.gguf`);
+}
+
+/** Rows of a head 0, 1, ..., n-1 become 0, n/2, 1, n/2 + 1, ... */
+function reorder(bytes: Buffer, dims: readonly number[], heads: number): Buffer {
+  const rows = dims.length > 1 ? dims[1]! : dims[0]!;
+  const [rowBytes, size] = [bytes.length / rows, rows / heads];
+  return Buffer.concat(
+    Array.from({ length: rows }, (_, row) => {
+      const [head, i] = [Math.floor(row / size), row % size];
+      const from = head * size + (i % 2) * (size / 2) + Math.floor(i / 2);
+      return bytes.subarray(from * rowBytes, (from + 1) * rowBytes);
+    }),
+  );
+}
+
+function floats(values: Float64Array): Buffer {
+  return Buffer.from(Float32Array.from(values).buffer);
+}
+
+function tensorOf(
+  name: string,
+  stored: GgmlType,
+  dims: number[],
+  bytes: Buffer,
+  type: GgmlType | undefined,
+  plus: number,
+) {
+  if (dims.length === 1) {
+    const values = dequantize(stored, bytes).map((value) => value + plus);
+    return { name, type: 'F32' as const, dims, data: floats(values) };
+  }
+  if (type === undefined || name.includes('.ffn_gate_inp') || dims[0]! % GGML_TYPES[type].blockSize !== 0)
+    return { name, type: stored, dims, data: bytes };
+  return { name, type, dims, data: Buffer.from(quantize(type, dequantize(stored, bytes))) };
+}
+
+function statedAsGguf({ metadata, stated }: ReturnType<typeof readModel>, architecture: string) {
+  const keys: [string, MetadataValue][] = [];
+  const factors: TensorInput[] = [];
+  const own = (key: string, value: MetadataValue) => keys.push([`${architecture}.${key}`, value]);
+  for (const [key, entry] of metadata) {
+    if (entry.type === 'array')
+      keys.push([key, { type: 'array', of: 'bool', value: [...entry.elements()] as boolean[] }]);
+    else if (typeof entry.value === 'string') keys.push([key, str(entry.value)]);
+    else keys.push([key, entry.type === 'float64' ? f32(Number(entry.value)) : u32(Number(entry.value))]);
+  }
+  const add = (name: string, list: readonly number[]) =>
+    factors.push({ name, type: 'F32', dims: [list.length], data: floats(Float64Array.from(list)) });
+  const { ropeFactors, attentionScale, windows } = stated!;
+  if (ropeFactors?.long) {
+    add('rope_factors_short.weight', ropeFactors.short);
+    add('rope_factors_long.weight', ropeFactors.long.factors);
+    own('rope.scaling.original_context_length', u32(ropeFactors.long.beyond));
+  } else if (ropeFactors) add('rope_freqs.weight', ropeFactors.short);
+  if (architecture.startsWith('granite')) own('attention.scale', f32(attentionScale!));
+  const window = windows.find((size) => size !== undefined);
+  if (window && ['llama', 'phi3', 'gemma2'].includes(architecture)) own('attention.sliding_window', u32(window));
+  return { keys, factors };
+}

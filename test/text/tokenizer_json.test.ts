@@ -1,0 +1,70 @@
+/** Tokenizers as transformers saves them, against the ids that transformers gives (test/fixtures/tokenizers/make.py). */
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { CompileError } from '../../compiler/errors.js';
+import { ChatTemplate } from '../../runtime/text/chat_template.js';
+import { textSource } from '../../runtime/text/open.js';
+import { Tokenizer } from '../../runtime/text/tokenizer.js';
+import { writeFolder } from '../support/safetensors_writer.js';
+import { temporaryFolder } from '../support/tiny_models.js';
+
+const FOLDER = fileURLToPath(new URL('../fixtures/tokenizers', import.meta.url));
+const names = readdirSync(FOLDER).filter((name) => !name.includes('.'));
+
+describe.each(names)('%s', (name) => {
+  const folder = join(FOLDER, name);
+  const source = textSource(folder);
+  const tokenizer = new Tokenizer(source);
+  const { encodings, chat } = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'));
+
+  test.each<{ text: string; ids: number[] }>(encodings)('$text', ({ text, ids }) => {
+    expect(tokenizer.encode(text)).toEqual(ids);
+  });
+
+  test('a conversation', async () => {
+    const template = new ChatTemplate(source, tokenizer);
+    expect(await template.encode([{ role: 'user', content: ' hi <there>' }])).toEqual(chat);
+  });
+
+  test('ends with the ids of generation_config.json', () => {
+    const { eos_token_id: ends } = JSON.parse(readFileSync(join(folder, 'generation_config.json'), 'utf8'));
+    for (const id of ends) expect(tokenizer.isEnd(id)).toBe(true);
+    expect(tokenizer.roleText('bos')).toBe('<s>');
+  });
+});
+
+describe('refused by name', () => {
+  const tokenizer = JSON.parse(readFileSync(join(FOLDER, 'llama3/tokenizer.json'), 'utf8'));
+  const read = (change: object) => {
+    const folder = writeFolder(mkdtempSync(join(temporaryFolder, 'tokenizer-')), {
+      'tokenizer.json': { ...tokenizer, ...change },
+    });
+    return () => new Tokenizer(textSource(folder));
+  };
+  const token = tokenizer.added_tokens[0];
+  test.each<[string, object, string]>([
+    ['Unigram', { model: { type: 'Unigram', vocab: [] } }, 'a tokenizer of the type "Unigram" is not supported'],
+    ['WordPiece', { model: { type: 'WordPiece', vocab: {} } }, 'a tokenizer of the type "WordPiece"'],
+    ['a normalizer', { normalizer: { type: 'Lowercase' } }, 'text with this normalizer'],
+    ['a pre-tokenizer', { pre_tokenizer: { type: 'Whitespace' } }, 'text with this pre-tokenizer'],
+    [
+      'a pattern that JavaScript does not have',
+      { pre_tokenizer: { type: 'Split', pattern: { Regex: '\\p{L}++' }, behavior: 'Isolated', invert: false } },
+      'the pattern "\\\\p{L}++" is not known',
+    ],
+    ['a post-processor', { post_processor: { type: 'BertProcessing' } }, 'text with this post-processor'],
+    ['lstrip', { added_tokens: [{ ...token, lstrip: true }] }, 'with lstrip is not supported'],
+    ['no model', { model: null }, 'key "model": expected an object, found null'],
+    ['merges of three', { model: { ...tokenizer.model, merges: ['a b c'] } }, 'expected two tokens without spaces'],
+    ['an id that is none', { model: { ...tokenizer.model, vocab: { a: -1 } } }, 'expected an id for "a", found -1'],
+  ])('%s', (_, change, message) => {
+    expect(read(change)).toThrow(CompileError);
+    expect(read(change)).toThrow(message);
+  });
+
+  test('a folder without tokenizer.json', () => {
+    expect(() => textSource(temporaryFolder)).toThrow('expected a tokenizer.json for text, found none');
+  });
+});

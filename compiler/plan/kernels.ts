@@ -147,17 +147,6 @@ function laneShape(chunkUnits: number, groupRows: number): { lanesR: number; uni
   return { lanesR, unitSets: Math.ceil(chunkUnits / 32), steps: Math.ceil(groupRows / lanesR) };
 }
 
-/** The cut that the cost model finds fastest, among those whose slots are at most `most` bytes. */
-function chooseCut(segments: readonly SegmentConfig[], cols: number, most: number, target: Target): Cut {
-  const all = cuts(cols, target);
-  const slot = ({ groupRows, chunkCols }: Cut) => largest(segments, groupRows, chunkCols / UNIT_COLS);
-  const least = Math.min(...all.map(slot));
-  const costs = all
-    .filter((cut) => slot(cut) <= Math.max(most, least))
-    .map((cut) => ({ cut, cost: cutCost(segments, cols, cut, target) }));
-  return costs.reduce((best, other) => (other.cost < best.cost ? other : best)).cut;
-}
-
 /** Cycles of the block with the most groups: to stream its rows, and for its warps to take their slots in turn. */
 function cutCost(segments: readonly SegmentConfig[], cols: number, cut: Cut, target: Target): number {
   const { cost } = target.projection;
@@ -178,17 +167,22 @@ const largest = (segments: readonly SegmentConfig[], groupRows: number, units: n
   Math.max(...segments.flatMap(({ formats }) => formats.map((format) => slotBytes(format, groupRows, units))));
 
 /**
- * Slots are made smaller where one for each warp leaves no room for the input. Paired: beside blocks of another node
- * (Target.projection.paired).
+ * The cut that the cost model finds fastest, among those that shared memory holds and whose slots are as small as wanted.
+ * Paired: beside blocks of another node (Target.projection.paired).
  */
 export function projectionConfig(op: Projection, target: Target, paired = false): ProjectionConfig {
-  const memory = memoryOf(target, paired);
-  let config = shapeProjection(op, memory.slotBytes, target);
-  for (let most = memory.slotBytes / 2; most >= LEAST_SLOT; most /= 2) {
-    if (projectionShared(config) <= memory.mostShared) break;
-    config = shapeProjection(op, most, target);
-  }
-  return { ...config, ...ringShape(config, target, paired) };
+  const { slotBytes: wanted, mostShared } = memoryOf(target, paired);
+  const shapes = cuts(op.input.size, target).map((cut) => shapeProjection(op, cut, target));
+  const fitting = shapes.filter((shape) => projectionShared(shape) <= mostShared);
+  // None fits: the one that needs least is refused by checkShared.
+  const smallest = shapes.reduce((least, shape) => (projectionShared(shape) < projectionShared(least) ? shape : least));
+  const candidates = fitting.length > 0 ? fitting : [smallest];
+  const most = Math.max(wanted, Math.min(...candidates.map(largestSlot)));
+  const costs = candidates
+    .filter((shape) => largestSlot(shape) <= most)
+    .map((shape) => ({ shape, cost: cutCost(shape.segments, shape.cols, shape, target) }));
+  const { shape } = costs.reduce((best, other) => (other.cost < best.cost ? other : best));
+  return { ...shape, ...ringShape(shape, target, paired) };
 }
 
 const memoryOf = ({ projection }: Target, paired: boolean): BlockMemory =>
@@ -209,13 +203,9 @@ export function pairsBlocks(ops: readonly FusedOp[], target: Target): boolean {
   return around.length > 0 && around.every((op) => projectionConfig(op as Projection, target, true).whole);
 }
 
-/** Bytes; below it a copy costs more than it brings. */
-const LEAST_SLOT = 256;
-
-function shapeProjection(op: Projection, mostSlot: number, target: Target): ProjectionConfig {
+function shapeProjection(op: Projection, cut: Cut, target: Target): ProjectionConfig {
   const cols = op.input.size;
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
-  const cut = chooseCut(segments, cols, mostSlot, target);
   const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / cut.groupRows), 0);
   const blocks = Math.min(groups, target.multiprocessors);
   const biases =

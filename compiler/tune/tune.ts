@@ -11,7 +11,7 @@ import { VERSION } from '../package.js';
 import { type Plan, planJson } from '../plan/plan.js';
 import { TUNING_VERSION, type Tuning, tuningJson } from '../plan/tuning.js';
 import { type Progress, silent } from '../progress.js';
-import { type Candidate, candidates } from './candidates.js';
+import { type Candidate, candidates, UNTUNED } from './candidates.js';
 import { chooseFastest, deviceOf, type Measurement } from './search.js';
 
 /** Runs one candidate at a depth; what it returns is checked here. */
@@ -42,7 +42,7 @@ export function planCandidates(model: string, options: Omit<PlanOptions, 'tuning
     try {
       plan = planModel(model, { ...options, changes: candidate.changes });
     } catch (error) {
-      if (candidate.name !== 'untuned' && error instanceof CompileError) return [];
+      if (candidate.name !== UNTUNED && error instanceof CompileError) return [];
       throw error;
     }
     const text = planJson(plan);
@@ -60,8 +60,8 @@ export async function writeCandidates(model: string, folder: string, options: Tu
   for (const [i, { name, changes }] of planned.entries())
     await progress.stage('build', async (detail) => {
       detail(`candidate ${i + 1} of ${planned.length}: ${name}`);
-      const { target, archs, context } = options; // not the progress: one line for each is enough
-      await compile(model, { target, archs, context, changes, output: join(folder, name) });
+      const { target, archs, context, quantize } = options; // not the progress: one line for each is enough
+      await compile(model, { target, archs, context, quantize, changes, output: join(folder, name) });
     });
   const list = { model: basename(model), depths: depthsFor(planned[0]!.plan), candidates: planned.map((c) => c.name) };
   writeFileSync(join(folder, 'candidates.json'), `${JSON.stringify(list, null, 2)}\n`);

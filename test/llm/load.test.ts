@@ -189,9 +189,9 @@ describe('a process', () => {
       const memory = () => { gc(); return process.memoryUsage().rss / 2 ** 20; };
       for (let i = 0; i < 20; i++) await use(); // until the heaps of threads and V8 have their sizes
       const before = memory();
-      for (let i = 0; i < 20; i++) await use();
+      for (let i = 0; i < 40; i++) await use();
       console.log(memory() - before);`);
-    expect(Number(printed)).toBeLessThan(50); // a model has 3.4 MiB of weights, and 2 MiB of KV caches
+    expect(Number(printed)).toBeLessThan(60); // one load has 3.4 MiB of weights and 2 MiB of KV caches: 40 lose 80 of either
   });
 
   it('ends by itself, whatever was left open', async () => {

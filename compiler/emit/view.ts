@@ -306,7 +306,9 @@ function asserts(config: KernelConfig, shape: string, sharedBytes: number): stri
       `select_shared_bytes<${shape}> == ${sharedBytes}`,
       ...(config.blocks > 1 ? [`sizeof(SampleMeeting) == ${meetingBytes(config)}`] : []),
     ];
-  if (config.kind === 'attend') return [`AttendShape<${shape}>::shared_bytes <= ${sharedBytes}`];
+  // A launch may ask for more than the kernel needs, and then only that can be told.
+  const holds = (leastShared: number) => `shared_bytes ${sharedBytes > leastShared ? '==' : '<='} ${sharedBytes}`;
+  if (config.kind === 'attend') return [`AttendShape<${shape}>::${holds(config.leastShared)}`];
   if (config.kind === 'experts') {
     const { groupStride } = strides(config.formats, config.cols, config);
     return [
@@ -316,7 +318,7 @@ function asserts(config: KernelConfig, shape: string, sharedBytes: number): stri
   }
   if (config.kind !== 'projection') return [];
   return [
-    `ProjectionShape<${shape}>::shared_bytes <= ${sharedBytes}`,
+    `ProjectionShape<${shape}>::${holds(config.leastShared)}`,
     ...config.segments.map(({ rows, formats }) => {
       const { groupStride } = strides(formats, config.cols, config);
       return `ProjectionShape<${shape}>::group_bytes<Segment<${rows}, ${formats.join(', ')}>> == ${groupStride}`;

@@ -1,7 +1,7 @@
 /** Experts -> kernel: its compile-time shape and shared memory. The twin of runtime/kernels/experts*.cuh. */
 import type { Experts } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
-import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
+import { roundUp, sharedUnitsBytes, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
 import { strides, type Tiling } from './kernels.js';
 import type { Target } from './target.js';
 
@@ -143,11 +143,7 @@ function ringOf(config: ExpertsConfig, target: Target, mostShared: number): Pick
 function neededShared(config: ExpertsConfig): number {
   const { warps, ring, formats, cols, used, experts, gated, sum, groupRows } = config;
   const units = unitsOf(cols) * (sum ? used : 1);
-  const rings = warps * ring * slotOf(config);
-  const floats = formats.every(isQuant) ? 0 : 8 * (units | 1) * 16;
-  const ints = formats.some(isQuant) ? 68 * units : 0;
-  const sums = formats.some(needsSums) ? 8 * units : 0;
-  const barriersAt = roundUp(rings + floats + ints + sums, 16);
+  const barriersAt = warps * ring * slotOf(config) + sharedUnitsBytes(formats, units);
   const numbers = experts + (gated ? 1 : 0) + 3 * used + warps;
   const products = sum ? blockGroups(config) * used * groupRows : 0;
   return roundUp(barriersAt + warps * ring * 16 + 4 * (numbers + products), 16);

@@ -54,6 +54,14 @@ export function slotBytes(type: GgmlType, rows: number, units: number): number {
   return roundUp(rows * (units * unitBytes + Math.ceil(units / 8) * superBytes), 16);
 }
 
+/** SharedUnits::bytes: units of activations in shared memory, for products with these formats. */
+export function sharedUnitsBytes(formats: readonly GgmlType[], units: number): number {
+  const floats = formats.every(isQuant) ? 0 : 8 * (units | 1) * 16;
+  const ints = formats.some(isQuant) ? 68 * units : 0;
+  const sums = formats.some(needsSums) ? 8 * units : 0;
+  return roundUp(floats + ints + sums, 16);
+}
+
 export function roundUp(n: number, to: number): number {
   return Math.ceil(n / to) * to;
 }

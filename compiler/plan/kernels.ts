@@ -5,7 +5,7 @@ import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
 import { type AttendConfig, attendShared } from './attention.js';
 import type { ExpertsConfig } from './experts.js';
-import { isQuant, needsSums, roundUp, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
+import { roundUp, sharedUnitsBytes, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
 import { type SelectConfig, selectShared } from './select.js';
 import type { BlockMemory, Target } from './target.js';
 
@@ -274,10 +274,7 @@ function projectionShared(config: ProjectionConfig): number {
   const { ring, roundGroups, groupRows, segments } = config;
   const warps = projectionWarps(config);
   const formats = segments.flatMap((segment) => segment.formats);
-  const floats = formats.every(isQuant) ? 0 : 8 * (chunkUnits | 1) * 16;
-  const ints = formats.some(isQuant) ? 68 * chunkUnits : 0;
-  const sums = formats.some(needsSums) ? 8 * chunkUnits : 0;
-  const ofWarp = ring * (largestSlot(config) + 16) + roundUp(floats + ints + sums, 16);
+  const ofWarp = ring * (largestSlot(config) + 16) + sharedUnitsBytes(formats, chunkUnits);
   const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
   const buffers = Math.ceil(groups / config.blocks) > roundGroups ? 2 : 1;
   const partial = buffers * mostParts(segments) * chunks * roundGroups * groupRows * 4;

@@ -82,62 +82,16 @@ struct Activations {
 
   // All lanes of the warp; `shared` has Shape::input_bytes.
   DEVICE void set(const InputColumns<C>& input, char* shared) {
+    const SharedUnits<Kinds, Shape::chunk_units> units = {shared};
 #pragma unroll
-    for (int step = 0; step < Shape::input_steps; step++) store(shared, step * 32 + thread_index() % 32, input.v[step]);
+    for (int step = 0; step < Shape::input_steps; step++) units.store(step * 32 + thread_index() % 32, input.v[step]);
     warp_sync();
 #pragma unroll
     for (int j = 0; j < Shape::unit_sets; j++) {
       const int u = thread_index() % Shape::lanes_k + 32 * j;
-      if (u < Shape::chunk_units) fetch(shared, u, j);
-    }
-  }
-
- private:
-  static DEVICE uint4* plane(char* shared, int i) { return (uint4*)(shared + Shape::plane_at + i * Shape::plane); }
-  static DEVICE float* scales(char* shared) { return (float*)(shared + Shape::scale_at); }
-  static DEVICE int* sums(char* shared) { return (int*)(shared + Shape::sums_at); }
-
-  // Stores columns 4i..4i+3 of the chunk. Lanes 8j..8j+7 hold a unit: its scale makes the largest of it 32767. All
-  // lanes.
-  static DEVICE void store(char* shared, int i, const float4& v) {
-    const bool inside = i < Shape::chunk_units * 8;
-    if (Kinds::any_float && inside) ((float4*)shared)[i % 8 * Shape::x_stride + i / 8] = v;
-    if (!Kinds::any_quant) return;
-    float largest = fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
-#pragma unroll
-    for (int mask = 1; mask < 8; mask *= 2) largest = fmaxf(largest, warp_shuffle_xor(largest, mask));
-    const float by = largest > 0.f ? fast_divide(32767.f, largest) : 0.f;
-    const int q[4] = {round_to_int(v.x * by), round_to_int(v.y * by), round_to_int(v.z * by), round_to_int(v.w * by)};
-    int sum = q[0] + q[1] + q[2] + q[3];
-    if (Kinds::any_sums) {
-      sum += warp_shuffle_xor(sum, 1);
-      sum += warp_shuffle_xor(sum, 2);
-    }
-    if (!inside) return;
-    uint32_t high = 0, low = 0;
-#pragma unroll
-    for (int k = 0; k < 4; k++) high |= (uint32_t)(q[k] >> 8 & 255) << 8 * k, low |= (uint32_t)(q[k] & 255) << 8 * k;
-    const int u = i / 8, half = i % 8 / 4, at = u * 4 + i % 4;
-    ((uint32_t*)plane(shared, half))[at] = high;
-    ((uint32_t*)plane(shared, 2 + half))[at] = low;
-    if (i % 8 == 0) scales(shared)[u] = largest * (1.f / 32767.f);
-    if (Kinds::any_sums && i % 4 == 0) sums(shared)[2 * u + half] = sum;
-  }
-  DEVICE void fetch(char* shared, int u, int j) {
-    if constexpr (Kinds::any_float) {
-#pragma unroll
-      for (int k = 0; k < 8; k++) floats[j].x[k] = ((const float4*)shared)[k * Shape::x_stride + u];
-    }
-    if constexpr (Kinds::any_quant) {
-      IntUnit& v = ints[j];
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        const uint4 high = plane(shared, half)[u], low = plane(shared, 2 + half)[u];
-#pragma unroll
-        for (int k = 0; k < 4; k++) v.high[4 * half + k] = word(high, k), v.low[4 * half + k] = word(low, k);
-      }
-      v.scale = scales(shared)[u];
-      if (Kinds::any_sums) v.sums[0] = sums(shared)[2 * u], v.sums[1] = sums(shared)[2 * u + 1];
+      if (u >= Shape::chunk_units) continue;
+      if constexpr (Kinds::any_float) floats[j] = units.floats(u);
+      if constexpr (Kinds::any_quant) ints[j] = units.ints(u);
     }
   }
 };

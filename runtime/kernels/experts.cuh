@@ -236,7 +236,7 @@ DEVICE void experts(const ExpertsArgs& a) {
   const int warp = thread_index() / 32, lane = thread_index() % 32;
   char* shared = shared_memory();
   const Routing<C> routing = {shared};
-  const ExpertInput<C> x = {shared};
+  const ExpertInput<C> x = {{shared + Shape::input_at}};
 
   // The block's run of groups: the first `extra` blocks have one more.
   const int share = Shape::shared_out / C::blocks, extra = Shape::shared_out % C::blocks, b = block_index();

@@ -3,7 +3,7 @@
 // kernels.cu asserts that the two agree.
 #pragma once
 #include "coded.cuh"
-#include "formats.cuh"
+#include "shared_units.cuh"
 
 namespace realizar {
 
@@ -44,16 +44,11 @@ struct ExpertsShape {
   static constexpr int most_steps = C::normalize ? 4 : 8;
   static constexpr int input_batch = input_steps < most_steps ? input_steps : most_steps;
   static constexpr int logits = C::experts + (C::gated ? 1 : 0);
-  // Shared memory: the rings; x for float formats, [8][x_stride] of four columns, odd so that a unit's columns lie in
-  // different banks; x for quants, planes of [x_units] 16 bytes: both halves' high bytes, then low bytes, and the
-  // halves' sums and a scale a unit; the barriers of the rings; logits; numbers, logits and weights of those chosen; a
-  // number a warp; sums of the block's rows, [group][chosen][row].
-  static constexpr int x_stride = x_units | 1, plane = x_units * 16;
-  static constexpr int float_at = C::warps * C::ring * slot_bytes;
-  static constexpr int plane_at = float_at + (Formats::any_float ? 8 * x_stride * 16 : 0);
-  static constexpr int x_sums_at = plane_at + (Formats::any_quant ? 4 * plane : 0);
-  static constexpr int x_scale_at = x_sums_at + (Formats::any_sums ? x_units * 8 : 0);
-  static constexpr int barriers_at = round_up(x_scale_at + (Formats::any_quant ? x_units * 4 : 0), 16);
+  // Shared memory: the rings; the input; the barriers of the rings; logits; numbers, logits and weights of those
+  // chosen; a number a warp; sums of the block's rows, [group][chosen][row].
+  using Input = SharedUnits<Formats, x_units>;
+  static constexpr int input_at = C::warps * C::ring * slot_bytes;
+  static constexpr int barriers_at = input_at + Input::bytes;
   static constexpr int logits_at = barriers_at + C::warps * C::ring * 16;
   static constexpr int chosen_at = logits_at + logits * 4;
   static constexpr int chosen_logits_at = chosen_at + C::used * 4, weights_at = chosen_logits_at + C::used * 4;

@@ -3,7 +3,7 @@
 // kernels.cu asserts that the two agree.
 #pragma once
 #include "best.cuh"
-#include "formats.cuh"
+#include "shared_units.cuh"
 
 namespace realizar {
 
@@ -87,15 +87,9 @@ struct ProjectionShape {
   static constexpr int round_rows = C::round_groups * C::group_rows;
   static constexpr int rounds = (block_groups + C::round_groups - 1) / C::round_groups;
   static constexpr int sums_size = parts * chunks * round_rows;
-  // Shared memory: the rings; each warp's input: for float formats [8][x_stride] of four columns, odd so that a unit's
-  // columns lie in different banks; for quants, planes of [chunk_units] 16 bytes: both halves' high bytes, then low
-  // bytes, and the halves' sums and a scale a unit; barriers; sums; squares a chunk, and two numbers a warp.
+  // Shared memory: the rings; each warp's input; barriers; sums; squares a chunk, and two numbers a warp.
   using Kinds = typename C::segments;
-  static constexpr int x_stride = chunk_units | 1, plane = chunk_units * 16;
-  static constexpr int plane_at = Kinds::any_float ? 8 * x_stride * 16 : 0;
-  static constexpr int sums_at = plane_at + (Kinds::any_quant ? 4 * plane : 0);
-  static constexpr int scale_at = sums_at + (Kinds::any_sums ? chunk_units * 8 : 0);
-  static constexpr int input_bytes = round_up(scale_at + (Kinds::any_quant ? chunk_units * 4 : 0), 16);
+  static constexpr int input_bytes = SharedUnits<Kinds, chunk_units>::bytes;
   static constexpr int input_at = warps * C::ring * slot_bytes;
   static constexpr int barriers_at = input_at + warps * input_bytes;
   static constexpr int partial_at = barriers_at + warps * C::ring * 16;

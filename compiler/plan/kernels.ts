@@ -123,8 +123,11 @@ const SUMS_BYTES = 16384;
 /** The least units of a chunk; formats that scale 256 columns together need whole ones. */
 const LEAST_CHUNK = 8;
 
-/** Every way to give each warp a chunk of the columns that the formats, the block's warps and its registers allow. */
-function cuts(cols: number, target: Target): Cut[] {
+/**
+ * Every way to give each warp a chunk of the columns that the formats, the block's warps and its registers allow. Tight:
+ * those for which shared memory is short, with rows too few for all lanes and no second copy of the input.
+ */
+function cuts(cols: number, target: Target, tight: boolean): Cut[] {
   const units = unitsOf(cols);
   const { warps } = target.projection;
   const found: Cut[] = [];
@@ -133,8 +136,8 @@ function cuts(cols: number, target: Target): Cut[] {
     if (chunks > warps) continue;
     for (const groupRows of GROUP_ROWS) {
       const { lanesR, steps } = laneShape(chunkUnits, groupRows);
-      if (steps > MOST_STEPS || groupRows < Math.min(lanesR, 8)) continue;
-      found.push({ groupRows, chunkCols: chunkUnits * UNIT_COLS, rowWarps: Math.floor(warps / chunks) });
+      if (steps > MOST_STEPS || (!tight && groupRows < Math.min(lanesR, 8))) continue;
+      found.push({ groupRows, chunkCols: chunkUnits * UNIT_COLS, rowWarps: tight ? 1 : Math.floor(warps / chunks) });
     }
     if (chunks === 1) return found;
   }
@@ -172,11 +175,15 @@ const largest = (segments: readonly SegmentConfig[], groupRows: number, units: n
  */
 export function projectionConfig(op: Projection, target: Target, paired = false): ProjectionConfig {
   const { slotBytes: wanted, mostShared } = memoryOf(target, paired);
-  const shapes = cuts(op.input.size, target).map((cut) => shapeProjection(op, cut, target));
-  const fitting = shapes.filter((shape) => projectionShared(shape) <= mostShared);
+  const shapes = [false, true].map((tight) =>
+    cuts(op.input.size, target, tight).map((cut) => shapeProjection(op, cut, tight, target)),
+  );
+  const fitting = shapes.map((some) => some.filter((shape) => projectionShared(shape) <= mostShared));
   // None fits: the one that needs least is refused by checkShared.
-  const smallest = shapes.reduce((least, shape) => (projectionShared(shape) < projectionShared(least) ? shape : least));
-  const candidates = fitting.length > 0 ? fitting : [smallest];
+  const smallest = shapes
+    .flat()
+    .reduce((least, shape) => (projectionShared(shape) < projectionShared(least) ? shape : least));
+  const candidates = fitting.find((some) => some.length > 0) ?? [smallest];
   const most = Math.max(wanted, Math.min(...candidates.map(largestSlot)));
   const costs = candidates
     .filter((shape) => largestSlot(shape) <= most)
@@ -203,7 +210,7 @@ export function pairsBlocks(ops: readonly FusedOp[], target: Target): boolean {
   return around.length > 0 && around.every((op) => projectionConfig(op as Projection, target, true).whole);
 }
 
-function shapeProjection(op: Projection, cut: Cut, target: Target): ProjectionConfig {
+function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Target): ProjectionConfig {
   const cols = op.input.size;
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
   const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / cut.groupRows), 0);
@@ -220,7 +227,7 @@ function shapeProjection(op: Projection, cut: Cut, target: Target): ProjectionCo
     whole: false,
     leastShared: 0,
     blocksPerMultiprocessor: 1,
-    roundGroups: roundGroups(segments, cols, cut, Math.ceil(groups / blocks)),
+    roundGroups: tight ? cut.rowWarps : roundGroups(segments, cols, cut, Math.ceil(groups / blocks)),
     blocks,
     normalize: op.norm !== undefined,
     centred: op.norm?.centred ?? false,

@@ -1,9 +1,12 @@
 /** Shapes that no golden has, through the whole compiler on the host target, against the float64 reference. */
 import { randomInt } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { CompileOptions } from '../../compiler/compile.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import type { Plan } from '../../compiler/plan/plan.js';
 import { referenceLogits, referenceRun } from '../../compiler/reference.js';
 import {
   ARCHITECTURE_MODELS,
@@ -11,7 +14,7 @@ import {
   architectureModel,
   VOCABULARY,
 } from '../support/architecture_models.js';
-import { firstDifference, hostArtifact, replay, replayLogits } from '../support/artifacts.js';
+import { firstDifference, hostArtifact, ROOT, replay, replayLogits } from '../support/artifacts.js';
 import { type ModelOptions, makeModel, modelInput } from '../support/models.js';
 import { nmse } from '../support/nmse.js';
 import { Random } from '../support/random.js';
@@ -22,10 +25,15 @@ import { UNUSUAL_MODELS, unusualTokens } from '../support/unusual_models.js';
 /** Weights are no part of an artifact: models that differ only in them share one. */
 const FRESH_SEED = randomInt(2 ** 31);
 
-async function check(name: string, options: ModelOptions, tokens: readonly number[], context?: number): Promise<void> {
+async function check(
+  name: string,
+  options: ModelOptions,
+  tokens: readonly number[],
+  more: Pick<CompileOptions, 'context' | 'changes'> = {},
+): Promise<void> {
   const where = `seed ${options.seed}`;
   const model = makeModel({ name, ...options });
-  const folder = await hostArtifact(`shapes/${name}`, model, { context });
+  const folder = await hostArtifact(`shapes/${name}`, model, more);
   const logits = await replayLogits(folder, model, tokens);
   expect(nmse(logits, referenceLogits(modelSpec(readGguf(model)), tokens)), where).toBeLessThanOrEqual(1e-5);
   const eager = await replayLogits(folder, model, tokens, '--mode', 'eager');
@@ -46,8 +54,33 @@ describe.each([
   });
 
   test.each(STRESS_MODELS)('$name', async ({ steps, context, ...options }) => {
-    await check(options.name, { ...options, seed }, randomTokens(seed, steps, options.vocabSize), context);
+    await check(options.name, { ...options, seed }, randomTokens(seed, steps, options.vocabSize), { context });
   });
+});
+
+// Rows too few for all lanes, one copy of the input, sums of one group at a time.
+test.each(['Q8_0', 'F32'] as const)('%s on a device whose shared memory is short', async (type) => {
+  const options = {
+    embeddingLength: 512,
+    layers: 1,
+    headCount: 4,
+    headCountKv: 2,
+    headSize: 64,
+    feedForwardLength: 320,
+    vocabSize: 400,
+    type,
+    seed: FRESH_SEED,
+  };
+  const mostShared = type === 'F32' ? 6400 : 3400;
+  const changes = { alone: { mostShared }, paired: { mostShared } };
+  await check(`tight-${type}`, options, randomTokens(FRESH_SEED, 8, 400), { changes });
+  const plan = JSON.parse(
+    readFileSync(join(ROOT, `build/test/artifacts/shapes/tight-${type}/plan.json`), 'utf8'),
+  ) as Plan;
+  const cut = plan.kernels.flatMap(({ config }) => (config.kind === 'projection' ? [config] : []));
+  expect(cut.some(({ groupRows, rowWarps, roundGroups }) => groupRows < 4 && rowWarps === 1 && roundGroups === 1)).toBe(
+    true,
+  );
 });
 
 // A failure is repeated by putting the seed that it names in place of the random one.

@@ -1,21 +1,12 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Model, openModel, type Session } from '../../runtime/addon/index.js';
-import { buildAddon, buildArtifact, Script, temporaryDirectory } from './support.js';
+import { describe, expect, it } from 'vitest';
+import type { Session } from '../../runtime/addon/index.js';
+import { mockModels, Script } from './support.js';
 
-let artifact: string;
-const opened: Model[] = [];
-beforeAll(() => {
-  buildAddon();
-  artifact = buildArtifact(temporaryDirectory());
-}, 300_000);
-afterEach(async () => {
-  for (const model of opened.splice(0)) await model.close();
-});
+const openMock = mockModels();
 
 /** A session that has been fed token 3. */
 async function begun(script = new Script()): Promise<Session> {
-  const model = await openModel(artifact, { model: script.path });
-  opened.push(model);
+  const model = await openMock(script);
   const session = await model.createSession();
   await session.step(3, { mode: 'eager' });
   return session;

@@ -1,22 +1,8 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Model, openModel, type Session } from '../../runtime/addon/index.js';
-import { buildAddon, buildArtifact, Script, temporaryDirectory } from './support.js';
+import { describe, expect, it } from 'vitest';
+import type { Session } from '../../runtime/addon/index.js';
+import { mockModels, Script } from './support.js';
 
-let artifact: string;
-const opened: Model[] = [];
-beforeAll(() => {
-  buildAddon();
-  artifact = buildArtifact(temporaryDirectory());
-}, 300_000);
-afterEach(async () => {
-  for (const model of opened.splice(0)) await model.close();
-});
-
-async function open(script: Script): Promise<Model> {
-  const model = await openModel(artifact, { model: script.path });
-  opened.push(model);
-  return model;
-}
+const open = mockModels();
 const openSession = async (script = new Script()) => (await open(script)).createSession();
 
 /** The mock's rule for the token after `token` at `position`. */

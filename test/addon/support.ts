@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { afterEach, beforeAll } from 'vitest';
+import { type Model, openModel } from '../../runtime/addon/index.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -47,6 +49,24 @@ export class Script {
   calls(): string[] {
     return existsSync(this.#log) ? readFileSync(this.#log, 'utf8').trimEnd().split('\n') : [];
   }
+}
+
+/** For a test file: opens models of the mock library, which are closed after each test. */
+export function mockModels(): (script?: Script) => Promise<Model> {
+  let artifact: string;
+  const opened: Model[] = [];
+  beforeAll(() => {
+    buildAddon();
+    artifact = buildArtifact(temporaryDirectory());
+  }, 300_000);
+  afterEach(async () => {
+    for (const model of opened.splice(0)) await model.close();
+  });
+  return async (script = new Script()) => {
+    const model = await openModel(artifact, { model: script.path });
+    opened.push(model);
+    return model;
+  };
 }
 
 /** Installs the package, compiled from today's sources, as a dependency of a project in `dir`. */

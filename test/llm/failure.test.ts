@@ -1,27 +1,23 @@
 /** A device that fails while it generates: on a library that has no model but fails as it is told (test/addon/mock.c). */
-import { afterEach, beforeAll, expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
-import { type LanguageModelInfo, openModel } from '../../runtime/index.js';
+import type { LanguageModelInfo } from '../../runtime/index.js';
 import { Encoder } from '../../runtime/llm/encoder.js';
 import { LoadedModel } from '../../runtime/llm/model.js';
 import { SessionPool } from '../../runtime/llm/pool.js';
 import { Slot } from '../../runtime/llm/slot.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';
-import { buildAddon, buildArtifact, Script, temporaryDirectory } from '../addon/support.js';
+import { mockModels, Script } from '../addon/support.js';
 import { collect, STORYTELLER } from './support.js';
 
-let artifact: string;
+const openMock = mockModels();
 const opened: LoadedModel[] = [];
-beforeAll(() => {
-  buildAddon();
-  artifact = buildArtifact(temporaryDirectory());
-}, 300_000);
 afterEach(async () => {
   for (const model of opened.splice(0)) await model.close();
 });
 
 async function open(script: Script): Promise<LoadedModel> {
-  const model = await openModel(artifact, { model: script.path });
+  const model = await openMock(script);
   const tokenizer = new Tokenizer(readGguf(STORYTELLER));
   const { vocabSize, contextLength: context } = model.info;
   const info = { vocabSize, context, compiledContext: context, endTokens: tokenizer.endIds } as LanguageModelInfo;

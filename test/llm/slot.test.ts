@@ -1,23 +1,13 @@
 /** A session and its KV cache, on a library that has no model but records what is called. Its rule: test/addon/mock.c. */
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type Model, openModel } from '../../runtime/index.js';
+import { describe, expect, it } from 'vitest';
 import { SessionPool } from '../../runtime/llm/pool.js';
 import { type Request, Slot } from '../../runtime/llm/slot.js';
-import { buildAddon, buildArtifact, Script, temporaryDirectory } from '../addon/support.js';
+import { mockModels, Script } from '../addon/support.js';
 
-let artifact: string;
-const opened: Model[] = [];
-beforeAll(() => {
-  buildAddon();
-  artifact = buildArtifact(temporaryDirectory());
-}, 300_000);
-afterEach(async () => {
-  for (const model of opened.splice(0)) await model.close();
-});
+const openMock = mockModels();
 
 async function openSlot(script = new Script()): Promise<Slot> {
-  const model = await openModel(artifact, { model: script.path });
-  opened.push(model);
+  const model = await openMock(script);
   const slot = new Slot(model);
   await slot.open();
   return slot;

@@ -52,6 +52,6 @@ function nextStep({ manifest, text }: CompileResult, where: string, model: strin
   if (manifest.library === undefined)
     return `build it: cmake -S ${where} -B ${where}/build -DREALIZAR_RUNTIME=<runtime folder of realizar-compile> && cmake --build ${where}/build`;
   if (!text.vocabulary) return `run it: ${where}/${FILES.replay} --model ${model} --tokens 1,2,3`;
-  const chat = text.chat ? `, or realizar-run chat ${where}` : '';
-  return `run it: realizar-run ${where} -p "Once upon a time"${chat}`;
+  const chat = text.chat ? `, or npx realizar-run chat ${where}` : '';
+  return `run it: npx realizar-run ${where} -p "Once upon a time"${chat}`;
 }

@@ -57,7 +57,7 @@ test('its types resolve under nodenext, with all of them checked', async () => {
 test('npx compiles a model and runs it; the addon is built once, at its first use', async () => {
   const compiled = await npx(folder, ['realizar-compile', 'storyteller.gguf', '--target', 'host']);
   expect(compiled).toMatchObject({ code: 0, stdout: '' });
-  expect(compiled.stderr).toContain('run it: realizar-run generated/storyteller -p "');
+  expect(compiled.stderr).toContain('run it: npx realizar-run generated/storyteller -p "');
   const write = (...more: string[]) =>
     npx(folder, ['realizar-run', 'generated/storyteller', '-m', 'storyteller.gguf', '-p', 'Once upon', ...more], env);
   const first = await write('-n', '6');

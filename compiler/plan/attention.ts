@@ -141,7 +141,7 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
   };
 }
 
-/** The largest power of two of positions whose keys and values fit in a stage; threads are shared out evenly over them. */
+/** The largest power of two of positions whose keys and values fit in a stage; warps take eight at a time. */
 function tilePositions(headSize: number, { attention }: Target): number {
   const { stageBytes, warps } = attention;
   let tile = warps * 32;
@@ -154,8 +154,9 @@ export function attendShared(c: AttendConfig): number {
   const row = kvRow(c.headSize);
   const heads = c.headsPerBlock;
   const ring = c.stages * 2 * c.tile * row * 2;
-  const numbers = heads * row + row + heads * c.tile + 3 * heads + 1;
-  const newestAt = roundUp(ring + 4 * (numbers + (c.rope?.dimensions ?? 0)), 16);
+  const norms = (c.queryNorm ? (c.wholeNorms & 1 ? heads : 1) : 0) + (c.keyNorm ? 1 : 0);
+  const numbers = heads * row + row + 10 * c.warps * heads + 1 + (c.rope?.dimensions ?? 0) + norms * c.headSize;
+  const newestAt = roundUp(ring + 4 * numbers, 16);
   return roundUp(newestAt + 4 * row + c.stages * 16 + 4 * c.warps * heads * c.headSize, 16);
 }
 

@@ -6,10 +6,11 @@
 // tiles are there before grid_wait; only q and the new key and value come after it.
 //
 // Each block turns its queries itself. The blocks of the last split also turn the new key and use it and the new value
-// from shared memory; one of them appends both to the cache. Scores: a thread a position and some of the heads.
-// Softmax: a warp a head. Values: a warp a position, lanes over the head. A block leaves (weighted values, largest
-// score, sum of exponentials) of each head; the last one to arrive for a group of heads adds the splits up, in their
-// order, so that the result does not depend on who was last.
+// from shared memory; one of them appends both to the cache. A warp takes eight positions of a tile at a time, by
+// itself: scores with four lanes a position, softmax, values with lanes over the head. Then the block's warps are added
+// up, and leave (weighted values, largest score, sum of exponentials) of each head where the context is split; the last
+// block to arrive for a group of heads adds the splits up, in their order, so that the result does not depend on who
+// was last.
 //
 // KV cache of a layer: keys then values, each f16 [kv_heads][n_ctx][row], row = head_size rounded up to 8. The 16-byte
 // pieces of a key are swizzled by its position, so that threads that read consecutive keys hit different banks.
@@ -22,7 +23,7 @@
 #pragma once
 #include "../artifact.h"
 #include "activation.cuh"
-#include "device.h"
+#include "formats.cuh"
 
 namespace realizar {
 
@@ -45,23 +46,23 @@ struct AttendShape {
   static constexpr int threads = C::warps * 32, H = C::heads_per_block;
   static constexpr int row = (C::head_size + 7) / 8 * 8, pieces = row / 8;
   static constexpr int heads_per_kv = C::heads / C::kv_heads, head_groups = heads_per_kv / H;
-  static constexpr int score_groups = threads / C::tile;  // threads that share a position, each with its heads
-  static constexpr int score_heads = (H + score_groups - 1) / score_groups;
-  static constexpr int warp_heads = (H + C::warps - 1) / C::warps;
   static constexpr int pairs = (C::head_size + 63) / 64;  // lane's pairs of dimensions: 2 * lane + 64 * j
   static constexpr int partial_row = C::head_size + 2, lane_splits = (C::splits + 31) / 32;
   static constexpr int half_tile = C::tile * row * 2;  // bytes of a tile's keys, and of its values
-  // Shared memory, bytes: the ring; then f32: queries, turned new key before rounding, scores of a tile, of each head
-  // how much older sums fade, its largest score and sum, values of each warp; cos and sin; f16: new key, new value.
+  // Shared memory, bytes: the ring; then f32: queries, turned new key before rounding; of each warp and head how much
+  // each of eight positions weighs, its largest score and sum; am I the last split; cos and sin; norms' weights; f16:
+  // new key, new value; barriers; f32: values of each warp.
   static constexpr int query_at = C::stages * 2 * half_tile, key_at = query_at + H * row * 4;
-  static constexpr int score_at = key_at + row * 4, fade_at = score_at + H * C::tile * 4;
-  static constexpr int most_at = fade_at + H * 4, sum_at = most_at + H * 4;
-  static constexpr int angle_at = sum_at + H * 4 + 4;  // one more number: am I the last split?
-  static constexpr int newest_at = (angle_at + C::rope_dims * 4 + 15) / 16 * 16;
+  static constexpr int shares_at = key_at + row * 4, most_at = shares_at + C::warps * H * 32;
+  static constexpr int sum_at = most_at + C::warps * H * 4, is_last_at = sum_at + C::warps * H * 4;
+  static constexpr int angle_at = is_last_at + 4, norms_at = angle_at + C::rope_dims * 4;
+  static constexpr int query_norms = C::query_norm ? (C::whole_norms & 1 ? H : 1) * C::head_size : 0;
+  static constexpr int key_norms = C::key_norm ? C::head_size : 0;
+  static constexpr int newest_at = (norms_at + (query_norms + key_norms) * 4 + 15) / 16 * 16;
   static constexpr int barrier_at = newest_at + 2 * row * 2;
   static constexpr int warp_values_at = barrier_at + C::stages * 16;
   static constexpr int shared_bytes = (warp_values_at + C::warps * H * C::head_size * 4 + 15) / 16 * 16;
-  static_assert(threads % C::tile == 0 && C::head_size % 2 == 0 && C::splits <= C::warps * C::head_size);
+  static_assert(C::tile % 8 == 0 && C::head_size % 2 == 0 && C::splits <= C::warps * C::head_size);
   // Where piece i of the key at a position lies in its row.
   static DEVICE int swizzle(int position, int i) { return pieces % 8 == 0 ? i ^ position % 8 : i; }
 };
@@ -80,8 +81,11 @@ struct AttendBlock {
   DEVICE int tiles() const { return (end - first + C::tile - 1) / C::tile; }
   DEVICE uint16_t* newest_key() const { return (uint16_t*)(shared + Shape::newest_at); }
   DEVICE uint16_t* newest_value() const { return newest_key() + Shape::row; }
-  DEVICE const char* tile_keys(int i) const { return shared + i % C::stages * 2 * Shape::half_tile; }
-  DEVICE const char* tile_values(int i) const { return tile_keys(i) + Shape::half_tile; }
+  DEVICE char* tile(int i) const { return shared + i % C::stages * 2 * Shape::half_tile; }
+  DEVICE const uint4* tile_key(int i, int t) const { return (const uint4*)tile(i) + t * Shape::pieces; }
+  DEVICE const uint16_t* tile_value(int i, int t) const {
+    return (const uint16_t*)(tile(i) + Shape::half_tile) + t * Shape::row;
+  }
   DEVICE CopyBarrier& barrier(int i) const { return ((CopyBarrier*)(shared + Shape::barrier_at))[i % C::stages]; }
 
   // Warp 0: starts copying the cached positions of a tile.
@@ -92,8 +96,8 @@ struct AttendBlock {
     const int64_t row = ((int64_t)kv_head * C::n_ctx + from) * Shape::row;
     const int bytes = n * Shape::row * 2;
     begin_copies(barrier(i), 2 * bytes);
-    copy_to_shared((char*)tile_keys(i), args.keys + row, bytes, barrier(i));
-    copy_to_shared((char*)tile_values(i), args.values + row, bytes, barrier(i));
+    copy_to_shared(tile(i), args.keys + row, bytes, barrier(i));
+    copy_to_shared(tile(i) + Shape::half_tile, args.values + row, bytes, barrier(i));
     end_copies(barrier(i));
   }
   DEVICE void await(int i) const {
@@ -114,26 +118,54 @@ DEVICE float mean_square(const float* from, int size) {
 }
 
 // A head of q or k from the projection: norm, rope, times `scale`, into shared memory. `all`: what the norm is of, if
-// not of this head alone, `all_size` elements. One warp.
+// not of this head alone, `all_size` elements. One warp; a lane has the pairs of elements that turn together.
 template <class C>
 DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* all, int all_size,
                       const float* angles, float scale, float* to) {
+  constexpr int pairs = AttendShape<C>::row / 2, each = (pairs + 31) / 32, turning = C::rope_dims / 2;
+  const auto first = [](int i) { return i < turning && !C::rope_adjacent ? i : 2 * i; };
+  const auto second = [](int i) { return i < turning && !C::rope_adjacent ? i + turning : 2 * i + 1; };
+  const auto load = [&](int i, int d) { return i < pairs && d < C::head_size ? load_global(from + d) : 0.f; };
   const int lane = thread_index() % 32;
-#pragma unroll 8
-  for (int d = lane; d < AttendShape<C>::row; d += 32) to[d] = d < C::head_size ? load_global(from + d) : 0.f;
+  float x[each], y[each];
+#pragma unroll
+  for (int j = 0; j < each; j++) {
+    const int i = lane + 32 * j;
+    x[j] = load(i, first(i)), y[j] = load(i, second(i));
+  }
   if (normalize) {
-    const float by = rsqrtf(mean_square(all, all_size) + C::epsilon);
-    for (int d = lane; d < C::head_size; d += 32) to[d] *= by * norm[d];
+    float squares[1] = {};
+#pragma unroll
+    for (int j = 0; j < each; j++) squares[0] = fmaf(x[j], x[j], fmaf(y[j], y[j], squares[0]));
+    warp_sum(squares);
+    const float mean = all_size == C::head_size ? squares[0] / C::head_size : mean_square(all, all_size);
+    const float by = rsqrtf(mean + C::epsilon);
+#pragma unroll
+    for (int j = 0; j < each; j++) {
+      const int i = lane + 32 * j;
+      if (i < pairs && first(i) < C::head_size) x[j] *= by * norm[first(i)];
+      if (i < pairs && second(i) < C::head_size) y[j] *= by * norm[second(i)];
+    }
   }
-  warp_sync();
-  for (int i = lane; i < C::rope_dims / 2; i += 32) {
-    const int a = C::rope_adjacent ? 2 * i : i, b = C::rope_adjacent ? 2 * i + 1 : i + C::rope_dims / 2;
-    const float cosine = angles[2 * i], sine = angles[2 * i + 1], x = to[a], y = to[b];
-    to[a] = x * cosine - y * sine;
-    to[b] = x * sine + y * cosine;
+#pragma unroll
+  for (int j = 0; j < each; j++) {
+    const int i = lane + 32 * j;
+    if (i >= pairs) continue;
+    const float cosine = i < turning ? angles[2 * i] : 1.f, sine = i < turning ? angles[2 * i + 1] : 0.f;
+    to[first(i)] = (x[j] * cosine - y[j] * sine) * scale;
+    to[second(i)] = (x[j] * sine + y[j] * cosine) * scale;
   }
-  warp_sync();
-  for (int d = lane; d < C::head_size; d += 32) to[d] *= scale;
+}
+
+// The norms' weights of the block's heads, into shared memory.
+template <class C>
+DEVICE void load_norms(const AttendBlock<C>& b) {
+  using Shape = AttendShape<C>;
+  float* norms = b.floats(Shape::norms_at);
+  const float* query = b.args.query_norm + (C::whole_norms & 1 ? b.first_head * C::head_size : 0);
+  const float* key = b.args.key_norm + (C::whole_norms & 2 ? b.kv_head * C::head_size : 0);
+  for (int i = thread_index(); i < Shape::query_norms; i += Shape::threads) norms[i] = query[i];
+  for (int i = thread_index(); i < Shape::key_norms; i += Shape::threads) norms[Shape::query_norms + i] = key[i];
 }
 
 // The queries of the block, and the new key and value where this split ends with them. A warp a head, in turn.
@@ -146,8 +178,8 @@ DEVICE void load_heads(const AttendBlock<C>& b) {
   for (int h = warp; h < Shape::H; h += C::warps) {
     const int at = (b.first_head + h) * C::head_size;
     constexpr bool whole = C::whole_norms & 1;
-    turn_head<C>(a.qkv + at, a.query_norm + (whole ? at : 0), C::query_norm, a.qkv + (whole ? 0 : at),
-                 whole ? C::heads * C::head_size : C::head_size, angles, C::scale,
+    turn_head<C>(a.qkv + at, b.floats(Shape::norms_at) + (whole ? h * C::head_size : 0), C::query_norm,
+                 a.qkv + (whole ? 0 : at), whole ? C::heads * C::head_size : C::head_size, angles, C::scale,
                  b.floats(Shape::query_at) + h * Shape::row);
   }
   if (!b.has_newest() || warp != C::warps - 1) return;
@@ -161,7 +193,7 @@ DEVICE void load_heads(const AttendBlock<C>& b) {
     values[i] = lane + 32 * i < C::head_size ? load_global(value + lane + 32 * i) : 0.f;
   constexpr bool whole = C::whole_norms & 2;
   const float* keys = a.qkv + C::heads * C::head_size;
-  turn_head<C>(keys + at, a.key_norm + (whole ? at : 0), C::key_norm, keys + (whole ? 0 : at),
+  turn_head<C>(keys + at, b.floats(Shape::norms_at) + Shape::query_norms, C::key_norm, keys + (whole ? 0 : at),
                whole ? C::kv_heads * C::head_size : C::head_size, angles, 1.f, key);
   warp_sync();
   const bool appends = b.first_head % Shape::heads_per_kv == 0;  // one group of heads does
@@ -184,96 +216,88 @@ DEVICE void unpack_halves(const uint4& v, float (&f)[8]) {
   for (int i = 0; i < 4; i++) f[2 * i] = half_to_float(w[i] & 0xffff), f[2 * i + 1] = half_to_float(w[i] >> 16);
 }
 
-// scores[h][t] = q_h . k_t for the tile's n positions.
+// What a warp has found so far of its positions: of each head the largest score and, beside it, the sum of exponentials
+// (each lane of its position's) and the weighted values (each lane of its dimensions).
 template <class C>
-DEVICE void score_tile(const AttendBlock<C>& b, int i, int n) {
+struct WarpHeads {
   using Shape = AttendShape<C>;
-  const int t = thread_index() % C::tile, group = thread_index() / C::tile, position = b.first + i * C::tile + t;
-  if (t >= n) return;
-  const uint4* key =
-      position == b.position ? (const uint4*)b.newest_key() : (const uint4*)b.tile_keys(i) + t * Shape::pieces;
+  float most[Shape::H], sum[Shape::H] = {};
+  float value[Shape::H][Shape::pairs][2] = {};
+
+  DEVICE WarpHeads() {
+#pragma unroll
+    for (int h = 0; h < Shape::H; h++) most[h] = -INFINITY;
+  }
+};
+
+// scores[h] = q_h . k of one position, in the four lanes that share it.
+template <class C>
+DEVICE void score_position(const AttendBlock<C>& b, const uint4* key, int position,
+                           float (&scores)[AttendShape<C>::H]) {
+  using Shape = AttendShape<C>;
+  const int part = thread_index() % 4;
   const float* queries = b.floats(Shape::query_at);
-  float scores[Shape::score_heads] = {};
-#pragma unroll 4
-  for (int piece = 0; piece < Shape::pieces; piece++) {
+#pragma unroll
+  for (int j = 0; j < (Shape::pieces + 7) / 8 * 2; j++) {
+    // Two neighbours of every eight: with their keys swizzled, lanes of two positions read from different banks.
+    const int piece = 2 * part + j % 2 + j / 2 * 8;
+    if (Shape::pieces % 8 && piece >= Shape::pieces) continue;
     float k[8];
     unpack_halves(key[Shape::swizzle(position, piece)], k);
 #pragma unroll
-    for (int j = 0; j < Shape::score_heads; j++) {
-      const int h = group + j * Shape::score_groups;
-      if (Shape::H % Shape::score_groups && h >= Shape::H) continue;
+    for (int h = 0; h < Shape::H; h++) {
       const float4 q0 = *(const float4*)(queries + h * Shape::row + piece * 8);
       const float4 q1 = *(const float4*)(queries + h * Shape::row + piece * 8 + 4);
-      scores[j] +=
-          q0.x * k[0] + q0.y * k[1] + q0.z * k[2] + q0.w * k[3] + q1.x * k[4] + q1.y * k[5] + q1.z * k[6] + q1.w * k[7];
+      scores[h] = dot(q1, {k[4], k[5], k[6], k[7]}, dot(q0, {k[0], k[1], k[2], k[3]}, scores[h]));
     }
   }
+  warp_sum<4>(scores);
 #pragma unroll
-  for (int j = 0; j < Shape::score_heads; j++) {
-    const int h = group + j * Shape::score_groups;
-    if (h < Shape::H) b.floats(Shape::score_at)[h * C::tile + t] = soft_cap(scores[j], C::soft_cap);
-  }
+  for (int h = 0; h < Shape::H; h++) scores[h] = soft_cap(scores[h], C::soft_cap);
 }
 
-// Scores of the tile become exponentials; each head's largest score and sum move on. A warp a head, in turn.
+// Eight positions of tile i from `at` on, of those up to n that are there. One warp.
 template <class C>
-DEVICE void soften_tile(const AttendBlock<C>& b, int n, float (&most)[AttendShape<C>::warp_heads],
-                        float (&sum)[AttendShape<C>::warp_heads]) {
-  using Shape = AttendShape<C>;
-  const int warp = thread_index() / 32, lane = thread_index() % 32;
-#pragma unroll
-  for (int j = 0; j < Shape::warp_heads; j++) {
-    const int h = warp + j * C::warps;
-    if (h >= Shape::H) continue;
-    float* scores = b.floats(Shape::score_at) + h * C::tile;
-    float largest = -INFINITY;
-    for (int t = lane; t < n; t += 32) largest = fmaxf(largest, scores[t]);
-    largest = fmaxf(most[j], warp_max(largest));
-    const float fade = expf(most[j] - largest);
-    float tile_sum[1] = {};
-    for (int t = lane; t < n; t += 32) {
-      const float e = expf(scores[t] - largest);
-      scores[t] = e;
-      tile_sum[0] += e;
-    }
-    warp_sum(tile_sum);
-    sum[j] = fmaf(sum[j], fade, tile_sum[0]);
-    most[j] = largest;
-    if (lane == 0) b.floats(Shape::fade_at)[h] = fade;
-  }
-}
-
-// value[h] = value[h] * fade + sum over the warp's positions of the tile of e * v.
-template <class C>
-DEVICE void add_values(const AttendBlock<C>& b, int i, int n,
-                       float (&value)[AttendShape<C>::H][AttendShape<C>::pairs][2]) {
+DEVICE void attend_positions(const AttendBlock<C>& b, int i, int at, int n, WarpHeads<C>& found) {
   using Shape = AttendShape<C>;
   const int warp = thread_index() / 32, lane = thread_index() % 32, from = b.first + i * C::tile;
-  const float* scores = b.floats(Shape::score_at);
+  // Lanes without a position of their own follow the last one that is there, and weigh nothing.
+  const int mine = at + lane / 4, t = mine < n ? mine : n - 1;
+  float scores[Shape::H] = {}, largest[Shape::H];
+  score_position(b, from + t == b.position ? (const uint4*)b.newest_key() : b.tile_key(i, t), from + t, scores);
+#pragma unroll
+  for (int h = 0; h < Shape::H; h++) largest[h] = scores[h];
+  warp_max<4>(largest);
+  float* shares = b.floats(Shape::shares_at) + warp * Shape::H * 8;
 #pragma unroll
   for (int h = 0; h < Shape::H; h++) {
-    const float fade = b.floats(Shape::fade_at)[h];
+    const float most = fmaxf(found.most[h], largest[h]), fade = expf(found.most[h] - most);
+    const float share = mine < n ? expf(scores[h] - most) : 0.f;
+    found.most[h] = most;
+    found.sum[h] = fmaf(found.sum[h], fade, share);
 #pragma unroll
-    for (int j = 0; j < Shape::pairs; j++) value[h][j][0] *= fade, value[h][j][1] *= fade;
+    for (int j = 0; j < Shape::pairs; j++) found.value[h][j][0] *= fade, found.value[h][j][1] *= fade;
+    if (lane % 4 == 0) shares[h * 8 + lane / 4] = share;
   }
-#pragma unroll 4
-  for (int t = warp; t < n; t += C::warps) {
-    const uint16_t* row =
-        from + t == b.position ? b.newest_value() : (const uint16_t*)b.tile_values(i) + t * Shape::row;
+  warp_sync();
+#pragma unroll
+  for (int p = 0; p < 8; p++) {
+    const int row = at + p < n ? at + p : n - 1;
+    const uint16_t* values = from + row == b.position ? b.newest_value() : b.tile_value(i, row);
 #pragma unroll
     for (int j = 0; j < Shape::pairs; j++) {
       const int d = 2 * lane + 64 * j;
       if (C::head_size % 64 && d >= C::head_size) continue;
-      const uint32_t two = *(const uint32_t*)(row + d);
+      const uint32_t two = *(const uint32_t*)(values + d);
       const float v0 = half_to_float(two & 0xffff), v1 = half_to_float(two >> 16);
 #pragma unroll
       for (int h = 0; h < Shape::H; h++) {
-        const float e = scores[h * C::tile + t];
-        value[h][j][0] = fmaf(e, v0, value[h][j][0]);
-        value[h][j][1] = fmaf(e, v1, value[h][j][1]);
+        found.value[h][j][0] = fmaf(shares[h * 8 + p], v0, found.value[h][j][0]);
+        found.value[h][j][1] = fmaf(shares[h * 8 + p], v1, found.value[h][j][1]);
       }
     }
   }
+  warp_sync();
 }
 
 // What a head's sink adds to the sum of exponentials beside a largest score: it has no value of its own.
@@ -301,7 +325,7 @@ DEVICE void combine_splits(const AttendBlock<C>& b) {
     first[s] = s < b.splits && thread_index() < Shape::H * C::head_size ? value_of(thread_index(), s) : 0.f;
   for (int h = warp; h < Shape::H; h += C::warps) {
     const float* last = b.args.partial + (int64_t)(b.first_head + h) * C::splits * Shape::partial_row + C::head_size;
-    float most[Shape::lane_splits], sum[Shape::lane_splits], total[1] = {}, largest = -INFINITY;
+    float most[Shape::lane_splits], sum[Shape::lane_splits], total[1] = {}, largest[1] = {-INFINITY};
 #pragma unroll
     for (int j = 0; j < Shape::lane_splits; j++) {
       const int s = lane + 32 * j;
@@ -309,12 +333,12 @@ DEVICE void combine_splits(const AttendBlock<C>& b) {
       sum[j] = s < b.splits ? load_global(last + s * Shape::partial_row + 1) : 0.f;
     }
 #pragma unroll
-    for (int j = 0; j < Shape::lane_splits; j++) largest = fmaxf(largest, most[j]);
-    largest = warp_max(largest);
+    for (int j = 0; j < Shape::lane_splits; j++) largest[0] = fmaxf(largest[0], most[j]);
+    warp_max(largest);
 #pragma unroll
-    for (int j = 0; j < Shape::lane_splits; j++) most[j] = expf(most[j] - largest), total[0] += most[j] * sum[j];
+    for (int j = 0; j < Shape::lane_splits; j++) most[j] = expf(most[j] - largest[0]), total[0] += most[j] * sum[j];
     warp_sum(total);
-    total[0] += sink_share(b, b.first_head + h, largest);
+    total[0] += sink_share(b, b.first_head + h, largest[0]);
 #pragma unroll
     for (int j = 0; j < Shape::lane_splits; j++)
       if (lane + 32 * j < b.splits) weights[h * C::splits + lane + 32 * j] = most[j] / total[0];
@@ -337,44 +361,48 @@ DEVICE void combine_splits(const AttendBlock<C>& b) {
 
 // Adds up the block's warps and writes the heads' results, or what combine_splits needs of them.
 template <class C>
-DEVICE void finish_heads(const AttendBlock<C>& b, const float (&value)[AttendShape<C>::H][AttendShape<C>::pairs][2],
-                         const float (&most)[AttendShape<C>::warp_heads],
-                         const float (&sum)[AttendShape<C>::warp_heads]) {
+DEVICE void finish_heads(const AttendBlock<C>& b, WarpHeads<C>& found) {
   using Shape = AttendShape<C>;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
   float* warp_values = b.floats(Shape::warp_values_at);
+  float *warp_most = b.floats(Shape::most_at), *warp_sums = b.floats(Shape::sum_at);
+  // Four lanes share a position.
 #pragma unroll
-  for (int h = 0; h < Shape::H; h++)
+  for (int h = 0; h < Shape::H; h++) found.sum[h] = lane % 4 == 0 ? found.sum[h] : 0.f;
+  warp_sum(found.sum);
+#pragma unroll
+  for (int h = 0; h < Shape::H; h++) {
+    if (lane == 0) warp_most[warp * Shape::H + h] = found.most[h], warp_sums[warp * Shape::H + h] = found.sum[h];
 #pragma unroll
     for (int j = 0; j < Shape::pairs; j++) {
       const int d = 2 * lane + 64 * j;
       if (C::head_size % 64 && d >= C::head_size) continue;
-      warp_values[(warp * Shape::H + h) * C::head_size + d] = value[h][j][0];
-      warp_values[(warp * Shape::H + h) * C::head_size + d + 1] = value[h][j][1];
+      warp_values[(warp * Shape::H + h) * C::head_size + d] = found.value[h][j][0];
+      warp_values[(warp * Shape::H + h) * C::head_size + d + 1] = found.value[h][j][1];
     }
-#pragma unroll
-  for (int j = 0; j < Shape::warp_heads; j++) {
-    const int h = warp + j * C::warps;
-    if (h < Shape::H && lane == 0) b.floats(Shape::most_at)[h] = most[j], b.floats(Shape::sum_at)[h] = sum[j];
   }
   block_sync();
   for (int i = thread_index(); i < Shape::H * C::head_size; i += Shape::threads) {
     const int h = i / C::head_size, d = i % C::head_size, head = b.first_head + h;
-    float v = 0;
+    float most = -INFINITY, value = 0, sum = 0;
 #pragma unroll
-    for (int w = 0; w < C::warps; w++) v += warp_values[w * Shape::H * C::head_size + i];
+    for (int w = 0; w < C::warps; w++) most = fmaxf(most, warp_most[w * Shape::H + h]);
+#pragma unroll
+    for (int w = 0; w < C::warps; w++) {
+      const float weight = expf(warp_most[w * Shape::H + h] - most);  // 0 of a warp that had no position
+      sum = fmaf(weight, warp_sums[w * Shape::H + h], sum);
+      value = fmaf(weight, warp_values[w * Shape::H * C::head_size + i], value);
+    }
     if (b.splits == 1) {
-      const float sink = sink_share(b, head, b.floats(Shape::most_at)[h]);
-      b.args.output[head * C::head_size + d] = v / (b.floats(Shape::sum_at)[h] + sink);
+      b.args.output[head * C::head_size + d] = value / (sum + sink_share(b, head, most));
       continue;
     }
     float* partial = b.args.partial + ((int64_t)head * C::splits + b.split) * Shape::partial_row;
-    partial[d] = v;
-    if (d == 0)
-      partial[C::head_size] = b.floats(Shape::most_at)[h], partial[C::head_size + 1] = b.floats(Shape::sum_at)[h];
+    partial[d] = value;
+    if (d == 0) partial[C::head_size] = most, partial[C::head_size + 1] = sum;
   }
   if (b.splits == 1) return;
-  int* is_last = (int*)b.floats(Shape::sum_at + Shape::H * 4);
+  int* is_last = (int*)b.floats(Shape::is_last_at);
   block_sync();
   if (thread_index() == 0) *is_last = arrive(b.args.counters + b.counter) == (uint32_t)b.splits - 1;
   block_sync();
@@ -407,8 +435,8 @@ DEVICE void attend(const AttendArgs& a) {
                             splits,
                             hidden + split * share,
                             split == splits - 1 ? seq_len : hidden + (split + 1) * share};
-  grid_release();
   if (split >= splits || heads_index >= C::kv_heads * Shape::head_groups) {
+    grid_release();
     grid_wait();  // to keep the place: what comes into it is for every multiprocessor
     return;
   }
@@ -426,27 +454,23 @@ DEVICE void attend(const AttendArgs& a) {
     sincosf(angle, at + 1, at);
     at[0] *= C::rope_magnitude, at[1] *= C::rope_magnitude;
   }
+  load_norms(b);
   block_sync();
   grid_wait();
   load_heads(b);
   block_sync();
-
-  float most[Shape::warp_heads], sum[Shape::warp_heads] = {};  // of this warp's heads
-  float value[Shape::H][Shape::pairs][2] = {};                 // of this warp's positions
-#pragma unroll
-  for (int j = 0; j < Shape::warp_heads; j++) most[j] = -INFINITY;
+  // Not earlier: the next node's weights would be in the way of the queries.
+  grid_release();
+  WarpHeads<C> found;
   for (int i = 0; i < b.tiles(); i++) {
     const int left = b.end - b.first - i * C::tile, n = left < C::tile ? left : C::tile;
     b.await(i);
-    score_tile(b, i, n);
-    block_sync();
-    soften_tile(b, n, most, sum);
-    block_sync();
-    add_values(b, i, n, value);
+    for (int at = thread_index() / 32 * 8; at < n; at += C::warps * 8) attend_positions(b, i, at, n, found);
+    if (i + C::stages >= b.tiles()) continue;
     block_sync();
     if (thread_index() < 32) b.fetch(i + C::stages);
   }
-  finish_heads(b, value, most, sum);
+  finish_heads(b, found);
 }
 
 }  // namespace realizar

@@ -65,10 +65,13 @@ DEVICE float warp_sums(float (&v)[N]) {
   }
   return v[0];
 }
-DEVICE float warp_max(float v) {
+// The largest of N values each over the warp's lanes, in every lane; where each From neighbours have the same.
+template <int From = 1, int N>
+DEVICE void warp_max(float (&v)[N]) {
 #pragma unroll
-  for (int mask = 16; mask; mask >>= 1) v = fmaxf(v, __shfl_xor_sync(~0u, v, mask));
-  return v;
+  for (int mask = 16; mask >= From; mask >>= 1)
+#pragma unroll
+    for (int i = 0; i < N; i++) v[i] = fmaxf(v[i], __shfl_xor_sync(~0u, v[i], mask));
 }
 
 // ------------------------------------------------------------------ order between nodes of the graph
@@ -193,13 +196,25 @@ DEVICE void begin_copies(CopyBarrier& done, int bytes) {
                  : "memory");
 #endif
 }
+// Once: not read again soon, so the first to leave L2.
+template <bool Once = false>
 DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& done) {
 #if __CUDA_ARCH__ >= 900
-  if (threadIdx.x % 32 == 0)
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
-                     shared_address(to)),
-                 "l"(from), "r"(bytes), "r"(shared_address(&done.word))
-                 : "memory");
+  if (threadIdx.x % 32 != 0) return;
+  if (Once) {
+    uint64_t policy;
+    asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+    asm volatile(
+        "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1], %2, [%3], %4;" ::
+            "r"(shared_address(to)),
+        "l"(from), "r"(bytes), "r"(shared_address(&done.word)), "l"(policy)
+        : "memory");
+    return;
+  }
+  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(
+                   shared_address(to)),
+               "l"(from), "r"(bytes), "r"(shared_address(&done.word))
+               : "memory");
 #else
   for (int at = threadIdx.x % 32 * 16; at < bytes; at += 512)
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address((char*)to + at)),
@@ -300,10 +315,11 @@ DEVICE float warp_sums(float (&v)[N]) {
   warp_sum<Width>(v);
   return v[mine];
 }
-DEVICE float warp_max(float v) {
-  const float* all = (const float*)sim::warp_exchange(&v, sizeof v);
-  for (int lane = 0; lane < 32; lane++) v = fmaxf(v, all[lane]);
-  return v;
+template <int From = 1, int N>
+DEVICE void warp_max(float (&v)[N]) {
+  const float* all = (const float*)sim::warp_exchange(v, sizeof v);
+  for (int i = 0; i < N; i++)
+    for (int lane = thread_index() % From; lane < 32; lane += From) v[i] = fmaxf(v[i], all[lane * N + i]);
 }
 
 DEVICE void grid_wait() { sim::grid_wait(); }
@@ -336,6 +352,7 @@ DEVICE void copy_barriers_ready() {}
 DEVICE void begin_copies(CopyBarrier& done, int bytes) {
   if (thread_index() % 32 == 0) done.expect(bytes);
 }
+template <bool Once = false>
 DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& done) {
   if (thread_index() % 32 == 0) sim::bulk_copy(to, from, bytes, done);
 }
@@ -377,10 +394,10 @@ DEVICE uint16_t float_to_half(float f) { return sim::float_to_half(f); }
 #endif
 
 namespace realizar {
-// A copy that is all there is to its barrier's phase.
+// A copy of what is read once, all there is to its barrier's phase.
 DEVICE void copy_one(void* to, const void* from, int bytes, CopyBarrier& done) {
   begin_copies(done, bytes);
-  copy_to_shared(to, from, bytes, done);
+  copy_to_shared<true>(to, from, bytes, done);
   end_copies(done);
 }
 DEVICE float bf16_to_float(uint16_t h) { return bits_to_float((uint32_t)h << 16); }

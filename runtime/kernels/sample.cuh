@@ -256,7 +256,7 @@ struct Sampler {
     if (low && block_add(&shared.low[bin], low) > 0xffffffffu - low) high++;
     if (high) block_add(&shared.high[bin], high);
     block_add(&shared.count[bin], 1);
-    shared.token[bin] = token;  // of several any one; it is asked for where there is one
+    block_exchange((uint32_t*)&shared.token[bin], (uint32_t)token);  // of several any one; asked for where there is one
   }
 
   // Of all blocks. A bin's tokens are added up too: one is asked for where it is the only one.

@@ -96,28 +96,42 @@ DEVICE float* chunk_sums(float* partial, int round) {
   return partial + (ProjectionShape<C>::rounds > 1 ? round % 2 * ProjectionShape<C>::sums_size : 0);
 }
 
+// Calls f.template operator()<F>() with the format at an index of a list: the code of a format is there once, however
+// many segments and parts have it, and stays in the instruction cache.
+template <int Index = 0, class F, class... Rest, class Body>
+DEVICE void with_format(int index, FormatList<F, Rest...>, Body&& body) {
+  if constexpr (sizeof...(Rest) > 0)
+    if (index > Index) return with_format<Index + 1>(index, FormatList<Rest...>{}, body);
+  body.template operator()<F>();
+}
+
 // One group of rows of the warp: the sums of its chunk go to sums[part][chunk][row..].
-template <class C, int Rows, class... Formats>
-DEVICE void dot_group(Stream<C>& stream, Segment<Rows, Formats...>, const Activations<C>& x, float* to) {
+template <class C>
+DEVICE void dot_group(Stream<C>& stream, int group, const Activations<C>& x, float* to) {
   using Shape = ProjectionShape<C>;
+  using Formats = typename C::segments::formats;
   const int lane = thread_index() % 32, k = lane % Shape::lanes_k;
-  int part = 0;
-  const auto one = [&]<class F>(F) {
+#pragma unroll 1
+  for (int part = 0; part < Shape::parts; part++) {
+    int format = 0;
+    Stream<C>::visit(group, [&]<int Index, class S>(int, int, int64_t) {
+      format = part == 0 ? S::template first_format<Formats> : S::template last_format<Formats>;
+    });
     float sums[Shape::steps];
     const char* slot = stream.wait();
-    if (Shape::last_units == Shape::chunk_units || stream.chunk < Shape::chunks - 1)
-      dot_slot<F, Shape::chunk_units>(slot, x, sums);
-    else
-      dot_slot<F, Shape::last_units>(slot, x, sums);
+    with_format(format, Formats{}, [&]<class F>() {
+      if (Shape::last_units == Shape::chunk_units || stream.chunk < Shape::chunks - 1)
+        dot_slot<F, Shape::chunk_units>(slot, x, sums);
+      else
+        dot_slot<F, Shape::last_units>(slot, x, sums);
+    });
     stream.next();
     const float sum = warp_sums<Shape::lanes_k>(sums);
     constexpr int sharers = Shape::lanes_k / Shape::steps;
     const int row = k / sharers * Shape::lanes_r + lane / Shape::lanes_k;
     if (k % sharers == 0 && row < C::group_rows)
       to[(part * Shape::chunks + stream.chunk) * Shape::round_rows + row] = sum;
-    part++;
-  };
-  (one(Formats{}), ...);
+  }
 }
 
 // What is added to a row, fetched while the row is computed.
@@ -235,9 +249,7 @@ DEVICE void projection(const ProjectionArgs& a) {
     float* sums = chunk_sums<C>(partial, round);
     if (round > 0) extras = fetch_extras<C>(a, from, end, thread_index());
     for (int g = row_warp; g < C::round_groups && from + g < end; g += C::row_warps)
-      Stream<C>::visit(from + g, [&]<int Index, class S>(int, int, int64_t) {
-        dot_group(stream, S{}, x, sums + g * C::group_rows);
-      });
+      dot_group(stream, from + g, x, sums + g * C::group_rows);
     block_sync();
     if (round == 0 && C::normalize && !C::centred) {
       float mean_square = 0;

@@ -84,7 +84,7 @@ interface NodeView {
 
 const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
   embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
-  projection: { struct: 'ProjectionArgs', count: 10, body: 'projection' },
+  projection: { struct: 'ProjectionArgs', count: 11, body: 'projection' },
   experts: { struct: 'ExpertsArgs', count: 9, body: 'experts' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
   attend: { struct: 'AttendArgs', count: 11, body: 'attend' },
@@ -219,8 +219,11 @@ function embedFields({ cols, groupRows, chunkCols, format, groupBytes, scale }: 
 
 function projectionFields(config: ProjectionConfig): string[] {
   const segments = config.segments.map(({ rows, formats }) => `Segment<${rows}, ${formats.join(', ')}>`);
+  const { blocks, bytes, segments: later } = config.ahead ?? { blocks: 0, bytes: 0, segments: [] };
+  const ahead = [blocks, bytes, ...later.map(({ groups, groupBytes }) => `AheadSegment<${groups}, ${groupBytes}>`)];
   return [
     `using segments = Segments<${segments.join(', ')}>;`,
+    `using ahead = Ahead<${ahead.join(', ')}>;`,
     constant('int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }),
     constant('int', { row_warps: config.rowWarps, round_groups: config.roundGroups }),
     constant('int', { ring: config.ring, early: config.early }),

@@ -3,6 +3,7 @@ import { CompileError } from '../errors.js';
 import type { Embed, FusedOp, NormAdd, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
+import type { Ahead } from './ahead.js';
 import { type AttendConfig, attendShared } from './attention.js';
 import type { ExpertsConfig } from './experts.js';
 import { roundUp, sharedUnitsBytes, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
@@ -56,6 +57,7 @@ export interface ProjectionConfig extends Tiling {
   readonly findBest: boolean;
   /** Bit i: segment i, or weight i of a gated segment, has a bias. */
   readonly bias: number;
+  readonly ahead: Ahead | null;
 }
 export interface SegmentConfig {
   readonly rows: number;
@@ -239,6 +241,7 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     addResidual: op.residual !== undefined,
     findBest: op.best !== undefined,
     bias: biases.reduce((mask, bias, i) => mask | (bias ? 1 << i : 0), 0),
+    ahead: null,
   };
 }
 

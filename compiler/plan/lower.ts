@@ -5,6 +5,7 @@ import type { Attend, Embed, Experts, FusedOp, Graph, Norm, Projection, SelectBe
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
 import { about } from './about.js';
+import { aheadConfig, lookAhead } from './ahead.js';
 import { type AttendConfig, attendCounters, kvRow, partialSize } from './attention.js';
 import { attentionBuckets, type Buckets } from './buckets.js';
 import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
@@ -65,6 +66,8 @@ interface Lowered {
 class Lowering {
   readonly #weights = new WeightPlanner();
   readonly #weightStarts = new Map<FusedOp, number>();
+  /** Of projections that look ahead, the later one. */
+  readonly #ahead = new Map<FusedOp, FusedOp>();
   readonly #ops: readonly FusedOp[];
   readonly #paired: boolean;
   readonly #lowered: Lowered[] = [];
@@ -192,6 +195,13 @@ class Lowering {
     for (const op of this.#ops) {
       if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
       if (op.kind === 'select_best') configs.set(op, this.#chooseSelect());
+    }
+    for (const [index, op] of this.#ops.entries()) {
+      const later = this.#paired ? undefined : lookAhead(this.#ops, index);
+      if (!later) continue;
+      const ahead = aheadConfig(configs.get(later) as ProjectionConfig, this.target.projection.aheadBytes);
+      configs.set(op, { ...(configs.get(op) as ProjectionConfig), ahead });
+      this.#ahead.set(op, later);
     }
     for (const op of this.#ops) {
       const shorter = op.kind === 'attend' ? this.#buckets.configs.get(op)!.slice(0, -1) : [];
@@ -326,10 +336,10 @@ class Lowering {
       v ? { name, region: 'arena', offset: placed.offsets.get(v.name)! } : none(name);
     const vector = (name: string, w: Weight | undefined): PlannedArgument =>
       w ? { name, region: 'weights', offset: this.#weights.vector(w) } : none(name);
-    const weights = (): PlannedArgument => ({
-      name: 'weights',
+    const weights = (name = 'weights', of: FusedOp = op): PlannedArgument => ({
+      name,
       region: 'weights',
-      offset: this.#weightStarts.get(op)!,
+      offset: this.#weightStarts.get(of)!,
     });
     const state: PlannedArgument = { name: 'state', region: 'state', offset: 0 };
     switch (op.kind) {
@@ -337,6 +347,7 @@ class Lowering {
         return [weights(), state, value('output', op.output)];
       case 'projection': {
         const biases = op.segments.flatMap((segment) => segment.biases);
+        const later = this.#ahead.get(op);
         return [
           weights(),
           value('input', op.input),
@@ -346,6 +357,7 @@ class Lowering {
           value('output', op.output),
           value('best', op.best),
           ...[0, 1, 2].map((i) => vector(`bias${i}`, biases[i])),
+          later ? weights('ahead', later) : none('ahead'),
         ];
       }
       case 'experts':

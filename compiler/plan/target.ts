@@ -15,6 +15,11 @@ export interface Target {
     readonly alone: BlockMemory;
     /** Of blocks that run two a multiprocessor (see Paired); null where there is no room for them. */
     readonly paired: Paired | null;
+    /**
+     * Of each block of a later projection, what one brings into L2 (ahead.ts): as much as comes in the time of a short
+     * node. Blocks of two nodes side by side ask early enough without it.
+     */
+    readonly aheadBytes: number;
     readonly cost: {
       /** Bytes that a multiprocessor streams in a cycle. */
       readonly bytesPerCycle: number;
@@ -174,6 +179,7 @@ export function cudaTarget(archs: readonly string[]): Target {
         leastShared: sharedBytes / 2 + 1024,
       },
       paired: sharedBytes >= 227 * 1024 ? PAIRED : null,
+      aheadBytes: 36864,
       // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz.
       cost: { bytesPerCycle: 13.4, slot: 100, step: 30, input: 4 },
     },
@@ -223,6 +229,7 @@ export function hostTarget(): Target {
         whole: { mostShared: 24 * 1024, leastShared: 0 },
         attentionShared: 32 * 1024,
       },
+      aheadBytes: 1024,
       cost: { bytesPerCycle: 1, slot: 100, step: 30, input: 4 },
     },
     attention: {

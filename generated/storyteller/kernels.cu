@@ -30,6 +30,7 @@ struct token_embd_shape {
 // blk.0.attn_qkv (and 3 more): token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
 struct attn_qkv_shape {
   using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
+  using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 1, early = 1;
@@ -60,6 +61,7 @@ static_assert(AttendShape<attn_kqv_shape>::shared_bytes <= 89088);
 // blk.0.ffn_inp (and 3 more): blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
 struct ffn_inp_shape {
   using segments = Segments<Segment<256, Q8_0>>;
+  using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 1, early = 1;
@@ -74,6 +76,7 @@ static_assert(ProjectionShape<ffn_inp_shape>::group_bytes<Segment<256, Q8_0>> ==
 // blk.0.ffn_swiglu (and 3 more): blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
 struct ffn_swiglu_shape {
   using segments = Segments<Segment<768, Q8_0, Q8_0>>;
+  using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 2, early = 2;
@@ -88,6 +91,7 @@ static_assert(ProjectionShape<ffn_swiglu_shape>::group_bytes<Segment<768, Q8_0, 
 // blk.0.l_out (and 3 more): blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
 struct l_out_shape {
   using segments = Segments<Segment<256, Q8_0>>;
+  using ahead = Ahead<0, 0>;
   static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 5, round_groups = 5;
   static constexpr int ring = 1, early = 1;
@@ -102,6 +106,7 @@ static_assert(ProjectionShape<l_out_shape>::group_bytes<Segment<256, Q8_0>> == 3
 // logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
 struct logits_shape {
   using segments = Segments<Segment<909, Q8_0>>;
+  using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 1, early = 1;

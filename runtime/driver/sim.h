@@ -294,6 +294,7 @@ struct Mbarrier {
 // Starts copying to shared memory. The source is read at once and the destination poisoned; the bytes arrive when
 // somebody waits for `done` and nothing else in the block can run (with a permuted order: at any time).
 void bulk_copy(void* to, const void* from, int bytes, Mbarrier& done);
+void bulk_prefetch(const void* from, int bytes);  // only checks
 
 // ------------------------------------------------------------------ number formats
 #if defined(__aarch64__)

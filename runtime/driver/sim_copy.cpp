@@ -65,6 +65,13 @@ void bulk_copy(void* to, const void* from, int bytes, Mbarrier& done) {
   block.copies.push_back({uint32_t(done.word), offset, size});
 }
 
+void bulk_prefetch(const void* from, int bytes) {
+  if (bytes < 0 || bytes % 16 || uintptr_t(from) % 16)
+    fail("a prefetch of %d bytes from %p: both must be multiples of 16", bytes, from);
+  if (!current()->block->launch.memory->contains(from, size_t(bytes)))
+    fail("a prefetch of %d bytes from %p, which is not inside one allocation of device memory", bytes, from);
+}
+
 void Block::deliver(size_t copy) {
   const Copy delivered = copies[copy];
   copies.erase(copies.begin() + ptrdiff_t(copy));

@@ -65,7 +65,7 @@ DEVICE float warp_sums(float (&v)[N]) {
   }
   return v[0];
 }
-// The largest of N values each over the warp's lanes, in every lane; where each From neighbours have the same.
+// The largest of N values each over the warp's lanes, in every lane; From: over every From-th lane.
 template <int From = 1, int N>
 DEVICE void warp_max(float (&v)[N]) {
 #pragma unroll
@@ -222,6 +222,14 @@ DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& d
                  : "memory");
 #endif
 }
+// Brings bytes, a multiple of 16 from a 16-byte aligned address, into L2; nothing waits for them. All lanes of a warp.
+// Nothing below sm_90.
+DEVICE void prefetch(const void* from, int bytes) {
+#if __CUDA_ARCH__ >= 900
+  if (threadIdx.x % 32 == 0)
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+#endif
+}
 DEVICE void end_copies(CopyBarrier& done) {
 #if __CUDA_ARCH__ < 900
   asm volatile("cp.async.mbarrier.arrive.noinc.shared.b64 [%0];" ::"r"(shared_address(&done.word)) : "memory");
@@ -357,6 +365,9 @@ DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& d
   if (thread_index() % 32 == 0) sim::bulk_copy(to, from, bytes, done);
 }
 DEVICE void end_copies(CopyBarrier&) {}
+DEVICE void prefetch(const void* from, int bytes) {
+  if (thread_index() % 32 == 0) sim::bulk_prefetch(from, bytes);
+}
 
 DEVICE int dot4(uint32_t a, uint32_t b, int sum) {
   for (int i = 0; i < 32; i += 8) sum += int8_t(a >> i) * int8_t(b >> i);

@@ -21,7 +21,7 @@
 // C: cols, group_rows, chunk_cols, row_warps, ring and early (slots a warp), round_groups, blocks;
 //    segments, Segments<Segment<rows, Format...>...>; normalize, centred (LayerNorm), norm_bias, epsilon, activation,
 //    scale, soft_cap (0: none), add_residual, find_best,
-//    bias (bit i: segment i, or weight i of a gated segment, has one).
+//    bias (bit i: segment i, or weight i of a gated segment, has one); ahead (ahead.cuh).
 #pragma once
 #include "activation.cuh"
 #include "activations.cuh"
@@ -38,6 +38,7 @@ struct ProjectionArgs {
   float* output;           // [rows of all segments]
   Best* best;              // [blocks]: the largest of the block's outputs
   const float* bias[3];
+  const char* ahead;  // weights of a later projection
 };
 
 // The sum of what one lane of each warp has, of the warps with the first groups of rows.
@@ -206,15 +207,14 @@ DEVICE void projection(const ProjectionArgs& a) {
   float* partial = (float*)(shared + Shape::partial_at);
   float* squares = (float*)(shared + Shape::squares_at);
 
-  // The block's run of groups: the first `extra` blocks have one more.
-  const int share = Shape::groups / C::blocks, extra = Shape::groups % C::blocks, b = block_index();
-  const int first = b * share + (b < extra ? b : extra), end = first + share + (b < extra);
+  const auto [first, end] = GroupRun(Shape::groups, C::blocks, block_index());
   Stream<C> stream{a.weights,
                    chunk,
                    first + row_warp,
                    end,
                    shared + warp * C::ring * Shape::slot_bytes,
-                   (CopyBarrier*)(shared + Shape::barriers_at) + warp * C::ring};
+                   (CopyBarrier*)(shared + Shape::barriers_at) + warp * C::ring,
+                   a.ahead};
   if (C::whole) grid_release();
   if (lane == 0)
     for (int i = 0; i < C::ring; i++) stream.barriers[i].init();
@@ -230,6 +230,7 @@ DEVICE void projection(const ProjectionArgs& a) {
   input.template load<false>(a.input, chunk);
   RowExtras extras = fetch_extras<C>(a, first, end, thread_index());
   for (int i = C::early; i < C::ring; i++) stream.start(i);
+  stream.look_ahead();
   // Not earlier: the next node's weights would be in the way of this one's input.
   if (!C::whole) grid_release();
   if constexpr (C::normalize && !C::centred) {

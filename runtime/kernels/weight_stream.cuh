@@ -1,7 +1,7 @@
 // The weights of one warp, its chunk of columns of every C::row_warps-th group of rows, streamed through a ring of
 // slots in shared memory that belongs to the warp alone.
 #pragma once
-#include "projection_shape.cuh"
+#include "ahead.cuh"
 
 namespace realizar {
 
@@ -14,6 +14,8 @@ struct Stream {
   int chunk, group, end;  // group: the next to start copying; end: of the block's run
   char* ring;
   CopyBarrier* barriers;
+  const char* ahead;
+  bool looked_ahead = false;
   int part = 0, place = 0, phase = 0;  // part: the next to start; place, phase: of the slot to be taken next
   // Of the segment that group is in: its end, the group's slot of the chunk, and from there on what lies between groups
   // and between parts; bytes of the parts' slots.
@@ -77,6 +79,15 @@ struct Stream {
     from += group_stride;
     if (group >= segment_end && group < end) enter_segment();
   }
+  // All lanes: asks for the later projection's weights, once all of the warp's own are under way.
+  DEVICE void look_ahead() {
+    if constexpr (C::ahead::any) {
+      if (group < end || looked_ahead) return;
+      looked_ahead = true;
+      for (int b = block_index(); b < C::ahead::blocks; b += C::blocks)
+        C::ahead::prefetch_run(ahead, b, thread_index() / 32, Shape::warps);
+    }
+  }
   DEVICE const char* wait() {
     barriers[place].wait(phase);
     return ring + place * Shape::slot_bytes;
@@ -85,6 +96,7 @@ struct Stream {
   DEVICE void next() {
     warp_sync();
     start(place);
+    look_ahead();
     if (++place == C::ring) place = 0, phase ^= 1;
   }
 };

@@ -53,6 +53,30 @@ describe('a plan', () => {
     expect(many.kernels.length).toBe(8);
   });
 
+  it('looks ahead after attention, to the next projection, where blocks of two nodes do not stand side by side', () => {
+    const target = cudaTarget(['sm_90a']);
+    const alone = { ...target, projection: { ...target.projection, paired: null } };
+    const looking = (plan: Plan) =>
+      plan.nodes.flatMap(({ name, args }, i) => {
+        const ahead = args.find((arg) => arg.name === 'ahead');
+        return ahead && ahead.region !== null ? [{ name, i, ahead }] : [];
+      });
+    expect(looking(planOf({ layers: 3 }))).toEqual([]);
+    const plan = planOf({ layers: 3 }, alone);
+    expect(looking(plan).map(({ name }) => name)).toEqual(['blk.0.ffn_inp', 'blk.1.ffn_inp', 'blk.2.ffn_inp']);
+    for (const { i, ahead } of looking(plan)) {
+      const later = plan.nodes[i + 1]!.args.find(({ name }) => name === 'weights')!;
+      expect(ahead).toMatchObject({ region: later.region, offset: later.offset });
+      const { config } = plan.kernels[plan.nodes[i]!.kernel]!;
+      const next = plan.kernels[plan.nodes[i + 1]!.kernel]!.config;
+      if (config.kind !== 'projection' || next.kind !== 'projection') throw new Error('not projections');
+      expect(config.ahead?.blocks).toBe(next.blocks);
+      expect(config.ahead?.segments.map(({ groups }) => groups)).toEqual(
+        next.segments.map(({ rows }) => Math.ceil(rows / next.groupRows)),
+      );
+    }
+  });
+
   it('is ordered by edges alone: every node but the first comes after another, programmatically', () => {
     const { nodes } = planOf({ layers: 3 });
     expect(nodes[0]!.after).toEqual([]);

@@ -79,6 +79,10 @@ void copy_body(const Args& a) {
   sim::bulk_copy(shared_memory() + to, (char*)a.data + from, bytes, barrier());
   barrier().wait(0);
 }
+template <int from, int bytes>
+void prefetch_body(const Args& a) {
+  prefetch((char*)a.data + from, bytes);
+}
 void overlapping_body(const Args& a) {
   for (int i = 0; i < 2; i++) {
     barrier(i).init();
@@ -170,6 +174,8 @@ REALIZAR_KERNEL(copy_to_odd, 1, 1, Args, (copy_body<0, 8, 16>))
 REALIZAR_KERNEL(copy_past_shared, 1, 1, Args, (copy_body<0, 1008, 32>))
 REALIZAR_KERNEL(copy_before_shared, 1, 1, Args, (copy_body<0, -16, 16>))
 REALIZAR_KERNEL(copy_past_allocation, 1, 1, Args, (copy_body<240, 0, 32>))
+REALIZAR_KERNEL(prefetch_of_24, 1, 1, Args, (prefetch_body<0, 24>))
+REALIZAR_KERNEL(prefetch_past_allocation, 1, 1, Args, (prefetch_body<240, 32>))
 REALIZAR_KERNEL(copy_unexpected, 1, 1, Args, (copy_body<0, 0, 32, 16>))
 REALIZAR_KERNEL(copy_too_little, 1, 1, Args, (copy_body<0, 0, 16, 32>))
 #define ROW(name)             \
@@ -307,6 +313,10 @@ CASE(copy_outside_shared_memory) {
 }
 CASE(copy_outside_device_memory) {
   expect_refused_with("copy_past_allocation", "which is not inside one allocation of device memory");
+}
+CASE(prefetch_of_what_is_not_there) {
+  expect_refused_with("prefetch_of_24", "both must be multiples of 16");
+  expect_refused_with("prefetch_past_allocation", "which is not inside one allocation of device memory");
 }
 
 CASE(counts_that_no_block_reaches) {

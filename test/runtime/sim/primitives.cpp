@@ -20,14 +20,17 @@ struct Args {
 
 int global_index() { return block_index() * block_threads() + thread_index(); }
 
-// out[3 i..]: sum over the warp of in, of its square, and the largest.
+// out[5 i..]: sum over the warp of in, of its square, and the largest; the largest of what every fourth lane has, from
+// this one on, of in and of its negative.
 void reduce_body(const Args& a) {
   const float v = a.in[global_index()];
   float sums[2] = {v, v * v};
   warp_sum(sums);
-  a.out[3 * global_index()] = sums[0];
-  a.out[3 * global_index() + 1] = sums[1];
-  a.out[3 * global_index() + 2] = warp_max(v);
+  float largest[1] = {v}, of_fourths[2] = {v, -v};
+  warp_max(largest);
+  warp_max<4>(of_fourths);
+  float* out = a.out + 5 * global_index();
+  out[0] = sums[0], out[1] = sums[1], out[2] = largest[0], out[3] = of_fourths[0], out[4] = of_fourths[1];
 }
 
 // out = the values of lanes i ^ 5, exchanged many times with other exchanges between.
@@ -120,16 +123,21 @@ constexpr uint32_t seeds[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 CASE(warp_reductions) {
   TestDevice device(kernels);
   const auto in = ramp(192);
-  const Args args{device.upload(in), device.allocate<float>(3 * 192), nullptr};
+  const Args args{device.upload(in), device.allocate<float>(5 * 192), nullptr};
   for (uint32_t seed : seeds) {
     set_execution_order(seed);
     device.expect(device.launch("reduce", 2, 96, 0, args).result);
-    const auto out = device.download(args.out, 3 * 192);
+    const auto out = device.download(args.out, 5 * 192);
     for (size_t i = 0; i < 192; i++) {
       const auto first = in.begin() + ptrdiff_t(i / 32 * 32);
-      EXPECT_EQ(out[3 * i], std::accumulate(first, first + 32, 0.f));
-      EXPECT_EQ(out[3 * i + 1], std::inner_product(first, first + 32, first, 0.f));
-      EXPECT_EQ(out[3 * i + 2], *std::max_element(first, first + 32));
+      EXPECT_EQ(out[5 * i], std::accumulate(first, first + 32, 0.f));
+      EXPECT_EQ(out[5 * i + 1], std::inner_product(first, first + 32, first, 0.f));
+      EXPECT_EQ(out[5 * i + 2], *std::max_element(first, first + 32));
+      float largest = -INFINITY, smallest = INFINITY;
+      for (size_t lane = i % 4; lane < 32; lane += 4)
+        largest = std::max(largest, first[ptrdiff_t(lane)]), smallest = std::min(smallest, first[ptrdiff_t(lane)]);
+      EXPECT_EQ(out[5 * i + 3], largest);
+      EXPECT_EQ(out[5 * i + 4], -smallest);
     }
   }
 }

@@ -84,7 +84,7 @@ test.each(['Q8_0', 'F32'] as const)('%s on a device whose shared memory is short
 });
 
 test("a projection after attention that brings the next one's weights into L2", async () => {
-  const shape = { embeddingLength: 512, headCount: 4, headCountKv: 2, headSize: 64, feedForwardLength: 320 };
+  const shape = { embeddingLength: 512, headCount: 4, headCountKv: 2, headSize: 64, feedForwardLength: 512 };
   const options = { ...shape, layers: 2, vocabSize: 400, type: 'Q4_K', seed: FRESH_SEED } as const;
   // Rings too short for blocks of two nodes side by side.
   await check('ahead', options, randomTokens(FRESH_SEED, 8, 400), { changes: { paired: { ringBytes: 1 } } });

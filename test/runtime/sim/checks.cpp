@@ -212,6 +212,8 @@ const HostKernel kernels[] = {ROW(fine),
                               ROW(copy_past_shared),
                               ROW(copy_before_shared),
                               ROW(copy_past_allocation),
+                              ROW(prefetch_of_24),
+                              ROW(prefetch_past_allocation),
                               ROW(copy_unexpected),
                               ROW(copy_too_little),
                               {}};

@@ -137,8 +137,9 @@ const GPUS: Record<string, Gpu> = {
 };
 
 /**
- * Solved for docs/performance.md's decode rates of an H200 at depth 0 and 4096: llama-1b (4 heads of 64 elements a
- * block), llama-8b (4 of 128), qwen2-0.5b with one head a block and with seven.
+ * Solved for decode rates of an H200 at depth 0 and 4096, of a kernel that had more barriers than today's: llama-1b (4
+ * heads of 64 elements a block), llama-8b (4 of 128), qwen2-0.5b with one head a block and with seven. Other numbers of
+ * heads in short contexts were no faster since (docs/performance.md).
  */
 const ATTENTION_COST = { head: 0.29, byte: 7.44e-5, headElement: 3.76e-5, combine: 0.55, combineHead: 0.0096 };
 /** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85, 141 + 75 or 87 + 75 fit together. */

@@ -105,7 +105,7 @@ describe('refused by name', () => {
     ['bert', { type_vocab_size: 2 }, 'attention that is not causal'],
     ['t5', { is_encoder_decoder: true }, 'an encoder beside the decoder'],
     ['gpt2', { n_positions: 1024 }, 'position embeddings other than rope'],
-    ['gemma3', { vision_config: { hidden_size: 1152 } }, 'vision parts'],
+    ['paligemma', { vision_config: { hidden_size: 1152 } }, 'vision parts'],
     ['constructor', {}, 'supported are llama'],
   ])('%s, and inspect works', (type, keys, missing) => {
     const folder = writeFolder(mkdtempSync(join(temporaryFolder, 'foreign-')), {
@@ -118,6 +118,80 @@ describe('refused by name', () => {
     expect(refusal).toContain(missing);
     expect(tensors).toEqual([expect.objectContaining({ name: 'some.weight', type: 'F32', shape: [1, 2], bytes: 8 })]);
     expect(memory).toEqual({ weightsBytes: 8, kvCache: null });
+  });
+});
+
+describe('a model with a vision part is its text part', () => {
+  /** The text model's folder as transformers 4 or 5 saves it with a vision part. */
+  function withVision(prefix: string, changes: Config = {}, own: Config = {}): string {
+    const { folder } = readTransformersModel('gemma3');
+    const { architectures: _, dtype: __, transformers_version: ___, ...text } = configOf('gemma3');
+    const config = {
+      ...{ architectures: ['Gemma3ForConditionalGeneration'], model_type: 'gemma3', torch_dtype: 'bfloat16' },
+      ...{ boi_token_index: 100, eoi_token_index: 101, image_token_index: 102, mm_tokens_per_image: 4 },
+      ...{ vision_config: { model_type: 'siglip_vision_model', hidden_size: 32 }, text_config: { ...text, ...own } },
+      ...changes,
+    };
+    const file = readFileSync(join(folder, 'model.safetensors'));
+    const end = 8 + Number(file.readBigUInt64LE());
+    const data = file.subarray(end);
+    const header = Object.fromEntries(
+      Object.entries(JSON.parse(file.toString('utf8', 8, end)) as Config).map(([name, tensor]) => [
+        name.replace(/^model\./, prefix),
+        tensor,
+      ]),
+    );
+    const at = [data.length, data.length + 8];
+    const outer = prefix.startsWith('model.') ? 'model.' : '';
+    return writeFolder(join(mkdtempSync(join(temporaryFolder, 'vision-')), 'model'), {
+      'config.json': config,
+      'model.safetensors': safetensorsFile(
+        {
+          ...header,
+          [`${outer}vision_tower.vision_model.post_layernorm.weight`]: { dtype: 'F32', shape: [2], data_offsets: at },
+          [`${outer}multi_modal_projector.mm_input_projection_weight`]: {
+            ...{ dtype: 'F32', shape: [2], data_offsets: at.map((offset) => offset + 8) },
+          },
+        },
+        Buffer.concat([data, Buffer.alloc(16)]),
+      ),
+    });
+  }
+
+  /** Where the tensors are in the file, counted from its data. */
+  function tensors(folder: string) {
+    const read = readModel(folder).tensors;
+    const first = Math.min(...read.map(({ offset }) => offset));
+    return read.map((tensor) => ({ ...tensor, offset: tensor.offset - first })).sort((a, b) => a.offset - b.offset);
+  }
+
+  test.each(['language_model.model.', 'model.language_model.'])('%s', (prefix) => {
+    const text = readTransformersModel('gemma3').folder;
+    const folder = withVision(prefix);
+    expect(comparable(folder)).toEqual(comparable(text));
+    expect(tensors(folder)).toEqual(tensors(text));
+  });
+
+  test('what its config.json leaves out is as in Gemma3TextConfig', () => {
+    const names = ['num_attention_heads', 'num_key_value_heads', 'head_dim', 'vocab_size', 'max_position_embeddings'];
+    const absent = Object.fromEntries(names.map((name) => [name, undefined]));
+    const { metadata } = readModel(withVision('language_model.model.', {}, absent));
+    const value = (key: string) => metadata.get(`gemma3.${key}`);
+    expect(value('attention.head_count')).toMatchObject({ value: 8 });
+    expect(value('attention.head_count_kv')).toMatchObject({ value: 4 });
+    expect(value('attention.key_length')).toMatchObject({ value: 256 });
+    expect(value('vocab_size')).toMatchObject({ value: 262208 });
+    expect(value('context_length')).toMatchObject({ value: 131072 });
+  });
+
+  test.each<[string, Config, Config, string]>([
+    ['no text part', { text_config: undefined }, {}, 'key "text_config": expected a value, found none'],
+    ['another text part', {}, { model_type: 'gemma2' }, 'a text part of the model type "gemma2"'],
+    ['an unknown setting beside', { audio_config: {} }, {}, 'key "audio_config"'],
+    ['an unknown setting inside', {}, { layer_scale: 2 }, 'key "text_config.layer_scale"'],
+    ['a text for a number', {}, { hidden_size: '64' }, 'key "text_config.hidden_size"'],
+  ])('%s', (_, changes, own, message) => {
+    expect(() => readModel(withVision('language_model.model.', changes, own))).toThrow(message);
   });
 });
 

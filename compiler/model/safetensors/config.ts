@@ -7,6 +7,7 @@ import type { JsonObject } from './json.js';
 import { missingOf } from './missing.js';
 import { localLayers, MODEL_TYPE_NAMES, type ModelType, modelType } from './models.js';
 import { readLocalBase, readRope } from './rope.js';
+import { type TextPart, textPart } from './text_part.js';
 
 type Value = number | string | boolean | readonly boolean[];
 
@@ -17,6 +18,7 @@ export interface ModelConfig {
   /** GGUF's keys without the architecture's prefix, and config.json's that they come from. */
   readonly keys: readonly { readonly key: string; readonly value: Value; readonly origin: string }[];
   readonly stated: Stated;
+  readonly nameOf: TextPart['nameOf'];
 }
 
 /** Where GGUF's keys come from; all others have the same name in both, or are named by their own. */
@@ -37,8 +39,9 @@ const ORIGINS: Readonly<Record<string, string>> = {
 
 /** Errors: UnsupportedError for another model type or an unknown setting, ModelFileError for values of a wrong type. */
 export function readConfig(path: string, values: JsonObject): ModelConfig {
-  const type = findType(path, values);
-  const config = new ConfigReader(path, { ...type.defaults, ...values });
+  const part = textPart(path, values);
+  const type = findType(path, part.values);
+  const config = new ConfigReader(path, { ...type.defaults, ...part.values }, part.inside);
   checkPurpose(config);
   checkCommon(config, type);
   const layers = needed(config, 'num_hidden_layers');
@@ -74,6 +77,7 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
     architecture: type.architecture,
     tied,
     normPlusOne: type.normPlusOne ?? false,
+    nameOf: part.nameOf,
     keys: Object.entries(keys).flatMap(([key, value]) =>
       value === undefined ? [] : [{ key, value, origin: Object.hasOwn(ORIGINS, key) ? ORIGINS[key]! : key }],
     ),

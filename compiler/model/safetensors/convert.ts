@@ -110,9 +110,10 @@ class TensorConverter {
   }
 
   #convert({ name, dtype, shape, ...place }: SafetensorsTensor, tensors: Map<string, TensorInfo>): void {
-    if (isDerived(name)) return;
-    const { architecture, tied, normPlusOne } = this.config;
-    const found = ggufName(architecture, name);
+    const { architecture, tied, normPlusOne, nameOf } = this.config;
+    const alone = nameOf(name);
+    if (alone === undefined || isDerived(name)) return;
+    const found = ggufName(architecture, alone);
     const type = Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype]! : undefined;
     if (found === undefined || tensors.has(found.name)) this.#unknown.push(quote(name));
     else if (found.name === 'output.weight' && tied)

@@ -96,7 +96,12 @@ const gemma3: ModelType = {
   architecture: 'gemma3',
   windowed: true,
   localRope: true,
-  defaults: { ...TIED, head_dim: 256, rope_theta: 1e6, sliding_window: 4096 },
+  // The text parts of the published models leave out what is as in this class.
+  defaults: {
+    ...{ ...TIED, head_dim: 256, rope_theta: 1e6, sliding_window: 4096, vocab_size: 262208, hidden_size: 2304 },
+    ...{ intermediate_size: 9216, num_hidden_layers: 26, num_attention_heads: 8, num_key_value_heads: 4 },
+    max_position_embeddings: 131072,
+  },
   own: (config, context) => {
     gemma.own!(config, context);
     config.only('attn_logit_softcapping', [], 'soft capping of attention');

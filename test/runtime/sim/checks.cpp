@@ -38,11 +38,12 @@ void misses_warp_sync_body(const Args&) {
   if (thread_index() % 32 != 31) warp_sync();
 }
 void diverges_body(const Args&) {
+  float one[1] = {1};
   float two[2] = {};
   if (thread_index() == 9)
     warp_sum(two);
   else
-    warp_max(1);
+    warp_max(one);
 }
 void waits_forever_body(const Args&) {
   if (first_thread()) barrier().init();

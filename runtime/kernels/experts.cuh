@@ -22,6 +22,7 @@
 #include "activation.cuh"
 #include "experts_input.cuh"
 #include "experts_route.cuh"
+#include "group_run.cuh"
 
 namespace realizar {
 
@@ -238,9 +239,8 @@ DEVICE void experts(const ExpertsArgs& a) {
   const Routing<C> routing = {shared};
   const ExpertInput<C> x = {{shared + Shape::input_at}};
 
-  // The block's run of groups: the first `extra` blocks have one more.
-  const int share = Shape::shared_out / C::blocks, extra = Shape::shared_out % C::blocks, b = block_index();
-  const int first = b * share + (b < extra ? b : extra), groups = share + (b < extra);
+  const auto [first, end] = GroupRun(Shape::shared_out, C::blocks, block_index());
+  const int groups = end - first;
   ExpertStream<C> stream{a.weights,
                          routing.chosen(),
                          first,

@@ -97,8 +97,8 @@ DEVICE float* chunk_sums(float* partial, int round) {
   return partial + (ProjectionShape<C>::rounds > 1 ? round % 2 * ProjectionShape<C>::sums_size : 0);
 }
 
-// Calls f.template operator()<F>() with the format at an index of a list: the code of a format is there once, however
-// many segments and parts have it, and stays in the instruction cache.
+// Calls body.template operator()<F>() with the format at an index of a list: the code of a format is there once,
+// however many segments and parts have it.
 template <int Index = 0, class F, class... Rest, class Body>
 DEVICE void with_format(int index, FormatList<F, Rest...>, Body&& body) {
   if constexpr (sizeof...(Rest) > 0)

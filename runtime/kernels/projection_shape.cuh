@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "best.cuh"
+#include "group_run.cuh"
 #include "shared_units.cuh"
 
 namespace realizar {
@@ -83,16 +84,6 @@ struct Segments {
 };
 
 constexpr int round_up_to_power_of_two(int n) { return n <= 1 ? 1 : 2 * round_up_to_power_of_two((n + 1) / 2); }
-
-// A block's run of groups: the first blocks have one more than the others, where they do not come out even.
-struct GroupRun {
-  int first, end;
-  DEVICE GroupRun(int groups, int blocks, int block) {
-    const int share = groups / blocks, extra = groups % blocks;
-    first = block * share + (block < extra ? block : extra);
-    end = first + share + (block < extra);
-  }
-};
 
 // Shapes that follow from C.
 template <class C>

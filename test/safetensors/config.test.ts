@@ -8,7 +8,7 @@ import { modelSpec } from '../../compiler/model/load.js';
 import { readModel } from '../../compiler/model/read.js';
 import { F32_PAIR, safetensorsFile, writeFolder } from '../support/safetensors_writer.js';
 import { temporaryFolder } from '../support/tiny_models.js';
-import { readTransformersModel, TRANSFORMERS_MODELS } from '../support/transformers_models.js';
+import { readTransformersModel, TRANSFORMERS_MODELS, withVision } from '../support/transformers_models.js';
 
 type Config = Record<string, unknown>;
 
@@ -122,42 +122,6 @@ describe('refused by name', () => {
 });
 
 describe('a model with a vision part is its text part', () => {
-  /** The text model's folder as transformers 4 or 5 saves it with a vision part. */
-  function withVision(prefix: string, changes: Config = {}, own: Config = {}): string {
-    const { folder } = readTransformersModel('gemma3');
-    const { architectures: _, dtype: __, transformers_version: ___, ...text } = configOf('gemma3');
-    const config = {
-      ...{ architectures: ['Gemma3ForConditionalGeneration'], model_type: 'gemma3', torch_dtype: 'bfloat16' },
-      ...{ boi_token_index: 100, eoi_token_index: 101, image_token_index: 102, mm_tokens_per_image: 4 },
-      ...{ vision_config: { model_type: 'siglip_vision_model', hidden_size: 32 }, text_config: { ...text, ...own } },
-      ...changes,
-    };
-    const file = readFileSync(join(folder, 'model.safetensors'));
-    const end = 8 + Number(file.readBigUInt64LE());
-    const data = file.subarray(end);
-    const header = Object.fromEntries(
-      Object.entries(JSON.parse(file.toString('utf8', 8, end)) as Config).map(([name, tensor]) => [
-        name.replace(/^model\./, prefix),
-        tensor,
-      ]),
-    );
-    const at = [data.length, data.length + 8];
-    const outer = prefix.startsWith('model.') ? 'model.' : '';
-    return writeFolder(join(mkdtempSync(join(temporaryFolder, 'vision-')), 'model'), {
-      'config.json': config,
-      'model.safetensors': safetensorsFile(
-        {
-          ...header,
-          [`${outer}vision_tower.vision_model.post_layernorm.weight`]: { dtype: 'F32', shape: [2], data_offsets: at },
-          [`${outer}multi_modal_projector.mm_input_projection_weight`]: {
-            ...{ dtype: 'F32', shape: [2], data_offsets: at.map((offset) => offset + 8) },
-          },
-        },
-        Buffer.concat([data, Buffer.alloc(16)]),
-      ),
-    });
-  }
-
   /** Where the tensors are in the file, counted from its data. */
   function tensors(folder: string) {
     const read = readModel(folder).tensors;

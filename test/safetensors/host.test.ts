@@ -2,7 +2,13 @@
 import { expect, test } from 'vitest';
 import { firstDifference, greedyTokens, hostArtifact, replayLogits } from '../support/artifacts.js';
 import { nmse } from '../support/nmse.js';
-import { CONTEXTS, readTransformersModel, refusalOf, TRANSFORMERS_NAMES } from '../support/transformers_models.js';
+import {
+  CONTEXTS,
+  readTransformersModel,
+  refusalOf,
+  TRANSFORMERS_NAMES,
+  withVision,
+} from '../support/transformers_models.js';
 
 test.each(TRANSFORMERS_NAMES.filter((name) => !refusalOf(name)))('%s', async (name) => {
   const { folder: model, tokens, logits, vocabSize } = readTransformersModel(name);
@@ -11,4 +17,11 @@ test.each(TRANSFORMERS_NAMES.filter((name) => !refusalOf(name)))('%s', async (na
   expect(nmse(found, logits)).toBeLessThanOrEqual(1e-5);
   expect(greedyTokens(found, vocabSize)).toEqual(greedyTokens(logits, vocabSize));
   expect(firstDifference(found, await replayLogits(folder, model, tokens, '--mode', 'eager'))).toBeUndefined();
+});
+
+test('the text part of a model with a vision part', async () => {
+  const { tokens, logits } = readTransformersModel('gemma3');
+  const model = withVision('language_model.model.');
+  const found = await replayLogits(await hostArtifact('transformers/gemma3-vision', model), model, tokens);
+  expect(nmse(found, logits)).toBeLessThanOrEqual(1e-5);
 });

@@ -7,7 +7,7 @@ import type { JsonObject } from './json.js';
 import { missingOf } from './missing.js';
 import { localLayers, MODEL_TYPE_NAMES, type ModelType, modelType } from './models.js';
 import { readLocalBase, readRope } from './rope.js';
-import { type TextPart, textPart } from './text_part.js';
+import { TEXT_TYPE_NAMES, type TextPart, textPart } from './text_part.js';
 
 type Value = number | string | boolean | readonly boolean[];
 
@@ -119,7 +119,7 @@ function findType(path: string, values: JsonObject): ModelType {
   throw new UnsupportedError(
     path,
     name === undefined ? 'a config.json without a model_type' : `model type ${quote(name)}`,
-    `${why}supported are ${MODEL_TYPE_NAMES.join(', ')}`,
+    `${why}supported are ${[...MODEL_TYPE_NAMES, ...TEXT_TYPE_NAMES].join(', ')}`,
   );
 }
 

@@ -16,6 +16,8 @@ export interface TextPart {
 /** By model_type, that of the text part. Without images such a model computes what its text part alone does. */
 const TEXT_TYPES: Readonly<Record<string, string>> = { gemma3: 'gemma3_text' };
 
+export const TEXT_TYPE_NAMES: readonly string[] = Object.keys(TEXT_TYPES);
+
 /** What config.json says of the other parts, and of how they come in. */
 const OTHER_PARTS = ['vision_config', 'mm_tokens_per_image', 'boi_token_index', 'eoi_token_index', 'image_token_index'];
 
@@ -33,11 +35,15 @@ export function textPart(path: string, values: JsonObject): TextPart {
   const found = text.string('model_type') ?? expected;
   if (found !== expected)
     throw new UnsupportedError(path, `a text part of the model type ${quote(found)}`, `${type} has ${expected}`);
-  const tied = config.bool('tie_word_embeddings');
+  const tie_word_embeddings = config.bool('tie_word_embeddings');
   for (const key of OTHER_PARTS) config.get(key);
   config.finish(type!);
   return {
-    values: { tie_word_embeddings: tied ?? true, ...(config.get('text_config') as JsonObject), model_type: expected },
+    values: {
+      ...(tie_word_embeddings !== undefined && { tie_word_embeddings }),
+      ...(config.get('text_config') as JsonObject),
+      model_type: expected,
+    },
     inside: 'text_config',
     nameOf: (tensor) =>
       OTHER_TENSORS.test(tensor)

@@ -14,9 +14,8 @@ export interface AttendConfig {
   readonly splits: number;
   readonly minSplit: number;
   readonly whole: number;
-  /** Positions of a tile of the cache in shared memory, and tiles of a block's ring. */
-  readonly tile: number;
-  readonly stages: number;
+  /** Chunks of a warp's ring. */
+  readonly ring: number;
   readonly contextLength: number;
   readonly warps: number;
   /** Those beyond heads and splits only keep a place. */
@@ -71,6 +70,9 @@ export function attendConfigs(
 /** A kernel and a graph of its own must save more than this. */
 const NEARLY = 1.03;
 
+/** Positions that a warp takes at a time. */
+const CHUNK = 16;
+
 /** The context lengths that may have kernels of their own: the longest of each, the whole context last. */
 export function bucketLimits(contextLength: number, { attention }: Target): number[] {
   const limits = [contextLength];
@@ -81,39 +83,38 @@ export function bucketLimits(contextLength: number, { attention }: Target): numb
 /** By heads a block: fewer blocks share what many heads read, more of them share the work. */
 function fastest(op: Attend, positions: number, shape: Shape): AttendConfig {
   const headsPerKv = op.headCount / op.headCountKv;
-  const { target, paired } = shape;
-  const mostShared = paired ? target.projection.paired!.attentionShared : target.sharedBytes;
+  const { target } = shape;
   const candidates: AttendConfig[] = [];
-  for (let heads = 1; heads <= Math.min(headsPerKv, target.attention.maxHeadsPerBlock); heads++) {
-    if (headsPerKv % heads) continue;
-    const config = shapeAttention(op, heads, positions, shape);
-    if (heads === 1 || attendShared(config) <= mostShared) candidates.push(config);
-  }
+  for (let heads = 1; heads <= Math.min(headsPerKv, target.attention.maxHeadsPerBlock); heads++)
+    if (headsPerKv % heads === 0) candidates.push(shapeAttention(op, heads, positions, shape));
   const cost = (config: AttendConfig) => attendCost(config, positions, target);
   return candidates.reduce((best, other) => (cost(other) < cost(best) ? other : best));
 }
 
-/** Microseconds of a block at this many positions, but for what is the same for all kernels of an attention. */
+/** Microseconds of an attention at this many positions, but for what is the same for all its kernels. */
 export function attendCost(c: AttendConfig, positions: number, { attention }: Target): number {
   const { cost } = attention;
   const seen = Math.min(positions, c.window || positions);
   const splits = seen <= c.whole ? 1 : Math.min(c.splits, Math.ceil(seen / c.minSplit));
-  const position = 4 * kvRow(c.headSize) * cost.byte + c.headsPerBlock * c.headSize * cost.headElement;
+  const ofBlock = Math.ceil(seen / splits) * 4 * kvRow(c.headSize);
+  const reading = Math.max(ofBlock * cost.blockByte, splits * c.kvHeads * ofBlock * cost.byte);
   const adding = splits > 1 ? cost.combine + cost.combineHead * splits * c.headsPerBlock : 0;
-  return c.headsPerBlock * cost.head + Math.ceil(seen / splits) * position + adding;
+  return c.headsPerBlock * cost.head + reading + adding;
 }
 
 /** For contexts of up to `positions`. */
 function shapeAttention(op: Attend, headsPerBlock: number, positions: number, shape: Shape): AttendConfig {
   const { contextLength, target, paired } = shape;
   const groups = op.headCount / headsPerBlock;
-  const { minSplit, whole, warps, stages } = target.attention;
+  const { minSplit, cost } = target.attention;
+  // Reading that many takes one block longer than adding splits up does.
+  const whole = Math.floor(cost.combine / cost.blockByte / (4 * kvRow(op.headSize)));
   const seen = Math.min(positions, op.window ?? positions);
   const worthwhile = seen <= whole ? 1 : Math.ceil(seen / minSplit);
   const { factors, ...rope } = op.rope ?? {};
   const wholeNorm = (norm: Attend['queryNorm']) => (norm && norm.weight.cols !== op.headSize ? 1 : 0);
-  const splits = Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), warps * op.headSize));
-  return {
+  const splits = Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), op.headSize));
+  const largest: AttendConfig = {
     kind: 'attend',
     blocks: paired ? Math.max(groups * splits, target.multiprocessors) : groups * splits,
     leastShared: paired ? target.projection.paired!.attentionShared : 0,
@@ -124,10 +125,9 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
     splits,
     minSplit,
     whole,
-    tile: tilePositions(op.headSize, target),
-    stages,
+    ring: target.attention.ring,
     contextLength,
-    warps,
+    warps: target.attention.warps,
     scale: op.scale,
     softCap: op.softCap ?? 0,
     window: op.window ?? 0,
@@ -139,29 +139,32 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
     epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
     sinks: op.sinks !== undefined,
   };
+  const mostShared = paired ? target.projection.paired!.attentionShared : target.sharedBytes;
+  return fitted(largest, Math.ceil(seen / splits), Math.min(mostShared, target.attention.mostShared));
 }
 
-/** The largest power of two of positions whose keys and values fit in a stage; warps take eight at a time. */
-function tilePositions(headSize: number, { attention }: Target): number {
-  const { stageBytes, warps } = attention;
-  let tile = warps * 32;
-  while (tile > 8 && tile * kvRow(headSize) * 4 > stageBytes) tile /= 2;
-  return tile;
+/** With as much of the rings, and then as many of the warps, as fit and have something to do. */
+function fitted(config: AttendConfig, share: number, mostShared: number): AttendConfig {
+  let { ring, warps } = config;
+  const shared = () => attendShared({ ...config, ring, warps });
+  while (ring > 1 && (shared() > mostShared || ring > Math.ceil(share / CHUNK / warps))) ring--;
+  while (warps > 1 && shared() > mostShared) warps /= 2;
+  return { ...config, ring, warps };
 }
 
 /** AttendShape::shared_bytes. */
 export function attendShared(c: AttendConfig): number {
   const row = kvRow(c.headSize);
   const heads = c.headsPerBlock;
-  const ring = c.stages * 2 * c.tile * row * 2;
+  const ring = c.warps * c.ring * 4 * CHUNK * row;
   const norms = (c.queryNorm ? (c.wholeNorms & 1 ? heads : 1) : 0) + (c.keyNorm ? 1 : 0);
-  const numbers = heads * row + row + 10 * c.warps * heads + 1 + (c.rope?.dimensions ?? 0) + norms * c.headSize;
-  const newestAt = roundUp(ring + 4 * numbers, 16);
-  return roundUp(newestAt + 4 * row + c.stages * 16 + 4 * c.warps * heads * c.headSize, 16);
+  const numbers = 2 * heads * c.warps + norms * c.headSize + (c.rope?.dimensions ?? 0) + 1;
+  const barrierAt = roundUp(ring + 4 * heads * (row + 8) + 4 * row + 4 * numbers, 8);
+  return roundUp(barrierAt + c.warps * c.ring * 8, 16);
 }
 
 /** f16 elements from one position's key or value to the next in the KV cache. */
-export const kvRow = (headSize: number): number => roundUp(headSize, 8);
+export const kvRow = (headSize: number): number => roundUp(headSize, CHUNK);
 
 /** f32 elements that splits leave for each other; none where the context is not split. */
 export const partialSize = (c: AttendConfig): number => (c.splits > 1 ? c.heads * c.splits * (c.headSize + 2) : 0);

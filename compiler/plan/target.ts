@@ -33,23 +33,23 @@ export interface Target {
   };
   readonly attention: {
     readonly warps: number;
-    /** Positions of the context that are worth a block of their own, and those that one block does sooner than several that add up. */
+    /** Positions of the context that are worth a block of their own. */
     readonly minSplit: number;
-    readonly whole: number;
+    /** At most 8, which is what a tile of the tensor cores has. */
     readonly maxHeadsPerBlock: number;
     /** The longest context of the first bucket; each further one is twice as long. And the most buckets. */
     readonly firstBucket: number;
     readonly maxBuckets: number;
-    /** Keys and values of a tile in shared memory, bytes, and tiles of a block's ring. */
-    readonly stageBytes: number;
-    readonly stages: number;
+    /** The most chunks of a warp's ring, and what a block has of shared memory at most, bytes. */
+    readonly ring: number;
+    readonly mostShared: number;
     /** Microseconds. */
     readonly cost: {
       /** Of a block, for each of its heads. */
       readonly head: number;
-      /** For a byte of the cache; for an element of a position's key and of its value, for each head. */
+      /** For a byte of the cache that one block reads, and for one of all that are read. */
+      readonly blockByte: number;
       readonly byte: number;
-      readonly headElement: number;
       /** To add splits up, and for each split of each head. */
       readonly combine: number;
       readonly combineHead: number;
@@ -141,7 +141,7 @@ const GPUS: Record<string, Gpu> = {
  * heads of 64 elements a block), llama-8b (4 of 128), qwen2-0.5b with one head a block and with seven. Other numbers of
  * heads in short contexts were no faster since (docs/performance.md).
  */
-const ATTENTION_COST = { head: 0.29, byte: 7.44e-5, headElement: 3.76e-5, combine: 0.55, combineHead: 0.0096 };
+const ATTENTION_COST = { head: 0.1, blockByte: 1.4e-5, byte: 3.4e-7, combine: 2.6, combineHead: 0.0096 };
 /** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85, 141 + 75 or 87 + 75 fit together. */
 const PAIRED: Paired = {
   slotBytes: 2560,
@@ -187,12 +187,11 @@ export function cudaTarget(archs: readonly string[]): Target {
     attention: {
       warps: 8,
       minSplit: 32,
-      whole: 128,
       maxHeadsPerBlock: 8,
       firstBucket: 128,
       maxBuckets: 4,
-      stageBytes: sharedBytes > 200 * 1024 ? 32768 : 16384,
-      stages: 2,
+      ring: 4,
+      mostShared: sharedBytes,
       cost: ATTENTION_COST,
     },
     // Of GPUs with the same architecture the smallest have an eighth of the largest's multiprocessors.
@@ -236,13 +235,12 @@ export function hostTarget(): Target {
     attention: {
       warps: 2,
       minSplit: 12,
-      whole: 12,
       maxHeadsPerBlock: 8,
       firstBucket: 12,
       maxBuckets: 2,
-      stageBytes: 2048,
-      stages: 2,
-      cost: { head: 10, byte: 0.01, headElement: 0, combine: 0.1, combineHead: 0 },
+      ring: 2,
+      mostShared: 12 * 1024,
+      cost: { head: 10, blockByte: 0.01, byte: 0, combine: 15, combineHead: 0 },
     },
     select: { threads: 64, blocks: 4, minTokens: 64 },
     experts: {

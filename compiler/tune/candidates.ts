@@ -22,9 +22,7 @@ const MEMORY: readonly Factors[] = [
 const ATTENTION: readonly Factors[] = [
   { field: 'warps', by: [0.5] },
   { field: 'minSplit', by: [0.5, 2] },
-  { field: 'whole', by: [0.5, 2] },
-  { field: 'stageBytes', by: [0.5] },
-  { field: 'stages', by: [1.5] },
+  { field: 'ring', by: [0.5] },
 ];
 
 interface Factors {

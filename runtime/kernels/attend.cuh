@@ -1,29 +1,30 @@
 // One token's attention for one layer: norms of q and k, rope, KV append, softmax(cap(q k^T * scale)) v.
 //
-// The context is split over blocks (flash decoding): block = (KV head, group of its query heads, split). A split's
-// share of the cache comes through shared memory in tiles of C::tile positions, a ring of C::stages of them. All of it
-// but the newest position was written by earlier launches, as was the state, so position, rope angles and the first
-// tiles are there before grid_wait; only q and the new key and value come after it.
+// The context is split over blocks (flash decoding): block = (KV head, group of its query heads, split), and over a
+// block's warps in chunks of 16 positions, which come through shared memory: each warp has a ring of C::ring of them.
+// All of the cache but the newest position was written by earlier launches, as was the state, so position, rope angles
+// and the first chunks are there before grid_wait; only q and the new key and value come after it.
 //
 // Each block turns its queries itself. The blocks of the last split also turn the new key and use it and the new value
-// from shared memory; one of them appends both to the cache. A warp takes eight positions of a tile at a time, by
-// itself: scores with four lanes a position, softmax, values with lanes over the head. Then the block's warps are added
+// from shared memory; one of them appends both to the cache. A warp multiplies on tensor cores, up to eight queries at
+// once. Keys and values are halves; a query, and how much a position weighs, is the sum of two halves, so that nothing
+// is lost: rows of the scores' tile are the queries' high halves, then their low ones. Then the block's warps are added
 // up, and leave (weighted values, largest score, sum of exponentials) of each head where the context is split; the last
 // block to arrive for a group of heads adds the splits up, in their order, so that the result does not depend on who
 // was last.
 //
-// KV cache of a layer: keys then values, each f16 [kv_heads][n_ctx][row], row = head_size rounded up to 8. The 16-byte
-// pieces of a key are swizzled by its position, so that threads that read consecutive keys hit different banks.
+// KV cache of a layer: keys then values, each f16 [kv_heads][n_ctx][row], row = head_size rounded up to 16, zeros after
+// head_size. The 16-byte pieces of a row are swizzled by its position, so that rows of a tile are in different banks.
 //
 // C: heads, kv_heads, head_size, heads_per_block, splits, min_split (positions that are worth a block of their own),
-//    whole (positions that are not worth adding splits up), tile, stages, n_ctx, warps; scale, soft_cap (0: none),
+//    whole (positions that are not worth adding splits up), ring, n_ctx, warps; scale, soft_cap (0: none),
 //    window (newest positions that are seen; 0: all); rope_dims (0: nothing turns), rope_adjacent, rope_magnitude,
 //    inverse_frequency(i), rope_factors; query_norm, key_norm, whole_norms (bit 0: of all query heads together, bit 1:
 //    of all key heads), epsilon; sinks (a score of each head's that takes its share of the softmax).
 #pragma once
 #include "activation.cuh"
 #include "attend_shape.cuh"
-#include "formats.cuh"
+#include "matrix.cuh"
 
 namespace realizar {
 
@@ -39,11 +40,12 @@ DEVICE float mean_square(const float* from, int size) {
   return squares[0] / size;
 }
 
-// A head of q or k from the projection: norm, rope, times `scale`, into shared memory. `all`: what the norm is of, if
-// not of this head alone, `all_size` elements. One warp; a lane has the pairs of elements that turn together.
-template <class C>
+// A head of q or k from the projection: norm, rope, times `scale`; store(d, value) of each element, and of those that
+// fill the row up. `all`: what the norm is of, if not of this head alone, `all_size` elements. One warp; a lane has the
+// pairs of elements that turn together.
+template <class C, class Store>
 DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* all, int all_size,
-                      const float* angles, float scale, float* to) {
+                      const float* angles, float scale, const Store& store) {
   constexpr int pairs = AttendShape<C>::row / 2, each = (pairs + 31) / 32, turning = C::rope_dims / 2;
   const auto first = [](int i) { return i < turning && !C::rope_adjacent ? i : 2 * i; };
   const auto second = [](int i) { return i < turning && !C::rope_adjacent ? i + turning : 2 * i + 1; };
@@ -74,8 +76,8 @@ DEVICE void turn_head(const float* from, const float* norm, bool normalize, cons
     const int i = lane + 32 * j;
     if (i >= pairs) continue;
     const float cosine = i < turning ? angles[2 * i] : 1.f, sine = i < turning ? angles[2 * i + 1] : 0.f;
-    to[first(i)] = (x[j] * cosine - y[j] * sine) * scale;
-    to[second(i)] = (x[j] * sine + y[j] * cosine) * scale;
+    store(first(i), (x[j] * cosine - y[j] * sine) * scale);
+    store(second(i), (x[j] * sine + y[j] * cosine) * scale);
   }
 }
 
@@ -102,13 +104,22 @@ DEVICE void load_heads(const AttendBlock<C>& b) {
     constexpr bool whole = C::whole_norms & 1;
     turn_head<C>(a.qkv + at, b.floats(Shape::norms_at) + (whole ? h * C::head_size : 0), C::query_norm,
                  a.qkv + (whole ? 0 : at), whole ? C::heads * C::head_size : C::head_size, angles, C::scale,
-                 b.floats(Shape::query_at) + h * Shape::row);
+                 [&](int d, float v) {
+                   const uint16_t high = float_to_half(v);
+                   b.query(0, h)[d] = high, b.query(1, h)[d] = float_to_half(v - half_to_float(high));
+                 });
   }
   if (!b.has_newest() || warp != C::warps - 1) return;
-  float* key = b.floats(Shape::key_at);
+  const bool appends = b.first_head % Shape::heads_per_kv == 0;  // one group of heads does
+  const int64_t row = ((int64_t)b.kv_head * C::n_ctx + b.position) * Shape::row;
+  const auto keep = [&](uint16_t* newest, uint16_t* cache, int d, float v) {
+    const int at = Shape::swizzle(b.position, d / 8) * 8 + d % 8;
+    newest[at] = float_to_half(v);
+    if (appends) cache[row + at] = newest[at];
+  };
   const int at = b.kv_head * C::head_size;
   // On its way while the key is turned.
-  const float* value = a.qkv + (C::heads + C::kv_heads + b.kv_head) * C::head_size;
+  const float* value = a.qkv + (C::heads + C::kv_heads) * C::head_size + at;
   float values[(Shape::row + 31) / 32];
 #pragma unroll
   for (int i = 0; i < (Shape::row + 31) / 32; i++)
@@ -116,116 +127,106 @@ DEVICE void load_heads(const AttendBlock<C>& b) {
   constexpr bool whole = C::whole_norms & 2;
   const float* keys = a.qkv + C::heads * C::head_size;
   turn_head<C>(keys + at, b.floats(Shape::norms_at) + Shape::query_norms, C::key_norm, keys + (whole ? 0 : at),
-               whole ? C::kv_heads * C::head_size : C::head_size, angles, 1.f, key);
-  warp_sync();
-  const bool appends = b.first_head % Shape::heads_per_kv == 0;  // one group of heads does
-  const int64_t row = ((int64_t)b.kv_head * C::n_ctx + b.position) * Shape::row;
+               whole ? C::kv_heads * C::head_size : C::head_size, angles, 1.f,
+               [&](int d, float v) { keep(b.newest_key(), a.keys, d, v); });
 #pragma unroll
-  for (int i = 0; i < (Shape::row + 31) / 32; i++) {
-    const int d = lane + 32 * i;
-    if (d >= Shape::row) continue;
-    const uint16_t k = float_to_half(d < C::head_size ? key[d] : 0.f), v = float_to_half(values[i]);
-    const int swizzled = Shape::swizzle(b.position, d / 8) * 8 + d % 8;
-    b.newest_key()[swizzled] = k;
-    b.newest_value()[d] = v;
-    if (appends) a.keys[row + swizzled] = k, a.values[row + d] = v;
-  }
+  for (int i = 0; i < (Shape::row + 31) / 32; i++)
+    if (lane + 32 * i < Shape::row) keep(b.newest_value(), a.values, lane + 32 * i, values[i]);
 }
 
-DEVICE void unpack_halves(const uint4& v, float (&f)[8]) {
-  const uint32_t w[4] = {v.x, v.y, v.z, v.w};
-#pragma unroll
-  for (int i = 0; i < 4; i++) f[2 * i] = half_to_float(w[i] & 0xffff), f[2 * i + 1] = half_to_float(w[i] >> 16);
-}
-
-// What a warp has found so far of its positions: of each head the largest score and, beside it, the sum of exponentials
-// (each lane of its position's) and the weighted values (each lane of its dimensions).
+// The queries as tiles: rows of high halves, then of low ones. Rows beyond H repeat the last head.
 template <class C>
-struct WarpHeads {
+struct Queries {
   using Shape = AttendShape<C>;
-  float most[Shape::H], sum[Shape::H] = {};
-  float value[Shape::H][Shape::pairs][2] = {};
+  static constexpr bool kept = Shape::steps <= 8;  // in registers; there are too few of them for longer heads
+  const uint16_t* row;
+  uint32_t tiles[kept ? Shape::steps : 1][4];
 
-  DEVICE WarpHeads() {
+  DEVICE Queries(const AttendBlock<C>& b) {
+    const int lane = thread_index() % 32, h = lane % 8;
+    row = b.query(lane / 8 % 2, h < Shape::H ? h : Shape::H - 1) + lane / 16 * 8;
 #pragma unroll
-    for (int h = 0; h < Shape::H; h++) most[h] = -INFINITY;
+    for (int s = 0; s < Shape::steps && kept; s++) load_tiles(row + 16 * s, tiles[s]);
+  }
+  DEVICE const uint32_t (&step(int s))[4] {
+    if (!kept) load_tiles(row + 16 * s, tiles[0]);
+    return tiles[kept ? s : 0];
   }
 };
 
-// scores[h] = q_h . k of one position, in the four lanes that share it.
+// What a warp has found so far of its positions.
 template <class C>
-DEVICE void score_position(const AttendBlock<C>& b, const uint4* key, int position,
-                           float (&scores)[AttendShape<C>::H]) {
-  using Shape = AttendShape<C>;
-  const int part = thread_index() % 4;
-  const float* queries = b.floats(Shape::query_at);
-#pragma unroll
-  for (int j = 0; j < (Shape::pieces + 7) / 8 * 2; j++) {
-    // Two neighbours of every eight: with their keys swizzled, lanes of two positions read from different banks.
-    const int piece = 2 * part + j % 2 + j / 2 * 8;
-    if (Shape::pieces % 8 && piece >= Shape::pieces) continue;
-    float k[8];
-    unpack_halves(key[Shape::swizzle(position, piece)], k);
-#pragma unroll
-    for (int h = 0; h < Shape::H; h++) {
-      const float4 q0 = *(const float4*)(queries + h * Shape::row + piece * 8);
-      const float4 q1 = *(const float4*)(queries + h * Shape::row + piece * 8 + 4);
-      scores[h] = dot(q1, {k[4], k[5], k[6], k[7]}, dot(q0, {k[0], k[1], k[2], k[3]}, scores[h]));
-    }
-  }
-  warp_sum<4>(scores);
-#pragma unroll
-  for (int h = 0; h < Shape::H; h++) scores[h] = soft_cap(scores[h], C::soft_cap);
-}
+struct WarpHeads {
+  // Head lane / 4: the largest score, and beside it the sum of exponentials of this lane's positions.
+  float most = -INFINITY, sum = 0;
+  // Weighted values of dimensions 16 s + lane / 4 and 8 more, each of heads 2 * (lane % 4) and 1 more.
+  float value[AttendShape<C>::steps][4] = {};
+};
 
-// Eight positions of tile i from `at` on, of those up to n that are there. One warp.
+// The i-th chunk of a warp.
 template <class C>
-DEVICE void attend_positions(const AttendBlock<C>& b, int i, int at, int n, WarpHeads<C>& found) {
+DEVICE void attend_chunk(const AttendBlock<C>& b, int i, Queries<C>& queries, WarpHeads<C>& found) {
   using Shape = AttendShape<C>;
-  const int warp = thread_index() / 32, lane = thread_index() % 32, from = b.first + i * C::tile;
-  // Lanes without a position of their own follow the last one that is there, and weigh nothing.
-  const int mine = at + lane / 4, t = mine < n ? mine : n - 1;
-  float scores[Shape::H] = {}, largest[Shape::H];
-  score_position(b, from + t == b.position ? (const uint4*)b.newest_key() : b.tile_key(i, t), from + t, scores);
+  const int warp = thread_index() / 32, lane = thread_index() % 32;
+  const int from = b.chunk_first(warp, i), left = b.end - from, n = left < Shape::chunk ? left : Shape::chunk;
+  // The row of keys and of values that this lane names. Beyond the last that is there, that one, which weighs nothing.
+  const int mine = lane / 16 * 8 + lane % 8, t = mine < n ? mine : n - 1;
+  const bool newest = from + t == b.position;
+  const uint16_t* keys = newest ? b.newest_key() : (const uint16_t*)b.chunk_keys(warp, i) + t * Shape::row;
+  const uint16_t* values = newest ? b.newest_value() : keys + Shape::half_chunk / 2;
+  const int piece = Shape::swizzle(from + t, lane / 8 % 2);
+
+  float scores[2][4] = {};  // of eight positions each: 2 * (lane % 4) and 1 more; by the queries' high and low halves
 #pragma unroll
-  for (int h = 0; h < Shape::H; h++) largest[h] = scores[h];
-  warp_max<4>(largest);
-  float* shares = b.floats(Shape::shares_at) + warp * Shape::H * 8;
-#pragma unroll
-  for (int h = 0; h < Shape::H; h++) {
-    const float most = fmaxf(found.most[h], largest[h]), fade = expf(found.most[h] - most);
-    const float share = mine < n ? expf(scores[h] - most) : 0.f;
-    found.most[h] = most;
-    found.sum[h] = fmaf(found.sum[h], fade, share);
-#pragma unroll
-    for (int j = 0; j < Shape::pairs; j++) found.value[h][j][0] *= fade, found.value[h][j][1] *= fade;
-    if (lane % 4 == 0) shares[h * 8 + lane / 4] = share;
+  for (int s = 0; s < Shape::steps; s++) {
+    uint32_t tiles[4];
+    load_tiles(keys + (2 * s ^ piece) * 8, tiles);
+    const uint32_t(&query)[4] = queries.step(s);
+    multiply_add(scores[0], query, tiles[0], tiles[1]);
+    multiply_add(scores[1], query, tiles[2], tiles[3]);
   }
-  warp_sync();
+
+  float share[2][2], most[1] = {found.most};
 #pragma unroll
-  for (int p = 0; p < 8; p++) {
-    const int row = at + p < n ? at + p : n - 1;
-    const uint16_t* values = from + row == b.position ? b.newest_value() : b.tile_value(i, row);
+  for (int k = 0; k < 4; k++) {
+    const bool there = k / 2 * 8 + lane % 4 * 2 + k % 2 < n;
+    const float score = soft_cap(scores[k / 2][k % 2] + scores[k / 2][k % 2 + 2], C::soft_cap);
+    share[k / 2][k % 2] = there ? score : -INFINITY;
+    most[0] = fmaxf(most[0], share[k / 2][k % 2]);
+  }
+  warp_max<4>(most);
+  const float fade = fast_exp(found.most - most[0]);
+  found.most = most[0];
+  found.sum *= fade;
+  uint32_t high[2], low[2];
 #pragma unroll
-    for (int j = 0; j < Shape::pairs; j++) {
-      const int d = 2 * lane + 64 * j;
-      if (C::head_size % 64 && d >= C::head_size) continue;
-      const uint32_t two = *(const uint32_t*)(values + d);
-      const float v0 = half_to_float(two & 0xffff), v1 = half_to_float(two >> 16);
+  for (int k = 0; k < 2; k++) {
+    uint16_t halves[2][2];
 #pragma unroll
-      for (int h = 0; h < Shape::H; h++) {
-        found.value[h][j][0] = fmaf(shares[h * 8 + p], v0, found.value[h][j][0]);
-        found.value[h][j][1] = fmaf(shares[h * 8 + p], v1, found.value[h][j][1]);
-      }
+    for (int e = 0; e < 2; e++) {
+      const float v = fast_exp(share[k][e] - most[0]);
+      found.sum += v;
+      halves[0][e] = float_to_half(v), halves[1][e] = float_to_half(v - half_to_float(halves[0][e]));
     }
+    high[k] = halves[0][0] | (uint32_t)halves[0][1] << 16, low[k] = halves[1][0] | (uint32_t)halves[1][1] << 16;
   }
-  warp_sync();
+
+  const float fades[2] = {warp_shuffle(fade, lane % 4 * 8), warp_shuffle(fade, lane % 4 * 8 + 4)};
+#pragma unroll
+  for (int s = 0; s < Shape::steps; s++) {
+    uint32_t tiles[4];
+    load_tiles_turned(values + (2 * s ^ piece) * 8, tiles);
+#pragma unroll
+    for (int k = 0; k < 4; k++) found.value[s][k] *= fades[k % 2];
+    multiply_add(found.value[s], tiles, high[0], high[1]);
+    multiply_add(found.value[s], tiles, low[0], low[1]);
+  }
 }
 
 // What a head's sink adds to the sum of exponentials beside a largest score: it has no value of its own.
 template <class C>
 DEVICE float sink_share(const AttendBlock<C>& b, int head, float largest) {
-  return C::sinks ? expf(b.args.sinks[head] - largest) : 0.f;
+  return C::sinks ? fast_exp(b.args.sinks[head] - largest) : 0.f;
 }
 
 // Adds up the splits of the block's heads: out = sum_s e^(m_s - M) values_s / sum_s e^(m_s - M) sum_s. First a warp a
@@ -234,7 +235,7 @@ template <class C>
 DEVICE void combine_splits(const AttendBlock<C>& b) {
   using Shape = AttendShape<C>;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
-  float* weights = b.floats(Shape::warp_values_at);  // [H][splits]
+  float* weights = b.floats(0);  // [H][splits]
   const auto value_of = [&](int i, int s) {
     const int64_t head = b.first_head + i / C::head_size;
     return load_global(b.args.partial + (head * C::splits + s) * Shape::partial_row + i % C::head_size);
@@ -258,7 +259,7 @@ DEVICE void combine_splits(const AttendBlock<C>& b) {
     for (int j = 0; j < Shape::lane_splits; j++) largest[0] = fmaxf(largest[0], most[j]);
     warp_max(largest);
 #pragma unroll
-    for (int j = 0; j < Shape::lane_splits; j++) most[j] = expf(most[j] - largest[0]), total[0] += most[j] * sum[j];
+    for (int j = 0; j < Shape::lane_splits; j++) most[j] = fast_exp(most[j] - largest[0]), total[0] += most[j] * sum[j];
     warp_sum(total);
     total[0] += sink_share(b, b.first_head + h, largest[0]);
 #pragma unroll
@@ -286,34 +287,30 @@ template <class C>
 DEVICE void finish_heads(const AttendBlock<C>& b, WarpHeads<C>& found) {
   using Shape = AttendShape<C>;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
-  float* warp_values = b.floats(Shape::warp_values_at);
-  float *warp_most = b.floats(Shape::most_at), *warp_sums = b.floats(Shape::sum_at);
-  // Four lanes share a position.
+  float *all_most = b.floats(Shape::most_at), *all_sums = b.floats(Shape::sum_at);
+  float sum[1] = {found.sum};
+  warp_sum<4>(sum);
+  if (lane % 4 == 0 && lane / 4 < Shape::H)
+    all_most[lane / 4 * C::warps + warp] = found.most, all_sums[lane / 4 * C::warps + warp] = sum[0];
+  float* own = (float*)b.ring(warp);
 #pragma unroll
-  for (int h = 0; h < Shape::H; h++) found.sum[h] = lane % 4 == 0 ? found.sum[h] : 0.f;
-  warp_sum(found.sum);
+  for (int s = 0; s < Shape::steps; s++)
 #pragma unroll
-  for (int h = 0; h < Shape::H; h++) {
-    if (lane == 0) warp_most[warp * Shape::H + h] = found.most[h], warp_sums[warp * Shape::H + h] = found.sum[h];
-#pragma unroll
-    for (int j = 0; j < Shape::pairs; j++) {
-      const int d = 2 * lane + 64 * j;
-      if (C::head_size % 64 && d >= C::head_size) continue;
-      warp_values[(warp * Shape::H + h) * C::head_size + d] = found.value[h][j][0];
-      warp_values[(warp * Shape::H + h) * C::head_size + d + 1] = found.value[h][j][1];
+    for (int k = 0; k < 4; k++) {
+      const int h = lane % 4 * 2 + k % 2, d = 16 * s + k / 2 * 8 + lane / 4;
+      if (h < Shape::H) own[h * Shape::value_row + d] = found.value[s][k];
     }
-  }
   block_sync();
   for (int i = thread_index(); i < Shape::H * C::head_size; i += Shape::threads) {
     const int h = i / C::head_size, d = i % C::head_size, head = b.first_head + h;
     float most = -INFINITY, value = 0, sum = 0;
 #pragma unroll
-    for (int w = 0; w < C::warps; w++) most = fmaxf(most, warp_most[w * Shape::H + h]);
+    for (int w = 0; w < C::warps; w++) most = fmaxf(most, all_most[h * C::warps + w]);
 #pragma unroll
     for (int w = 0; w < C::warps; w++) {
-      const float weight = expf(warp_most[w * Shape::H + h] - most);  // 0 of a warp that had no position
-      sum = fmaf(weight, warp_sums[w * Shape::H + h], sum);
-      value = fmaf(weight, warp_values[w * Shape::H * C::head_size + i], value);
+      const float weight = fast_exp(all_most[h * C::warps + w] - most);  // 0 of a warp that had no position
+      sum = fmaf(weight, all_sums[h * C::warps + w], sum);
+      value = fmaf(weight, ((const float*)b.ring(w))[h * Shape::value_row + d], value);
     }
     if (b.splits == 1) {
       b.args.output[head * C::head_size + d] = value / (sum + sink_share(b, head, most));
@@ -336,6 +333,7 @@ DEVICE void finish_heads(const AttendBlock<C>& b, WarpHeads<C>& found) {
 template <class C>
 DEVICE void attend(const AttendArgs& a) {
   using Shape = AttendShape<C>;
+  grid_release();  // what the next node asks for early arrives while this one waits for its chain of small loads
   const int heads_index = block_index() / C::splits, kv_head = heads_index / Shape::head_groups;
   const int first_head = kv_head * Shape::heads_per_kv + heads_index % Shape::head_groups * Shape::H;
 
@@ -344,7 +342,7 @@ DEVICE void attend(const AttendArgs& a) {
   const int hidden = C::window && seq_len > C::window ? seq_len - C::window : 0, seen = seq_len - hidden;
   int splits = seen <= C::whole ? 1 : (seen + C::min_split - 1) / C::min_split;
   if (splits > C::splits) splits = C::splits;
-  const int share = (seen + splits - 1) / splits;
+  const int share = ((seen + splits - 1) / splits + Shape::chunk - 1) / Shape::chunk * Shape::chunk;
   splits = (seen + share - 1) / share;
   const int split = block_index() % C::splits;
   const AttendBlock<C> b = {a,
@@ -358,17 +356,15 @@ DEVICE void attend(const AttendArgs& a) {
                             hidden + split * share,
                             split == splits - 1 ? seq_len : hidden + (split + 1) * share};
   if (split >= splits || heads_index >= C::kv_heads * Shape::head_groups) {
-    grid_release();
     grid_wait();  // to keep the place: what comes into it is for every multiprocessor
     return;
   }
-  if (thread_index() < 32) {
-    if (thread_index() == 0)
-      for (int i = 0; i < C::stages; i++) b.barrier(i).init();
-    copy_barriers_ready();
-    warp_sync();
-    for (int i = 0; i < C::stages; i++) b.fetch(i);
-  }
+  const int warp = thread_index() / 32;
+  if (thread_index() % 32 == 0)
+    for (int i = 0; i < C::ring; i++) b.barrier(warp, i).init();
+  copy_barriers_ready();
+  warp_sync();
+  for (int i = 0; i < C::ring; i++) b.fetch(warp, i);
   for (int i = thread_index(); i < C::rope_dims / 2; i += Shape::threads) {
     float angle = position * C::inverse_frequency(i);
     if (C::rope_factors) angle /= a.rope_factors[i];
@@ -381,16 +377,13 @@ DEVICE void attend(const AttendArgs& a) {
   grid_wait();
   load_heads(b);
   block_sync();
-  // Not earlier: the next node's weights would be in the way of the queries.
-  grid_release();
+  Queries<C> queries(b);
   WarpHeads<C> found;
-  for (int i = 0; i < b.tiles(); i++) {
-    const int left = b.end - b.first - i * C::tile, n = left < C::tile ? left : C::tile;
-    b.await(i);
-    for (int at = thread_index() / 32 * 8; at < n; at += C::warps * 8) attend_positions(b, i, at, n, found);
-    if (i + C::stages >= b.tiles()) continue;
-    block_sync();
-    if (thread_index() < 32) b.fetch(i + C::stages);
+  for (int i = 0; b.chunk_first(warp, i) < b.end; i++) {
+    b.await(warp, i);
+    attend_chunk(b, i, queries, found);
+    warp_sync();
+    b.fetch(warp, i + C::ring);
   }
   finish_heads(b, found);
 }

@@ -23,27 +23,31 @@ struct AttendArgs {
 template <class C>
 struct AttendShape {
   static constexpr int threads = C::warps * 32, H = C::heads_per_block;
-  static constexpr int row = (C::head_size + 7) / 8 * 8, pieces = row / 8;
+  static constexpr int chunk = 16;  // positions that a warp takes at a time
+  static constexpr int row = (C::head_size + 15) / 16 * 16, pieces = row / 8, steps = row / 16;
   static constexpr int heads_per_kv = C::heads / C::kv_heads, head_groups = heads_per_kv / H;
-  static constexpr int pairs = (C::head_size + 63) / 64;  // lane's pairs of dimensions: 2 * lane + 64 * j
   static constexpr int partial_row = C::head_size + 2, lane_splits = (C::splits + 31) / 32;
-  static constexpr int half_tile = C::tile * row * 2;  // bytes of a tile's keys, and of its values
-  // Shared memory, bytes: the ring; then f32: queries, turned new key before rounding; of each warp and head how much
-  // each of eight positions weighs, its largest score and sum; am I the last split; cos and sin; norms' weights; f16:
-  // new key, new value; barriers; f32: values of each warp.
-  static constexpr int query_at = C::stages * 2 * half_tile, key_at = query_at + H * row * 4;
-  static constexpr int shares_at = key_at + row * 4, most_at = shares_at + C::warps * H * 32;
-  static constexpr int sum_at = most_at + C::warps * H * 4, is_last_at = sum_at + C::warps * H * 4;
-  static constexpr int angle_at = is_last_at + 4, norms_at = angle_at + C::rope_dims * 4;
+  // Rows of queries and of a warp's values are a little longer, so that what lanes read and write is in different banks.
+  static constexpr int query_row = row + 8, value_row = row + 4;
+  // Shared memory, bytes: each warp's ring of chunks; f16: queries' high, then their low halves, new key, new value;
+  // f32: each head's largest score and sum of each warp; norms' weights; cos and sin; am I the last split; barriers.
+  static constexpr int half_chunk = chunk * row * 2;  // bytes of a chunk's keys, and of its values
+  static constexpr int ring_bytes = C::ring * 2 * half_chunk;
+  static constexpr int query_at = C::warps * ring_bytes, newest_at = query_at + 2 * H * query_row * 2;
+  static constexpr int most_at = newest_at + 2 * row * 2, sum_at = most_at + H * C::warps * 4;
   static constexpr int query_norms = C::query_norm ? (C::whole_norms & 1 ? H : 1) * C::head_size : 0;
   static constexpr int key_norms = C::key_norm ? C::head_size : 0;
-  static constexpr int newest_at = (norms_at + (query_norms + key_norms) * 4 + 15) / 16 * 16;
-  static constexpr int barrier_at = newest_at + 2 * row * 2;
-  static constexpr int warp_values_at = barrier_at + C::stages * 16;
-  static constexpr int shared_bytes = (warp_values_at + C::warps * H * C::head_size * 4 + 15) / 16 * 16;
-  static_assert(C::tile % 8 == 0 && C::head_size % 2 == 0 && C::splits <= C::warps * C::head_size);
-  // Where piece i of the key at a position lies in its row.
-  static DEVICE int swizzle(int position, int i) { return pieces % 8 == 0 ? i ^ position % 8 : i; }
+  static constexpr int norms_at = sum_at + H * C::warps * 4;
+  static constexpr int angle_at = norms_at + (query_norms + key_norms) * 4, is_last_at = angle_at + C::rope_dims * 4;
+  static constexpr int barrier_at = (is_last_at + 4 + 7) / 8 * 8;
+  static constexpr int shared_bytes = (barrier_at + C::warps * C::ring * 8 + 15) / 16 * 16;
+  // A warp leaves its values where its ring was, and the splits' weights lie where rings were.
+  static_assert(H * value_row * 4 <= ring_bytes && H * C::splits * 4 <= C::warps * ring_bytes);
+  static_assert(H <= 8 && C::head_size % 2 == 0);
+  // Where piece i of the key or value at a position lies in its row, so that eight rows' pieces are in different banks.
+  static constexpr int twists = pieces % 8 == 0 ? 8 : pieces % 4 == 0 ? 4 : 2;
+  static DEVICE int twist(int position) { return position / (8 / twists) % twists; }
+  static DEVICE int swizzle(int position, int i) { return i ^ twist(position); }
 };
 
 // What a block works on.
@@ -57,30 +61,39 @@ struct AttendBlock {
 
   DEVICE float* floats(int at) const { return (float*)(shared + at); }
   DEVICE bool has_newest() const { return split == splits - 1; }
-  DEVICE int tiles() const { return (end - first + C::tile - 1) / C::tile; }
+  // The high halves of query h of the block, or the low ones: both add up to it.
+  DEVICE uint16_t* query(int low, int h) const {
+    return (uint16_t*)(shared + Shape::query_at) + (low * Shape::H + h) * Shape::query_row;
+  }
   DEVICE uint16_t* newest_key() const { return (uint16_t*)(shared + Shape::newest_at); }
   DEVICE uint16_t* newest_value() const { return newest_key() + Shape::row; }
-  DEVICE char* tile(int i) const { return shared + i % C::stages * 2 * Shape::half_tile; }
-  DEVICE const uint4* tile_key(int i, int t) const { return (const uint4*)tile(i) + t * Shape::pieces; }
-  DEVICE const uint16_t* tile_value(int i, int t) const {
-    return (const uint16_t*)(tile(i) + Shape::half_tile) + t * Shape::row;
-  }
-  DEVICE CopyBarrier& barrier(int i) const { return ((CopyBarrier*)(shared + Shape::barrier_at))[i % C::stages]; }
 
-  // Warp 0: starts copying the cached positions of a tile.
-  DEVICE void fetch(int i) const {
-    const int from = first + i * C::tile, cached = has_newest() ? position : end;
-    const int n = cached - from < C::tile ? cached - from : C::tile;
-    if (i >= tiles() || n <= 0) return;
+  // A warp's chunks are every C::warps-th; i counts them.
+  DEVICE int chunk_first(int warp, int i) const { return first + (i * C::warps + warp) * Shape::chunk; }
+  DEVICE char* ring(int warp) const { return shared + warp * Shape::ring_bytes; }
+  DEVICE char* chunk_keys(int warp, int i) const { return ring(warp) + i % C::ring * 2 * Shape::half_chunk; }
+  DEVICE CopyBarrier& barrier(int warp, int i) const {
+    return ((CopyBarrier*)(shared + Shape::barrier_at))[warp * C::ring + i % C::ring];
+  }
+  // Of a chunk, what earlier launches have written.
+  DEVICE int cached(int from) const {
+    const int left = (has_newest() ? position : end) - from;
+    return left < Shape::chunk ? left : Shape::chunk;
+  }
+  // Starts copying the cached positions of a chunk. One warp.
+  DEVICE void fetch(int warp, int i) const {
+    const int from = chunk_first(warp, i), n = cached(from);
+    if (n <= 0) return;
     const int64_t row = ((int64_t)kv_head * C::n_ctx + from) * Shape::row;
     const int bytes = n * Shape::row * 2;
-    begin_copies(barrier(i), 2 * bytes);
-    copy_to_shared(tile(i), args.keys + row, bytes, barrier(i));
-    copy_to_shared(tile(i) + Shape::half_tile, args.values + row, bytes, barrier(i));
-    end_copies(barrier(i));
+    CopyBarrier& done = barrier(warp, i);
+    begin_copies(done, 2 * bytes);
+    copy_to_shared(chunk_keys(warp, i), args.keys + row, bytes, done);
+    copy_to_shared(chunk_keys(warp, i) + Shape::half_chunk, args.values + row, bytes, done);
+    end_copies(done);
   }
-  DEVICE void await(int i) const {
-    if (first + i * C::tile < (has_newest() ? position : end)) barrier(i).wait(i / C::stages & 1);
+  DEVICE void await(int warp, int i) const {
+    if (cached(chunk_first(warp, i)) > 0) barrier(warp, i).wait(i / C::ring & 1);
   }
 };
 

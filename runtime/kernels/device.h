@@ -36,6 +36,7 @@ DEVICE void block_sync() { __syncthreads(); }
 DEVICE void warp_sync() { __syncwarp(); }
 DEVICE float warp_shuffle_xor(float v, int mask) { return __shfl_xor_sync(~0u, v, mask); }
 DEVICE int warp_shuffle_xor(int v, int mask) { return __shfl_xor_sync(~0u, v, mask); }
+DEVICE float warp_shuffle(float v, int lane) { return __shfl_sync(~0u, v, lane); }
 // The sums of N values over the warp's lanes, or over each Width neighbours, in every lane, added as a butterfly from
 // distance Width / 2 to 1.
 template <int Width = 32, int N>
@@ -65,11 +66,11 @@ DEVICE float warp_sums(float (&v)[N]) {
   }
   return v[0];
 }
-// The largest of N values each over the warp's lanes, in every lane; From: over every From-th lane.
-template <int From = 1, int N>
+// The largest of N values each over the warp's lanes, or over each Width neighbours, in every lane.
+template <int Width = 32, int N>
 DEVICE void warp_max(float (&v)[N]) {
 #pragma unroll
-  for (int mask = 16; mask >= From; mask >>= 1)
+  for (int mask = Width / 2; mask; mask >>= 1)
 #pragma unroll
     for (int i = 0; i < N; i++) v[i] = fmaxf(v[i], __shfl_xor_sync(~0u, v[i], mask));
 }
@@ -257,6 +258,7 @@ DEVICE float signed_byte_to_float(uint32_t bytes, int i) {  // -128 to 127
 }
 DEVICE int round_to_int(float v) { return __float2int_rn(v); }
 DEVICE float fast_divide(float a, float b) { return __fdividef(a, b); }
+DEVICE float fast_exp(float v) { return __expf(v); }  // relative error |v| 2^-23 or so
 
 // ------------------------------------------------------------------ number formats
 DEVICE float half_to_float(uint16_t h) { return __half2float(__ushort_as_half(h)); }
@@ -304,6 +306,7 @@ DEVICE float warp_shuffle_xor(float v, int mask) {
 DEVICE int warp_shuffle_xor(int v, int mask) {
   return ((const int*)sim::warp_exchange(&v, sizeof v))[(sim::thread_index() % 32) ^ mask];
 }
+DEVICE float warp_shuffle(float v, int lane) { return ((const float*)sim::warp_exchange(&v, sizeof v))[lane]; }
 // One meeting of the lanes instead of five; the same additions in the same order as the GPU's butterfly.
 template <int Width = 32, int N>
 DEVICE void warp_sum(float (&v)[N]) {
@@ -323,11 +326,12 @@ DEVICE float warp_sums(float (&v)[N]) {
   warp_sum<Width>(v);
   return v[mine];
 }
-template <int From = 1, int N>
+template <int Width = 32, int N>
 DEVICE void warp_max(float (&v)[N]) {
   const float* all = (const float*)sim::warp_exchange(v, sizeof v);
+  all += thread_index() % 32 / Width * Width * N;
   for (int i = 0; i < N; i++)
-    for (int lane = thread_index() % From; lane < 32; lane += From) v[i] = fmaxf(v[i], all[lane * N + i]);
+    for (int lane = 0; lane < Width; lane++) v[i] = fmaxf(v[i], all[lane * N + i]);
 }
 
 DEVICE void grid_wait() { sim::grid_wait(); }
@@ -387,6 +391,7 @@ DEVICE float byte_to_float(uint32_t bytes, int i) { return (float)(bytes >> 8 * 
 DEVICE float signed_byte_to_float(uint32_t bytes, int i) { return (float)(int8_t)(bytes >> 8 * i); }
 DEVICE int round_to_int(float v) { return (int)lrintf(v); }
 DEVICE float fast_divide(float a, float b) { return a / b; }
+DEVICE float fast_exp(float v) { return expf(v); }
 
 DEVICE float rsqrtf(float v) { return 1.f / sqrtf(v); }
 DEVICE float bits_to_float(uint32_t bits) {

@@ -28,7 +28,7 @@ void reduce_body(const Args& a) {
   warp_sum(sums);
   float largest[1] = {v}, of_fourths[2] = {v, -v};
   warp_max(largest);
-  warp_max<4>(of_fourths);
+  warp_max<8>(of_fourths);
   float* out = a.out + 5 * global_index();
   out[0] = sums[0], out[1] = sums[1], out[2] = largest[0], out[3] = of_fourths[0], out[4] = of_fourths[1];
 }

@@ -137,11 +137,10 @@ const GPUS: Record<string, Gpu> = {
 };
 
 /**
- * Solved for decode rates of an H200 at depth 0 and 4096, of a kernel that had more barriers than today's: llama-1b (4
- * heads of 64 elements a block), llama-8b (4 of 128), qwen2-0.5b with one head a block and with seven. Other numbers of
- * heads in short contexts were no faster since (docs/performance.md).
+ * Solved for decode rates of an H100 at depths from 0 to 4096: llama-1b, llama-8b and qwen2-0.5b with one, two, four and
+ * seven heads a block (docs/performance.md, "Attention").
  */
-const ATTENTION_COST = { head: 0.1, blockByte: 1.4e-5, byte: 3.4e-7, combine: 2.6, combineHead: 0.0096 };
+const ATTENTION_COST = { head: 0.06, blockByte: 1.8e-5, byte: 3.4e-7, combine: 2.6, combineHead: 0.0134 };
 /** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85, 141 + 75 or 87 + 75 fit together. */
 const PAIRED: Paired = {
   slotBytes: 2560,

@@ -27,7 +27,8 @@ struct AttendShape {
   static constexpr int row = (C::head_size + 15) / 16 * 16, pieces = row / 8, steps = row / 16;
   static constexpr int heads_per_kv = C::heads / C::kv_heads, head_groups = heads_per_kv / H;
   static constexpr int partial_row = C::head_size + 2, lane_splits = (C::splits + 31) / 32;
-  // Rows of queries and of a warp's values are a little longer, so that what lanes read and write is in different banks.
+  // Rows of queries and of a warp's values are a little longer, so that what lanes read and write is in different
+  // banks.
   static constexpr int query_row = row + 8, value_row = row + 4;
   // Shared memory, bytes: each warp's ring of chunks; f16: queries' high, then their low halves, new key, new value;
   // f32: each head's largest score and sum of each warp; norms' weights; cos and sin; am I the last split; barriers.

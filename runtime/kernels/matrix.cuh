@@ -1,5 +1,5 @@
-// Tensor cores: tiles of 8 x 8 halves from shared memory, and products of them summed in f32. Twice, as device.h: PTX on
-// the GPU, the same distribution over a warp's lanes on the host. All 32 lanes call these together.
+// Tensor cores: tiles of 8 x 8 halves from shared memory, and products of them summed in f32. Twice, as device.h: PTX
+// on the GPU, the same distribution over a warp's lanes on the host. All 32 lanes call these together.
 //
 // Which lane has what is the PTX manual's (mma.m16n8k16, ldmatrix). Lane l, with g = l / 4 and t = 2 (l % 4):
 //   a, 16 x 16: rows g, g + 8, g, g + 8 at columns t, t, t + 8, t + 8, each with its right neighbour in one register
@@ -41,8 +41,7 @@ DEVICE void load_tiles(const void* row, uint32_t (&to)[4]) {
 DEVICE void load_tiles_turned(const void* row, uint32_t (&to)[4]) {
   const auto* rows = (const uint16_t* const*)sim::warp_exchange(&row, sizeof row);
   const int lane = thread_index() % 32, column = lane / 4, at = lane % 4 * 2;
-  for (int i = 0; i < 4; i++)
-    to[i] = rows[8 * i + at][column] | (uint32_t)rows[8 * i + at + 1][column] << 16;
+  for (int i = 0; i < 4; i++) to[i] = rows[8 * i + at][column] | (uint32_t)rows[8 * i + at + 1][column] << 16;
 }
 DEVICE void multiply_add(float (&sum)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   struct Numbers {

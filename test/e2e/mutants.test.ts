@@ -74,7 +74,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     what: 'keys and values read before they have arrived',
     file: 'attend.cuh',
-    text: /b\.await\(i\);/,
+    text: /b\.await\(warp, i\);/,
     instead: '',
     shows: /barrier|copy|logits/,
   },
@@ -86,11 +86,25 @@ const MUTANTS: readonly Mutant[] = [
     shows: /logits/,
   },
   {
-    what: 'a tile of the cache refilled while other warps read it',
+    what: 'a chunk of the cache refilled while other lanes read it',
     file: 'attend.cuh',
-    text: /block_sync\(\);(\s*if \(thread_index\(\) < 32\) b\.fetch)/,
+    text: /warp_sync\(\);(\s*b\.fetch\(warp, i \+ C::ring\);)/,
     instead: '$1',
-    shows: /barrier|copy|logits/,
+    shows: /barrier|copy|arrive|lanes|logits/,
+  },
+  {
+    what: 'positions beyond the end of the context weighed',
+    file: 'attend.cuh',
+    text: /there \? score : -INFINITY/,
+    instead: 'there || true ? score : -INFINITY',
+    shows: /logits/,
+  },
+  {
+    what: 'keys read without their swizzle',
+    file: 'attend.cuh',
+    text: /Shape::swizzle\(from \+ t, lane \/ 8 % 2\)/,
+    instead: 'lane / 8 % 2',
+    shows: /logits/,
   },
 ];
 
@@ -106,12 +120,12 @@ const model = makeModel({
   layers: 1,
   headCount: 4,
   headCountKv: 2,
-  headSize: 32,
+  headSize: 64,
   feedForwardLength: 64,
   vocabSize: 400,
   type: 'Q8_0',
 });
-// Several tiles of each of several splits.
+// Each warp of each of several splits has more chunks than its ring.
 const tokens = Array.from({ length: 100 }, (_, t) => (37 * t + 11) % 400);
 const expected = referenceLogits(modelSpec(readGguf(model)), tokens);
 

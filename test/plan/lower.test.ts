@@ -90,9 +90,9 @@ describe('a plan', () => {
   });
 
   it('counts a KV cache of layers x KV heads x positions x head size x 2 halves', () => {
-    const options = { layers: 3, kvHeads: 2, heads: 4, headSize: 8 };
-    expect(planOf(options, TARGETS[0], 64).memory.kvCacheBytes).toBe(3 * 2 * 64 * 8 * 2 * 2);
-    expect(planOf(options, TARGETS[0], 64).memory.kvRowBytes).toBe(3 * 2 * 8 * 2 * 2);
+    const options = { layers: 3, kvHeads: 2, heads: 4, headSize: 16 };
+    expect(planOf(options, TARGETS[0], 64).memory.kvCacheBytes).toBe(3 * 2 * 64 * 16 * 2 * 2);
+    expect(planOf(options, TARGETS[0], 64).memory.kvRowBytes).toBe(3 * 2 * 16 * 2 * 2);
   });
 
   it('counts the weights that one token reads as the file has them', () => {
@@ -115,7 +115,7 @@ describe('a plan', () => {
   });
 
   it('says of each node what it reads', () => {
-    const options = { layers: 2, kvHeads: 2, heads: 4, headSize: 8 };
+    const options = { layers: 2, kvHeads: 2, heads: 4, headSize: 16 };
     const { attnQ, attnK, attnV, attnOutput, ffnGate, ffnUp, ffnDown } = makeSpec(options).layers[1]!;
     const matrices = {
       attn_qkv: [attnQ, attnK, attnV],
@@ -128,7 +128,7 @@ describe('a plan', () => {
     for (const [name, weights] of Object.entries(matrices)) {
       const { readBytes, kvRowBytes } = nodes.find((node) => node.name === `blk.1.${name}`)!;
       expect(readBytes, name).toBe(weights.reduce((sum, weight) => sum + weight!.bytes, 0));
-      expect(kvRowBytes, name).toBe(name === 'attn_kqv' ? 2 * 8 * 2 * 2 : 0);
+      expect(kvRowBytes, name).toBe(name === 'attn_kqv' ? 2 * 16 * 2 * 2 : 0);
     }
   });
 

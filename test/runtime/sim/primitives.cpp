@@ -20,26 +20,28 @@ struct Args {
 
 int global_index() { return block_index() * block_threads() + thread_index(); }
 
-// out[5 i..]: sum over the warp of in, of its square, and the largest; the largest of what every fourth lane has, from
-// this one on, of in and of its negative.
+// out[5 i..]: sum over the warp of in, of its square, and the largest; the largest over each eight neighbours of in and
+// of its negative.
 void reduce_body(const Args& a) {
   const float v = a.in[global_index()];
   float sums[2] = {v, v * v};
   warp_sum(sums);
-  float largest[1] = {v}, of_fourths[2] = {v, -v};
+  float largest[1] = {v}, of_eight[2] = {v, -v};
   warp_max(largest);
-  warp_max<8>(of_fourths);
+  warp_max<8>(of_eight);
   float* out = a.out + 5 * global_index();
-  out[0] = sums[0], out[1] = sums[1], out[2] = largest[0], out[3] = of_fourths[0], out[4] = of_fourths[1];
+  out[0] = sums[0], out[1] = sums[1], out[2] = largest[0], out[3] = of_eight[0], out[4] = of_eight[1];
 }
 
-// out = the values of lanes i ^ 5, exchanged many times with other exchanges between.
+// out = the values of lanes i ^ 5, exchanged many times with other exchanges between; and of one lane that each names.
 void shuffle_body(const Args& a) {
   float v = a.in[global_index()];
   for (int i = 0; i < 9; i++) {
     v = warp_shuffle_xor(v, 5);
     warp_sync();
     EXPECT_EQ(warp_shuffle_xor(thread_index() + i, 3), (thread_index() ^ 3) + i);
+    EXPECT_EQ(warp_shuffle(float(thread_index()), thread_index() * 7 % 32),
+              float(thread_index() / 32 * 32 + thread_index() * 7 % 32));
   }
   a.out[global_index()] = v;
 }
@@ -134,8 +136,8 @@ CASE(warp_reductions) {
       EXPECT_EQ(out[5 * i + 1], std::inner_product(first, first + 32, first, 0.f));
       EXPECT_EQ(out[5 * i + 2], *std::max_element(first, first + 32));
       float largest = -INFINITY, smallest = INFINITY;
-      for (size_t lane = i % 4; lane < 32; lane += 4)
-        largest = std::max(largest, first[ptrdiff_t(lane)]), smallest = std::min(smallest, first[ptrdiff_t(lane)]);
+      for (size_t k = i / 8 * 8; k < i / 8 * 8 + 8; k++)
+        largest = std::max(largest, in[k]), smallest = std::min(smallest, in[k]);
       EXPECT_EQ(out[5 * i + 3], largest);
       EXPECT_EQ(out[5 * i + 4], -smallest);
     }

@@ -21,12 +21,9 @@ import {
   gridTable,
   libraryFile,
   libraryName,
-  plusOneSymbol,
-  quantizeSymbol,
+  loaderSymbol,
   READ_CEILING_SYMBOL,
-  repackSymbol,
   shapeStruct,
-  widenSymbol,
 } from './names.js';
 
 export interface View {
@@ -337,12 +334,31 @@ function grids({ formats }: Plan): View['grids'] {
   });
 }
 
+const MXFP4_PARTS = { codes: 'MXFP4Codes', exponents: 'MXFP4Exponents' } as const;
+
 /** The kernel that brings a tensor to the device; F32 vectors that stay as they are need none. */
-function loaderOf({ layout, type, storedAs, plusOne }: PlannedTensor): LoaderView | undefined {
-  if (storedAs) return { symbol: quantizeSymbol(storedAs, type), body: `repack<To${type}<${storedAs}>>` };
-  if (layout === 'tiled') return { symbol: repackSymbol(type), body: `repack<${type}>` };
-  if (plusOne) return { symbol: plusOneSymbol(type), body: `widen_vector_plus_one<${type}>` };
-  return type === 'F32' ? undefined : { symbol: widenSymbol(type), body: `widen_vector<${type}>` };
+function loaderOf({
+  layout,
+  type,
+  storedAs,
+  plusOne,
+  alternate,
+  transposed,
+  part,
+}: PlannedTensor): LoaderView | undefined {
+  if (layout === 'vector' && type === 'F32' && !plusOne && !alternate) return undefined;
+  const how = [...(transposed ? ['columns'] : []), ...(alternate ? [alternate] : []), ...(part ? [part] : [])];
+  const one = part ? MXFP4_PARTS[part] : storedAs ? `To${type}<${storedAs}>` : type;
+  const source = alternate === undefined ? one : `${alternate === 'even' ? 'Even' : 'Odd'}<${one}>`;
+  const symbolOf = (...words: readonly string[]) => loaderSymbol(...words, ...how);
+  if (layout === 'tiled')
+    return {
+      symbol: storedAs ? symbolOf('quantize', storedAs, 'to', type) : symbolOf('repack', type),
+      body: `repack${transposed ? '_columns' : ''}<${source}>`,
+    };
+  return plusOne
+    ? { symbol: symbolOf('plus_one', type), body: `widen_vector_plus_one<${source}>` }
+    : { symbol: symbolOf('widen', type), body: `widen_vector<${source}>` };
 }
 
 /** Each once, in the order of the formats; of one format those for matrices first. */
@@ -365,7 +381,7 @@ function loaderIndex(plan: Plan, loaders: readonly LoaderView[], tensor: Planned
 
 function tensorRow(t: PlannedTensor, loader: string): string {
   const file = `${GGML_TYPES[t.storedAs ?? t.type].id}, ${t.fileOffset}, ${t.fileBytes}, ${t.rows}, ${t.cols}`;
-  return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}}`;
+  return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}${t.transposed ? ', true' : ''}}`;
 }
 
 /** Kernel, grid, block, shared memory. */

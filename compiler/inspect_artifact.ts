@@ -47,9 +47,9 @@ export function inspectArtifact(folder: string): ArtifactInspection {
   if (!manifest)
     throw new CompileError(`${folder}: no ${FILES.manifest} here; this is not an artifact of realizar-compile`);
   const plan = readPlan(folder);
-  const tensors = plan.tensors.map(({ name, type, rows, cols, layout, fileBytes }) => {
+  const tensors = plan.tensors.map(({ name, type, rows, cols, layout, fileBytes, alternate }) => {
     const shape = layout === 'vector' ? [rows * cols] : [cols, rows];
-    return { name, type, shape, bytes: fileBytes };
+    return { name, type, shape, bytes: fileBytes / (alternate ? 2 : 1) };
   });
   const { weightsBytes, kvCacheBytes, arenaBytes } = manifest.memory;
   const perPosition = kvCacheBytes / manifest.contextLength;

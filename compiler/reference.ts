@@ -3,12 +3,11 @@
  * compare with. Weights are dequantised exactly and the KV cache is not rounded.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { dequantize } from './dequantize.js';
 import { filePaths } from './model/parts.js';
 import { ropeAt, ropeFrequencies } from './model/rope.js';
 import type { Activation, LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
 import type { Piece } from './model/tensor_table.js';
-import { quantize } from './quantize.js';
+import { storedValues } from './stored.js';
 
 type Vector = Float64Array;
 
@@ -31,10 +30,7 @@ class Weights implements Disposable {
   get(weight: Weight): Vector {
     let values = this.#values.get(weight);
     if (values === undefined) {
-      const bytes = Buffer.concat((weight.pieces ?? [weight]).map((piece) => this.#read(weight.name, piece)));
-      values = dequantize(weight.storedAs ?? weight.type, bytes);
-      if (weight.storedAs) values = dequantize(weight.type, quantize(weight.type, values));
-      if (weight.plusOne) values = values.map((value) => value + 1);
+      values = storedValues(weight, (piece) => this.#read(weight.name, piece));
       this.#values.set(weight, values);
     }
     return values;

@@ -165,7 +165,9 @@ void verify_layout(const Artifact& a, const Tensor& tensor, const string& entry)
   require(tensor.repack_kernel < a.n_kernels, entry, "its repack kernel is past the table");
   require(tensor.rows_per_group > 0 && tensor.cols_per_chunk > 0, entry, "a slot has no rows or no columns");
   require(tensor.file_bytes % tensor.rows == 0, entry, "its rows are not of equal size");
-  require(tensor.cols / 8 <= tensor.file_bytes / tensor.rows, entry, "its rows are too short for their columns");
+  require(!tensor.by_columns || tensor.file_bytes % tensor.cols == 0, entry, "its columns are not of equal size");
+  // The least that a repack kernel reads of 32 columns is a byte.
+  require(tensor.cols / 32 <= tensor.file_bytes / tensor.rows, entry, "its rows are too short for their columns");
   const uint64_t groups = (tensor.rows - 1) / tensor.rows_per_group + 1;
   const uint64_t chunks = (tensor.cols - 1) / tensor.cols_per_chunk + 1;
   require((groups == 1 || tensor.group_stride > 0) && (chunks == 1 || tensor.chunk_stride > 0), entry,

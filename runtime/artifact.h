@@ -69,6 +69,7 @@ struct Tensor {
   uint32_t rows_per_group;  // rows of one slot
   uint32_t cols_per_chunk;  // columns of one slot; the last chunk of a row may be shorter
   uint64_t group_stride, chunk_stride;
+  bool by_columns = false;  // in the file: one column after another, not one row
 };
 constexpr uint32_t no_repack = ~0u;
 
@@ -170,15 +171,16 @@ constexpr uint64_t state_history_offset = state_bias_offset + sizeof(LogitBias) 
 constexpr uint64_t state_fed_offset(uint64_t n_ctx) { return state_history_offset + sizeof(int32_t) * n_ctx; }
 constexpr uint64_t state_seen_offset(uint64_t n_ctx) { return state_fed_offset(n_ctx) + sizeof(int32_t) * n_ctx; }
 
-// What the runtime passes to a repack kernel, by value: turns `n_rows` rows of a GGUF tensor, which start at row
+// What the runtime passes to a repack kernel, by value: turns `n_rows` rows of a tensor of the file, which start at row
 // `first_row` (a multiple of rows_per_group), into the device layout. One thread for each 32 columns of each row of
-// each touched group: ceil(n_rows / rows_per_group) * rows_per_group * ceil(cols / 32) threads in blocks of
+// each touched group: ceil(n_rows / rows_per_group) * rows_per_group * ceil(n_cols / 32) threads in blocks of
 // repack_threads. Rows past n_rows in the last group repeat its last row.
 struct RepackArgs {
-  DevicePtrValue source;  // n_rows rows as in the file, back to back
+  DevicePtrValue source;  // n_rows rows as in the file, back to back; by columns: n_cols columns of all rows
   DevicePtrValue target;  // where the tensor's row group 0 starts
   uint64_t first_row, n_rows, cols;
   uint64_t rows_per_group, cols_per_chunk, group_stride, chunk_stride;
+  uint64_t first_col, n_cols;  // by columns: a multiple of 32, and how many; else 0 and cols
 };
 constexpr uint32_t repack_threads = 256;
 

@@ -18,8 +18,10 @@ constexpr unsigned max_readers = 8;
 
 uint64_t divide_up(uint64_t a, uint64_t b) { return (a + b - 1) / b; }
 uint64_t row_bytes(const Tensor& tensor) { return tensor.file_bytes / tensor.rows; }
+uint64_t column_bytes(const Tensor& tensor) { return tensor.file_bytes / tensor.cols; }
 
-// What is read, copied and repacked at a time: bytes of a tensor, whole groups of rows where it is repacked.
+// What is read, copied and repacked at a time: bytes of a tensor, whole groups of rows where it is repacked, or whole
+// units of columns.
 struct Piece {
   const Tensor* tensor;
   uint64_t offset, bytes;
@@ -27,8 +29,8 @@ struct Piece {
 
 uint64_t bytes_per_piece(const Tensor& tensor, uint64_t piece_bytes) {
   if (tensor.repack_kernel == no_repack) return piece_bytes;
-  const uint64_t group_bytes = row_bytes(tensor) * tensor.rows_per_group;
-  return std::max<uint64_t>(piece_bytes / group_bytes, 1) * group_bytes;
+  const uint64_t least = tensor.by_columns ? column_bytes(tensor) * 32 : row_bytes(tensor) * tensor.rows_per_group;
+  return std::max<uint64_t>(piece_bytes / least, 1) * least;
 }
 
 // In the order of the file, which is how a disk wants to be read.
@@ -171,18 +173,20 @@ class Upload {
 
   void repack(const Piece& piece, const Lane& lane) {
     const Tensor& tensor = *piece.tensor;
-    const uint64_t n_rows = piece.bytes / row_bytes(tensor);
+    const bool by_columns = tensor.by_columns;
     RepackArgs args = {.source = lane.staging.get(),
                        .target = weights_ + tensor.device_offset,
-                       .first_row = piece.offset / row_bytes(tensor),
-                       .n_rows = n_rows,
+                       .first_row = by_columns ? 0 : piece.offset / row_bytes(tensor),
+                       .n_rows = by_columns ? tensor.rows : piece.bytes / row_bytes(tensor),
                        .cols = tensor.cols,
                        .rows_per_group = tensor.rows_per_group,
                        .cols_per_chunk = tensor.cols_per_chunk,
                        .group_stride = tensor.group_stride,
-                       .chunk_stride = tensor.chunk_stride};
-    const uint64_t group_rows = divide_up(n_rows, tensor.rows_per_group) * tensor.rows_per_group;
-    const uint64_t blocks = divide_up(group_rows * divide_up(tensor.cols, 32), repack_threads);
+                       .chunk_stride = tensor.chunk_stride,
+                       .first_col = by_columns ? piece.offset / column_bytes(tensor) : 0,
+                       .n_cols = by_columns ? piece.bytes / column_bytes(tensor) : tensor.cols};
+    const uint64_t group_rows = divide_up(args.n_rows, tensor.rows_per_group) * tensor.rows_per_group;
+    const uint64_t blocks = divide_up(group_rows * divide_up(args.n_cols, 32), repack_threads);
     void* params[] = {&args};
     check(*device_.driver,
           device_.driver->launch_kernel(functions_[tensor.repack_kernel], {uint32_t(blocks), 1, 1},

@@ -42,12 +42,9 @@ export function identifier(model: string): string {
 /** The compile-time shape of a kernel: realizar_attn_qkv has attn_qkv_shape. */
 export const shapeStruct = (symbol: string): string => `${symbol.replace(/^realizar_/, '')}_shape`;
 
-export const repackSymbol = (type: GgmlType): string => `realizar_repack_${type.toLowerCase()}`;
+/** Of a kernel that brings tensors to the device: what it does, and how the file has them. */
+export const loaderSymbol = (...words: readonly string[]): string => ['realizar', ...words].join('_').toLowerCase();
 export const gridTable = (type: GgmlType): string => `${type.toLowerCase()}_grid`;
-export const widenSymbol = (type: GgmlType): string => `realizar_widen_${type.toLowerCase()}`;
-export const quantizeSymbol = (from: GgmlType, to: GgmlType): string =>
-  `realizar_quantize_${from.toLowerCase()}_to_${to.toLowerCase()}`;
-export const plusOneSymbol = (type: GgmlType): string => `realizar_plus_one_${type.toLowerCase()}`;
 export const READ_CEILING_SYMBOL = 'realizar_read_ceiling';
 
 /** A C string literal: printable ASCII as it is, every other byte as three octal digits. */

@@ -1,5 +1,5 @@
 /** Plan -> plain data for the templates: every decision is made here or before, templates only print. */
-import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
+import type { GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
 import { ropeFrequencies } from '../model/rope.js';
 import type { AttendConfig } from '../plan/attention.js';
@@ -13,7 +13,7 @@ import {
 } from '../plan/kernels.js';
 import type { Plan, PlannedKernel } from '../plan/plan.js';
 import { meetingBytes } from '../plan/select.js';
-import type { PlannedTensor } from '../plan/weights.js';
+import { type LoaderView, loadersOf, tensorRows } from './loaders.js';
 import {
   cFloat,
   comment,
@@ -21,12 +21,8 @@ import {
   gridTable,
   libraryFile,
   libraryName,
-  plusOneSymbol,
-  quantizeSymbol,
   READ_CEILING_SYMBOL,
-  repackSymbol,
   shapeStruct,
-  widenSymbol,
 } from './names.js';
 
 export interface View {
@@ -67,11 +63,6 @@ interface KernelView {
   readonly threads: number;
   readonly blocksPerSm: number;
   readonly args: string;
-  readonly body: string;
-}
-
-interface LoaderView {
-  readonly symbol: string;
   readonly body: string;
 }
 
@@ -120,7 +111,7 @@ export function view(plan: Plan): View {
     parts: (model.parts ?? []).map(({ name, bytes, headerBytes }) => ({
       row: `{${[bytes, headerBytes, ...(name === undefined ? [] : [cString(name)])].join(', ')}}`,
     })),
-    tensors: plan.tensors.map((tensor) => ({ row: tensorRow(tensor, loaderIndex(plan, loaders, tensor)) })),
+    tensors: tensorRows(plan, loaders),
   };
 }
 
@@ -334,37 +325,6 @@ function grids({ formats }: Plan): View['grids'] {
     if (!points) return [];
     return [{ format, name: gridTable(format), size: points.length, values: wrap(Array.from(points, String)) }];
   });
-}
-
-/** The kernel that brings a tensor to the device; F32 vectors that stay as they are need none. */
-function loaderOf({ layout, type, storedAs, plusOne }: PlannedTensor): LoaderView | undefined {
-  if (storedAs) return { symbol: quantizeSymbol(storedAs, type), body: `repack<To${type}<${storedAs}>>` };
-  if (layout === 'tiled') return { symbol: repackSymbol(type), body: `repack<${type}>` };
-  if (plusOne) return { symbol: plusOneSymbol(type), body: `widen_vector_plus_one<${type}>` };
-  return type === 'F32' ? undefined : { symbol: widenSymbol(type), body: `widen_vector<${type}>` };
-}
-
-/** Each once, in the order of the formats; of one format those for matrices first. */
-function loadersOf(plan: Plan): LoaderView[] {
-  const loaders = new Map<string, LoaderView>();
-  for (const format of plan.formats)
-    for (const layout of ['tiled', 'vector'])
-      for (const tensor of plan.tensors) {
-        const loader = tensor.type === format && tensor.layout === layout ? loaderOf(tensor) : undefined;
-        if (loader) loaders.set(loader.symbol, loader);
-      }
-  return [...loaders.values()];
-}
-
-function loaderIndex(plan: Plan, loaders: readonly LoaderView[], tensor: PlannedTensor): string {
-  const symbol = loaderOf(tensor)?.symbol;
-  const index = loaders.findIndex((loader) => loader.symbol === symbol);
-  return index < 0 ? 'no_repack' : String(plan.kernels.length + index);
-}
-
-function tensorRow(t: PlannedTensor, loader: string): string {
-  const file = `${GGML_TYPES[t.storedAs ?? t.type].id}, ${t.fileOffset}, ${t.fileBytes}, ${t.rows}, ${t.cols}`;
-  return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}}`;
 }
 
 /** Kernel, grid, block, shared memory. */

@@ -10,7 +10,7 @@ import { missingFeatures } from './missing.js';
 import { modelStem } from './parts.js';
 import { quote } from './quote.js';
 import { refuseFeatures, refuseShapeFeatures } from './refusals.js';
-import type { LayerSpec, ModelSpec, RopeSpec } from './spec.js';
+import type { LayerSpec, ModelSpec, RopeScaling, RopeSpec } from './spec.js';
 import type { Stated } from './stated.js';
 import { type BoundWeights, bindWeights } from './weights.js';
 
@@ -114,17 +114,23 @@ function ropeOf(
       `${name} needs a tensor of long and one of short ones`,
     );
   const factors = ropeFactors ?? ropeFactorsShort;
+  const scaling = h.ropeScaling && stated?.yarnUnrounded ? unrounded(h.ropeScaling) : h.ropeScaling;
   return {
     dimensions: h.ropeDimensions,
     base: h.ropeBase,
     // llama.cpp's converter reorders rows so that pairs are neighbours; transformers' files have them as they were.
     pairing: stated ? 'half' : ropePairing,
     ...(stated?.ropeFactors && { statedFactors: stated.ropeFactors }),
-    ...(h.ropeScaling && { scaling: h.ropeScaling }),
+    ...(scaling && { scaling }),
     ...(factors && { factors }),
     ...(ropeFactorsLong && { longFactors: { weight: ropeFactorsLong, beyond: h.originalContext } }),
   };
 }
+
+const unrounded = ({ yarn, ...scaling }: RopeScaling): RopeScaling => ({
+  ...scaling,
+  ...(yarn && { yarn: { ...yarn, unrounded: true } }),
+});
 
 function findArchitecture(file: GgufFile): Architecture {
   const { path, metadata } = file;

@@ -21,11 +21,13 @@ export function ropeAt(rope: RopeSpec, context: number): RopeSpec {
 }
 
 /** 1 for the pairs that turn often in the original context, 0 for those that hardly turn, a line between. */
-function yarnRamp({ originalContext, betaFast, betaSlow }: Yarn, dimensions: number, base: number, pair: number) {
+function yarnRamp(yarn: Yarn, dimensions: number, base: number, pair: number) {
+  const { originalContext, betaFast, betaSlow, unrounded } = yarn;
   const pairOfTurns = (turns: number) =>
     (dimensions * Math.log(originalContext / (turns * 2 * Math.PI))) / (2 * Math.log(base));
-  const low = Math.max(0, Math.floor(pairOfTurns(betaFast)));
-  const high = Math.min(dimensions - 1, Math.ceil(pairOfTurns(betaSlow)));
+  const [first, last] = [pairOfTurns(betaFast), pairOfTurns(betaSlow)];
+  const low = Math.max(0, unrounded ? first : Math.floor(first));
+  const high = Math.min(dimensions - 1, unrounded ? last : Math.ceil(last));
   return 1 - Math.min(1, Math.max(0, (pair - low) / Math.max(0.001, high - low)));
 }
 

@@ -2,10 +2,10 @@
 import type { GgmlType } from './ggml.js';
 import type { Part } from './parts.js';
 import type { StatedFactors } from './stated.js';
-import type { Piece } from './tensor_table.js';
+import type { Stored } from './tensor_table.js';
 
 /** A tensor of the model file, as rows of `cols` contiguous elements. A vector has one row. */
-export interface Weight {
+export interface Weight extends Stored {
   /** Name in the file, "blk.0.attn_q.weight". */
   readonly name: string;
   readonly type: GgmlType;
@@ -14,12 +14,6 @@ export interface Weight {
   /** From the start of the file, bytes. */
   readonly offset: number;
   readonly bytes: number;
-  /** The type in the file, where the tensor is quantized to `type` on the device; `bytes` are the file's. */
-  readonly storedAs?: GgmlType;
-  /** 1 is added to each element. */
-  readonly plusOne?: true;
-  /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
-  readonly pieces?: readonly Piece[];
 }
 
 /** YaRN: pairs that turn fewer than betaSlow times in the original context are interpolated, above betaFast none is. */
@@ -29,6 +23,8 @@ export interface Yarn {
   readonly betaSlow: number;
   /** How much of the extrapolation is mixed in, 1 for all. */
   readonly mix: number;
+  /** The blend between the two begins and ends where it is computed to; absent: at whole pairs. */
+  readonly unrounded?: true;
 }
 
 export interface RopeScaling {

@@ -13,4 +13,6 @@ export interface Stated {
   /** Of each layer, the newest positions that attention sees; undefined: all. */
   readonly windows: readonly (number | undefined)[];
   readonly ropeFactors?: StatedFactors;
+  /** Yarn.unrounded */
+  readonly yarnUnrounded?: true;
 }

@@ -10,7 +10,26 @@ export interface Piece {
   readonly bytes: number;
 }
 
-export interface TensorInfo {
+/** How the file holds a tensor, where that is not as rows of its type one after another; all of it absent in GGUF files. */
+export interface Stored {
+  /** The type in the file, where the tensor becomes `type` on its way to the device; `bytes` are the file's. */
+  readonly storedAs?: GgmlType;
+  /** 1 is added to each element. */
+  readonly plusOne?: true;
+  /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
+  readonly pieces?: readonly Piece[];
+  /**
+   * Its rows (a vector's elements) take turns with those of another tensor, and these are the first, third, ... or the
+   * second, fourth, ... of both together. `pieces` are of both, `bytes` its own.
+   */
+  readonly alternate?: 'even' | 'odd';
+  /** The columns of each piece lie one after another. */
+  readonly transposed?: true;
+  /** MXFP4 in two places, neighbours in a byte: `pieces` are of the codes, this of the exponents, alternating alike. */
+  readonly exponents?: Piece;
+}
+
+export interface TensorInfo extends Stored {
   readonly name: string;
   readonly type: AnyGgmlType;
   /** 1 to 4, elements; the first is contiguous. */
@@ -18,12 +37,6 @@ export interface TensorInfo {
   /** From the start of the file, bytes. */
   readonly offset: number;
   readonly bytes: number;
-  /** The type in the file, where it becomes `type` on its way to the device; `bytes` are the file's. */
-  readonly storedAs?: GgmlType;
-  /** 1 is added to each element. */
-  readonly plusOne?: true;
-  /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
-  readonly pieces?: readonly Piece[];
 }
 
 /** A name of one byte, its length, one dimension, type and offset. */

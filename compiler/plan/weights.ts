@@ -2,6 +2,7 @@
 import type { Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
+import type { Stored } from '../model/tensor_table.js';
 import { roundUp } from './formats.js';
 import { rowTiling, strides, type Tiling } from './kernels.js';
 
@@ -21,10 +22,13 @@ export interface PlannedTensor {
   readonly colsPerChunk: number;
   readonly groupStride: number;
   readonly chunkStride: number;
-  /** The type in the file, where it is quantized to `type` on the device. */
-  readonly storedAs?: GgmlType;
-  /** Of a vector: 1 is added to each element. */
-  readonly plusOne?: true;
+  /** Stored (model/tensor_table.ts). Of a tensor that alternates, the bytes in the file are of both. */
+  readonly storedAs?: Stored['storedAs'];
+  readonly plusOne?: Stored['plusOne'];
+  readonly alternate?: Stored['alternate'];
+  readonly transposed?: Stored['transposed'];
+  /** Of MXFP4 in two places, which part this is; both go to the same slots. */
+  readonly part?: 'codes' | 'exponents';
 }
 
 /** Start of each allocation in the weights region; as cudaMalloc aligns. */
@@ -119,12 +123,18 @@ export class WeightPlanner {
 
   #add(
     weight: Weight,
-    place: Omit<PlannedTensor, Exclude<keyof Weight, 'offset' | 'bytes'> | 'fileOffset' | 'fileBytes'>,
+    place: Omit<PlannedTensor, Exclude<keyof Weight, 'offset' | 'bytes'> | 'fileOffset' | 'fileBytes' | 'part'>,
   ): void {
     if (this.#tensors.has(weight.name) || this.#tensors.has(`${weight.name}.0`))
       throw new Error(`${weight.name} is placed twice`);
-    const { name, type, rows, cols, storedAs, plusOne, pieces = [weight] } = weight;
-    const change = { ...(storedAs && { storedAs }), ...(plusOne && { plusOne }) };
+    const { name, type, rows, cols, storedAs, plusOne, alternate, transposed, exponents, pieces = [weight] } = weight;
+    const change = {
+      ...(storedAs && { storedAs }),
+      ...(plusOne && { plusOne }),
+      ...(alternate && { alternate }),
+      ...(transposed && { transposed }),
+      ...(exponents && { part: 'codes' as const }),
+    };
     const share = rows / pieces.length;
     const step = (share / place.rowsPerGroup) * place.groupStride;
     if (pieces.length > 1 && share % place.rowsPerGroup !== 0) throw new Error(`${name}: a group spans two pieces`);
@@ -138,5 +148,9 @@ export class WeightPlanner {
       const file = { fileOffset: offset, fileBytes: bytes };
       this.#tensors.set(part, { name: part, type, rows: share, cols, ...file, ...place, ...device, ...change });
     }
+    if (!exponents) return;
+    const codes = this.#tensors.get(name)!;
+    const file = { fileOffset: exponents.offset, fileBytes: exponents.bytes };
+    this.#tensors.set(`${name}.exponents`, { ...codes, name: `${name}.exponents`, ...file, part: 'exponents' });
   }
 }

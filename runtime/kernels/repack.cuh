@@ -173,14 +173,10 @@ struct Source<Float16<Brain>> {
   }
 };
 
-template <class F>
-DEVICE void repack(const RepackArgs& a) {
+// Where unit u of a row goes, of rows counted from the first of the piece.
+DEVICE Slot slot_of(const RepackArgs& a, uint64_t row, int u) {
   const int rows = (int)a.rows_per_group, units = (int)((a.cols + 31) / 32), chunk_units = (int)(a.cols_per_chunk / 32);
-  const uint64_t groups = (a.n_rows + rows - 1) / rows;
-  const uint64_t t = (uint64_t)block_index() * repack_threads + thread_index();
-  if (t >= groups * rows * units) return;
-  const uint64_t row = t / units;
-  const int u = (int)(t % units), chunk = u / chunk_units, in_chunk = u % chunk_units, r = (int)(row % rows);
+  const int chunk = u / chunk_units, in_chunk = u % chunk_units, r = (int)(row % rows);
   Slot to;
   to.rows = rows;
   to.units = units - chunk * chunk_units < chunk_units ? units - chunk * chunk_units : chunk_units;
@@ -188,10 +184,67 @@ DEVICE void repack(const RepackArgs& a) {
   to.i = r * to.units + in_chunk;
   to.s = r * ((to.units + 7) / 8) + in_chunk / 8;
   to.first = in_chunk % 8 == 0;
-  const uint64_t row_bytes = a.cols / Source<F>::block_cols * Source<F>::block_bytes;
-  // A group's rows past the tensor's end repeat its last row: no kernel stores their results, and they stay finite.
-  const uint64_t from = row < a.n_rows ? row : a.n_rows - 1;
-  Source<F>::pack((const uint8_t*)a.source + from * row_bytes, u, (int)a.cols, to);
+  return to;
+}
+
+// Rows (or a vector's elements) of F that take turns with another tensor's: these are the first, third, ... of both
+// together, or the second, fourth, ...
+template <class F>
+struct Even {};
+template <class F>
+struct Odd {};
+
+// Which rows of the file are the tensor's: every `step`th, from `first` on.
+template <class F>
+struct Rows {
+  using Format = F;
+  static constexpr int step = 1, first = 0;
+};
+template <class F>
+struct Rows<Even<F>> {
+  using Format = F;
+  static constexpr int step = 2, first = 0;
+};
+template <class F>
+struct Rows<Odd<F>> {
+  using Format = F;
+  static constexpr int step = 2, first = 1;
+};
+
+// A group's rows past the tensor's end repeat its last row: no kernel stores their results, and they stay finite.
+DEVICE uint64_t source_row(const RepackArgs& a, uint64_t row) { return row < a.n_rows ? row : a.n_rows - 1; }
+
+template <class F>
+DEVICE void repack(const RepackArgs& a) {
+  using From = Source<typename Rows<F>::Format>;
+  const uint64_t units = (a.cols + 31) / 32,
+                 rows = (a.n_rows + a.rows_per_group - 1) / a.rows_per_group * a.rows_per_group;
+  const uint64_t t = (uint64_t)block_index() * repack_threads + thread_index();
+  if (t >= rows * units) return;
+  const uint64_t row = t / units, in_file = Rows<F>::step * source_row(a, row) + Rows<F>::first;
+  const int u = (int)(t % units);
+  const uint64_t row_bytes = a.cols / From::block_cols * From::block_bytes;
+  From::pack((const uint8_t*)a.source + in_file * row_bytes, u, (int)a.cols, slot_of(a, row, u));
+}
+
+// The same of float formats whose columns lie one after another: a thread gathers its 32 elements.
+template <class F>
+DEVICE void repack_columns(const RepackArgs& a) {
+  using From = Source<typename Rows<F>::Format>;
+  static_assert(From::block_cols == 1, "blocks do not lie across rows");
+  constexpr int bytes = From::block_bytes;
+  const uint64_t units = (a.n_cols + 31) / 32,
+                 rows = (a.n_rows + a.rows_per_group - 1) / a.rows_per_group * a.rows_per_group;
+  const uint64_t t = (uint64_t)block_index() * repack_threads + thread_index();
+  if (t >= rows * units) return;
+  const uint64_t row = t % rows, in_file = Rows<F>::step * source_row(a, row) + Rows<F>::first;
+  const int in_piece = (int)(t / rows), left = (int)a.n_cols - 32 * in_piece;
+  uint8_t unit[32 * bytes];
+  for (int c = 0; c < 32 && c < left; c++) {
+    const uint64_t element = (uint64_t)(32 * in_piece + c) * Rows<F>::step * a.n_rows + in_file;
+    for (int b = 0; b < bytes; b++) unit[c * bytes + b] = ((const uint8_t*)a.source)[element * bytes + b];
+  }
+  From::pack(unit, 0, left, slot_of(a, row, (int)(a.first_col / 32) + in_piece));
 }
 
 // Element i of a row of floats.
@@ -203,12 +256,13 @@ DEVICE float read_float(const uint8_t* row, uint64_t i) {
     return bits_to_float(read_u16(row + 4 * i) | (uint32_t)read_u16(row + 4 * i + 2) << 16);
 }
 
-// A vector (norm weight, bias, rope factors) of 16-bit floats becomes f32, 32 elements a thread.
+// A vector (norm weight, bias, rope factors) becomes f32, 32 elements a thread.
 template <class F, int Plus = 0>
 DEVICE void widen_vector(const RepackArgs& a) {
   const uint64_t first = ((uint64_t)block_index() * repack_threads + thread_index()) * 32;
   for (uint64_t i = first; i < first + 32 && i < a.cols; i++)
-    ((float*)a.target)[i] = read_float<F>((const uint8_t*)a.source, i) + Plus;
+    ((float*)a.target)[i] =
+        read_float<typename Rows<F>::Format>((const uint8_t*)a.source, Rows<F>::step * i + Rows<F>::first) + Plus;
 }
 
 // The same for norms whose weights lack the 1 that is added to them.

@@ -25,6 +25,23 @@ struct Source<MXFP4> {
   }
 };
 
+// MXFP4 as safetensors files have it, two tensors: neighbours in a byte, the first one low; an exponent a block.
+struct MXFP4Codes {};
+struct MXFP4Exponents {};
+template <>
+struct Source<MXFP4Codes> {
+  static constexpr int block_cols = 32, block_bytes = 16;
+  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+    const uint8_t* b = row + (int64_t)u * block_bytes;
+    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return b[c / 2] >> 4 * (c % 2); });
+  }
+};
+template <>
+struct Source<MXFP4Exponents> {
+  static constexpr int block_cols = 32, block_bytes = 1;
+  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) { to.plane<uint8_t>(16)[to.i] = row[u]; }
+};
+
 // The rest of a unit of the formats that derive from Coded.
 template <class... Int>
 DEVICE void pack_multipliers(const Slot& to, uint16_t d, Int... each) {

@@ -1,22 +1,26 @@
 /**
  * SentencePiece's BPE (tokenizer.ggml.model "llama"): spaces are written ▁, of all neighbours that together are a token
- * the one of the highest score is joined first, and what is no token becomes bytes.
+ * the one of the highest score is joined first, and what is no token becomes bytes. A tokenizer.json may have Unigram in
+ * place of the joining.
  */
 
 import { mergeAll, type Rank } from './merge.js';
 import { MERGES_KEY, readMerges } from './merges.js';
 import type { TextModel } from './text_model.js';
 import type { TextSource } from './text_source.js';
+import { Unigram } from './unigram.js';
 import { isSpecial, TokenType, type Vocabulary, wordTokens } from './vocabulary.js';
 import { WordCache } from './word_cache.js';
 
 const SPACE = '▁';
+const WORD_START = /(?=▁)/u;
 const BEFORE_SPACE = /[^▁](?=▁)/gu;
 
 export class SentencePiece implements TextModel {
   readonly addBos = true;
   readonly #ids: ReadonlyMap<string, number>;
   readonly #rank: Rank;
+  readonly #unigram: Unigram | undefined;
   readonly #byteIds: readonly (number | undefined)[];
   readonly #addSpacePrefix: boolean;
   /** Characters that some token has before a ▁. After any other, a ▁ starts a word: no merge crosses that place. */
@@ -33,6 +37,7 @@ export class SentencePiece implements TextModel {
     this.#beforeSpace = new Set([...ids.keys()].flatMap((token) => token.match(BEFORE_SPACE) ?? []));
     this.#byteIds = byteIds(vocabulary);
     this.#addSpacePrefix = metadata.getBool('tokenizer.ggml.add_space_prefix') ?? true;
+    this.#unigram = unigramOf(file, vocabulary);
     this.#rank = metadata.get(MERGES_KEY) ? rankByMerges(file) : rankByScores(file, ids, vocabulary.tokens.length);
   }
 
@@ -40,6 +45,10 @@ export class SentencePiece implements TextModel {
     const first = afterSpecial && (ids.length === 0 || !this.file.own?.prefixOnlyFirst);
     const there = this.file.own?.prefixOnce && (text.startsWith(' ') || text.startsWith(SPACE));
     const spelled = `${first && !there && this.#addSpacePrefix ? ' ' : ''}${text}`.replaceAll(' ', SPACE);
+    if (this.#unigram) {
+      this.#cutWords(spelled, this.#unigram, ids);
+      return;
+    }
     let start = 0;
     const add = (end: number) => {
       for (const id of this.#cache.get(spelled.slice(start, end), this.#encodeWord)) ids.push(id);
@@ -48,6 +57,14 @@ export class SentencePiece implements TextModel {
     for (const { 0: character, index } of spelled.matchAll(BEFORE_SPACE))
       if (!this.#beforeSpace.has(character)) add(index + character.length);
     add(spelled.length);
+  }
+
+  #cutWords(spelled: string, unigram: Unigram, ids: number[]): void {
+    for (const word of this.file.own?.unigram?.splits ? spelled.split(WORD_START) : [spelled])
+      for (const piece of unigram.cut(word)) {
+        const id = unigram.idOf(piece);
+        for (const one of id === undefined ? this.#spell(piece) : [id]) ids.push(one);
+      }
   }
 
   readonly #encodeWord = (word: string): number[] =>
@@ -77,6 +94,12 @@ export class SentencePiece implements TextModel {
       this.#addSpacePrefix && !isSpecial(this.vocabulary.types[id]!) && this.vocabulary.tokens[id]!.startsWith(SPACE)
     );
   }
+}
+
+function unigramOf(file: TextSource, { tokens, unknown }: Vocabulary): Unigram | undefined {
+  const size = file.own?.unigram?.size;
+  if (size === undefined) return undefined;
+  return new Unigram(tokens, readScores(file, tokens.length).slice(0, size), unknown!);
 }
 
 /** Neighbours that together are a token, by its score. */

@@ -15,5 +15,7 @@ export interface TextSource extends Pick<GgufFile, 'path' | 'metadata'> {
     readonly prefixOnlyFirst: boolean;
     /** There is no second space before a text that begins with one. */
     readonly prefixOnce: boolean;
+    /** The scores are a Unigram model's, of the first `size` tokens. `splits`: before each ▁, too. */
+    readonly unigram?: { readonly size: number; readonly splits: boolean };
   };
 }

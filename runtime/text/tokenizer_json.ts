@@ -21,7 +21,7 @@ import { TokenType } from './vocabulary.js';
 
 const MAX_BYTES = 1 << 28;
 const SPACE = '▁';
-const NO_PREFIX = { prefix: false, onlyFirst: false, once: false };
+const NO_PREFIX = { prefix: false, onlyFirst: false, once: false, splits: false };
 
 interface AddedToken {
   readonly id: number;
@@ -42,6 +42,8 @@ class TokenizerFolder {
   readonly #model: JsonObject;
   readonly #added: readonly AddedToken[];
   readonly #tokens: readonly (string | undefined)[];
+  /** Of Unigram, by id: of the tokens of its model. */
+  readonly #scores: readonly number[] | undefined;
 
   constructor(private readonly folder: string) {
     this.#path = join(folder, 'tokenizer.json');
@@ -58,6 +60,7 @@ class TokenizerFolder {
     this.#model = isObject(model) ? model : this.#fail('model', `expected an object, found ${kindOf(model)}`);
     this.#checkModel();
     this.#added = this.#readAdded();
+    this.#scores = this.#model.type === 'Unigram' ? this.#readPieces().map(([, score]) => score) : undefined;
     this.#tokens = this.#readTokens();
   }
 
@@ -69,7 +72,10 @@ class TokenizerFolder {
     set('ggml.model', { type: 'string', value: kind });
     set('ggml.tokens', strings(tokens.map((token, id) => token ?? `[PAD${id}]`)));
     set('ggml.token_type', numbers(tokens.map((token, id) => this.#typeOf(token, id, kind))));
-    set('ggml.merges', strings(this.#readMerges()));
+    const scores = this.#scores;
+    const lacking = tokens.length - (scores?.length ?? 0);
+    if (scores) set('ggml.scores', numbers([...scores, ...Array<number>(lacking).fill(0)], 'float64'));
+    else set('ggml.merges', strings(this.#readMerges()));
     const around = this.#readTemplate();
     for (const role of ['bos', 'eos', 'unk'] as const) {
       const id = this.#roleId(role);
@@ -79,7 +85,7 @@ class TokenizerFolder {
     }
     set('ggml.add_bos_token', { type: 'bool', value: around.bos !== undefined });
     set('ggml.add_eos_token', { type: 'bool', value: around.eos !== undefined });
-    const { prefix, onlyFirst, once } = kind === 'llama' ? this.#spacePrefix() : NO_PREFIX;
+    const { prefix, onlyFirst, once, splits } = kind === 'llama' ? this.#spacePrefix() : NO_PREFIX;
     set('ggml.add_space_prefix', { type: 'bool', value: prefix });
     for (const [name, template] of this.#chatTemplates())
       set(name === 'default' ? 'chat_template' : `chat_template.${name}`, { type: 'string', value: template });
@@ -92,6 +98,7 @@ class TokenizerFolder {
         ends: new Set(this.#endIds(tokens.length)),
         prefixOnlyFirst: onlyFirst,
         prefixOnce: once,
+        ...(scores && { unigram: { size: scores.length, splits } }),
       },
     };
   }
@@ -110,8 +117,9 @@ class TokenizerFolder {
 
   #checkModel(): void {
     const { type } = this.#model;
+    if (type === 'Unigram') return;
     if (type !== undefined && type !== 'BPE')
-      this.#refuse(`a tokenizer of the type ${kindOf(type)}`, 'byte-level BPE and BPE with byte fallback are');
+      this.#refuse(`a tokenizer of the type ${kindOf(type)}`, 'byte-level BPE, BPE with byte fallback and Unigram are');
     for (const key of ['continuing_subword_prefix', 'end_of_word_suffix'])
       if (this.#model[key]) this.#refuse(`BPE with ${key}`, `found ${kindOf(this.#model[key])}`);
     if (this.#model.dropout) this.#refuse('BPE with dropout', `found ${kindOf(this.#model.dropout)}`);
@@ -123,7 +131,8 @@ class TokenizerFolder {
       ...stepsOf(this.#tokenizer.pre_tokenizer, 'pretokenizers'),
       ...stepsOf(this.#tokenizer.decoder, 'decoders'),
     ];
-    return steps.some((step) => step.type === 'ByteLevel') ? 'gpt2' : 'llama';
+    if (!steps.some((step) => step.type === 'ByteLevel')) return 'llama';
+    return this.#scores ? this.#refuse('Unigram over bytes', 'found a step ByteLevel') : 'gpt2';
   }
 
   #preTokenizer() {
@@ -134,7 +143,7 @@ class TokenizerFolder {
 
   /** SentencePiece: a space before the text, from the step that puts it there. */
   #spacePrefix(): typeof NO_PREFIX {
-    let { prefix, onlyFirst, once } = NO_PREFIX;
+    let { prefix, onlyFirst, once, splits } = NO_PREFIX;
     const { normalizer, pre_tokenizer: preTokenizer } = this.#tokenizer;
     for (const step of [...stepsOf(normalizer, 'normalizers'), ...stepsOf(preTokenizer, 'pretokenizers')]) {
       const { type, prepend, pattern, content, prepend_scheme: scheme, replacement } = step;
@@ -143,13 +152,14 @@ class TokenizerFolder {
       else if (type === 'Replace' && replaced === ' ' && content === SPACE) continue;
       // Gemma's: no space is left to split at.
       else if (type === 'Split' && replaced === ' ' && step.behavior === 'MergedWithPrevious') continue;
-      else if (type === 'Metaspace' && replacement === SPACE && step.split !== true) {
+      else if (type === 'Metaspace' && replacement === SPACE && (this.#scores || step.split !== true)) {
+        splits = step.split !== false;
         prefix = scheme === undefined ? step.add_prefix_space === true : scheme !== 'never';
         onlyFirst = scheme === 'first';
         once = true;
       } else this.#refuse('text with this normalizer', `${quote(JSON.stringify(step))} is not known`);
     }
-    return { prefix, onlyFirst, once };
+    return { prefix, onlyFirst, once, splits };
   }
 
   #readAdded(): AddedToken[] {
@@ -166,15 +176,30 @@ class TokenizerFolder {
   }
 
   #readTokens(): (string | undefined)[] {
-    const { vocab } = this.#model;
-    if (!isObject(vocab)) return this.#fail('model.vocab', `expected an object, found ${kindOf(vocab)}`);
+    const { type, vocab } = this.#model;
+    if (type !== 'Unigram' && !isObject(vocab))
+      return this.#fail('model.vocab', `expected an object, found ${kindOf(vocab)}`);
     const tokens: (string | undefined)[] = [];
-    const all = [...Object.entries(vocab), ...this.#added.map(({ content, id }) => [content, id] as const)];
+    const known = isObject(vocab)
+      ? Object.entries(vocab)
+      : this.#readPieces().map(([token], id) => [token, id] as const);
+    const all = [...known, ...this.#added.map(({ content, id }) => [content, id] as const)];
     for (const [token, id] of all) {
       if (!isId(id)) return this.#fail('model.vocab', `expected an id for ${quote(token)}, found ${kindOf(id)}`);
       tokens[id] = token;
     }
     return Array.from(tokens);
+  }
+
+  /** Of Unigram: tokens and their scores, by id. */
+  #readPieces(): (readonly [token: string, score: number])[] {
+    const { vocab } = this.#model;
+    if (!Array.isArray(vocab)) return this.#fail('model.vocab', `expected a list, found ${kindOf(vocab)}`);
+    return vocab.map((entry: Json) => {
+      const [token, score] = Array.isArray(entry) && entry.length === 2 ? entry : [];
+      if (typeof token === 'string' && typeof score === 'number') return [token, score] as const;
+      return this.#fail('model.vocab', `expected a token and its score, found ${quote(JSON.stringify(entry))}`);
+    });
   }
 
   /** Up to the vocab_size of config.json: rows of the embedding that no token has. */
@@ -186,7 +211,7 @@ class TokenizerFolder {
 
   #typeOf(token: string | undefined, id: number, kind: 'gpt2' | 'llama'): number {
     if (token === undefined) return TokenType.UNUSED;
-    if (token === this.#model.unk_token) return TokenType.UNKNOWN;
+    if (this.#scores ? id === this.#unknownId(this.#scores) : token === this.#model.unk_token) return TokenType.UNKNOWN;
     const added = this.#addedById.get(id);
     if (added) return added.special ? TokenType.CONTROL : TokenType.USER_DEFINED;
     const isByte = kind === 'llama' && this.#model.byte_fallback === true && /^<0x[0-9A-F]{2}>$/.test(token);
@@ -252,6 +277,8 @@ class TokenizerFolder {
 
   /** bos_token and its like, of tokenizer_config.json or special_tokens_map.json. */
   #roleId(role: 'bos' | 'eos' | 'unk'): number | undefined {
+    // What the model itself takes for it, whatever the settings say.
+    if (role === 'unk' && this.#scores) return this.#unknownId(this.#scores);
     const key = `${role}_token`;
     const value = this.#settings[key] ?? this.#read('special_tokens_map.json')?.[key];
     const text = isObject(value) ? value.content : value;
@@ -259,6 +286,12 @@ class TokenizerFolder {
     const token = typeof text === 'string' ? text : fallback;
     const id = typeof token === 'string' ? this.#tokens.indexOf(token) : -1;
     return id < 0 ? undefined : id;
+  }
+
+  /** Of Unigram. Errors: ModelFileError where there is none. */
+  #unknownId({ length }: readonly number[]): number {
+    const { unk_id: id } = this.#model;
+    return isId(id) && id < length ? id : this.#fail('model.unk_id', `expected the id of a token, found ${kindOf(id)}`);
   }
 
   /** eos_token_id of generation_config.json and config.json, a number or several. */
@@ -298,6 +331,6 @@ function strings(values: readonly string[]): MetadataEntry {
   };
 }
 
-function numbers(values: readonly number[]): MetadataEntry {
-  return { type: 'array', of: 'int32', length: values.length, elements: () => values };
+function numbers(values: readonly number[], of: 'int32' | 'float64' = 'int32'): MetadataEntry {
+  return { type: 'array', of, length: values.length, elements: () => values };
 }

@@ -70,6 +70,30 @@ describe('the kernels', () => {
     expect(loaders.map(({ body }) => body)).toEqual(['repack<F32>', 'widen_vector<BF16>']);
   });
 
+  it('take tensors as the file holds them: every other row, by columns, MXFP4 in two places', () => {
+    const plan = planOf();
+    const matrix = plan.tensors.find(({ layout }) => layout === 'tiled')!;
+    const vector = plan.tensors.find(({ layout }) => layout === 'vector')!;
+    const tensors = [
+      { ...matrix, transposed: true as const },
+      { ...matrix, transposed: true as const, alternate: 'even' as const },
+      { ...vector, alternate: 'odd' as const },
+      { ...matrix, type: 'Q8_0' as const, storedAs: 'BF16' as const, transposed: true as const },
+      { ...matrix, type: 'MXFP4' as const, part: 'codes' as const },
+      { ...matrix, type: 'MXFP4' as const, alternate: 'odd' as const, part: 'exponents' as const },
+    ];
+    const data = view({ ...plan, tensors, formats: ['F32', 'Q8_0', 'MXFP4'] });
+    expect(data.loaders).toEqual([
+      { symbol: 'realizar_repack_f32_columns', body: 'repack_columns<F32>' },
+      { symbol: 'realizar_repack_f32_columns_even', body: 'repack_columns<Even<F32>>' },
+      { symbol: 'realizar_widen_f32_odd', body: 'widen_vector<Odd<F32>>' },
+      { symbol: 'realizar_quantize_bf16_to_q8_0_columns', body: 'repack_columns<ToQ8_0<BF16>>' },
+      { symbol: 'realizar_repack_mxfp4_codes', body: 'repack<MXFP4Codes>' },
+      { symbol: 'realizar_repack_mxfp4_odd_exponents', body: 'repack<Odd<MXFP4Exponents>>' },
+    ]);
+    expect(data.tensors.map(({ row }) => row.endsWith(', true}'))).toEqual([true, true, false, true, false, false]);
+  });
+
   it('have the frequencies of the rope: base^(-2i / dimensions)', () => {
     const data = view(planOf({ headSize: 8 }));
     const [table] = data.kernels.flatMap(({ tables }) => tables);

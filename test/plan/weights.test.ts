@@ -50,6 +50,32 @@ describe('the weights region', () => {
     expect(planner.totalBytes - expected).toBeLessThan(256);
   });
 
+  it('brings MXFP4 in two places to the same slots', () => {
+    const planner = new WeightPlanner();
+    const whole = matrix('experts', 'MXFP4', 64, 64);
+    const pieces = [{ offset: 4096, bytes: 4096 }];
+    const { config } = place(
+      planner,
+      [[{ ...whole, alternate: 'odd', pieces, exponents: { offset: 128, bytes: 256 } }]],
+      64,
+    );
+    const [codes, exponents] = [find(planner, 'experts'), find(planner, 'experts.exponents')];
+    expect(codes).toMatchObject({
+      alternate: 'odd',
+      part: 'codes',
+      fileOffset: 4096,
+      fileBytes: 4096,
+      rowsPerGroup: config.groupRows,
+    });
+    expect(exponents).toEqual({
+      ...codes,
+      name: 'experts.exponents',
+      part: 'exponents',
+      fileOffset: 128,
+      fileBytes: 256,
+    });
+  });
+
   it('interleaves gate and up: the same strides, the second after a slot of the first', () => {
     const planner = new WeightPlanner();
     const [gate, up] = [matrix('gate', 'Q4_K', 64, 2048), matrix('up', 'Q6_K', 64, 2048)];

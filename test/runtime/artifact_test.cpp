@@ -204,6 +204,10 @@ TEST(damaged_tensors) {
   REFUSED("tensor 1 (output.weight): a slot", p.tensors[1].rows_per_group = 0);
   REFUSED("tensor 1 (output.weight): a slot", p.tensors[1].cols_per_chunk = 0);
   REFUSED("tensor 1 (output.weight): its rows are not of equal size", p.tensors[1].rows = 11);
+  REFUSED("tensor 1 (output.weight): its columns are not of equal size", {
+    p.tensors[1].by_columns = true;
+    p.tensors[1].cols = 7;
+  });
   REFUSED("tensor 1 (output.weight): its rows are too short", p.tensors[1].cols = huge);
   REFUSED("tensor 1 (output.weight): its slots lie on top", p.tensors[1].group_stride = 0);
   REFUSED("tensor 1 (output.weight): its slots lie on top", p.tensors[1].chunk_stride = 0);

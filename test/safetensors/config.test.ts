@@ -1,5 +1,5 @@
 /** config.json: what is read from it in both of transformers' spellings, and what is refused by name. */
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CompileError, ModelFileError, UnsupportedError } from '../../compiler/errors.js';
@@ -8,20 +8,13 @@ import { modelSpec } from '../../compiler/model/load.js';
 import { readModel } from '../../compiler/model/read.js';
 import { F32_PAIR, safetensorsFile, writeFolder } from '../support/safetensors_writer.js';
 import { temporaryFolder } from '../support/tiny_models.js';
-import { readTransformersModel, TRANSFORMERS_MODELS, withVision } from '../support/transformers_models.js';
-
-type Config = Record<string, unknown>;
-
-const configOf = (name: string): Config =>
-  JSON.parse(readFileSync(join(TRANSFORMERS_MODELS, name, 'config.json'), 'utf8'));
-
-/** The model with another config.json; undefined takes a key out. */
-function changed(name: string, changes: Config): string {
-  const copy = join(mkdtempSync(join(temporaryFolder, 'config-')), 'model');
-  cpSync(readTransformersModel(name).folder, copy, { recursive: true });
-  writeFileSync(join(copy, 'config.json'), JSON.stringify({ ...configOf(name), ...changes }));
-  return copy;
-}
+import {
+  type Config,
+  configOf,
+  readTransformersModel,
+  withConfig,
+  withVision,
+} from '../support/transformers_models.js';
 
 /** All that config.json decides: weights lie elsewhere in a file whose config.json is longer. */
 function comparable(folder: string) {
@@ -54,9 +47,16 @@ describe("transformers 4's spelling means the same", () => {
     ['stablelm', old(undefined, { partial_rotary_factor: 0.25 })],
     ['gemma2', old(undefined, { layer_types: undefined, use_bidirectional_attention: undefined })],
     ['olmo3', old(YARN, { rope_theta: 500000, layer_types: undefined })],
+    [
+      'gpt-oss',
+      old(
+        { ...(configOf('gpt-oss').rope_parameters as Config), rope_theta: undefined },
+        { rope_theta: 150000, layer_types: undefined, attention_bias: undefined, head_dim: 32 },
+      ),
+    ],
     ['gemma3', old({ rope_type: 'linear', factor: 8 }, { rope_theta: 1e6, rope_local_base_freq: 10000 })],
   ])('%s', (name, changes) => {
-    expect(comparable(changed(name, changes))).toEqual(comparable(readTransformersModel(name).folder));
+    expect(comparable(withConfig(name, changes))).toEqual(comparable(readTransformersModel(name).folder));
   });
 });
 
@@ -75,12 +75,6 @@ describe('refused by name', () => {
       'rope_parameters.twist',
     ],
     ['a part of llama heads', 'llama', { partial_rotary_factor: 0.5 }, 'rope of a part of each head'],
-    [
-      'YaRN without rounding',
-      'llama-yarn',
-      { rope_parameters: { ...(configOf('llama-yarn').rope_parameters as Config), truncate: false } },
-      'YaRN without rounded borders',
-    ],
     ['a parallel residual', 'stablelm', { use_parallel_residual: true }, 'a parallel residual'],
     ['norms of heads', 'stablelm', { qk_layernorm: true }, 'LayerNorm of query and key heads'],
     ['attention both ways', 'gemma3', { use_bidirectional_attention: true }, 'attention that is not causal'],
@@ -88,9 +82,15 @@ describe('refused by name', () => {
     ['rope elsewhere', 'smollm3', { no_rope_layers: [0, 1, 1, 1] }, 'rope in other layers'],
     ['dense layers among experts', 'qwen3moe', { mlp_only_layers: [0] }, 'dense layers beside'],
     ['experts weighted otherwise', 'qwen3moe', { norm_topk_prob: false }, 'another weighting of experts'],
+    ['MXFP4 of another model', 'llama', { quantization_config: { quant_method: 'mxfp4' } }, 'quantized already'],
+    ['another quantization', 'gpt-oss', { quantization_config: { quant_method: 'gptq' } }, 'quantized already'],
+    ['another limit of SwiGLU', 'gpt-oss', { swiglu_limit: 6 }, 'another limit of SwiGLU'],
+    ['another slope of SwiGLU', 'gpt-oss', { swiglu_alpha: 1 }, 'another slope of SwiGLU'],
+    ['attention without biases', 'gpt-oss', { attention_bias: false }, 'attention without biases'],
+    ['two numbers of experts', 'gpt-oss', { experts_per_token: 4 }, 'two numbers of experts'],
     ['clamped queries', 'olmoe', { clip_qkv: 8 }, 'clamping'],
   ])('%s', (_, name, changes, message) => {
-    const folder = changed(name, changes);
+    const folder = withConfig(name, changes);
     expect(() => readModel(folder)).toThrow(UnsupportedError);
     expect(() => readModel(folder)).toThrow(message);
     expect(inspect(folder).refusal).toContain(message);
@@ -159,6 +159,11 @@ describe('a model with a vision part is its text part', () => {
   });
 });
 
+test('gpt-oss without a word of its rope, for which its class has one of its own', () => {
+  const folder = withConfig('gpt-oss', { rope_parameters: undefined });
+  expect(() => readModel(folder)).toThrow('key "rope_scaling": expected a value, found none');
+});
+
 describe('what contradicts itself names the key or the file', () => {
   test.each<[string, Config, string]>([
     ['no layers', { num_hidden_layers: undefined }, 'key "num_hidden_layers": expected a value, found none'],
@@ -176,7 +181,7 @@ describe('what contradicts itself names the key or the file', () => {
       'key "layer_types": expected one of each of 2 layers',
     ],
   ])('%s', (_, changes, message) => {
-    const folder = changed('llama', changes);
+    const folder = withConfig('llama', changes);
     expect(() => modelSpec(readModel(folder))).toThrow(ModelFileError);
     expect(() => modelSpec(readModel(folder))).toThrow(message);
   });

@@ -2,15 +2,9 @@
 import { expect, test } from 'vitest';
 import { firstDifference, greedyTokens, hostArtifact, replayLogits } from '../support/artifacts.js';
 import { nmse } from '../support/nmse.js';
-import {
-  CONTEXTS,
-  readTransformersModel,
-  refusalOf,
-  TRANSFORMERS_NAMES,
-  withVision,
-} from '../support/transformers_models.js';
+import { CONTEXTS, readTransformersModel, TRANSFORMERS_NAMES, withVision } from '../support/transformers_models.js';
 
-test.each(TRANSFORMERS_NAMES.filter((name) => !refusalOf(name)))('%s', async (name) => {
+test.each(TRANSFORMERS_NAMES)('%s', async (name) => {
   const { folder: model, tokens, logits, vocabSize } = readTransformersModel(name);
   const folder = await hostArtifact(`transformers/${name}`, model, { context: CONTEXTS[name] });
   const found = await replayLogits(folder, model, tokens);

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { dequantize } from '../../compiler/dequantize.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { readModel } from '../../compiler/model/read.js';
+import type { Piece, TensorInfo } from '../../compiler/model/tensor_table.js';
 import { quantize } from '../../compiler/quantize.js';
 import { f32, type MetadataValue, str, type TensorInput, u32, writeGguf } from './gguf_writer.js';
 import { temporaryFile } from './tiny_models.js';
@@ -22,14 +23,50 @@ export function ggufOf(folder: string, name: string, type?: 'Q8_0' | 'Q4_0'): st
   const count = (key: string) => model.metadata.requireUint(`${architecture}.attention.${key}`);
   const heads: Record<string, number> = { q: count('head_count'), k: count('head_count_kv') };
   const tensors = model.tensors.map((tensor): TensorInput => {
-    const pieces = tensor.pieces ?? [tensor];
-    const bytes = Buffer.concat(pieces.map(({ offset, bytes }) => data.subarray(offset, offset + bytes)));
+    const bytes = inRows(tensor, ({ offset, bytes }) => data.subarray(offset, offset + bytes));
     const part = /attn_(q|k)\.(weight|bias)$/.exec(tensor.name)?.[1];
     const rows = part && REORDERED.includes(architecture) ? reorder(bytes, tensor.dims, heads[part]!) : bytes;
     return tensorOf(tensor.name, tensor.type as GgmlType, [...tensor.dims], rows, type, tensor.plusOne ? 1 : 0);
   });
   const { keys, factors } = statedAsGguf(model, architecture);
   return temporaryFile(writeGguf({ metadata: keys, tensors: [...tensors, ...factors] }), `${name}.gguf`);
+}
+
+/** Bytes as GGUF has them: row after row of each tensor by itself, and blocks of MXFP4 with their exponents. */
+function inRows(tensor: TensorInfo, read: (piece: Piece) => Buffer): Buffer {
+  const { dims, exponents, pieces = [tensor] } = tensor;
+  if (exponents) return mxfp4Rows(tensor, read(pieces[0]!), read(exponents));
+  const ofPieces = pieces.map(read);
+  if (!tensor.transposed && !tensor.alternate) return Buffer.concat(ofPieces);
+  const size = GGML_TYPES[tensor.type as GgmlType].blockBytes;
+  const [cols, rows] = tensor.transposed ? [dims[0]!, dims[1]!] : [1, dims[0]! * dims[1]!];
+  const [step, first] = [tensor.alternate ? 2 : 1, tensor.alternate === 'odd' ? 1 : 0];
+  return Buffer.concat(
+    ofPieces.flatMap((piece) =>
+      Array.from({ length: rows * cols }, (_, i) => {
+        const [row, col] = [Math.floor(i / cols), i % cols];
+        const at = size * (col * rows * step + row * step + first);
+        return piece.subarray(at, at + size);
+      }),
+    ),
+  );
+}
+
+function mxfp4Rows({ dims, alternate }: TensorInfo, codes: Buffer, exponents: Buffer): Buffer {
+  const blocks = dims[0]! / 32;
+  const taken = alternate ? (alternate === 'even' ? 0 : 1) : undefined;
+  const rows = Array.from({ length: exponents.length / blocks }, (_, row) => row);
+  return Buffer.concat(
+    rows
+      .filter((row) => taken === undefined || row % 2 === taken)
+      .flatMap((row) => Array.from({ length: blocks }, (_, block) => row * blocks + block))
+      .map((block) => {
+        const pairs = codes.subarray(16 * block, 16 * block + 16);
+        const digits = [...pairs].flatMap((pair) => [pair & 15, pair >> 4]);
+        const halves = digits.slice(0, 16).map((low, i) => low | (digits[16 + i]! << 4));
+        return Buffer.from([exponents[block]!, ...halves]);
+      }),
+  );
 }
 
 /** Rows of a head 0, 1, ..., n-1 become 0, n/2, 1, n/2 + 1, ... */
@@ -61,7 +98,8 @@ function tensorOf(
     const values = dequantize(stored, bytes).map((value) => value + plus);
     return { name, type: 'F32' as const, dims, data: floats(values) };
   }
-  if (type === undefined || name.includes('.ffn_gate_inp') || dims[0]! % GGML_TYPES[type].blockSize !== 0)
+  const kept = name.includes('.ffn_gate_inp') || name.endsWith('.bias') || stored === 'MXFP4';
+  if (type === undefined || kept || dims[0]! % GGML_TYPES[type].blockSize !== 0)
     return { name, type: stored, dims, data: bytes };
   return { name, type, dims, data: Buffer.from(quantize(type, dequantize(stored, bytes))) };
 }

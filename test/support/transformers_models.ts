@@ -1,18 +1,18 @@
-/** The models that test/fixtures/transformers/make.py saved with transformers, and the logits that it computed. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+/** The models of test/fixtures/transformers, and their logits: what transformers computed, or make_mxfp4.py there. */
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readF32 } from './nmse.js';
 import { safetensorsFile, writeFolder } from './safetensors_writer.js';
 import { temporaryFolder } from './tiny_models.js';
 
-export const TRANSFORMERS_MODELS = fileURLToPath(new URL('../fixtures/transformers', import.meta.url));
+const TRANSFORMERS_MODELS = fileURLToPath(new URL('../fixtures/transformers', import.meta.url));
 
 export interface TransformersModel {
   readonly folder: string;
   /** Fed from position 0. */
   readonly tokens: readonly number[];
-  /** [tokens.length, vocabulary], by transformers in float32. */
+  /** [tokens.length, vocabulary] */
   readonly logits: Float32Array;
   readonly vocabSize: number;
 }
@@ -31,12 +31,18 @@ export function readTransformersModel(name: string): TransformersModel {
 /** Contexts to plan for, where it is not the model's own: longrope's factors depend on it. */
 export const CONTEXTS: Readonly<Record<string, number>> = { 'phi3-longrope-short': 32 };
 
-/** What the refusal of a model says; undefined for those that are compiled. */
-export function refusalOf(name: string): string | undefined {
-  return name === 'gpt-oss' ? 'model type "gpt_oss" is not supported' : undefined;
-}
+export type Config = Record<string, unknown>;
 
-type Config = Record<string, unknown>;
+export const configOf = (name: string): Config =>
+  JSON.parse(readFileSync(join(TRANSFORMERS_MODELS, name, 'config.json'), 'utf8'));
+
+/** The model with another config.json; undefined takes a key out. */
+export function withConfig(name: string, changes: Config): string {
+  const copy = join(mkdtempSync(join(temporaryFolder, 'config-')), 'model');
+  cpSync(readTransformersModel(name).folder, copy, { recursive: true });
+  writeFileSync(join(copy, 'config.json'), JSON.stringify({ ...configOf(name), ...changes }));
+  return copy;
+}
 
 /**
  * The gemma3 model as the text part of one with a vision part: `prefix` is how transformers 4 or 5 begins the names of
@@ -44,8 +50,7 @@ type Config = Record<string, unknown>;
  */
 export function withVision(prefix: string, changes: Config = {}, own: Config = {}): string {
   const { folder } = readTransformersModel('gemma3');
-  const alone = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Config;
-  const { architectures: _, dtype: __, transformers_version: ___, ...text } = alone;
+  const { architectures: _, dtype: __, transformers_version: ___, ...text } = configOf('gemma3');
   const config = {
     ...{ architectures: ['Gemma3ForConditionalGeneration'], model_type: 'gemma3', torch_dtype: 'bfloat16' },
     ...{ boi_token_index: 100, eoi_token_index: 101, image_token_index: 102, mm_tokens_per_image: 4 },

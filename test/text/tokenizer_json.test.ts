@@ -1,4 +1,4 @@
-/** Tokenizers as transformers saves them, against the ids that transformers gives (test/fixtures/tokenizers/make.py). */
+/** Tokenizers as transformers saves them, against the ids that its libraries give (make.py, make_unigram.mjs of the fixtures). */
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ import { writeFolder } from '../support/safetensors_writer.js';
 import { temporaryFolder } from '../support/tiny_models.js';
 
 const FOLDER = fileURLToPath(new URL('../fixtures/tokenizers', import.meta.url));
-const names = readdirSync(FOLDER).filter((name) => !name.includes('.'));
+const names = readdirSync(FOLDER).filter((name) => !/\.(py|mjs)$/.test(name));
 
 describe.each(names)('%s', (name) => {
   const folder = join(FOLDER, name);
@@ -44,8 +44,17 @@ describe('refused by name', () => {
     return () => new Tokenizer(textSource(folder));
   };
   const token = tokenizer.added_tokens[0];
+  const unigram = (change: object) => ({
+    ...{ pre_tokenizer: null, decoder: null, post_processor: null },
+    model: { type: 'Unigram', unk_id: 0, vocab: [['a', -1]], ...change },
+  });
   test.each<[string, object, string]>([
-    ['Unigram', { model: { type: 'Unigram', vocab: [] } }, 'a tokenizer of the type "Unigram" is not supported'],
+    ['Unigram without an unknown token', unigram({ unk_id: null }), 'key "model.unk_id": expected the id of a token'],
+    ['an unknown token past the vocabulary', unigram({ unk_id: 1 }), 'key "model.unk_id": expected the id of a token'],
+    ['Unigram without scores', unigram({ vocab: [['a']] }), 'expected a token and its score, found "[\\"a\\"]"'],
+    ['Unigram with a vocabulary of BPE', unigram({ vocab: { a: 0 } }), 'key "model.vocab": expected a list'],
+    ['Unigram over bytes', { ...unigram({}), pre_tokenizer: { type: 'ByteLevel' } }, 'Unigram over bytes'],
+    ['a normalizer as a table', { ...unigram({}), normalizer: { type: 'Precompiled' } }, 'text with this normalizer'],
     ['WordPiece', { model: { type: 'WordPiece', vocab: {} } }, 'a tokenizer of the type "WordPiece"'],
     ['a normalizer', { normalizer: { type: 'Lowercase' } }, 'text with this normalizer'],
     ['a pre-tokenizer', { pre_tokenizer: { type: 'Whitespace' } }, 'text with this pre-tokenizer'],

@@ -43,6 +43,7 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
   const type = findType(path, part.values);
   const config = new ConfigReader(path, { ...type.defaults, ...part.values }, part.inside);
   checkPurpose(config);
+  checkQuantization(config, type);
   checkCommon(config, type);
   const layers = needed(config, 'num_hidden_layers');
   const hidden = needed(config, 'hidden_size');
@@ -85,6 +86,7 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
       windows: Array.from({ length: layers }, (_, layer) => (isLocal(layer) ? window : undefined)),
       ...(own.attentionScale !== undefined && { attentionScale: own.attentionScale }),
       ...(rope.factors && { ropeFactors: rope.factors }),
+      ...(rope.yarnUnrounded && { yarnUnrounded: true }),
     },
   };
 }
@@ -129,12 +131,6 @@ function checkPurpose(config: ConfigReader): void {
   const other = uses.find((name) => !/For(CausalLM|ConditionalGeneration)$/.test(name));
   if (other !== undefined)
     config.refuse('architectures', `the model ${quote(other)}`, 'must name a model for causal language modelling');
-  if (config.has('quantization_config') || config.has('compression_config'))
-    config.refuse(
-      config.has('quantization_config') ? 'quantization_config' : 'compression_config',
-      'a model that is quantized already',
-      'must be absent: give the model in F32, F16 or BF16 (and --quantize), or its GGUF file',
-    );
   if (config.bool('is_encoder_decoder'))
     config.refuse('is_encoder_decoder', 'an encoder beside the decoder', 'must be false');
   config.only('add_cross_attention', [false], 'attention to another model');
@@ -143,6 +139,17 @@ function checkPurpose(config: ConfigReader): void {
   config.only('use_bfloat16', [false], 'a setting of TensorFlow');
   config.only('tf_legacy_loss', [false], 'a setting of TensorFlow');
   config.only('pruned_heads', [{}], 'heads that are cut out');
+}
+
+function checkQuantization(config: ConfigReader, { mxfp4 }: ModelType): void {
+  if (mxfp4 && config.object('quantization_config')?.string('quant_method') === 'mxfp4') return;
+  const key = ['quantization_config', 'compression_config'].find((one) => config.has(one));
+  if (key !== undefined)
+    config.refuse(
+      key,
+      'a model that is quantized already',
+      'must be absent: give the model in F32, F16 or BF16 (and --quantize), or its GGUF file',
+    );
 }
 
 function checkCommon(config: ConfigReader, { activation, architecture }: ModelType): void {

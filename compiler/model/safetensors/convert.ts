@@ -13,7 +13,8 @@ import type { TensorInfo } from '../tensor_table.js';
 import { readConfig } from './config.js';
 import { CONFIG, type SafetensorsFolder } from './folder.js';
 import type { SafetensorsTensor } from './header.js';
-import { ggufName, isDerived } from './names.js';
+import { type GgufName, ggufName, isDerived } from './names.js';
+import { joinExponents, stackedTensors } from './stacked.js';
 
 export type Quantization = 'q8_0' | 'q4_0';
 
@@ -78,6 +79,8 @@ class TensorConverter {
   readonly #mistyped: string[] = [];
   /** The tensors of experts that GGUF has as one, by its name. */
   readonly #experts = new Map<string, (TensorInfo | undefined)[]>();
+  /** Of MXFP4, by the name of the tensor that has the codes. */
+  readonly #exponents = new Map<string, TensorInfo>();
 
   constructor(
     private readonly folder: SafetensorsFolder,
@@ -95,6 +98,7 @@ class TensorConverter {
       start += file.bytes;
     }
     this.#joinExperts(tensors);
+    joinExponents(path, tensors, this.#exponents);
     const { architecture, tied } = this.config;
     if (this.#unknown.length > 0)
       throw new ModelFileError(
@@ -114,8 +118,9 @@ class TensorConverter {
     const alone = nameOf(name);
     if (alone === undefined || isDerived(name)) return;
     const found = ggufName(architecture, alone);
-    const type = Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype]! : undefined;
-    if (found === undefined || tensors.has(found.name)) this.#unknown.push(quote(name));
+    const type = found && typeOf(dtype, found);
+    const into = found?.form === 'exponents' ? this.#exponents : tensors;
+    if (found === undefined || into.has(found.name)) this.#unknown.push(quote(name));
     else if (found.name === 'output.weight' && tied)
       return; // saved beside the embedding that it is
     else if (type === undefined) this.#mistyped.push(`${name} of type ${dtype}`);
@@ -123,6 +128,8 @@ class TensorConverter {
       const plus = normPlusOne && found.name.endsWith('norm.weight') && { plusOne: true as const };
       const tensor = { name: found.name, type, dims: [...shape].reverse(), ...place, ...plus };
       if (found.expert !== undefined) this.#keepExpert(tensor, found.expert, name);
+      else if (found.form || found.alternates)
+        for (const one of stackedTensors(this.folder.path, name, tensor, found)) into.set(one.name, one);
       else for (const one of halves(tensor, found.second)) tensors.set(one.name, one);
     }
   }
@@ -154,14 +161,20 @@ class TensorConverter {
     }
   }
 
-  /** Rows that are no whole blocks stay as they are, and so does what chooses experts, as in a GGUF file. */
+  /** Rows that are no whole blocks stay as they are, and so do what chooses experts, biases and MXFP4, as in a GGUF file. */
   #quantized(tensor: TensorInfo): TensorInfo {
-    const { name, dims } = tensor;
+    const { name, type: stored, dims } = tensor;
     if (this.quantize === undefined || dims.length < 2 || name.includes('.ffn_gate_inp')) return tensor;
+    if (name.endsWith('.bias') || stored === 'MXFP4') return tensor;
     const type = QUANTIZED[this.quantize];
     if (dims[0]! % GGML_TYPES[type].blockSize !== 0) return tensor;
-    return { ...tensor, type, storedAs: tensor.type as GgmlType };
+    return { ...tensor, type, storedAs: stored as GgmlType };
   }
+}
+
+function typeOf(dtype: string, { form }: GgufName): GgmlType | undefined {
+  if (form === 'codes' || form === 'exponents') return dtype === 'U8' ? 'MXFP4' : undefined;
+  return Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype]! : undefined;
 }
 
 /** The rows of each expert's matrix, or of the only one, belong to two tensors; without a second to one. */

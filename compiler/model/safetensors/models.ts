@@ -30,6 +30,8 @@ export interface ModelType {
   readonly windowed?: boolean;
   /** The norm weights in the file lack the 1 that is added to them. */
   readonly normPlusOne?: boolean;
+  /** Its experts may be MXFP4; the tensors tell. */
+  readonly mxfp4?: boolean;
   readonly own?: (config: ConfigReader, context: Context) => Own;
 }
 
@@ -318,7 +320,31 @@ const EXPERT_TYPES: Readonly<Record<string, ModelType>> = {
   },
 };
 
-const ALL_TYPES = new Map(Object.entries({ ...MODEL_TYPES, ...EXPERT_TYPES }));
+const gptOss: ModelType = {
+  ...{ architecture: 'gpt-oss', activation: SILU, windowed: true, mxfp4: true },
+  defaults: { ...UNTIED, ...{ rms_norm_eps: 1e-5, rope_theta: 150000, head_dim: 64, sliding_window: 128 } },
+  own: (config, context) => {
+    // Where both are absent, the class has a YaRN of its own.
+    if (!config.has('rope_parameters')) config.require('rope_scaling', config.get('rope_scaling'));
+    config.only('attention_bias', [true], 'attention without biases');
+    config.only('swiglu_limit', [7], 'another limit of SwiGLU');
+    config.only('swiglu_alpha', [1.702], 'another slope of SwiGLU');
+    config.uint('initial_context_length'); // the authors' name of original_max_position_embeddings
+    const keys = expertKeys(config, 'always');
+    config.only('experts_per_token', [keys.expert_used_count!], 'two numbers of experts');
+    const isLocal = localLayers(config, context, (layer) => layer % 2 === 0);
+    return {
+      isLocal,
+      keys: {
+        ...keys,
+        'attention.sliding_window': config.uint('sliding_window'),
+        'attention.sliding_window_pattern': everyLayer(context.layers, isLocal),
+      },
+    };
+  },
+};
+
+const ALL_TYPES = new Map(Object.entries({ ...MODEL_TYPES, ...EXPERT_TYPES, gpt_oss: gptOss }));
 
 export const modelType = (name: string): ModelType | undefined => ALL_TYPES.get(name);
 

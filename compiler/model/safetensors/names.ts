@@ -18,6 +18,7 @@ const LAYER: Readonly<Record<string, string>> = {
   'mlp.c_fc': 'ffn_up',
   'mlp.c_proj': 'ffn_down',
   'mlp.gate': 'ffn_gate_inp',
+  'mlp.router': 'ffn_gate_inp',
   'mlp.shared_expert.gate_proj': 'ffn_gate_shexp',
   'mlp.shared_expert.up_proj': 'ffn_up_shexp',
   'mlp.shared_expert.down_proj': 'ffn_down_shexp',
@@ -54,6 +55,28 @@ const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   gemma2: POST_NORMS,
   gemma3: POST_NORMS,
   olmo2: POST_NORMS,
+  'gpt-oss': { post_attention_layernorm: 'post_attention_norm' },
+};
+
+/** How a tensor of all experts is held: columns one after another, or as MXFP4 in two tensors. */
+export type ExpertsForm = 'transposed' | 'codes' | 'exponents';
+
+const GATE_UP = { name: 'ffn_gate_exps.weight', alternates: 'ffn_up_exps.weight' } as const;
+const DOWN = { name: 'ffn_down_exps.weight' } as const;
+
+/** By architecture, the tensors of a layer whose names do not end with ".weight" or ".bias". */
+const BARE: Readonly<Record<string, Readonly<Record<string, GgufName>>>> = {
+  'gpt-oss': {
+    'self_attn.sinks': { name: 'attn_sinks.weight' },
+    'mlp.experts.gate_up_proj': { ...GATE_UP, form: 'transposed' },
+    'mlp.experts.gate_up_proj_blocks': { ...GATE_UP, form: 'codes' },
+    'mlp.experts.gate_up_proj_scales': { ...GATE_UP, form: 'exponents' },
+    'mlp.experts.gate_up_proj_bias': { name: 'ffn_gate_exps.bias', alternates: 'ffn_up_exps.bias' },
+    'mlp.experts.down_proj': { ...DOWN, form: 'transposed' },
+    'mlp.experts.down_proj_blocks': { ...DOWN, form: 'codes' },
+    'mlp.experts.down_proj_scales': { ...DOWN, form: 'exponents' },
+    'mlp.experts.down_proj_bias': { name: 'ffn_down_exps.bias' },
+  },
 };
 
 const MODEL: Readonly<Record<string, string>> = {
@@ -62,6 +85,7 @@ const MODEL: Readonly<Record<string, string>> = {
   lm_head: 'output',
 };
 
+const LAYER_PLACE = /^model\.layers\.(\d{1,9})\.(.*)$/;
 const PLACE = /^(?:model\.layers\.(\d{1,9})\.)?(.*)\.(weight|bias)$/;
 
 const OF_EXPERT = /^(?:mlp|block_sparse_moe)\.experts\.(\d{1,9})\.(\w+)$/;
@@ -72,10 +96,26 @@ export interface GgufName {
   readonly expert?: number;
   /** The other half of its rows, of each expert, is this tensor. */
   readonly second?: string;
+  /** Its rows take turns with those of this tensor. */
+  readonly alternates?: string;
+  readonly form?: ExpertsForm;
 }
 
 /** undefined for a name that no model of this architecture has. */
 export function ggufName(architecture: string, name: string): GgufName | undefined {
+  return bareName(architecture, name) ?? usualName(architecture, name);
+}
+
+function bareName(architecture: string, name: string): GgufName | undefined {
+  const [, layer, rest = ''] = LAYER_PLACE.exec(name) ?? [];
+  const names = Object.hasOwn(BARE, architecture) ? BARE[architecture]! : {};
+  if (layer === undefined || !Object.hasOwn(names, rest)) return undefined;
+  const { alternates, ...found } = names[rest]!;
+  const full = (short: string) => `blk.${Number(layer)}.${short}`;
+  return { ...found, name: full(found.name), ...(alternates && { alternates: full(alternates) }) };
+}
+
+function usualName(architecture: string, name: string): GgufName | undefined {
   const [, layer, stem = '', kind] = PLACE.exec(name) ?? [];
   const full = (short: string) => `${layer === undefined ? '' : `blk.${Number(layer)}.`}${short}.${kind}`;
   const [, expert, part = ''] = (layer !== undefined && OF_EXPERT.exec(stem)) || [];

@@ -7,6 +7,7 @@ export interface RopeConfig {
   /** Without the architecture's prefix. */
   readonly keys: Readonly<Record<string, number | string>>;
   readonly factors?: StatedFactors;
+  readonly yarnUnrounded?: true;
 }
 
 interface RopeInput {
@@ -35,11 +36,11 @@ export function readRope(config: ConfigReader, input: RopeInput, of?: 'full_atte
   const partial = (scaling && readPartial(scaling, input)) ?? outer.partial ?? 1;
   const dimensions = Math.trunc(input.headSize * partial);
   const shape = { base, dimensions, contextLength: input.contextLength };
-  const { keys, factors } = scaling ? readScaling(config, scaling, shape) : { keys: {} };
+  const { keys, ...stated } = scaling ? readScaling(config, scaling, shape) : { keys: {} };
   for (const reader of [nested, parameters, old]) reader?.finish('rope scaling');
   return {
     keys: { 'rope.freq_base': base, 'rope.dimension_count': dimensions, ...keys },
-    ...(factors && { factors }),
+    ...stated,
   };
 }
 
@@ -70,7 +71,7 @@ function readScaling(config: ConfigReader, scaling: ConfigReader, shape: RopeSha
     case 'llama3':
       return { keys: {}, factors: { short: llama3Factors(shape, needed) } };
     case 'yarn':
-      return { keys: yarnKeys(scaling, positive, original(), shape) };
+      return yarn(scaling, positive, original(), shape);
     case 'longrope':
     case 'su':
       return longRope(scaling, positive, original(), shape);
@@ -96,26 +97,28 @@ function llama3Factors({ base, dimensions }: RopeShape, needed: (key: string) =>
   });
 }
 
-function yarnKeys(
+function yarn(
   scaling: ConfigReader,
   positive: (key: string) => number | undefined,
   original: number,
   { contextLength }: RopeShape,
-): RopeConfig['keys'] {
-  scaling.only('truncate', [true], 'YaRN without rounded borders');
+): RopeConfig {
   const factor = positive('factor') ?? contextLength / original;
   const [mscale, all] = [scaling.number('mscale'), scaling.number('mscale_all_dim')];
   const magnitude = (by: number) => (factor <= 1 ? 1 : 1 + by * (yarnMagnitude(factor) - 1));
   const stated = positive('attention_factor');
   const attention = stated ?? (mscale && all ? magnitude(mscale) / magnitude(all) : magnitude(1));
   return {
-    'rope.scaling.type': 'yarn',
-    'rope.scaling.factor': factor,
-    'rope.scaling.original_context_length': original,
-    'rope.scaling.yarn_beta_fast': positive('beta_fast') ?? 32,
-    'rope.scaling.yarn_beta_slow': positive('beta_slow') ?? 1,
-    // hyperparameters.ts multiplies with YaRN's own.
-    'rope.scaling.attn_factor': attention / yarnMagnitude(factor),
+    keys: {
+      'rope.scaling.type': 'yarn',
+      'rope.scaling.factor': factor,
+      'rope.scaling.original_context_length': original,
+      'rope.scaling.yarn_beta_fast': positive('beta_fast') ?? 32,
+      'rope.scaling.yarn_beta_slow': positive('beta_slow') ?? 1,
+      // hyperparameters.ts multiplies with YaRN's own.
+      'rope.scaling.attn_factor': attention / yarnMagnitude(factor),
+    },
+    ...(scaling.bool('truncate') === false && { yarnUnrounded: true }),
   };
 }
 

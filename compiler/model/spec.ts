@@ -20,6 +20,10 @@ export interface Weight {
   readonly plusOne?: true;
   /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
   readonly pieces?: readonly Piece[];
+  /** Of a matrix: one number that its products are multiplied with; of experts' matrices one each. */
+  readonly scale?: Weight;
+  /** The scale is of products and bias together, not of products alone. */
+  readonly scalesBias?: true;
 }
 
 /** YaRN: pairs that turn fewer than betaSlow times in the original context are interpolated, above betaFast none is. */
@@ -165,5 +169,6 @@ export interface ModelSpec {
   readonly outputNormBias?: Weight;
   /** The same object as tokenEmbedding where the model ties them. */
   readonly output: Weight;
+  readonly outputBias?: Weight;
   readonly layers: readonly LayerSpec[];
 }

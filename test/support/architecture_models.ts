@@ -39,6 +39,7 @@ const SIZES: Record<Size, number> = {
   head: 32,
   heads: 4,
   ropePairs: 16,
+  one: 1,
   experts: 7,
   expertFeedForward: 96,
   sharedFeedForward: 64,

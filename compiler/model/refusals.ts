@@ -97,6 +97,13 @@ const REFUSALS: readonly Refusal[] = [
   ...of('dense layers after the output', [0], 'dense_3_feat_in', 'dense_3_feat_out'),
 ];
 
+/** What transformers heeds in its own files, and llama.cpp in no architecture here. */
+const REFUSED_IN_GGUF: readonly Refusal[] = [
+  ...of('YaRN with ends of its own', [32], 'rope.scaling.yarn_beta_fast'),
+  ...of('YaRN with ends of its own', [1], 'rope.scaling.yarn_beta_slow'),
+  ...of('YaRN in part', [-1, 1], 'rope.scaling.yarn_ext_factor'),
+];
+
 function of(feature: string, neutral: readonly ScalarValue[], ...keys: readonly string[]): Refusal[] {
   return keys.map((key) => ({ key, neutral, feature }));
 }
@@ -149,7 +156,7 @@ export function refuseFeatures(file: GgufFile, architecture: Architecture): void
   const keys = takenKeys(architecture);
   refuse(file, 'general.type', ['model'], 'a file that is not a whole model');
   refuse(file, 'general.quantization_version', [2], 'a quantization format of another version');
-  for (const { key, neutral, feature } of REFUSALS)
+  for (const { key, neutral, feature } of [...REFUSALS, ...(file.stated ? [] : REFUSED_IN_GGUF)])
     if (!keys.includes(key)) refuse(file, `${name}.${key}`, neutral, feature);
 
   const routing = refuseRouting(file, name, architecture.experts?.weightsOver);

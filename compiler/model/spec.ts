@@ -31,8 +31,6 @@ export interface Yarn {
   readonly originalContext: number;
   readonly betaFast: number;
   readonly betaSlow: number;
-  /** How much of the extrapolation is mixed in, 1 for all. */
-  readonly mix: number;
 }
 
 export interface RopeScaling {

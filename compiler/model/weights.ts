@@ -64,7 +64,9 @@ class Binder {
   /** The weights of the rules' roles; what is wrong with them is kept for finish(). */
   bind(rules: object, prefix: string): Record<string, Weight> {
     const weights: Record<string, Weight> = {};
-    for (const [role, rule] of Object.entries(rules) as [string, TensorRule][]) {
+    for (const [role, first] of Object.entries(rules) as [string, TensorRule][]) {
+      const { otherwise = first } = first;
+      const rule = this.tensors.has(prefix + otherwise.name) ? otherwise : first;
       const name = prefix + rule.name;
       const tensor = this.tensors.get(name);
       this.unused.delete(name);

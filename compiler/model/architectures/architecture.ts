@@ -31,6 +31,8 @@ export interface TensorRule {
   readonly ofExperts?: true;
   /** The tensor holds the rows (a vector: the elements) of several roles; `before` and `after` are the others'. */
   readonly part?: { readonly label: string; readonly before: readonly Size[]; readonly after: readonly Size[] };
+  /** What stands for the tensor in files that do not have it. */
+  readonly otherwise?: TensorRule;
 }
 
 export type LayerRules = { readonly [Role in keyof LayerWeights]: TensorRule };

@@ -1,6 +1,6 @@
 /** Models of every architecture with all that is optional in it, of which test/fixtures/llama_cpp has llama.cpp's logits. */
 import { ARCHITECTURES } from '../../compiler/model/architectures/index.js';
-import type { ArchitectureModel } from './architecture_models.js';
+import { type ArchitectureModel, architectureModel } from './architecture_models.js';
 import { f32, type MetadataValue, str, u32 } from './gguf_writer.js';
 
 const SIZES = { embedding: 64, feedForward: 96, query: 64, keyValue: 32, heads: 2, experts: 5, expertFeedForward: 96 };
@@ -58,6 +58,17 @@ function modelsOf(architecture: string): ArchitectureModel[] {
 }
 
 export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [...ARCHITECTURES.keys()].flatMap(modelsOf);
+
+/** Where the first one's weights leave a choice of experts to rounding. */
+const SEEDS: Readonly<Record<string, number>> = {
+  'granite-experts': 3,
+  'granitemoe-experts': 3,
+  'minicpm-experts': 9,
+  'qwen2moe-experts': 6,
+};
+
+/** Writes the model and returns its path. */
+export const llamaCppModel = (model: ArchitectureModel): string => architectureModel(model, SEEDS[model.name]);
 
 /** More than a window has positions. */
 export const LLAMA_CPP_TOKENS: readonly number[] = Array.from({ length: 16 }, (_, i) => (7 * i * i + 3 * i + 5) % 61);

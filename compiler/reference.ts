@@ -148,8 +148,8 @@ class Reference {
 
   /** Logits [vocabSize] after the token at the next position. */
   step(token: number): Vector {
-    const { tokenEmbedding, layers, outputNorm, outputNormBias, output, logitScale = 1, logitSoftCap } = this.#spec;
-    const { embeddingScale = 1, residualScale = 1 } = this.#spec;
+    const { tokenEmbedding, layers, outputNorm, outputNormBias, output, outputBias } = this.#spec;
+    const { embeddingScale = 1, residualScale = 1, logitScale = 1, logitSoftCap } = this.#spec;
     let x: Vector = this.#weights.row(tokenEmbedding, token).map((value) => value * embeddingScale);
     layers.forEach((layer, index) => {
       const attended = this.#attention(layer, this.#caches[index]!, this.#norm(x, layer.attnNorm, layer.attnNormBias));
@@ -163,7 +163,7 @@ class Reference {
         this.#norm(fed, layer.ffnPostNorm).map((value) => value * residualScale),
       );
     });
-    const logits = this.#linear(this.#norm(x, outputNorm, outputNormBias), output);
+    const logits = this.#linear(this.#norm(x, outputNorm, outputNormBias), output, outputBias);
     return logits.map((logit) => softCap(logit * logitScale, logitSoftCap));
   }
 
@@ -175,19 +175,23 @@ class Reference {
     return bias ? add(normed, this.#weights.get(bias)) : normed;
   }
 
-  /** weight [rows, cols] x input [cols] + bias [rows]. */
+  /** weight [rows, cols] x input [cols] * scale + bias [rows]. */
   #linear(x: Vector, weight: Weight, bias?: Weight): Vector {
     return this.#rows(x, weight, bias, 0, weight.rows);
   }
 
-  /** The same of `count` rows, from `first` on. */
+  /** The same of `count` rows, from `first` on: those of one of the matrices that lie one after the other. */
   #rows(x: Vector, weight: Weight, bias: Weight | undefined, first: number, count: number): Vector {
     const matrix = this.#weights.get(weight);
+    const scale = weight.scale ? this.#weights.get(weight.scale)[first / count]! : 1;
+    const ofBias = weight.scalesBias ? scale : 1;
     const product = new Float64Array(count);
     for (let row = 0; row < count; row++) {
-      product[row] = dot(x, matrix.subarray((first + row) * weight.cols, (first + row + 1) * weight.cols));
+      product[row] = scale * dot(x, matrix.subarray((first + row) * weight.cols, (first + row + 1) * weight.cols));
     }
-    return bias ? add(product, this.#weights.get(bias).subarray(first, first + count)) : product;
+    if (!bias) return product;
+    const added = this.#weights.get(bias).subarray(first, first + count);
+    return product.map((value, row) => value + ofBias * added[row]!);
   }
 
   /** Norm of each head or of all, where the model has one, then rope. */

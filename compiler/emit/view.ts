@@ -75,8 +75,8 @@ interface NodeView {
 
 const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
   embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
-  projection: { struct: 'ProjectionArgs', count: 11, body: 'projection' },
-  experts: { struct: 'ExpertsArgs', count: 9, body: 'experts' },
+  projection: { struct: 'ProjectionArgs', count: 14, body: 'projection' },
+  experts: { struct: 'ExpertsArgs', count: 11, body: 'experts' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
   attend: { struct: 'AttendArgs', count: 11, body: 'attend' },
   select: { struct: 'SelectArgs', count: 8, body: 'select' },
@@ -218,7 +218,7 @@ function projectionFields(config: ProjectionConfig): string[] {
     constant('int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }),
     constant('int', { row_warps: config.rowWarps, round_groups: config.roundGroups }),
     constant('int', { ring: config.ring, early: config.early }),
-    constant('int', { blocks: config.blocks, bias: config.bias }),
+    constant('int', { blocks: config.blocks, bias: config.bias, matrix_scale: config.matrixScale }),
     constant('bool', {
       whole: config.whole,
       normalize: config.normalize,
@@ -226,6 +226,7 @@ function projectionFields(config: ProjectionConfig): string[] {
       norm_bias: config.normBias,
       add_residual: config.addResidual,
       find_best: config.findBest,
+      scales_bias: config.scalesBias,
     }),
     `static constexpr Activation activation = Activation::${config.activation};`,
     constant('float', {
@@ -241,7 +242,8 @@ function expertsFields(c: ExpertsConfig): string[] {
     `using formats = ExpertFormats<${c.formats.join(', ')}>;`,
     constant('int', { cols: c.cols, rows: c.rows, experts: c.experts, used: c.used }),
     constant('int', { group_rows: c.groupRows, chunk_cols: c.chunkCols }),
-    constant('int', { warps: c.warps, ring: c.ring, early: c.early, blocks: c.blocks, bias: c.bias }),
+    constant('int', { warps: c.warps, ring: c.ring, early: c.early, blocks: c.blocks }),
+    constant('int', { bias: c.bias, matrix_scale: c.matrixScale }),
     constant('bool', { over_all: c.weightsOver === 'all', sum: c.sum, normalize: c.normalize }),
     constant('bool', { gated: c.gated, add_shared: c.addShared, add_residual: c.addResidual }),
     `static constexpr Activation activation = Activation::${c.activation};`,

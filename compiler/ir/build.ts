@@ -16,7 +16,8 @@ export function buildGraph(spec: ModelSpec, context = spec.contextLength): Graph
     hidden = buildFeedForward(builder, spec, layer, weights, attention);
   }
   const normed = builder.norm('output_norm', hidden, spec.outputNorm, spec.outputNormBias);
-  const products = builder.linear(spec.logitScale || spec.logitSoftCap ? 'output' : 'logits', normed, spec.output);
+  const plain = !spec.logitScale && !spec.logitSoftCap;
+  const products = builder.linear(plain ? 'logits' : 'output', normed, spec.output, spec.outputBias);
   const scaled = builder.scale(spec.logitSoftCap ? 'output_scaled' : 'logits', products, spec.logitScale);
   const logits = builder.softCap('logits', scaled, spec.logitSoftCap);
   builder.ops.push({ kind: 'select', logits });

@@ -39,7 +39,7 @@ export interface NormOp {
   readonly output: Value;
 }
 
-/** output = weight x input (+ bias). */
+/** output = weight x input (* the weight's scale) (+ bias), or (weight x input + bias) * scale: model/spec.ts. */
 export interface Linear {
   readonly kind: 'linear';
   readonly input: Value;
@@ -112,7 +112,7 @@ export interface Route extends ExpertsSpec {
 }
 
 /**
- * Of each chosen expert its matrix x input (+ bias), one after the other. The weight has all experts' rows, expert after
+ * Of each chosen expert its matrix x input (* scale) (+ bias), one after the other. The weight has all experts' rows, expert after
  * expert; the input is one for all, or one for each of those chosen.
  */
 export interface ExpertLinear {

@@ -24,6 +24,7 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     checks.equal('input', op.input.size, `${op.weight.name} cols`, op.weight.cols);
     checks.equal('output', op.output.size, `${op.weight.name} rows`, op.weight.rows);
     checks.vector(op.bias, op.weight.rows);
+    checks.vector(op.weight.scale, 1);
   },
   rope: (op, checks) => {
     checks.equal('output', op.output.size, 'input', op.input.size);
@@ -53,6 +54,7 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     checks.equal('routing', op.routing.size, '2 x experts used', 2 * op.used);
     checks.equal('output', op.output.size, `experts used x ${op.weight.name} rows of one`, op.used * rows);
     checks.vector(op.bias, op.weight.rows);
+    checks.vector(op.weight.scale, op.count);
   },
   expert_sum: (op, checks) => {
     checks.equal('routing', op.routing.size, '2 x experts used', 2 * op.used);
@@ -106,10 +108,11 @@ function checkExperts(op: Experts, checks: Checks): void {
   const weight = segment.weights[0]!;
   checks.equal('weights', segment.weights.length, 'what the activation takes', op.activation ? 2 : 1);
   checks.equal('biases', segment.biases.length, 'weights', segment.weights.length);
-  for (const [i, { name, rows, cols }] of segment.weights.entries()) {
+  for (const [i, { name, rows, cols, scale }] of segment.weights.entries()) {
     checks.equal(`${name} rows`, rows, 'rows of its segment', weight.rows);
     checks.equal(`${name} cols`, cols, 'cols of its segment', weight.cols);
     checks.vector(segment.biases[i], rows);
+    checks.vector(scale, experts.count);
   }
   checks.equal('input', input.size, 'cols of the experts', weight.cols * (sum ? experts.used : 1));
   checks.equal('output', op.output.size, 'their rows', (weight.rows / experts.count) * (sum ? 1 : experts.used));
@@ -214,6 +217,7 @@ class Checks {
       this.equal('input', input.size, `${weight.name} cols`, weight.cols);
       this.equal(`${weight.name} rows`, weight.rows, 'rows of its segment', weights[0]!.rows);
       this.vector(biases[i], weight.rows);
+      this.vector(weight.scale, 1);
     }
   }
 }

@@ -95,19 +95,16 @@ function readRopeScaling(
   const yarn = type === 'yarn' ? readYarn(metadata, key, contextLength) : undefined;
   if (yarn && factor < 1)
     throw new UnsupportedError(path, `YaRN by a factor below 1`, `${key('rope.scaling.factor')} is ${factor}`);
-  const magnitude = attention * (yarn && yarn.mix > 0 ? yarnMagnitude(factor) : 1);
+  const magnitude = attention * (yarn ? yarnMagnitude(factor) : 1);
   const scaling = { scale: 1 / factor, magnitude, ...(yarn && { yarn }) };
   return isNeutral(scaling) ? undefined : scaling;
 }
 
 function readYarn(metadata: Metadata, key: (suffix: string) => string, contextLength: number): Yarn {
-  const float = (name: string) => metadata.getFloat(key(`rope.scaling.yarn_${name}`));
-  const mix = float('ext_factor') ?? -1;
   return {
     originalContext: readOriginalContext(metadata, key, contextLength),
     betaFast: positiveFloat(metadata, key('rope.scaling.yarn_beta_fast'), 32),
     betaSlow: positiveFloat(metadata, key('rope.scaling.yarn_beta_slow'), 1),
-    mix: mix < 0 ? 1 : mix,
   };
 }
 

@@ -59,6 +59,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
     outputNorm: model.outputNorm,
     ...(model.outputNormBias && { outputNormBias: model.outputNormBias }),
     output: model.output ?? model.tokenEmbedding,
+    ...(model.outputBias && { outputBias: model.outputBias }),
     layers: layerSpecs(weights, ropeOf(file, architecture, h, model), features.layer, file.stated),
   };
 }
@@ -171,5 +172,6 @@ function sizesOf(h: Hyperparameters, vocabulary: number, experts: Experts | unde
     expertFeedForward: experts?.feedForward ?? 0,
     sharedFeedForward: experts?.sharedFeedForward ?? 0,
     ropePairs: h.ropeDimensions / 2,
+    one: 1,
   };
 }

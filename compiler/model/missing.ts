@@ -1,7 +1,7 @@
 /** What a model of an unknown architecture would need, as far as its metadata keys and tensor names tell. */
 import { ARCHITECTURES } from './architectures/index.js';
 import type { GgufFile } from './gguf.js';
-import { refusedFeatures, takenKeys } from './refusals.js';
+import { isNeutral, refusedFeatures, takenKeys } from './refusals.js';
 
 interface Sign {
   /** Metadata key without the architecture's prefix, or tensor name without "blk.0.". */
@@ -14,10 +14,8 @@ const SIGNS: readonly Sign[] = [
   { key: /^ssm\./, tensor: /^ssm_/, feature: 'state-space layers' },
   { key: /^wkv\./, tensor: /^time_mix_/, feature: 'RWKV time mixing' },
   { key: /^attention\.kv_lora_rank$/, tensor: /^attn_kv_a_mqa\./, feature: 'multi-head latent attention' },
-  { key: /^expert_count$/, tensor: /^ffn_\w+_exps\./, feature: 'mixture of experts' },
   { key: /^shortconv\./, tensor: /^shortconv\./, feature: 'short convolutions' },
   { key: /^attention\.indexer\./, feature: 'sparse attention' },
-  { tensor: /^attn_sinks\./, feature: 'attention sinks' },
   { tensor: /^attn_gate\./, feature: 'gated attention' },
   { tensor: /^(cross_attn|enc\.|dec\.)/, feature: 'an encoder beside the decoder' },
   { tensor: /^position_embd\./, feature: 'learned position embeddings' },
@@ -28,7 +26,10 @@ const SIGNS: readonly Sign[] = [
 /** Features in plain words, each once; empty where only the description of the architecture is missing. */
 export function missingFeatures(file: GgufFile, architecture: string): string[] {
   const prefix = `${architecture}.`;
-  const keys = Array.from(file.metadata, ([key]) => (key.startsWith(prefix) ? key.slice(prefix.length) : ''));
+  const keys = Array.from(file.metadata)
+    // llama.cpp writes every key that it knows of into the files that it saves itself.
+    .filter(([key, entry]) => key.startsWith(prefix) && !isNeutral(entry, [0, false]))
+    .map(([key]) => key.slice(prefix.length));
   const tensors = file.tensors.map(({ name }) => name.replace(/^blk\.\d+\./, ''));
   const seen = SIGNS.filter(
     ({ key, tensor }) => keys.some((name) => key?.test(name)) || tensors.some((name) => tensor?.test(name)),

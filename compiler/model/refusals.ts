@@ -20,70 +20,105 @@ interface Refusal {
 }
 
 const REFUSALS: readonly Refusal[] = [
-  { key: 'expert_count', neutral: [0], feature: 'mixture of experts' },
-  { key: 'expert_used_count', neutral: [0], feature: 'mixture of experts' },
-  { key: 'expert_feed_forward_length', neutral: [0], feature: 'mixture of experts' },
-  { key: 'expert_shared_count', neutral: [0], feature: 'a number of shared experts' },
-  { key: 'expert_shared_feed_forward_length', neutral: [0], feature: 'a shared expert' },
-  { key: 'expert_group_count', neutral: [0, 1], feature: 'groups of experts' },
-  { key: 'expert_group_used_count', neutral: [0, 1], feature: 'groups of experts' },
-  { key: 'expert_weights_scale', neutral: [0, 1], feature: 'a scale of what experts give' },
-  { key: 'leading_dense_block_count', neutral: [0], feature: 'dense layers beside those with experts' },
-  { key: 'interleave_moe_layer_step', neutral: [0, 1], feature: 'dense layers beside those with experts' },
-  { key: 'moe_every_n_layers', neutral: [0, 1], feature: 'dense layers beside those with experts' },
-  { key: 'nextn_predict_layers', neutral: [0], feature: 'multi-token prediction' },
-  { key: 'n_deepstack_layers', neutral: [0], feature: 'deepstack' },
-  { key: 'hidden_activation', neutral: ['silu'], feature: 'an activation other than silu' },
-  { key: 'use_parallel_residual', neutral: [false], feature: 'a parallel residual' },
-  { key: 'swin_norm', neutral: [false], feature: 'Swin norm' },
-  { key: 'rescale_every_n_layers', neutral: [0], feature: 'rescaling of layers' },
-  { key: 'hyper_connection.count', neutral: [0], feature: 'hyper-connections' },
-  { key: 'logit_scale', neutral: [0, 1], feature: 'a logit scale' },
-  { key: 'embedding_scale', neutral: [0, 1], feature: 'an embedding scale' },
-  { key: 'residual_scale', neutral: [0, 1], feature: 'a residual scale' },
+  ...of('mixture of experts', [0], 'expert_count', 'expert_used_count', 'expert_feed_forward_length'),
+  ...of('a number of shared experts', [0], 'expert_shared_count'),
+  ...of('a shared expert', [0], 'expert_shared_feed_forward_length'),
+  ...of('groups of experts', [0, 1], 'expert_group_count', 'expert_group_used_count', 'experts_per_group'),
+  ...of('chunks of experts', [0], 'expert_chunk_feed_forward_length'),
+  ...of('experts behind a narrower layer', [0], 'expert_latent_length'),
+  ...of('a scale of what experts give', [0, 1], 'expert_weights_scale'),
+  // llama.cpp writes its default into every file that it saves itself.
+  ...of('a scale of what groups of experts give', [0, 0.05, Math.fround(0.05)], 'expert_group_scale'),
+  ...of('dense layers beside those with experts', [0], 'leading_dense_block_count'),
+  ...of('dense layers beside those with experts', [0, 1], 'interleave_moe_layer_step', 'moe_every_n_layers'),
+  ...of('multi-token prediction', [0], 'nextn_predict_layers'),
+  ...of('deepstack', [0], 'n_deepstack_layers'),
+  ...of('deepstack', [-1], 'deepstack_mapping'),
+  ...of('an activation other than silu', ['silu'], 'hidden_activation'),
+  ...of('clamped SwiGLU', [0], 'swiglu_clamp_exp', 'swiglu_clamp_shexp'),
+  ...of('SiTU', [0, 1], 'activation.situ_beta', 'activation.situ_linear_beta'),
+  ...of('a parallel residual', [false], 'use_parallel_residual'),
+  ...of('Swin norm', [false], 'swin_norm'),
+  ...of('rescaling of layers', [0], 'rescale_every_n_layers'),
+  ...of('hyper-connections', [0], 'hyper_connection.count', 'hyper_connection.sinkhorn_iterations'),
+  ...of('hyper-connections', [0], 'hyper_connection.epsilon', 'hyper_connection.magnitude'),
+  ...of('hyper-connections', [0], 'hyper_connection.low_rank'),
+  ...of('attention over blocks of residuals', [0], 'attn_res.block_size'),
+  ...of('experts chosen by a hash', [0], 'hash_layer_count'),
+  ...of('layers that run in cycles', [0], 'hrm.layers_per_stack', 'hrm.h_cycles', 'hrm.l_cycles'),
+  ...of('layers that run in cycles', [false], 'hrm.prefix_lm'),
+  ...of('an encoder beside the decoder', [0], 'decoder_block_count'),
+  ...of('layers of a speech model', [0], 'posnet.embedding_length', 'posnet.block_count'),
+  ...of('layers of a speech model', [0], 'convnext.embedding_length', 'convnext.block_count'),
+  ...of('a logit scale', [0, 1], 'logit_scale'),
+  ...of('an embedding scale', [0, 1], 'embedding_scale'),
+  ...of('a residual scale', [0, 1], 'residual_scale'),
   // llama.cpp writes 50 and 30 into every file that it saves itself, and heeds them only where they are listed as keys.
-  { key: 'attn_logit_softcapping', neutral: [0, 50], feature: 'soft capping of attention' },
-  { key: 'final_logit_softcapping', neutral: [0, 30], feature: 'soft capping of logits' },
-  { key: 'router_logit_softcapping', neutral: [0, 30], feature: 'soft capping of what chooses experts' },
-  { key: 'attention.causal', neutral: [true], feature: 'attention that is not causal' },
-  { key: 'attention.max_alibi_bias', neutral: [0], feature: 'ALiBi' },
-  { key: 'attention.clamp_kqv', neutral: [0], feature: 'clamping of queries, keys and values' },
-  { key: 'attention.output_scale', neutral: [0, 1], feature: 'an attention output scale' },
-  { key: 'attention.value_scale', neutral: [0, 1], feature: 'an attention value scale' },
-  { key: 'attention.temperature_scale', neutral: [0], feature: 'attention temperature tuning' },
-  { key: 'attention.temperature_length', neutral: [0], feature: 'attention temperature tuning' },
-  { key: 'attention.q_lora_rank', neutral: [0], feature: 'multi-head latent attention' },
-  { key: 'attention.kv_lora_rank', neutral: [0], feature: 'multi-head latent attention' },
-  { key: 'attention.key_length_mla', neutral: [0], feature: 'multi-head latent attention' },
-  { key: 'attention.value_length_mla', neutral: [0], feature: 'multi-head latent attention' },
-  { key: 'attention.relative_buckets_count', neutral: [0], feature: 'relative position buckets' },
-  { key: 'attention.group_norm_groups', neutral: [0], feature: 'group norm' },
-  { key: 'attention.decay_lora_rank', neutral: [0], feature: 'RWKV time mixing' },
-  { key: 'attention.iclr_lora_rank', neutral: [0], feature: 'RWKV time mixing' },
-  { key: 'attention.value_residual_mix_lora_rank', neutral: [0], feature: 'RWKV time mixing' },
-  { key: 'attention.gate_lora_rank', neutral: [0], feature: 'RWKV time mixing' },
-  { key: 'time_mix_extra_dim', neutral: [0], feature: 'RWKV time mixing' },
-  { key: 'time_decay_extra_dim', neutral: [0], feature: 'RWKV time mixing' },
-  { key: 'wkv.head_size', neutral: [0], feature: 'RWKV time mixing' },
-  ...['inner_size', 'conv_kernel', 'state_size', 'time_step_rank', 'group_count'].map((key) => {
-    return { key: `ssm.${key}`, neutral: [0], feature: 'state-space layers' };
-  }),
-  { key: 'ssm.dt_b_c_rms', neutral: [false], feature: 'state-space layers' },
-  { key: 'shortconv.l_cache', neutral: [0], feature: 'short convolutions' },
-  { key: 'kda.head_dim', neutral: [0], feature: 'linear attention' },
-  { key: 'full_attention_interval', neutral: [0], feature: 'linear attention' },
-  { key: 'embedding_length_per_layer_input', neutral: [0], feature: 'per-layer embeddings' },
-  { key: 'attention.shared_kv_layers', neutral: [0], feature: 'KV caches shared by layers' },
-  ...['head_count', 'key_length', 'top_k'].map((key) => {
-    return { key: `attention.indexer.${key}`, neutral: [0], feature: 'sparse attention' };
-  }),
-  { key: 'rope.dimension_sections', neutral: [0], feature: 'multi-axis rope' },
-  { key: 'rope.scaling.alpha', neutral: [0], feature: 'dynamic rope scaling' },
-  { key: 'rope.scaling.yarn_log_multiplier', neutral: [0], feature: 'YaRN with a log multiplier' },
+  ...of('soft capping of attention', [0, 50], 'attn_logit_softcapping'),
+  ...of('soft capping of logits', [0, 30], 'final_logit_softcapping'),
+  ...of('soft capping of what chooses experts', [0, 30], 'router_logit_softcapping'),
+  ...of('attention that is not causal', [true], 'attention.causal'),
+  ...of('ALiBi', [0], 'attention.max_alibi_bias'),
+  ...of('clamping of queries, keys and values', [0], 'attention.clamp_kqv'),
+  ...of('an attention output scale', [0, 1], 'attention.output_scale'),
+  ...of('an attention value scale', [0, 1], 'attention.value_scale'),
+  ...of('attention temperature tuning', [0], 'attention.temperature_scale', 'attention.temperature_length'),
+  ...of('multi-head latent attention', [0], 'attention.q_lora_rank', 'attention.kv_lora_rank'),
+  ...of('multi-head latent attention', [0], 'attention.key_length_mla', 'attention.value_length_mla'),
+  ...of('multi-head latent attention', [0], 'attention.key_length_mla_swa', 'attention.value_length_mla_swa'),
+  ...of('multi-head latent attention', [0], 'attention.kv_lora_rank_swa'),
+  ...of('an attention output of low rank', [0], 'attention.output_group_count', 'attention.output_lora_rank'),
+  ...of('relative position buckets', [0], 'attention.relative_buckets_count'),
+  ...of('group norm', [0], 'attention.group_norm_groups', 'attention.group_norm_epsilon'),
+  ...of('layers in which nothing turns', [1, true], 'attention.rope_pattern'),
+  ...of('RWKV time mixing', [0], 'attention.decay_lora_rank', 'attention.iclr_lora_rank', 'attention.gate_lora_rank'),
+  ...of('RWKV time mixing', [0], 'attention.value_residual_mix_lora_rank', 'time_mix_extra_dim'),
+  ...of('RWKV time mixing', [0], 'time_decay_extra_dim', 'wkv.head_size'),
+  ...of('RWKV time mixing', [0, 2], 'token_shift_count'),
+  ...of('state-space layers', [0], 'ssm.inner_size', 'ssm.conv_kernel', 'ssm.state_size', 'ssm.time_step_rank'),
+  ...of('state-space layers', [0], 'ssm.group_count'),
+  ...of('state-space layers', [false], 'ssm.dt_b_c_rms'),
+  ...of('recurrent layers', [0, false], 'attention.recurrent_layers'),
+  ...of('short convolutions', [0], 'shortconv.l_cache'),
+  ...of('linear attention', [0], 'kda.head_dim', 'full_attention_interval'),
+  ...of('linear attention', [false], 'kda.safe_gate'),
+  ...of('linear attention', [0, Number.NEGATIVE_INFINITY], 'kda.gate_lower_bound'),
+  ...of('per-layer embeddings', [0], 'embedding_length_per_layer_input'),
+  ...of('KV caches shared by layers', [0], 'attention.shared_kv_layers'),
+  ...of('sparse attention', [0], 'attention.indexer.head_count', 'attention.indexer.key_length'),
+  ...of('sparse attention', [0], 'attention.indexer.top_k', 'attention.indexer.block_size'),
+  ...of('sparse attention', [0, false], 'attention.indexer.local_blocks', 'attention.indexer.types'),
+  ...of('compressed attention', [0], 'attention.compress_ratios', 'attention.compress_rope_freq_base'),
+  ...of('multi-axis rope', [0], 'rope.dimension_sections'),
+  ...of('dynamic rope scaling', [0], 'rope.scaling.alpha'),
+  ...of('YaRN with a log multiplier', [0], 'rope.scaling.yarn_log_multiplier'),
+  ...of('YaRN with an attention factor', [1], 'rope.scaling.yarn_attn_factor'),
+  ...of('dense layers after the output', [0], 'dense_2_feat_in', 'dense_2_feat_out'),
+  ...of('dense layers after the output', [0], 'dense_3_feat_in', 'dense_3_feat_out'),
 ];
+
+/** What transformers heeds in its own files, and llama.cpp in no architecture here. */
+const REFUSED_IN_GGUF: readonly Refusal[] = [
+  ...of('YaRN with ends of its own', [32], 'rope.scaling.yarn_beta_fast'),
+  ...of('YaRN with ends of its own', [1], 'rope.scaling.yarn_beta_slow'),
+  ...of('YaRN in part', [-1, 1], 'rope.scaling.yarn_ext_factor'),
+];
+
+function of(feature: string, neutral: readonly ScalarValue[], ...keys: readonly string[]): Refusal[] {
+  return keys.map((key) => ({ key, neutral, feature }));
+}
+
+/** Of layers with a window, and what they may only repeat. */
+const OF_WINDOWED_LAYERS = [
+  ['attention.key_length_swa', 'headSize'],
+  ['attention.value_length_swa', 'headSize'],
+  ['rope.dimension_count_swa', 'ropeDimensions'],
+  ['rope.freq_base_swa', 'ropeBase'],
+] as const;
 
 /** Keys that every model may have: hyperparameters.ts reads them, or they change nothing that is computed. */
 const COMMON: readonly string[] = [
+  ...OF_WINDOWED_LAYERS.map(([key]) => key),
   'block_count',
   'context_length',
   'embedding_length',
@@ -110,6 +145,7 @@ const COMMON: readonly string[] = [
   'rope.scaling.yarn_beta_slow',
   // Of uses that compute no logits, and of models with an encoder.
   'pooling_type',
+  'classifier.output_labels',
   'decoder_start_token_id',
   'tensor_data_layout',
 ];
@@ -120,10 +156,10 @@ export function refuseFeatures(file: GgufFile, architecture: Architecture): void
   const keys = takenKeys(architecture);
   refuse(file, 'general.type', ['model'], 'a file that is not a whole model');
   refuse(file, 'general.quantization_version', [2], 'a quantization format of another version');
-  for (const { key, neutral, feature } of REFUSALS)
+  for (const { key, neutral, feature } of [...REFUSALS, ...(file.stated ? [] : REFUSED_IN_GGUF)])
     if (!keys.includes(key)) refuse(file, `${name}.${key}`, neutral, feature);
 
-  const routing = architecture.experts ? refuseRouting(file, name, architecture.experts.weightsOver) : [];
+  const routing = refuseRouting(file, name, architecture.experts?.weightsOver);
   const refused = REFUSALS.map(({ key }) => key);
   const known = new Set([...COMMON, ...keys, ...routing, ...refused].map((key) => `${name}.${key}`));
   for (const [key, entry] of file.metadata) {
@@ -145,7 +181,7 @@ export function takenKeys({ keys = [], experts }: Architecture): readonly string
  * How experts are weighted follows from the architecture, as in llama.cpp; these keys may only say the same: softmax is
  * 1, softmax of those chosen 3, which is also 1 with weights that are divided by their sum. Returns the keys.
  */
-function refuseRouting(file: GgufFile, name: string, weightsOver: ExpertsSpec['weightsOver']): string[] {
+function refuseRouting(file: GgufFile, name: string, weightsOver?: ExpertsSpec['weightsOver']): string[] {
   const chosen = weightsOver === 'chosen';
   refuse(file, `${name}.expert_gating_func`, chosen ? [0, 1, 3] : [0, 1], 'another way to weight experts');
   refuse(file, `${name}.expert_weights_norm`, chosen ? [false, true] : [false], 'another way to weight experts');
@@ -165,6 +201,8 @@ export function refuseShapeFeatures(file: GgufFile, { name, keys = [] }: Archite
   const scale = 1 / Math.sqrt(h.headSize);
   if (!keys.includes('attention.scale'))
     refuse(file, `${name}.attention.scale`, [0, scale, Math.fround(scale)], 'an attention scale');
+  for (const [key, of] of OF_WINDOWED_LAYERS)
+    if (!keys.includes(key)) refuse(file, `${name}.${key}`, [0, h[of]], 'other heads or rope in layers with a window');
 
   const window = file.metadata.getUint(`${name}.attention.sliding_window`);
   if (window && window < h.contextLength && !keys.includes('attention.sliding_window'))
@@ -185,7 +223,7 @@ function refuse(file: GgufFile, key: string, neutral: readonly ScalarValue[], fe
   );
 }
 
-function isNeutral(entry: MetadataEntry, neutral: readonly ScalarValue[]): boolean {
+export function isNeutral(entry: MetadataEntry, neutral: readonly ScalarValue[]): boolean {
   const values = entry.type === 'array' ? entry.elements() : [entry.value];
   for (const value of values) {
     const known = typeof value === 'bigint' ? Number(value) : value;

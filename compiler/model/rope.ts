@@ -6,7 +6,7 @@ export function ropeFrequencies({ dimensions, base, scaling, statedFactors }: Ro
   const { scale = 1, yarn } = scaling ?? {};
   return Array.from({ length: dimensions / 2 }, (_, pair) => {
     const frequency = base ** ((-2 * pair) / dimensions);
-    const kept = yarn ? yarn.mix * yarnRamp(yarn, dimensions, base, pair) : 0;
+    const kept = yarn ? yarnRamp(yarn, dimensions, base, pair) : 0;
     return (frequency * (scale * (1 - kept) + kept)) / (statedFactors?.short[pair] ?? 1);
   });
 }

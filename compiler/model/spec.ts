@@ -14,6 +14,10 @@ export interface Weight extends Stored {
   /** From the start of the file, bytes. */
   readonly offset: number;
   readonly bytes: number;
+  /** Of a matrix: one number that its products are multiplied with; of experts' matrices one each. */
+  readonly scale?: Weight;
+  /** The scale is of products and bias together, not of products alone. */
+  readonly scalesBias?: true;
 }
 
 /** YaRN: pairs that turn fewer than betaSlow times in the original context are interpolated, above betaFast none is. */
@@ -21,8 +25,6 @@ export interface Yarn {
   readonly originalContext: number;
   readonly betaFast: number;
   readonly betaSlow: number;
-  /** How much of the extrapolation is mixed in, 1 for all. */
-  readonly mix: number;
   /** The blend between the two begins and ends where it is computed to; absent: at whole pairs. */
   readonly unrounded?: true;
 }
@@ -161,5 +163,6 @@ export interface ModelSpec {
   readonly outputNormBias?: Weight;
   /** The same object as tokenEmbedding where the model ties them. */
   readonly output: Weight;
+  readonly outputBias?: Weight;
   readonly layers: readonly LayerSpec[];
 }

@@ -17,6 +17,13 @@ export interface BoundWeights {
 
 /** Missing names are counted up to here, so that a wrong block_count costs no more than the file's own size. */
 const ENOUGH_MISSING = 1000;
+/** Matrices with which llama.cpp takes a number that their products are multiplied with, "attn_q.scale". */
+const SCALED = /\b(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$/;
+const FEED_FORWARD = /\bffn_(gate|up|down)/;
+/** Multiplied after a bias has been added. */
+const SCALED_WITH_BIAS = /\bffn_(gate|up|down)\.weight$/;
+/** What the quantized input of a matrix was scaled by, and the head of a reranker: no logits depend on them. */
+const UNUSED = /\.input_scale$|^cls\.output\.(weight|bias)$/;
 const VECTOR_TYPES: readonly string[] = ['F32', 'F16', 'BF16'];
 
 /** Errors: ModelFileError for missing, extra or wrongly shaped tensors, UnsupportedError for types; they name a few. */
@@ -27,7 +34,7 @@ export function bindWeights(
   blockCount: number,
   layer: LayerRules,
 ): BoundWeights {
-  const binder = new Binder(file, sizes);
+  const binder = new Binder(file, sizes, architecture.feedForwardScales ?? false);
   const model = binder.bind(architecture.model, '');
   const layers: unknown[] = [];
   for (let i = 0; i < blockCount && binder.missing.length < ENOUGH_MISSING; i++) {
@@ -48,23 +55,37 @@ class Binder {
   constructor(
     private readonly file: GgufFile,
     private readonly sizes: Readonly<Record<Size, number>>,
+    private readonly feedForwardScales: boolean,
   ) {
     this.tensors = new Map(file.tensors.map((tensor) => [tensor.name, tensor]));
-    this.unused = new Set(this.tensors.keys());
+    this.unused = new Set([...this.tensors.keys()].filter((name) => !UNUSED.test(name)));
   }
 
   /** The weights of the rules' roles; what is wrong with them is kept for finish(). */
   bind(rules: object, prefix: string): Record<string, Weight> {
     const weights: Record<string, Weight> = {};
-    for (const [role, rule] of Object.entries(rules) as [string, TensorRule][]) {
+    for (const [role, first] of Object.entries(rules) as [string, TensorRule][]) {
+      const { otherwise = first } = first;
+      const rule = this.tensors.has(prefix + otherwise.name) ? otherwise : first;
       const name = prefix + rule.name;
       const tensor = this.tensors.get(name);
       this.unused.delete(name);
       const weight = tensor ? this.check(rule, tensor) : this.bindPieces(rule, prefix);
-      if (weight) weights[role] = weight;
+      const scale = this.bindScale(rule, prefix);
+      const scalesBias = scale && SCALED_WITH_BIAS.test(rule.name);
+      if (weight) weights[role] = { ...weight, ...(scale && { scale }), ...(scalesBias && { scalesBias }) };
       else if (!tensor && !rule.optional) this.missing.push(name);
     }
     return weights;
+  }
+
+  private bindScale({ name, ofExperts }: TensorRule, prefix: string): Weight | undefined {
+    const tensor = SCALED.test(name) && this.tensors.get(prefix + name.replace(/weight$/, 'scale'));
+    if (!tensor) return undefined;
+    this.unused.delete(tensor.name);
+    if (FEED_FORWARD.test(name) && !this.feedForwardScales) return undefined;
+    const size = ofExperts ? 'experts' : 'one';
+    return this.check({ name: tensor.name, rows: 1, cols: size, kind: 'vector', optional: true }, tensor);
   }
 
   /** Files from before there was one tensor for all experts: "ffn_gate.0.weight" and so on for "ffn_gate_exps.weight". */

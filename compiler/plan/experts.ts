@@ -2,7 +2,7 @@
 import type { Experts } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import { roundUp, sharedUnitsBytes, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
-import { strides, type Tiling } from './kernels.js';
+import { maskOf, strides, type Tiling } from './kernels.js';
 import type { Target } from './target.js';
 
 /** experts.cuh */
@@ -34,8 +34,9 @@ export interface ExpertsConfig extends Tiling {
   readonly normalize: boolean;
   readonly epsilon: number;
   readonly activation: 'none' | 'silu' | 'gelu' | 'swiglu_oai';
-  /** Bit i: matrix i has a bias. */
+  /** Bit i: matrix i has a bias; a scale. */
   readonly bias: number;
+  readonly matrixScale: number;
 }
 
 const ACTIVATIONS = { silu_mul: 'silu', gelu_mul: 'gelu', swiglu_oai_mul: 'swiglu_oai' } as const;
@@ -102,7 +103,8 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfi
     normalize: norm !== undefined,
     epsilon: norm?.epsilon ?? 0,
     activation: op.activation ? ACTIVATIONS[op.activation] : 'none',
-    bias: segment.biases.reduce((mask, bias, i) => mask | (bias ? 1 << i : 0), 0),
+    bias: maskOf(segment.biases),
+    matrixScale: maskOf(segment.weights.map(({ scale }) => scale)),
   };
 }
 

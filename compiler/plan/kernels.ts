@@ -55,8 +55,11 @@ export interface ProjectionConfig extends Tiling {
   readonly softCap: number;
   readonly addResidual: boolean;
   readonly findBest: boolean;
-  /** Bit i: segment i, or weight i of a gated segment, has a bias. */
+  /** Bit i: segment i, or weight i of a gated segment, has a bias; a scale. */
   readonly bias: number;
+  readonly matrixScale: number;
+  /** The scales are of the biases too. */
+  readonly scalesBias: boolean;
   readonly ahead: Ahead | null;
 }
 export interface SegmentConfig {
@@ -217,8 +220,7 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
   const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / cut.groupRows), 0);
   const blocks = Math.min(groups, target.multiprocessors);
-  const biases =
-    op.segments[0]!.weights.length === 2 ? op.segments[0]!.biases : op.segments.map((segment) => segment.biases[0]);
+  const weights = op.segments.flatMap((segment) => segment.weights);
   return {
     kind: 'projection',
     cols,
@@ -240,10 +242,16 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     softCap: op.softCap ?? 0,
     addResidual: op.residual !== undefined,
     findBest: op.best !== undefined,
-    bias: biases.reduce((mask, bias, i) => mask | (bias ? 1 << i : 0), 0),
+    bias: maskOf(op.segments.flatMap((segment) => segment.biases)),
+    matrixScale: maskOf(weights.map(({ scale }) => scale)),
+    scalesBias: weights.some(({ scalesBias }) => scalesBias),
     ahead: null,
   };
 }
+
+/** Bit i: there is an i-th. */
+export const maskOf = (vectors: readonly (Weight | undefined)[]): number =>
+  vectors.reduce((mask, vector, i) => mask | (vector ? 1 << i : 0), 0);
 
 /** As many as the block has, within what their sums may take of shared memory. */
 function roundGroups(segments: readonly SegmentConfig[], cols: number, cut: Cut, ofBlock: number): number {

@@ -1,7 +1,18 @@
 /** Fused graph -> plan: kernels with their shapes, nodes with resolved arguments, memory with offsets. */
 import { CompileError } from '../errors.js';
 import { reads, writes } from '../ir/effects.js';
-import type { Attend, Embed, Experts, FusedOp, Graph, Norm, Projection, SelectBest, Value } from '../ir/ops.js';
+import type {
+  Attend,
+  Embed,
+  Experts,
+  FusedOp,
+  Graph,
+  Norm,
+  Projection,
+  Segment,
+  SelectBest,
+  Value,
+} from '../ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
 import { about } from './about.js';
@@ -214,7 +225,7 @@ class Lowering {
     const config = projectionConfig(op, this.#targetOf(shapeOf(untuned)), this.#paired);
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.norm);
-    for (const vector of op.segments.flatMap(({ biases }) => biases)) if (vector) this.#weights.vector(vector);
+    this.#placeRowVectors(op.segments);
     if (op.best) this.#candidates = config.blocks;
     return config;
   }
@@ -223,8 +234,13 @@ class Lowering {
     const config = expertsConfig(op, this.target, this.#paired);
     this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
     this.#placeNorm(op.norm);
-    for (const vector of op.segment.biases) if (vector) this.#weights.vector(vector);
+    this.#placeRowVectors([op.segment]);
     return config;
+  }
+
+  #placeRowVectors(segments: readonly Segment[]): void {
+    for (const { weights, biases } of segments)
+      for (const vector of [...biases, ...weights.map(({ scale }) => scale)]) if (vector) this.#weights.vector(vector);
   }
 
   #placeNorm(norm: Norm | undefined): void {
@@ -347,6 +363,7 @@ class Lowering {
         return [weights(), state, value('output', op.output)];
       case 'projection': {
         const biases = op.segments.flatMap((segment) => segment.biases);
+        const scales = op.segments.flatMap((segment) => segment.weights.map(({ scale }) => scale));
         const later = this.#ahead.get(op);
         return [
           weights(),
@@ -358,6 +375,7 @@ class Lowering {
           value('best', op.best),
           ...[0, 1, 2].map((i) => vector(`bias${i}`, biases[i])),
           later ? weights('ahead', later) : none('ahead'),
+          ...[0, 1, 2].map((i) => vector(`scale${i}`, scales[i])),
         ];
       }
       case 'experts':
@@ -370,6 +388,7 @@ class Lowering {
           value('residual', op.residual),
           value('output', op.output),
           ...[0, 1].map((i) => vector(`bias${i}`, op.segment.biases[i])),
+          ...[0, 1].map((i) => vector(`scale${i}`, op.segment.weights[i]?.scale)),
         ];
       case 'norm_add':
         return [

@@ -34,8 +34,8 @@ struct attn_qkv_shape {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 1, early = 1;
-  static constexpr int blocks = 128, bias = 0;
-  static constexpr bool whole = true, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
+  static constexpr int blocks = 128, bias = 0, matrix_scale = 0;
+  static constexpr bool whole = true, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
@@ -65,8 +65,8 @@ struct ffn_inp_shape {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 1, early = 1;
-  static constexpr int blocks = 64, bias = 0;
-  static constexpr bool whole = true, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
+  static constexpr int blocks = 64, bias = 0, matrix_scale = 0;
+  static constexpr bool whole = true, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
 };
@@ -80,8 +80,8 @@ struct ffn_swiglu_shape {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 2, early = 2;
-  static constexpr int blocks = 132, bias = 0;
-  static constexpr bool whole = true, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false;
+  static constexpr int blocks = 132, bias = 0, matrix_scale = 0;
+  static constexpr bool whole = true, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::silu;
   static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
@@ -95,8 +95,8 @@ struct l_out_shape {
   static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 5, round_groups = 5;
   static constexpr int ring = 1, early = 1;
-  static constexpr int blocks = 64, bias = 0;
-  static constexpr bool whole = true, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false;
+  static constexpr int blocks = 64, bias = 0, matrix_scale = 0;
+  static constexpr bool whole = true, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
 };
@@ -110,8 +110,8 @@ struct logits_shape {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 1, early = 1;
-  static constexpr int blocks = 132, bias = 0;
-  static constexpr bool whole = true, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = true;
+  static constexpr int blocks = 132, bias = 0, matrix_scale = 0;
+  static constexpr bool whole = true, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = true, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };

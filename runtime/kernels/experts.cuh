@@ -1,7 +1,8 @@
 // The matrices of the experts that a token chooses, streamed through shared memory; of the others nothing is read.
 //
 // Without C::sum: y[j] = act(W_j norm(x) + b_j), act(gate) * up of two matrices, for each chosen expert j, one after
-// the other. With it, of an input for each: y = (sum_j weight_j (W_j x_j + b_j) + shared) * scale + residual.
+// the other. With it, of an input for each: y = (sum_j weight_j (W_j x_j + b_j) + shared) * scale + residual. Products
+// with a matrix that has a scale are multiplied with it before what else is done with them.
 //
 // All experts' matrices lie one after another, and no group of rows belongs to two experts. What blocks share out does
 // not depend on which are chosen: without a sum, runs of the groups of all chosen ones, counted through; with it, runs
@@ -16,8 +17,8 @@
 //
 // C: cols, rows (of an expert), experts, used, over_all (weights: softmax of all logits, not of those chosen), formats
 //    (ExpertFormats), group_rows, chunk_cols, warps, ring and early (slots a warp), blocks; sum, gated (the shared
-//    output, by the last logit), add_shared, add_residual, scale; normalize, epsilon, activation, bias (bit i: matrix i
-//    has one).
+//    output, by the last logit), add_shared, add_residual, scale; normalize, epsilon, activation, bias and
+//    matrix_scale (bit i: matrix i has one).
 #pragma once
 #include "activation.cuh"
 #include "experts_input.cuh"
@@ -28,13 +29,14 @@ namespace realizar {
 
 struct ExpertsArgs {
   const char* weights;
-  const float* input;     // [cols], or [used][cols]
-  const float* logits;    // [experts], or one more
-  const float* norm;      // [cols]
-  const float* shared;    // [rows]
-  const float* residual;  // [rows]
-  float* output;          // [used][rows], or [rows]
-  const float* bias[2];   // [experts][rows]
+  const float* input;            // [cols], or [used][cols]
+  const float* logits;           // [experts], or one more
+  const float* norm;             // [cols]
+  const float* shared;           // [rows]
+  const float* residual;         // [rows]
+  float* output;                 // [used][rows], or [rows]
+  const float* bias[2];          // [experts][rows]
+  const float* matrix_scale[2];  // [experts]
 };
 
 // A group of rows of a chosen expert.
@@ -192,10 +194,13 @@ DEVICE void write_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const Expe
     float bias[2] = {};  // fetched now: they arrive while the rows are computed
     if (C::bias & 1 && lane < R) bias[0] = a.bias[0][of_expert];
     if (C::bias & 2 && lane < R) bias[1] = a.bias[1][of_expert];
+    float scales[2] = {scale, scale};
+    if (C::matrix_scale & 1) scales[0] *= a.matrix_scale[0][stream.chosen[j]];
+    if (C::matrix_scale & 2) scales[1] *= a.matrix_scale[1][stream.chosen[j]];
     float sums[Shape::parts * R] = {};
     dot_item(stream, x, j, sums);
-    float y = fmaf(pick_row<R>(sums), scale, bias[0]);
-    if constexpr (Shape::parts == 2) y = gate<C::activation>(y, fmaf(pick_row<R>(sums + R), scale, bias[1]));
+    float y = fmaf(pick_row<R>(sums), scales[0], bias[0]);
+    if constexpr (Shape::parts == 2) y = gate<C::activation>(y, fmaf(pick_row<R>(sums + R), scales[1], bias[1]));
     if (lane < R) a.output[j * C::rows + row] = y;
   }
 }
@@ -221,6 +226,7 @@ DEVICE void sum_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const Expert
     float y = 0;
     for (int j = 0; j < C::used; j++) {
       float product = products[(i / R * C::used + j) * R + i % R];
+      if (C::matrix_scale) product *= a.matrix_scale[0][stream.chosen[j]];
       if (C::bias) product += a.bias[0][(int64_t)stream.chosen[j] * C::rows + row];
       y = fmaf(routing.weights()[j], product, y);
     }

@@ -21,7 +21,8 @@
 // C: cols, group_rows, chunk_cols, row_warps, ring and early (slots a warp), round_groups, blocks;
 //    segments, Segments<Segment<rows, Format...>...>; normalize, centred (LayerNorm), norm_bias, epsilon, activation,
 //    scale, soft_cap (0: none), add_residual, find_best,
-//    bias (bit i: segment i, or weight i of a gated segment, has one); ahead (ahead.cuh).
+//    bias and matrix_scale (bit i: segment i, or weight i of a gated segment, has one), scales_bias (the latter is of
+//    the bias too); ahead (ahead.cuh).
 #pragma once
 #include "activation.cuh"
 #include "activations.cuh"
@@ -38,7 +39,8 @@ struct ProjectionArgs {
   float* output;           // [rows of all segments]
   Best* best;              // [blocks]: the largest of the block's outputs
   const float* bias[3];
-  const char* ahead;  // weights of a later projection
+  const char* ahead;             // weights of a later projection
+  const float* matrix_scale[3];  // [1]: what the products of a matrix are multiplied with
 };
 
 // The sum of what one lane of each warp has, of the warps with the first groups of rows.
@@ -135,9 +137,9 @@ DEVICE void dot_group(Stream<C>& stream, int group, const Activations<C>& x, flo
   }
 }
 
-// What is added to a row, fetched while the row is computed.
+// What a row is multiplied with and what is added to it, fetched while the row is computed.
 struct RowExtras {
-  float residual = 0, bias[2] = {};
+  float residual = 0, bias[2] = {}, matrix_scale[2] = {1.f, 1.f};
 };
 
 // A row of a round: f.template operator()<segment index, S>(row in segment, row of the output).
@@ -154,14 +156,17 @@ DEVICE void visit_row(int first_group, int end, int row, F&& f) {
 template <class C>
 DEVICE RowExtras fetch_extras(const ProjectionArgs& a, int first_group, int end, int round_row) {
   RowExtras extras;
-  if (!C::add_residual && !C::bias) return extras;
+  if (!C::add_residual && !C::bias && !C::matrix_scale) return extras;
   visit_row<C>(first_group, end, round_row, [&]<int Index, class S>(int row, int out) {
     if (C::add_residual) extras.residual = load_global(a.residual + out);
     if (S::parts == 2) {
       if (C::bias & 1) extras.bias[0] = a.bias[0][row];
       if (C::bias & 2) extras.bias[1] = a.bias[1][row];
-    } else if (C::bias >> Index & 1) {
-      extras.bias[0] = a.bias[Index][row];
+      if (C::matrix_scale & 1) extras.matrix_scale[0] = *a.matrix_scale[0];
+      if (C::matrix_scale & 2) extras.matrix_scale[1] = *a.matrix_scale[1];
+    } else {
+      if (C::bias >> Index & 1) extras.bias[0] = a.bias[Index][row];
+      if (C::matrix_scale >> Index & 1) extras.matrix_scale[0] = *a.matrix_scale[Index];
     }
   });
   return extras;
@@ -180,8 +185,13 @@ DEVICE void finish_row(const ProjectionArgs& a, int first_group, int end, int ro
         sum += sums[(part * Shape::chunks + chunk) * Shape::round_rows + round_row];
       return sum;
     };
-    float y = activate<C::activation>(fmaf(total(0), scale, extras.bias[0]));
-    if constexpr (S::parts == 2) y *= fmaf(total(1), scale, extras.bias[1]);
+    const auto biased = [&](int part) {
+      const float matrix_scale = extras.matrix_scale[part];
+      return fmaf(total(part), scale * matrix_scale,
+                  C::scales_bias ? extras.bias[part] * matrix_scale : extras.bias[part]);
+    };
+    float y = activate<C::activation>(biased(0));
+    if constexpr (S::parts == 2) y *= biased(1);
     y = soft_cap(y * C::scale, C::soft_cap) + extras.residual;
     a.output[out] = y;
     if (C::find_best && y > best.value) best = {y, out};

@@ -214,6 +214,15 @@ describe('features that would change the result', () => {
     ['use_parallel_residual', bool(1), 'parallel residual'],
     ['hidden_activation', str('gelu'), 'activation'],
     ['nextn_predict_layers', u32(1), 'multi-token prediction'],
+    ['rope.freq_base_swa', f32(50000), 'other heads or rope in layers with a window'],
+    ['attention.key_length_swa', u32(64), 'other heads or rope in layers with a window'],
+    ['rope.scaling.yarn_ext_factor', f32(0.5), 'YaRN in part'],
+    ['rope.scaling.yarn_beta_fast', f32(16), 'YaRN with ends of its own'],
+    ['rope.scaling.yarn_beta_slow', f32(2), 'YaRN with ends of its own'],
+    ['rope.scaling.yarn_attn_factor', f32(1.5), 'YaRN with an attention factor'],
+    ['attention.rope_pattern', u32(0), 'layers in which nothing turns'],
+    ['attention.recurrent_layers', { type: 'array', of: 'uint32', value: [0, 1] }, 'recurrent layers'],
+    ['swiglu_clamp_shexp', { type: 'array', of: 'float32', value: [1, 1] }, 'clamped SwiGLU'],
   ])('llama.%s: %o', (name, value, feature) => {
     expectRefused(keys({ [`llama.${name}`]: value }), UnsupportedError, feature, 'is not supported', `llama.${name}`);
   });
@@ -264,6 +273,18 @@ describe('features that would change the result', () => {
     ],
   ])('experts: %s', (_, changes, part) => {
     expectRefused(keys(changes), ModelFileError, part);
+  });
+
+  test.each(['output.scale', 'token_embd.scale', 'blk.0.attn_norm.scale'])('%s', (name) => {
+    const model = keys({});
+    const input = { ...model, tensors: [...model.tensors, tensor(name, 'F32', 1)] };
+    expectRefused(input, ModelFileError, `has no place for "${name}"`);
+  });
+
+  test('a number for each row of a matrix', () => {
+    const model = keys({});
+    const input = { ...model, tensors: [...model.tensors, tensor('blk.0.attn_q.scale', 'F32', 64)] };
+    expectRefused(input, ModelFileError, 'expected blk.0.attn_q.scale of shape [1], found [64]');
   });
 
   test('a tensor for each expert, of which one is missing or of another type', () => {

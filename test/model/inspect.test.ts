@@ -74,6 +74,17 @@ describe('a model that cannot be compiled', () => {
     ]);
   });
 
+  test('needs what its keys say, unless they say that there is none of it', () => {
+    const metadata: GgufInput['metadata'] = [
+      ...other.metadata,
+      ['hybrid.ssm.state_size', u32(16)],
+      ['hybrid.wkv.head_size', u32(0)],
+      ['hybrid.expert_count', u32(0)],
+      ['hybrid.rope.dimension_sections', { type: 'array', of: 'int32', value: [0, 0, 0, 0] }],
+    ];
+    expect(inspect({ ...other, metadata }).refusal).toContain('it needs state-space layers, which this compiler');
+  });
+
   test('needs a KV cache of the layers that have heads', () => {
     expect(inspect(other).memory.kvCache).toEqual([
       { context: 512, bytes: 512 * 3 * (32 + 32) * 2 },

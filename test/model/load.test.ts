@@ -1,5 +1,5 @@
 /** Sound models: what the spec says of them. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
@@ -201,39 +201,38 @@ test.each(readdirSync(golden).filter((name) => name.endsWith('.gguf')))('%s: eac
   }
 });
 
-test('keys that llama.cpp writes into every file that it saves change nothing', () => {
-  const zeros = [
-    ...['leading_dense_block_count', 'expert_feed_forward_length', 'expert_shared_feed_forward_length', 'expert_count'],
-    ...['expert_used_count', 'expert_shared_count', 'rescale_every_n_layers', 'time_mix_extra_dim', 'wkv.head_size'],
-    ...['time_decay_extra_dim', 'attention.q_lora_rank', 'attention.kv_lora_rank', 'attention.relative_buckets_count'],
-    ...['attention.sliding_window', 'ssm.inner_size', 'ssm.conv_kernel', 'ssm.state_size', 'ssm.time_step_rank'],
-  ];
-  const floats = ['expert_weights_scale', 'logit_scale', 'residual_scale', 'embedding_scale', 'attention.clamp_kqv'];
-  const written: Record<string, MetadataValue> = {
-    ...Object.fromEntries(zeros.map((key) => [key, u32(0)])),
-    ...Object.fromEntries([...floats, 'attention.max_alibi_bias', 'attention.scale'].map((key) => [key, f32(0)])),
-    use_parallel_residual: { type: 'bool', value: false },
-    swin_norm: { type: 'bool', value: false },
-    'ssm.dt_b_c_rms': { type: 'bool', value: false },
-    'attention.causal': { type: 'bool', value: true },
-    attn_logit_softcapping: f32(50),
-    final_logit_softcapping: f32(30),
-    pooling_type: u32(2 ** 32 - 1),
-    decoder_start_token_id: { type: 'int32', value: -1 },
-    'attention.layer_norm_epsilon': f32(0),
-    'rope.scaling.type': str('linear'),
-    'rope.scaling.factor': f32(0),
-    'rope.scaling.attn_factor': f32(1),
-    'rope.scaling.original_context_length': u32(512),
-    'rope.scaling.finetuned': { type: 'bool', value: false },
-    'rope.scaling.yarn_log_multiplier': f32(0),
-  };
-  const keys = Object.fromEntries(Object.entries(written).map(([key, value]) => [`llama.${key}`, value]));
+const saved = fileURLToPath(new URL('../fixtures/llama_cpp/saved_keys.json', import.meta.url));
+const architectures = ['llama', 'qwen2', 'qwen3'] as const;
+
+test.each(architectures)('keys that llama.cpp writes into every file that it saves change nothing: %s', (name) => {
+  const written: Record<string, { type: string; value: string | number | boolean }> = JSON.parse(
+    readFileSync(saved, 'utf8'),
+  );
+  const keys = Object.entries(written).map(([key, { type, value }]) => {
+    const number = type.includes('float') ? Number(value) : value;
+    return [`${name}.${key}`, { type, value: number } as MetadataValue] as const;
+  });
   const comparable = (input: GgufInput) => {
-    const { file: _, layers, ...rest } = load(input);
+    const { file: _, tokenEmbedding: __, outputNorm: ___, output: ____, layers, ...rest } = load(input);
     return { ...rest, rope: layers.map(({ rope }) => rope), windows: layers.map(({ window }) => window) };
   };
-  const [plain, saved] = [comparable(tinyModel()), comparable(withKeys(tinyModel(), keys))];
-  const at = ({ tokenEmbedding: _, outputNorm: __, output: ___, ...spec }: typeof plain) => spec;
-  expect(at(saved)).toEqual(at(plain));
+  const model = tinyModel(name);
+  expect(comparable(withKeys(model, Object.fromEntries(keys)))).toEqual(comparable(model));
+});
+
+test('numbers that matrices are multiplied with, where llama.cpp multiplies', () => {
+  const scale = (name: string) => tensor(`blk.0.${name}`, 'F32', 1);
+  const scales = ['attn_q.scale', 'ffn_up.scale', 'ffn_up.input_scale'].map(scale);
+  const layerOf = (architecture: 'llama' | 'qwen2') => {
+    const model = tinyModel(architecture);
+    return load({ ...model, tensors: [...model.tensors, ...scales] }).layers[0]!;
+  };
+  const { attnQ, attnK, ffnUp } = layerOf('llama');
+  expect(attnQ.scale).toMatchObject({ name: 'blk.0.attn_q.scale', rows: 1, cols: 1 });
+  expect(attnQ).not.toHaveProperty('scalesBias');
+  expect(attnK).not.toHaveProperty('scale');
+  expect(ffnUp).toMatchObject({ scale: { name: 'blk.0.ffn_up.scale' }, scalesBias: true });
+  const qwen2 = layerOf('qwen2');
+  expect(qwen2.attnQ.scale).toEqual(expect.objectContaining({ name: 'blk.0.attn_q.scale' }));
+  expect(qwen2.ffnUp).not.toHaveProperty('scale');
 });

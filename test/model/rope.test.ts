@@ -35,7 +35,7 @@ describe('YaRN', () => {
       expected: { 0: 1, 1: 0.4779901264117967, 2: 0.22135943621178655, 4: 0.04, 8: 0.0025, 15: 4.445698525097307e-5 },
     },
   ])('$what', ({ shape: { dimensions, base, originalContext }, expected }) => {
-    const yarn = { originalContext, betaFast: 32, betaSlow: 1, mix: 1 };
+    const yarn = { originalContext, betaFast: 32, betaSlow: 1 };
     const scaling = { scale: 1 / 4, magnitude: 1, yarn };
     const frequencies = ropeFrequencies({ dimensions, base, pairing: 'half', scaling });
     for (const [pair, value] of Object.entries(expected)) expect(frequencies[Number(pair)]! / value).toBeCloseTo(1, 12);
@@ -47,12 +47,11 @@ describe('YaRN', () => {
       'llama.rope.scaling.factor': f32(4),
       'llama.rope.scaling.attn_factor': f32(0.5),
       'llama.rope.scaling.original_context_length': u32(64),
-      'llama.rope.scaling.yarn_beta_fast': f32(16),
     });
     expect(rope.scaling!.magnitude).toBeCloseTo(0.5 * MAGNITUDE_OF_4, 12);
     expect(rope.scaling).toMatchObject({
       scale: 1 / 4,
-      yarn: { originalContext: 64, betaFast: 16, betaSlow: 1, mix: 1 },
+      yarn: { originalContext: 64, betaFast: 32, betaSlow: 1 },
     });
   });
 });

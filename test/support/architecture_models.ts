@@ -28,6 +28,8 @@ export interface ArchitectureModel {
   readonly split?: true;
   /** Layers have a shared expert of sizes.sharedFeedForward. */
   readonly shared?: boolean;
+  /** Matrices of layers have a number beside them, and another that changes nothing. */
+  readonly scales?: boolean;
 }
 
 const SIZES: Record<Size, number> = {
@@ -39,6 +41,7 @@ const SIZES: Record<Size, number> = {
   head: 32,
   heads: 4,
   ropePairs: 16,
+  one: 1,
   experts: 7,
   expertFeedForward: 96,
   sharedFeedForward: 64,
@@ -85,6 +88,7 @@ const EXPERT_MODELS: readonly ArchitectureModel[] = [
     layers: 1,
     type: 'F32',
     used: 9,
+    scales: true,
     sizes: { embedding: 70, experts: 256, expertFeedForward: 33 },
   },
   {
@@ -159,6 +163,15 @@ export const ARCHITECTURE_MODELS: readonly ArchitectureModel[] = [
     type: 'F16',
     keys: { 'attention.sliding_window': u32(7) },
   },
+  {
+    name: 'llama-scales',
+    architecture: 'llama',
+    layers: 2,
+    type: 'Q8_0',
+    optional: ['attnQBias', 'attnVBias', 'attnOutputBias', 'ffnUpBias', 'ffnDownBias'],
+    scales: true,
+  },
+  { name: 'qwen2-bias-of-logits', architecture: 'qwen2', layers: 1, type: 'Q8_0', optional: ['outputBias'] },
   { name: 'llama-yarn', architecture: 'llama', layers: 2, type: 'Q8_0', keys: YARN },
   {
     name: 'llama-linear-rope',
@@ -263,12 +276,15 @@ export function architectureModel(model: ArchitectureModel, seed = 1): string {
   return path;
 }
 
+const SCALED = /^blk.*(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$/;
+
 const sizesOf = ({ sizes }: ArchitectureModel) => ({ ...SIZES, ...sizes });
 
 function metadataOf(model: ArchitectureModel): [string, MetadataValue][] {
   const sizes = sizesOf(model);
   const common: Record<string, MetadataValue> = {
     context_length: u32(512),
+    vocab_size: u32(sizes.vocabulary),
     embedding_length: u32(sizes.embedding),
     block_count: u32(model.layers),
     feed_forward_length: u32(sizes.feedForward),
@@ -289,6 +305,7 @@ function metadataOf(model: ArchitectureModel): [string, MetadataValue][] {
   const keys = Object.entries({ ...common, ...model.keys });
   return [
     ['general.architecture', str(model.architecture)],
+    ['tokenizer.ggml.model', str('none')],
     ...keys.map(([key, value]): [string, MetadataValue] => [`${model.architecture}.${key}`, value]),
   ];
 }
@@ -306,6 +323,11 @@ function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
       const tensor = tensorOf(random, name, rule, sizes, model.type);
       for (const part of model.split && rule.ofExperts ? piecesOf(tensor, sizes.experts) : [tensor])
         tensors.set(`${part.name}`, part);
+      if (!model.scales || !SCALED.test(name)) continue;
+      for (const kind of ['scale', 'input_scale']) {
+        const scale = vectorOf(random, name.replace(/weight$/, kind), rule.ofExperts ? sizes.experts : 1, 'F32');
+        tensors.set(`${scale.name}`, scale);
+      }
     }
   };
   draw(outer, '');
@@ -318,7 +340,7 @@ function tensorOf(random: Random, name: string, rule: TensorRule, sizes: Record<
   const experts = rule.ofExperts ? sizes.experts : 1;
   const stack = rule.ofExperts ? [experts] : [];
   if (rule.kind !== 'matrix') {
-    const vector = vectorOf(random, name, cols * experts, rule.kind === 'f32' ? 'F32' : 'F16');
+    const vector = vectorOf(random, name, cols * experts, rule.kind === 'f32' || type === 'F32' ? 'F32' : 'F16');
     return { ...vector, dims: [cols, ...stack] };
   }
   const others = [...(rule.part?.before ?? []), ...(rule.part?.after ?? [])];

@@ -135,7 +135,11 @@ class Interpreter {
       chosen.map((expert, i) => {
         const own = input.length === weight.cols ? input : input.subarray(i * weight.cols, (i + 1) * weight.cols);
         const first = expert * rows;
-        const products = Float64Array.from({ length: rows }, (_, row) => dot(this.rows(weight, first + row), own));
+        const scale = weight.scale ? this.rows(weight.scale, 0)[expert]! : 1;
+        const products = Float64Array.from(
+          { length: rows },
+          (_, row) => scale * dot(this.rows(weight, first + row), own),
+        );
         return biases ? add(products, biases.subarray(first, first + rows)) : products;
       }),
     );
@@ -159,8 +163,9 @@ class Interpreter {
   }
 
   #linear(input: Vector, weight: Weight, bias?: Weight): Vector {
-    const output = Float64Array.from({ length: weight.rows }, (_, i) => dot(this.rows(weight, i), input));
-    return bias ? add(output, this.rows(bias, 0)) : output;
+    const scale = weight.scale ? this.rows(weight.scale, 0)[0]! : 1;
+    const output = Float64Array.from({ length: weight.rows }, (_, i) => scale * dot(this.rows(weight, i), input));
+    return bias ? add(output, scaled(this.rows(bias, 0), weight.scalesBias && scale)) : output;
   }
 
   #norm(input: Vector, { weight, bias, epsilon, centred }: Norm, headSize = input.length): Vector {

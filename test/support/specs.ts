@@ -100,7 +100,7 @@ export const FAMILIES: Readonly<Record<string, SpecOptions>> = {
   smollm3: { layers: 4, stillLayers: true },
   starcoder2: { ...{ pairing: 'half', norm: 'layer', activation: 'gelu', gate: false, qkvBias: true } },
   yarn: {
-    scaling: { scale: 1 / 4, magnitude: 1.1, yarn: { originalContext: 16, betaFast: 2, betaSlow: 0.5, mix: 1 } },
+    scaling: { scale: 1 / 4, magnitude: 1.1, yarn: { originalContext: 16, betaFast: 2, betaSlow: 0.5 } },
   },
   mixtral: { experts: 4 },
   qwen2moe: { ...{ pairing: 'half', qkvBias: true, experts: 5, used: 3, weightsOver: 'all', shared: 'gated' } },

@@ -15,7 +15,8 @@ export type Size =
   | 'ropePairs'
   | 'experts'
   | 'expertFeedForward'
-  | 'sharedFeedForward';
+  | 'sharedFeedForward'
+  | 'one';
 
 export interface TensorRule {
   /** Without the "blk.0." of a layer. */
@@ -30,6 +31,8 @@ export interface TensorRule {
   readonly ofExperts?: true;
   /** The tensor holds the rows (a vector: the elements) of several roles; `before` and `after` are the others'. */
   readonly part?: { readonly label: string; readonly before: readonly Size[]; readonly after: readonly Size[] };
+  /** What stands for the tensor in files that do not have it. */
+  readonly otherwise?: TensorRule;
 }
 
 export type LayerRules = { readonly [Role in keyof LayerWeights]: TensorRule };
@@ -72,6 +75,8 @@ export interface Architecture {
   readonly norm?: ModelSpec['norm'];
   /** Default silu. */
   readonly activation?: ModelSpec['activation'];
+  /** "ffn_up.scale" and the like are multiplied with. As in llama.cpp they are read and left alone where this is absent. */
+  readonly feedForwardScales?: true;
   /** Keys that `features` reads besides those that every model has. All others must be neutral: refusals.ts. */
   readonly keys?: readonly string[];
   readonly features?: (keys: Keys, h: Hyperparameters) => Features;
@@ -81,6 +86,7 @@ export interface Architecture {
     readonly outputNormBias?: TensorRule;
     /** Optional: absent, the token embedding is used. */
     readonly output: TensorRule;
+    readonly outputBias?: TensorRule;
     readonly ropeFactors?: TensorRule;
     readonly ropeFactorsLong?: TensorRule;
     readonly ropeFactorsShort?: TensorRule;
@@ -136,8 +142,22 @@ export const DECODER = {
   output: optional(matrix('output.weight', 'vocabulary', 'embedding')),
 } as const;
 
+export const QKV_BIASES = {
+  attnQBias: vector('attn_q.bias', 'query'),
+  attnKBias: vector('attn_k.bias', 'keyValue'),
+  attnVBias: vector('attn_v.bias', 'keyValue'),
+} as const;
+
+/** llama.cpp reads these three in every architecture. */
+const OPTIONAL_QKV_BIASES = {
+  attnQBias: optional(QKV_BIASES.attnQBias),
+  attnKBias: optional(QKV_BIASES.attnKBias),
+  attnVBias: optional(QKV_BIASES.attnVBias),
+} as const;
+
 /** The half of a layer before its feed-forward, and the norm between. */
 const DECODER_ATTENTION = {
+  ...OPTIONAL_QKV_BIASES,
   attnNorm: vector('attn_norm.weight', 'embedding'),
   attnQ: matrix('attn_q.weight', 'query', 'embedding'),
   attnK: matrix('attn_k.weight', 'keyValue', 'embedding'),
@@ -167,22 +187,13 @@ export const SHARED_EXPERT = {
   ffnSharedDown: matrix('ffn_down_shexp.weight', 'embedding', 'sharedFeedForward'),
 } as const;
 
-export const QKV_BIASES = {
-  attnQBias: vector('attn_q.bias', 'query'),
-  attnKBias: vector('attn_k.bias', 'keyValue'),
-  attnVBias: vector('attn_v.bias', 'keyValue'),
-} as const;
-
 /** Biases of every matrix of a layer, where the file has them. */
-export const OPTIONAL_ATTENTION_BIASES = {
-  attnQBias: optional(QKV_BIASES.attnQBias),
-  attnKBias: optional(QKV_BIASES.attnKBias),
-  attnVBias: optional(QKV_BIASES.attnVBias),
+export const OPTIONAL_OUTPUT_BIAS = {
   attnOutputBias: optional(vector('attn_output.bias', 'embedding')),
 } as const;
 
 export const OPTIONAL_BIASES = {
-  ...OPTIONAL_ATTENTION_BIASES,
+  ...OPTIONAL_OUTPUT_BIAS,
   ffnGateBias: optional(vector('ffn_gate.bias', 'feedForward')),
   ffnUpBias: optional(vector('ffn_up.bias', 'feedForward')),
   ffnDownBias: optional(vector('ffn_down.bias', 'embedding')),

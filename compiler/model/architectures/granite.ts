@@ -1,11 +1,14 @@
-/** Granite 3: Llama with constants on the embedding, the attention, what layers add and the logits. */
+/** Granite 3: Llama with constants on the embedding, the attention, what layers add and the logits; or with experts, and maybe a shared one. */
 import {
   type Architecture,
   DECODER,
   DECODER_LAYER,
+  EXPERTS_LAYER,
   LONG_ROPE_FACTORS,
   OPTIONAL_BIASES,
+  OPTIONAL_OUTPUT_BIAS,
   ROPE_FACTORS,
+  SHARED_EXPERT,
 } from './architecture.js';
 
 export const granite: Architecture = {
@@ -26,4 +29,10 @@ export const granite: Architecture = {
   },
   model: { ...DECODER, ...ROPE_FACTORS, ...LONG_ROPE_FACTORS },
   layer: { ...DECODER_LAYER, ...OPTIONAL_BIASES },
+  experts: {
+    weightsOver: 'chosen',
+    width: 'feedForward',
+    layer: { ...EXPERTS_LAYER, ...OPTIONAL_OUTPUT_BIAS },
+    shared: { layer: SHARED_EXPERT, always: false },
+  },
 };

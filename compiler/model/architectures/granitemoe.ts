@@ -1,25 +1,9 @@
-/** Granite 3 with experts, and in some models a shared one. */
-import {
-  type Architecture,
-  DECODER,
-  EXPERTS_LAYER,
-  LONG_ROPE_FACTORS,
-  OPTIONAL_ATTENTION_BIASES,
-  ROPE_FACTORS,
-  SHARED_EXPERT,
-} from './architecture.js';
+/** Granite 3 with experts: the same, but whatever the file says of its training, queries and keys turn. */
+import type { Architecture } from './architecture.js';
 import { granite } from './granite.js';
 
 export const granitemoe: Architecture = {
+  ...granite,
   name: 'granitemoe',
-  ropePairing: granite.ropePairing,
-  keys: granite.keys!,
-  features: granite.features!,
-  model: { ...DECODER, ...ROPE_FACTORS, ...LONG_ROPE_FACTORS },
-  experts: {
-    weightsOver: 'chosen',
-    width: 'feedForward',
-    layer: { ...EXPERTS_LAYER, ...OPTIONAL_ATTENTION_BIASES },
-    shared: { layer: SHARED_EXPERT, always: false },
-  },
+  features: (keys, h) => ({ ...granite.features!(keys, h), layer: () => ({}) }),
 };

@@ -1,12 +1,18 @@
 /** The architectures that this compiler supports. To add one, write a file like its neighbours and name it here. */
 import type { Architecture } from './architecture.js';
+import { exaone } from './exaone.js';
+import { exaone4 } from './exaone4.js';
 import { gemma } from './gemma.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
+import { glm4 } from './glm4.js';
 import { gptOss } from './gpt_oss.js';
 import { granite } from './granite.js';
 import { granitemoe } from './granitemoe.js';
+import { internlm2 } from './internlm2.js';
 import { llama } from './llama.js';
+import { minicpm } from './minicpm.js';
+import { mistral3 } from './mistral3.js';
 import { olmo2 } from './olmo2.js';
 import { olmoe } from './olmoe.js';
 import { phi3 } from './phi3.js';
@@ -14,6 +20,7 @@ import { qwen2 } from './qwen2.js';
 import { qwen2moe } from './qwen2moe.js';
 import { qwen3 } from './qwen3.js';
 import { qwen3moe } from './qwen3moe.js';
+import { seedOss } from './seed_oss.js';
 import { smollm3 } from './smollm3.js';
 import { stablelm } from './stablelm.js';
 import { starcoder2 } from './starcoder2.js';
@@ -31,6 +38,13 @@ const ALL = [
   smollm3,
   stablelm,
   starcoder2,
+  internlm2,
+  exaone,
+  exaone4,
+  seedOss,
+  glm4,
+  minicpm,
+  mistral3,
   qwen2moe,
   qwen3moe,
   granitemoe,

@@ -5,14 +5,15 @@ import {
   DECODER_LAYER,
   EXPERTS_LAYER,
   LONG_ROPE_FACTORS,
-  OPTIONAL_ATTENTION_BIASES,
   OPTIONAL_BIASES,
+  OPTIONAL_OUTPUT_BIAS,
   ROPE_FACTORS,
 } from './architecture.js';
 
 export const llama: Architecture = {
   name: 'llama',
   ropePairing: 'adjacent',
+  feedForwardScales: true,
   keys: ['attention.sliding_window'],
   features: (keys) => {
     const window = keys.positiveUint('attention.sliding_window');
@@ -23,6 +24,6 @@ export const llama: Architecture = {
   experts: {
     weightsOver: 'chosen',
     width: 'feedForward',
-    layer: { ...EXPERTS_LAYER, ...OPTIONAL_ATTENTION_BIASES },
+    layer: { ...EXPERTS_LAYER, ...OPTIONAL_OUTPUT_BIAS },
   },
 };

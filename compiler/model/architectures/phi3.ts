@@ -1,6 +1,7 @@
 /** Phi 3 and 4: one matrix for q, k and v, one for gate and up; rope factors for short and long contexts. */
 import { type Architecture, DECODER, DECODER_LAYER, LONG_ROPE_FACTORS, stacked } from './architecture.js';
 
+const { attnQ: q, attnK: k, attnV: v } = DECODER_LAYER;
 const [attnQ, attnK, attnV] = stacked('attn_qkv.weight', { q: 'query', k: 'keyValue', v: 'keyValue' }, 'embedding');
 const [ffnGate, ffnUp] = stacked('ffn_up.weight', { gate: 'feedForward', up: 'feedForward' }, 'embedding');
 
@@ -14,5 +15,12 @@ export const phi3: Architecture = {
     return { layer: () => ({ window }) };
   },
   model: { ...DECODER, ...LONG_ROPE_FACTORS },
-  layer: { ...DECODER_LAYER, attnQ: attnQ!, attnK: attnK!, attnV: attnV!, ffnGate: ffnGate!, ffnUp: ffnUp! },
+  layer: {
+    ...DECODER_LAYER,
+    attnQ: { ...attnQ!, otherwise: q },
+    attnK: { ...attnK!, otherwise: k },
+    attnV: { ...attnV!, otherwise: v },
+    ffnGate: ffnGate!,
+    ffnUp: ffnUp!,
+  },
 };

@@ -4,6 +4,7 @@ import { type Architecture, DECODER, DECODER_LAYER, f32Vector } from './architec
 export const qwen3: Architecture = {
   name: 'qwen3',
   ropePairing: 'half',
+  feedForwardScales: true,
   model: DECODER,
   layer: {
     ...DECODER_LAYER,

@@ -4,6 +4,7 @@ import { type Architecture, DECODER, EXPERTS_LAYER, f32Vector } from './architec
 export const qwen3moe: Architecture = {
   name: 'qwen3moe',
   ropePairing: 'half',
+  feedForwardScales: true,
   model: DECODER,
   experts: {
     weightsOver: 'chosen',

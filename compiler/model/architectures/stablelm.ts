@@ -1,5 +1,5 @@
 /** StableLM 2: LayerNorm, and only a part of each head turns. The 12B model, with parallel halves, has no ffn_norm. */
-import { type Architecture, DECODER, DECODER_LAYER, optional, QKV_BIASES, vector } from './architecture.js';
+import { type Architecture, DECODER, DECODER_LAYER, vector } from './architecture.js';
 
 export const stablelm: Architecture = {
   name: 'stablelm',
@@ -12,8 +12,5 @@ export const stablelm: Architecture = {
     ...DECODER_LAYER,
     attnNormBias: vector('attn_norm.bias', 'embedding'),
     ffnNormBias: vector('ffn_norm.bias', 'embedding'),
-    attnQBias: optional(QKV_BIASES.attnQBias),
-    attnKBias: optional(QKV_BIASES.attnKBias),
-    attnVBias: optional(QKV_BIASES.attnVBias),
   },
 };

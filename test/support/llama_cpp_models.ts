@@ -1,0 +1,74 @@
+/** Models of every architecture with all that is optional in it, of which test/fixtures/llama_cpp has llama.cpp's logits. */
+import { ARCHITECTURES } from '../../compiler/model/architectures/index.js';
+import { type ArchitectureModel, architectureModel } from './architecture_models.js';
+import { f32, type MetadataValue, str, u32 } from './gguf_writer.js';
+
+const SIZES = { embedding: 64, feedForward: 96, query: 64, keyValue: 32, heads: 2, experts: 5, expertFeedForward: 96 };
+const WINDOW = { 'attention.sliding_window': u32(7) };
+const YARN = {
+  'rope.scaling.type': str('yarn'),
+  'rope.scaling.factor': f32(4),
+  'rope.scaling.original_context_length': u32(64),
+};
+const GRANITE = {
+  embedding_scale: f32(12),
+  residual_scale: f32(0.22),
+  logit_scale: f32(8),
+  'attention.scale': f32(0.05),
+};
+
+const KEYS: Readonly<Record<string, Readonly<Record<string, MetadataValue>>>> = {
+  gemma2: { ...WINDOW, attn_logit_softcapping: f32(3), final_logit_softcapping: f32(2) },
+  gemma3: { ...WINDOW, 'rope.scaling.factor': f32(8), 'rope.freq_base': f32(1e6) },
+  'gpt-oss': { ...WINDOW, ...YARN },
+  exaone4: WINDOW,
+  granite: GRANITE,
+  granitemoe: { ...GRANITE, 'rope.scaling.finetuned': { type: 'bool', value: 0 } },
+  olmo2: { ...WINDOW, ...YARN },
+  phi3: { 'rope.scaling.type': str('longrope'), 'rope.scaling.attn_factor': f32(1.19) },
+};
+
+/** Of rope factors a second set, and what llama.cpp does not know of. */
+const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
+  llama: ['ropeFactorsLong', 'ropeFactorsShort'],
+  granite: ['ropeFactorsLong', 'ropeFactorsShort'],
+  granitemoe: ['ropeFactorsLong', 'ropeFactorsShort'],
+  minicpm: ['ropeFactorsLong', 'ropeFactorsShort'],
+  mistral3: ['ropeFactorsLong', 'ropeFactorsShort'],
+  gemma: ['output'],
+  gemma2: ['output'],
+  smollm3: ['attnOutputBias', 'ffnGateBias', 'ffnUpBias', 'ffnDownBias'],
+};
+
+/** llama.cpp's has a KV head for each head. */
+const sizesOf = (architecture: string) => ({ ...SIZES, ...(architecture === 'olmoe' && { keyValue: SIZES.query }) });
+
+function modelsOf(architecture: string): ArchitectureModel[] {
+  const { model, layer, experts } = ARCHITECTURES.get(architecture)!;
+  const roles = Object.keys({ ...model, ...layer, ...experts?.layer });
+  const optional = roles.filter((role) => !LEFT_OUT[architecture]?.includes(role));
+  const keys = KEYS[architecture] ?? {};
+  const sizes = sizesOf(architecture);
+  const common = { architecture, layers: 4, type: 'F32', sizes, scales: true, keys, optional } as const;
+  const shared = experts?.shared !== undefined;
+  return [
+    ...(layer ? [{ name: architecture, ...common }] : []),
+    ...(experts ? [{ name: `${architecture}-experts`, ...common, used: 3, shared }] : []),
+  ];
+}
+
+export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [...ARCHITECTURES.keys()].flatMap(modelsOf);
+
+/** Where the first one's weights leave a choice of experts to rounding. */
+const SEEDS: Readonly<Record<string, number>> = {
+  'granite-experts': 3,
+  'granitemoe-experts': 3,
+  'minicpm-experts': 9,
+  'qwen2moe-experts': 6,
+};
+
+/** Writes the model and returns its path. */
+export const llamaCppModel = (model: ArchitectureModel): string => architectureModel(model, SEEDS[model.name]);
+
+/** More than a window has positions. */
+export const LLAMA_CPP_TOKENS: readonly number[] = Array.from({ length: 16 }, (_, i) => (7 * i * i + 3 * i + 5) % 61);

@@ -86,13 +86,6 @@ const MUTANTS: readonly Mutant[] = [
     shows: /logits/,
   },
   {
-    what: 'a chunk of the cache refilled while other lanes read it',
-    file: 'attend.cuh',
-    text: /warp_sync\(\);(\s*b\.fetch\(warp, i \+ C::ring\);)/,
-    instead: '$1',
-    shows: /barrier|copy|arrive|lanes|logits/,
-  },
-  {
     what: 'positions beyond the end of the context weighed',
     file: 'attend.cuh',
     text: /there \? score : -INFINITY/,

@@ -239,7 +239,7 @@ export function hostTarget(): Target {
       maxBuckets: 2,
       ring: 2,
       mostShared: 12 * 1024,
-      cost: { head: 10, blockByte: 0.01, byte: 0, combine: 15, combineHead: 0 },
+      cost: { head: 1, blockByte: 0.01, byte: 0, combine: 3, combineHead: 0 },
     },
     select: { threads: 64, blocks: 4, minTokens: 64 },
     experts: {

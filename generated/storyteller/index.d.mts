@@ -34,7 +34,7 @@ export declare const storytellerQ8_0: {
   /** Device memory for one session's KV cache. */
   readonly kvCacheBytes: 1048576;
   /** Device memory for one session's activations. */
-  readonly arenaBytes: 21504;
+  readonly arenaBytes: 8960;
   /** Size of the GGUF file. */
   readonly fileBytes: 3625792;
   /** SHA-256 of the GGUF file's bytes before its tensor data. */

@@ -18,7 +18,7 @@ export const storytellerQ8_0 = {
   nodeCount: 23,
   weightsBytes: 3599616,
   kvCacheBytes: 1048576,
-  arenaBytes: 21504,
+  arenaBytes: 8960,
   fileBytes: 3625792,
   headerSha256: "29db554e9fccf322576c5806847eec722f9c2fd49fc42eae2359e233b25ddb6f",
   load: (options) => loadModel(new URL(".", import.meta.url), options)

@@ -47,7 +47,7 @@ static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> =
 // blk.0.attn_kqv (and 3 more): rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
 struct attn_kqv_shape {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32, heads_per_block = 1;
-  static constexpr int splits = 16, min_split = 32, whole = 128, tile = 256, stages = 2, warps = 8;
+  static constexpr int splits = 1, min_split = 32, whole = 1128, ring = 4, warps = 8;
   static constexpr int n_ctx = 512, window = 0, rope_dims = 32;
   static constexpr bool rope_adjacent = true, rope_factors = false;
   static constexpr bool query_norm = false, key_norm = false, sinks = false;

@@ -146,7 +146,7 @@ function neededShared(config: ExpertsConfig): number {
   const { warps, ring, formats, cols, used, experts, gated, sum, groupRows } = config;
   const units = unitsOf(cols) * (sum ? used : 1);
   const barriersAt = warps * ring * slotOf(config) + sharedUnitsBytes(formats, units);
-  const numbers = experts + (gated ? 1 : 0) + 3 * used + warps;
+  const numbers = roundUp(experts + (gated ? 1 : 0), 4) + 3 * used + warps;
   const products = sum ? blockGroups(config) * used * groupRows : 0;
   return roundUp(barriersAt + warps * ring * 16 + 4 * (numbers + products), 16);
 }

@@ -260,7 +260,7 @@ DEVICE void experts(const ExpertsArgs& a) {
   float4 norm[batch], v[batch];
   const auto load_logits = [&]<bool Settled>() {
     for (int i = thread_index(); i < Shape::logits; i += Shape::threads)
-      routing.logits()[i] = Settled ? load_settled(a.logits + i) : load_global(a.logits + i);
+      routing.keys()[i] = sort_key(Settled ? load_settled(a.logits + i) : load_global(a.logits + i));
   };
   const auto choose = [&](int slots) {
     block_sync();

@@ -4,40 +4,55 @@
 
 namespace realizar {
 
-// Orders floats as integers, NaN included: ranks by it are those of a permutation whatever the logits are.
+// Orders floats as integers, NaN included: ranks by it are those of a permutation whatever the logits are. More than
+// the least integer, so that one less is there, too. And back.
 DEVICE int sort_key(float v) {
-  const int bits = (int)float_to_bits(v);
-  return bits < 0 ? bits ^ 0x7fffffff : bits;
+  const int bits = (int)float_to_bits(v), key = bits < 0 ? bits ^ 0x7fffffff : bits;
+  return key == INT32_MIN ? INT32_MIN + 1 : key;
+}
+DEVICE float sorted_value(int key) { return bits_to_float((uint32_t)(key < 0 ? key ^ 0x7fffffff : key)); }
+
+// 1 to 32.
+constexpr int round_down_to_power_of_two(int n) {
+  return n < 2 ? 1 : n >= 32 ? 32 : 2 * round_down_to_power_of_two(n / 2);
 }
 
 template <class C>
 struct Routing {
   using Shape = ExpertsShape<C>;
+  static constexpr int each = round_down_to_power_of_two(Shape::threads / C::experts);  // lanes for an expert's rank
   char* shared;
 
-  DEVICE float* logits() const { return (float*)(shared + Shape::logits_at); }
+  DEVICE int* keys() const { return (int*)(shared + Shape::keys_at); }  // of the logits
+  DEVICE float logit(int i) const { return sorted_value(keys()[i]); }
   DEVICE int* chosen() const { return (int*)(shared + Shape::chosen_at); }
   DEVICE float* chosen_logits() const { return (float*)(shared + Shape::chosen_logits_at); }
   DEVICE float* weights() const { return (float*)(shared + Shape::weights_at); }
 
   // An expert's rank is how many have a larger logit, or the same and come before it; those of rank 0 to used - 1 are
-  // chosen. `each` neighbouring lanes share the comparisons of one expert. All threads; barriers before and after.
+  // chosen. `each` neighbouring lanes share the comparisons of one expert, four at a time, so that all experts have
+  // theirs at once where there are threads enough. All threads; barriers before and after.
   DEVICE void choose() const {
-    constexpr int each = Shape::threads >= 8 * C::experts ? 8 : Shape::threads >= 2 * C::experts ? 2 : 1;
+    constexpr int fours = (C::experts + 3) / 4;
     constexpr int at_once = Shape::threads / each;
     const int part = thread_index() % each;
     for (int first = 0; first < C::experts; first += at_once) {
-      const int expert = first + thread_index() / each;
-      const float logit = logits()[expert < C::experts ? expert : 0];
+      const int expert = first + thread_index() / each, mine = keys()[expert < C::experts ? expert : 0];
       int rank = 0;
 #pragma unroll 4
-      for (int other = part; other < C::experts; other += each) {
-        const int theirs = sort_key(logits()[other]), mine = sort_key(logit);
-        rank += theirs > mine || (theirs == mine && other < expert);
+      for (int i = part; i < fours; i += each) {
+        const uint4 theirs = ((const uint4*)keys())[i];
+        const int four[4] = {(int)theirs.x, (int)theirs.y, (int)theirs.z, (int)theirs.w};
+#pragma unroll
+        for (int k = 0; k < 4; k++) {
+          const int other = 4 * i + k;
+          if (C::experts % 4 == 0 || other < C::experts) rank += four[k] > (other < expert ? mine - 1 : mine);
+        }
       }
 #pragma unroll
       for (int mask = 1; mask < each; mask *= 2) rank += warp_shuffle_xor(rank, mask);
-      if (part == 0 && expert < C::experts && rank < C::used) chosen()[rank] = expert, chosen_logits()[rank] = logit;
+      if (part == 0 && expert < C::experts && rank < C::used)
+        chosen()[rank] = expert, chosen_logits()[rank] = sorted_value(mine);
     }
   }
 
@@ -49,14 +64,14 @@ struct Routing {
     float sum[1] = {mine};
     if (C::over_all) {
       sum[0] = 0;
-      for (int expert = lane; expert < C::experts; expert += 32) sum[0] += expf(logits()[expert] - most);
+      for (int expert = lane; expert < C::experts; expert += 32) sum[0] += expf(logit(expert) - most);
     }
     warp_sum(sum);
     if (lane < C::used) weights()[lane] = mine / sum[0];
   }
 
   // What the shared expert's output is multiplied with.
-  DEVICE float shared_weight() const { return C::gated ? 1.f / (1.f + expf(-logits()[C::experts])) : 1.f; }
+  DEVICE float shared_weight() const { return C::gated ? 1.f / (1.f + expf(-logit(C::experts))) : 1.f; }
 };
 
 }  // namespace realizar

@@ -123,9 +123,12 @@ const blockItems = (config: ExpertsConfig): number => blockGroups(config) * (con
 /** Of the block with the most groups: to stream its rows, and for its warps to take their items in turn. */
 function cyclesOf(config: ExpertsConfig, target: Target): number {
   const { cost } = target.experts;
-  const { formats, groupRows, cols, warps } = config;
+  const { formats, groupRows, cols, chunkCols, warps } = config;
   const items = blockItems(config);
-  const steps = formats.length * groupRows * Math.ceil(unitsOf(cols) / 32);
+  // A chunk that is no multiple of a warp's 32 units leaves lanes without work.
+  const [chunk, whole] = [unitsOf(chunkCols), Math.floor(cols / chunkCols)];
+  const ofRow = whole * Math.ceil(chunk / 32) + Math.ceil((unitsOf(cols) - whole * chunk) / 32);
+  const steps = formats.length * groupRows * ofRow;
   const bytes = items * strides(formats, cols, config).groupStride;
   return (
     bytes / cost.bytesPerCycle +

@@ -250,7 +250,10 @@ export interface Experts {
   readonly output: Value;
 }
 
-/** Fused: norm(input) + residual, where the norm follows a projection: its block knows only a few of the rows. */
+/**
+ * Fused: norm(input) + residual, where the norm follows a projection, whose blocks know only a few of the rows, and no
+ * projection takes it as its InputSum.
+ */
 export interface NormAdd {
   readonly kind: 'norm_add';
   readonly input: Value;

@@ -22,11 +22,10 @@
 // cheaper than a node. It needs a mean square before the rest, so a barrier. One block stores the sum for later nodes.
 //
 // C: cols, group_rows, chunk_cols, row_warps, ring and early (slots a warp), round_groups, blocks;
-//    segments, Segments<Segment<rows, Format...>...>; sum_input (the input is RMSNorm(input) + sum_residual), store_sum,
-//    sum_epsilon; normalize, centred (LayerNorm), norm_bias, epsilon, activation,
-//    scale, soft_cap (0: none), add_residual, find_best,
-//    bias and matrix_scale (bit i: segment i, or weight i of a gated segment, has one), scales_bias (the latter is of
-//    the bias too); ahead (ahead.cuh).
+//    segments, Segments<Segment<rows, Format...>...>; sum_input (the input is RMSNorm(input) + sum_residual),
+//    store_sum, sum_epsilon; normalize, centred (LayerNorm), norm_bias, epsilon, activation, scale, soft_cap (0: none),
+//    add_residual, find_best, bias and matrix_scale (bit i: segment i, or weight i of a gated segment, has one),
+//    scales_bias (the latter is of the bias too); ahead (ahead.cuh).
 #pragma once
 #include "activation.cuh"
 #include "activations.cuh"

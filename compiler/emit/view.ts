@@ -75,7 +75,7 @@ interface NodeView {
 
 const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
   embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
-  projection: { struct: 'ProjectionArgs', count: 14, body: 'projection' },
+  projection: { struct: 'ProjectionArgs', count: 17, body: 'projection' },
   experts: { struct: 'ExpertsArgs', count: 11, body: 'experts' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
   attend: { struct: 'AttendArgs', count: 11, body: 'attend' },
@@ -221,6 +221,8 @@ function projectionFields(config: ProjectionConfig): string[] {
     constant('int', { blocks: config.blocks, bias: config.bias, matrix_scale: config.matrixScale }),
     constant('bool', {
       whole: config.whole,
+      sum_input: config.sumInput,
+      store_sum: config.storeSum,
       normalize: config.normalize,
       centred: config.centred,
       norm_bias: config.normBias,
@@ -230,6 +232,7 @@ function projectionFields(config: ProjectionConfig): string[] {
     }),
     `static constexpr Activation activation = Activation::${config.activation};`,
     constant('float', {
+      sum_epsilon: cFloat(config.sumEpsilon),
       epsilon: cFloat(config.epsilon),
       scale: cFloat(config.scale),
       soft_cap: cFloat(config.softCap),

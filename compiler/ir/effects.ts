@@ -45,7 +45,10 @@ export function reads(op: Op): Effects {
       return { values: [op.gate, op.up], resources: [] };
     case 'select':
       return { values: [op.logits], resources: ['state'] };
-    case 'projection':
+    case 'projection': {
+      const added = [op.inputSum?.residual, op.residual].filter((value) => value !== undefined);
+      return { values: [op.input, ...added], resources: [] };
+    }
     case 'norm_add':
       return { values: op.residual ? [op.input, op.residual] : [op.input], resources: [] };
     case 'experts': {
@@ -68,8 +71,10 @@ export function writes(op: Op): Effects {
       return { values: [], resources: ['state'] };
     case 'attend':
       return { values: [op.output], resources: [kvCache(op.layer)] };
-    case 'projection':
-      return { values: op.best ? [op.output, op.best] : [op.output], resources: [] };
+    case 'projection': {
+      const besides = [op.best, op.inputSum?.output].filter((value) => value !== undefined);
+      return { values: [op.output, ...besides], resources: [] };
+    }
     default:
       return { values: [op.output], resources: [] };
   }

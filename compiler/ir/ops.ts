@@ -180,6 +180,14 @@ export interface Segment {
   readonly biases: readonly (Weight | undefined)[];
 }
 
+/** What a projection makes of its input before all else: norm(input) + residual, of a norm about 0 without a bias. */
+export interface InputSum {
+  readonly norm: Norm;
+  readonly residual: Value;
+  /** The sum, left for later operations; absent: none reads it. */
+  readonly output?: Value;
+}
+
 /**
  * Fused: norm, matrix products of one input, and what follows them row by row.
  * output is the concatenation of the segments' rows, in order:
@@ -188,6 +196,8 @@ export interface Segment {
 export interface Projection {
   readonly kind: 'projection';
   readonly input: Value;
+  /** Stands in for the input. */
+  readonly inputSum?: InputSum;
   readonly norm?: Norm;
   readonly segments: readonly Segment[];
   readonly activation?: 'silu_mul' | 'gelu_mul' | 'gelu';
@@ -240,7 +250,10 @@ export interface Experts {
   readonly output: Value;
 }
 
-/** Fused: norm(input) + residual, where the norm follows a projection: its block knows only a few of the rows. */
+/**
+ * Fused: norm(input) + residual, where the norm follows a projection, whose blocks know only a few of the rows, and no
+ * projection takes it as its InputSum.
+ */
 export interface NormAdd {
   readonly kind: 'norm_add';
   readonly input: Value;

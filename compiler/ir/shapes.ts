@@ -1,6 +1,6 @@
 /** The rules about the sizes of one operation's operands; verify.ts says what breaks when they do not hold. */
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
-import type { Attend, Attention, Experts, GateMul, Norm, Op, Projection, Segment, Value } from './ops.js';
+import type { Attend, Attention, Experts, GateMul, InputSum, Norm, Op, Projection, Segment, Value } from './ops.js';
 
 /** Called once for each rule; `detail` says what was found and what was needed. */
 type Need = (holds: boolean, detail: string) => void;
@@ -76,6 +76,7 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
   select: () => {},
   projection: (op, checks) => {
     for (const segment of op.segments) checks.segment(segment, op);
+    if (op.inputSum) checks.inputSum(op.inputSum, op);
     if (op.norm) checks.norm(op.norm, op.input.size);
     const rows = op.segments.reduce((sum, { weights }) => sum + weights[0]!.rows, 0);
     checks.equal('output', op.output.size, 'rows of the segments', rows);
@@ -179,6 +180,13 @@ class Checks {
     this.vector(weight, size);
     this.vector(bias, size);
     this.need(Number.isFinite(epsilon) && epsilon >= 0, `epsilon is ${epsilon}`);
+  }
+
+  inputSum({ norm, residual, output = residual }: InputSum, { input, norm: own }: Projection): void {
+    this.norm(norm, input.size);
+    this.need(!norm.centred && !norm.bias && !own?.centred, 'a sum of the input beside a norm about the mean');
+    this.equal('what is added to the input', residual.size, 'input', input.size);
+    this.equal('the sum', output.size, 'input', input.size);
   }
 
   headNorm(norm: Norm, headSize: number, heads: number): void {

@@ -12,7 +12,7 @@ export function foldNorm(graph: Graph): Graph {
 function fold(uses: Uses, op: NormOp, edits: Edits): void {
   const readers = uses.readers(op.output);
   const takesNorm = (reader: Op): reader is Projection | Experts => {
-    if (reader.kind === 'projection') return !reader.norm && reader.residual !== op.output;
+    if (reader.kind === 'projection') return !reader.norm && !reader.inputSum && reader.residual !== op.output;
     if (reader.kind !== 'experts' || reader.norm || reader.sum) return false;
     return !op.norm.centred && !op.norm.bias && reader.logits !== op.output;
   };

@@ -4,6 +4,7 @@ import { verifyFused, verifyGraph, verifyPrimitive } from '../ir/verify.js';
 import { foldConstants } from './fold_constants.js';
 import { foldGelu } from './fold_gelu.js';
 import { foldNorm } from './fold_norm.js';
+import { foldNormAdd } from './fold_norm_add.js';
 import { foldResidual } from './fold_residual.js';
 import { fuseAttention } from './fuse_attention.js';
 import { fuseExperts } from './fuse_experts.js';
@@ -28,6 +29,7 @@ export const passes: readonly Pass[] = [
   { name: 'lower_norm', run: lowerNorm },
   { name: 'fold_constants', run: foldConstants },
   { name: 'fold_residual', run: foldResidual },
+  { name: 'fold_norm_add', run: foldNormAdd },
   { name: 'fuse_select', run: fuseSelect },
 ];
 

@@ -11,22 +11,23 @@ export class Uses {
 
   constructor(graph: Graph) {
     for (const op of graph.ops) {
-      for (const value of writes(op).values) this.#writer.set(value, op);
+      if ('output' in op) this.#writer.set(op.output, op);
       for (const value of reads(op).values) append(this.#readers, value, op);
       const resources = new Set([...reads(op).resources, ...writes(op).resources]);
       for (const resource of resources) append(this.#touching, resource, op);
     }
   }
 
-  /** The operation that writes the value, if it is of this kind. */
+  /** The operation whose output the value is, if it is of this kind. */
   writer<K extends Op['kind']>(kind: K, value: Value): OpOf<K> | undefined {
     const op = this.#writer.get(value);
     return op?.kind === kind ? (op as OpOf<K>) : undefined;
   }
 
-  /** The operation that writes the value, if it is of this kind and one operand is all that reads the value. */
+  /** The same where one operand is all that reads the value, and the operation writes no other: it may move to there. */
   soleWriter<K extends Op['kind']>(kind: K, value: Value): OpOf<K> | undefined {
-    return this.readers(value).length === 1 ? this.writer(kind, value) : undefined;
+    const writer = this.readers(value).length === 1 ? this.writer(kind, value) : undefined;
+    return writer && writes(writer).values.length === 1 ? writer : undefined;
   }
 
   /** One entry an operand: an operation that reads the value twice stands here twice. */

@@ -1,5 +1,5 @@
 /** The lines that the plan's table, the plan itself and the emitted source say of each node. */
-import type { Experts, FusedOp } from '../ir/ops.js';
+import type { Experts, FusedOp, Projection } from '../ir/ops.js';
 
 /** What a node computes, in a line. */
 export function about(op: FusedOp): string {
@@ -10,7 +10,7 @@ export function about(op: FusedOp): string {
       const matrices = op.segments
         .flatMap(({ weights }) => weights)
         .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows} x ${cols}]`);
-      const product = `${op.norm ? 'norm, ' : ''}${matrices.join(' + ')}`;
+      const product = `${inputSum(op)}${op.norm ? 'norm, ' : ''}${matrices.join(' + ')}`;
       const activation = op.activation && {
         silu_mul: ', silu(gate) * up',
         gelu_mul: ', gelu(gate) * up',
@@ -36,6 +36,10 @@ export function about(op: FusedOp): string {
     case 'select_best':
       return 'the next token; token, position and seq_len move on';
   }
+}
+
+function inputSum({ inputSum: sum }: Projection): string {
+  return sum ? `norm, + ${sum.residual.name}${sum.output ? ` -> ${sum.output.name}` : ''}, ` : '';
 }
 
 function aboutExperts(op: Experts): string {

@@ -45,6 +45,10 @@ export interface ProjectionConfig extends Tiling {
   /** Shared memory that a block asks for at least, and blocks that a multiprocessor has registers for. */
   readonly leastShared: number;
   readonly blocksPerMultiprocessor: number;
+  /** The input is the sum of itself, normed, and a residual; stored where later nodes read it. */
+  readonly sumInput: boolean;
+  readonly storeSum: boolean;
+  readonly sumEpsilon: number;
   readonly normalize: boolean;
   readonly centred: boolean;
   readonly normBias: boolean;
@@ -125,6 +129,8 @@ const GROUP_ROWS = [1, 2, 4, 8, 16, 32];
 const MOST_STEPS = 8;
 /** Of the sums of rows that meet in shared memory at once, bytes. */
 const SUMS_BYTES = 16384;
+/** Registers of a multiprocessor. */
+const REGISTERS = 65536;
 /** The least units of a chunk; formats that scale 256 columns together need whole ones. */
 const LEAST_CHUNK = 8;
 
@@ -132,12 +138,12 @@ const LEAST_CHUNK = 8;
  * Every way to give each warp a chunk of the columns that the formats, the block's warps and its registers allow. Tight:
  * those for which shared memory is short, with rows too few for all lanes and no second copy of the input.
  */
-function cuts(cols: number, target: Target, tight: boolean): Cut[] {
-  const units = unitsOf(cols);
-  const { warps } = target.projection;
+function cuts({ input, inputSum }: Projection, target: Target, tight: boolean, paired: boolean): Cut[] {
+  const units = unitsOf(input.size);
   const found: Cut[] = [];
   for (let chunkUnits = LEAST_CHUNK; ; chunkUnits *= 2) {
     const chunks = Math.ceil(units / chunkUnits);
+    const { warps } = inputSum ? sumWarps(chunkUnits, target, paired) : target.projection;
     if (chunks > warps) continue;
     for (const groupRows of GROUP_ROWS) {
       const { lanesR, steps } = laneShape(chunkUnits, groupRows);
@@ -146,6 +152,13 @@ function cuts(cols: number, target: Target, tight: boolean): Cut[] {
     }
     if (chunks === 1) return found;
   }
+}
+
+/** Of a sum, warps hold their chunk of four vectors: there are only so many as have the registers for it. */
+function sumWarps(chunkUnits: number, { projection }: Target, paired: boolean): { warps: number } {
+  const registers = 40 + chunkUnits * 4;
+  const most = Math.floor(REGISTERS / 32 / (paired ? 2 : 1) / registers);
+  return { warps: Math.max(1, Math.min(projection.warps, most)) };
 }
 
 /** ProjectionShape's lanes and steps. */
@@ -181,7 +194,7 @@ const largest = (segments: readonly SegmentConfig[], groupRows: number, units: n
 export function projectionConfig(op: Projection, target: Target, paired = false): ProjectionConfig {
   const { slotBytes: wanted, mostShared } = memoryOf(target, paired);
   const shapes = [false, true].map((tight) =>
-    cuts(op.input.size, target, tight).map((cut) => shapeProjection(op, cut, tight, target)),
+    cuts(op, target, tight, paired).map((cut) => shapeProjection(op, cut, tight, target)),
   );
   const fitting = shapes.map((some) => some.filter((shape) => projectionShared(shape) <= mostShared));
   // None fits: the one that needs least is refused by checkShared.
@@ -233,6 +246,9 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     blocksPerMultiprocessor: 1,
     roundGroups: tight ? cut.rowWarps : roundGroups(segments, cols, cut, Math.ceil(groups / blocks)),
     blocks,
+    sumInput: op.inputSum !== undefined,
+    storeSum: op.inputSum?.output !== undefined,
+    sumEpsilon: op.inputSum?.norm.epsilon ?? 0,
     normalize: op.norm !== undefined,
     centred: op.norm?.centred ?? false,
     normBias: op.norm?.bias !== undefined,

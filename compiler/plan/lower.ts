@@ -224,6 +224,7 @@ class Lowering {
     const untuned = projectionConfig(op, this.target, this.#paired);
     const config = projectionConfig(op, this.#targetOf(shapeOf(untuned)), this.#paired);
     this.#weightStarts.set(op, this.#weights.projection(op, config));
+    this.#placeNorm(op.inputSum?.norm);
     this.#placeNorm(op.norm);
     this.#placeRowVectors(op.segments);
     if (op.best) this.#candidates = config.blocks;
@@ -376,6 +377,9 @@ class Lowering {
           ...[0, 1, 2].map((i) => vector(`bias${i}`, biases[i])),
           later ? weights('ahead', later) : none('ahead'),
           ...[0, 1, 2].map((i) => vector(`scale${i}`, scales[i])),
+          vector('sum_norm', op.inputSum?.norm.weight),
+          value('sum_residual', op.inputSum?.residual),
+          value('sum', op.inputSum?.output),
         ];
       }
       case 'experts':

@@ -20,6 +20,17 @@ DEVICE float4 load_columns(const float* from, int i) {
   return v;
 }
 
+template <class C>
+DEVICE void store_columns(float* to, int i, const float4& v) {
+  if (4 * i + 3 < C::cols) {
+    ((float4*)to)[i] = v;
+  } else if (C::cols % 4 && 4 * i < C::cols) {
+    to[4 * i] = v.x;
+    if (4 * i + 1 < C::cols) to[4 * i + 1] = v.y;
+    if (4 * i + 2 < C::cols) to[4 * i + 2] = v.z;
+  }
+}
+
 // Four columns a step of each lane, as they come from memory.
 template <class C>
 struct InputColumns {
@@ -38,6 +49,11 @@ struct InputColumns {
 #pragma unroll
     for (int step = 0; step < Shape::input_steps; step++)
       v[step] = inside(step) ? load_columns<C, Settled>(from, index(chunk, step)) : float4{};
+  }
+  DEVICE void store(float* to, int chunk) const {
+#pragma unroll
+    for (int step = 0; step < Shape::input_steps; step++)
+      if (inside(step)) store_columns<C>(to, index(chunk, step), v[step]);
   }
   DEVICE float squares() const {
     float sum = 0;
@@ -61,6 +77,13 @@ struct InputColumns {
 #pragma unroll
     for (int j = 0; j < Shape::input_steps; j++)
       v[j] = {v[j].x * by.v[j].x, v[j].y * by.v[j].y, v[j].z * by.v[j].z, v[j].w * by.v[j].w};
+  }
+  // v * scale + plus.
+  DEVICE void scale_add(float scale, const InputColumns& plus) {
+#pragma unroll
+    for (int j = 0; j < Shape::input_steps; j++)
+      v[j] = {fmaf(v[j].x, scale, plus.v[j].x), fmaf(v[j].y, scale, plus.v[j].y), fmaf(v[j].z, scale, plus.v[j].z),
+              fmaf(v[j].w, scale, plus.v[j].w)};
   }
   // (v - mean) * scale * by + plus.
   DEVICE void normalize(float mean, float scale, const InputColumns& by, const InputColumns& plus) {

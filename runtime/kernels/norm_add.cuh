@@ -1,5 +1,6 @@
-// y = norm(x) + residual, for norms that follow a projection: there a block has only some of the rows. One block.
-// C: size, threads; centred (LayerNorm, else RMSNorm), norm_bias, add_residual, epsilon.
+// y = norm(x) + residual, for norms that follow a projection, where a block has only some of the rows, and that the
+// next projection does not take with its input (projection.cuh). One block. C: size, threads; centred (LayerNorm, else
+// RMSNorm), norm_bias, add_residual, epsilon.
 #pragma once
 #include "device.h"
 

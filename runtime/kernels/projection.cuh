@@ -18,11 +18,14 @@
 // RMSNorm needs the whole input's mean square: weights multiply x * norm here, the factor follows after the dot
 // product.
 //
+// Where x is a sum, of the norm of what an earlier projection made and a residual, each block works it out for itself:
+// cheaper than a node. It needs a mean square before the rest, so a barrier. One block stores the sum for later nodes.
+//
 // C: cols, group_rows, chunk_cols, row_warps, ring and early (slots a warp), round_groups, blocks;
-//    segments, Segments<Segment<rows, Format...>...>; normalize, centred (LayerNorm), norm_bias, epsilon, activation,
-//    scale, soft_cap (0: none), add_residual, find_best,
-//    bias and matrix_scale (bit i: segment i, or weight i of a gated segment, has one), scales_bias (the latter is of
-//    the bias too); ahead (ahead.cuh).
+//    segments, Segments<Segment<rows, Format...>...>; sum_input (the input is RMSNorm(input) + sum_residual),
+//    store_sum, sum_epsilon; normalize, centred (LayerNorm), norm_bias, epsilon, activation, scale, soft_cap (0: none),
+//    add_residual, find_best, bias and matrix_scale (bit i: segment i, or weight i of a gated segment, has one),
+//    scales_bias (the latter is of the bias too); ahead (ahead.cuh).
 #pragma once
 #include "activation.cuh"
 #include "activations.cuh"
@@ -41,20 +44,35 @@ struct ProjectionArgs {
   const float* bias[3];
   const char* ahead;             // weights of a later projection
   const float* matrix_scale[3];  // [1]: what the products of a matrix are multiplied with
+  const float* sum_norm;         // [cols]
+  const float* sum_residual;     // [cols]
+  float* sum;                    // [cols]
 };
 
-// The sum of what one lane of each warp has, of the warps with the first groups of rows.
-template <class C>
+// The sum of what one lane of each warp has, of the warps with the first groups of rows. Used: `partial` may still be
+// read.
+template <class C, bool Used = true>
 DEVICE float sum_of_chunks(float mine, float* partial) {
   float sum[1] = {mine};
   warp_sum(sum);
   const int warp = thread_index() / 32;
-  block_sync();  // partial may still be read
+  if (Used) block_sync();
   if (thread_index() % 32 == 0 && warp < ProjectionShape<C>::chunks) partial[warp] = sum[0];
   block_sync();
   float all = 0;
   for (int chunk = 0; chunk < ProjectionShape<C>::chunks; chunk++) all += partial[chunk];
   return all;
+}
+
+// input = RMSNorm(input) + residual.
+template <class C>
+DEVICE void sum_input(const InputColumns<C>& weight, const InputColumns<C>& residual, float* partial,
+                      InputColumns<C>& input) {
+  static_assert(!C::centred);
+  const float squares = input.squares();
+  input.multiply(weight);
+  const float mean_square = sum_of_chunks<C, false>(squares, partial) / C::cols;
+  input.scale_add(rsqrtf(mean_square + C::sum_epsilon), residual);
 }
 
 // LayerNorm: the mean square of x - mean needs the mean first, and the sums of all chunks need barriers.
@@ -232,17 +250,26 @@ DEVICE void projection(const ProjectionArgs& a) {
   warp_sync();
   if (stream.group < end) stream.enter_segment();
   for (int i = 0; i < C::early; i++) stream.start(i);
-  InputColumns<C> norm;
+  InputColumns<C> sum_norm, norm;
+  if constexpr (C::sum_input) sum_norm.template load<true>(a.sum_norm, chunk);
   if constexpr (C::normalize) norm.template load<true>(a.norm, chunk);
   grid_wait();
 
   InputColumns<C> input;
   input.template load<false>(a.input, chunk);
+  InputColumns<C> residual;
+  if constexpr (C::sum_input) residual.template load<false>(a.sum_residual, chunk);
   RowExtras extras = fetch_extras<C>(a, first, end, thread_index());
   for (int i = C::early; i < C::ring; i++) stream.start(i);
   stream.look_ahead();
   // Not earlier: the next node's weights would be in the way of this one's input.
   if (!C::whole) grid_release();
+  if constexpr (C::sum_input) {
+    // What is at best_at is used at the end only.
+    sum_input<C>(sum_norm, residual, (float*)(shared + Shape::best_at), input);
+    // The last block has the least to do.
+    if (C::store_sum && block_index() == C::blocks - 1 && row_warp == 0) input.store(a.sum, chunk);
+  }
   if constexpr (C::normalize && !C::centred) {
     float sum[1] = {input.squares()};
     warp_sum(sum);

@@ -7,8 +7,8 @@ import { compile } from '../../compiler/compile.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { referenceLogits } from '../../compiler/reference.js';
+import { architectureModel, VOCABULARY } from '../support/architecture_models.js';
 import { firstDifference, ROOT, replayLogits, runProgram } from '../support/artifacts.js';
-import { makeModel } from '../support/models.js';
 import { nmse } from '../support/nmse.js';
 
 interface Mutant {
@@ -56,6 +56,20 @@ const MUTANTS: readonly Mutant[] = [
     text: /block_sync\(\);(\s*if \(round == 0)/,
     instead: '$1',
     shows: /logits/,
+  },
+  {
+    what: 'a mean square taken before all warps have left theirs',
+    file: 'projection.cuh',
+    text: /block_sync\(\);(\s*float all = 0;)/,
+    instead: '$1',
+    shows: /logits/,
+  },
+  {
+    what: 'a residual read before the wait',
+    file: 'projection.cuh',
+    text: /(grid_wait\(\);[^}]*)(InputColumns<C> residual;\s*if constexpr \(C::sum_input\) residual[^;]*;)/,
+    instead: '$2 $1',
+    shows: /grid_wait|logits/,
   },
   {
     what: 'activations used before all lanes have brought theirs',
@@ -107,19 +121,13 @@ const source = join(scratch, 'source');
 const build = join(scratch, 'build');
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-const model = makeModel({
-  name: 'mutant',
-  embeddingLength: 512,
-  layers: 1,
-  headCount: 4,
-  headCountKv: 2,
-  headSize: 64,
-  feedForwardLength: 64,
-  vocabSize: 400,
-  type: 'Q8_0',
+// Its projections add up their inputs, of two chunks.
+const model = architectureModel({
+  ...{ name: 'mutant', architecture: 'gemma2', layers: 1, type: 'Q8_0' },
+  sizes: { embedding: 512, feedForward: 64, query: 256, keyValue: 128, head: 64, ropePairs: 32 },
 });
 // Each warp of each of several splits has more chunks than its ring.
-const tokens = Array.from({ length: 100 }, (_, t) => (37 * t + 11) % 400);
+const tokens = Array.from({ length: 100 }, (_, t) => (37 * t + 11) % VOCABULARY);
 const expected = referenceLogits(modelSpec(readGguf(model)), tokens);
 
 /** Builds with the runtime as it is now: only what has changed since the last time. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/ir/build.js';
-import type { Graph, Op, Value } from '../../compiler/ir/ops.js';
+import type { Graph, InputSum, Op, Value } from '../../compiler/ir/ops.js';
 import { verifyFused, verifyGraph, verifyPrimitive } from '../../compiler/ir/verify.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { FAMILIES, makeSpec } from '../support/specs.js';
@@ -36,6 +36,7 @@ describe('the rules of every graph', () => {
   const append = find(primitive, 'kv_append', 0);
   const head = primitive.ops.findLast((op) => op.kind === 'linear')!;
   const other = newValue('other', head.output.size);
+  const summed = runPasses(buildGraph(makeSpec(FAMILIES.gemma2)));
   const best = newValue('best', 0);
   const cases: [rule: string, what: string, graph: Graph][] = [
     ['unique', 'an id twice', patch(primitive, 'linear', 1, { output: { ...k.output, id: q.output.id } })],
@@ -45,6 +46,11 @@ describe('the rules of every graph', () => {
     ['read-written', 'a value that nothing writes', without(primitive, 'embed', 0)],
     ['read-written', 'a copy of what was written', patch(primitive, 'linear', 0, { input: { ...q.input } })],
     ['no-dead-value', 'a value that nothing reads', without(primitive, 'kv_append', 0)],
+    [
+      'no-dead-value',
+      'a sum of an input that nothing reads',
+      change(summed, 'projection', 8, (op) => [{ ...op, inputSum: { ...op.inputSum!, output: newValue('sum', 12) } }]),
+    ],
     ['no-dead-value', 'a best that nothing reads', patch(fused, 'projection', 0, { best })],
     [
       'size',
@@ -89,6 +95,10 @@ describe('the rule about shapes', () => {
   const routed = buildGraph(makeSpec(FAMILIES.qwen2moe));
   const summed = runPasses(routed);
   const route = find(routed, 'route', 0);
+  const postNormed = runPasses(buildGraph(makeSpec(FAMILIES.gemma2)));
+  const { inputSum } = find(postNormed, 'projection', 2);
+  const sumOf = (fields: Partial<InputSum>) =>
+    patch(postNormed, 'projection', 2, { inputSum: { ...inputSum!, ...fields } });
   const cases: [what: string, graph: Graph][] = [
     ['more experts used than there are', patch(routed, 'route', 0, { used: 6, output: { ...route.output, size: 12 } })],
     ['experts without a logit', patch(routed, 'route', 0, { count: 6 })],
@@ -127,6 +137,15 @@ describe('the rule about shapes', () => {
     ['an activation of one weight', patch(fused, 'projection', 0, { activation: 'silu_mul' })],
     ['a residual of another size', patch(fused, 'projection', 1, { residual: find(fused, 'projection', 0).output })],
     ['a folded norm of another width', patch(fused, 'projection', 0, { norm: norm(11) })],
+    ['a sum of the input with a norm of another width', sumOf({ norm: norm(11) })],
+    ['a sum of the input with a norm about the mean', sumOf({ norm: { ...norm(12), centred: true } })],
+    ['a sum of the input with a bias', sumOf({ norm: { ...norm(12), bias: vector(12) } })],
+    ['a sum of the input with something of another size', sumOf({ residual: find(postNormed, 'attend', 0).output })],
+    ['a sum of another size than the input', sumOf({ output: newValue('sum', 11) })],
+    [
+      'a sum of the input before a norm about the mean',
+      patch(postNormed, 'projection', 2, { norm: { ...norm(12), centred: true } }),
+    ],
     ['an attend of another split', patch(fused, 'attend', 0, { headCountKv: 1 })],
     ['a query norm of another width', patch(fused, 'attend', 0, { queryNorm: norm(7) })],
     ['a key norm of another width', patch(fused, 'attend', 0, { keyNorm: norm(7) })],

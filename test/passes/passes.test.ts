@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/ir/build.js';
-import type { Graph, Op } from '../../compiler/ir/ops.js';
+import type { Graph, Norm, Op, Projection, Value } from '../../compiler/ir/ops.js';
 import { verifyGraph } from '../../compiler/ir/verify.js';
-import type { ModelSpec } from '../../compiler/model/spec.js';
+import type { ModelSpec, Weight } from '../../compiler/model/spec.js';
 import { type Pass, passes, runPasses } from '../../compiler/passes/index.js';
 import { primitiveGraph } from '../support/graphs.js';
 import { evaluate } from '../support/interpreter.js';
@@ -27,6 +27,7 @@ const UNLESS: Record<string, (spec: ModelSpec) => boolean> = {
   fuse_gate_up: ({ layers }) => !layers[0]!.ffnGate && !layers[0]!.ffnSharedGate,
   fold_gelu: ({ layers }) => layers[0]!.ffnGate !== undefined || layers[0]!.ffnRouter !== undefined,
   lower_norm: ({ layers }) => !layers[0]!.attnPostNorm,
+  fold_norm_add: ({ layers }) => !layers[0]!.attnPostNorm,
   fold_constants: ({ embeddingScale, residualScale }) => !embeddingScale && !residualScale,
 };
 
@@ -39,12 +40,11 @@ function count(graph: Graph, matches: (op: Op) => boolean): number {
 describe.each(families)('the passes on %s', (_, options) => {
   const spec = makeSpec(options);
 
-  it('leave five operations a layer, six or eight with experts, two more for norms after its halves, and three around them', () => {
-    const post = options.postNorms ? ['norm_add'] : [];
+  it('leave five operations a layer, six or eight with experts, and three around them', () => {
     const shared = options.shared ? ['projection', 'projection'] : [];
     const experts = ['projection', 'experts', ...shared, 'experts'];
     const feedForward = options.experts ? experts : ['projection', 'projection'];
-    const layer = ['projection', 'attend', 'projection', ...post, ...feedForward, ...post];
+    const layer = ['projection', 'attend', 'projection', ...feedForward];
     const layers = spec.layers.flatMap(() => layer);
     const kinds = runPasses(buildGraph(spec)).ops.map((op) => op.kind);
     expect(kinds).toEqual(['embed', ...layers, 'projection', 'select_best']);
@@ -97,6 +97,74 @@ describe('a fused layer', () => {
     });
     expect(ops[5]).toMatchObject({ segments: [{ weights: [weights.ffnDown] }], residual: middle });
     expect(ops[6]).toMatchObject({ norm: { weight: spec.outputNorm }, best: { name: 'logits_best', size: 0 } });
+  });
+});
+
+describe('norms after the halves of a layer', () => {
+  const spec = makeSpec({ ...FAMILIES.gemma2, layers: 2 });
+  const [first, second] = [spec.layers[0]!, spec.layers[1]!];
+  const fused = runPasses(buildGraph(spec));
+  const sums = fused.ops.flatMap((op) => (op.kind === 'projection' ? [op.inputSum] : []));
+
+  it('are taken by the projections that read them, which leave the sums that others add', () => {
+    const sum = (weight: Weight | undefined, residual: string, output: string) => ({
+      norm: { weight, epsilon: spec.normEpsilon },
+      residual: { name: residual },
+      output: { name: output },
+    });
+    expect(sums).toMatchObject([
+      ...[undefined, undefined, sum(first.attnPostNorm, 'token_embd_scaled', 'blk.0.ffn_inp'), undefined],
+      ...[sum(first.ffnPostNorm, 'blk.0.ffn_inp', 'blk.0.l_out'), undefined],
+      ...[sum(second.attnPostNorm, 'blk.0.l_out', 'blk.1.ffn_inp'), undefined],
+      { norm: { weight: second.ffnPostNorm }, residual: { name: 'blk.1.ffn_inp' } },
+    ]);
+  });
+
+  it('leave no sum that nothing reads', () => expect(sums.at(-1)!.output).toBeUndefined());
+});
+
+describe('a norm_add', () => {
+  const { run } = passes.find(({ name }) => name === 'fold_norm_add')!;
+  const weight = (rows: number, cols = 4) => ({ ...makeSpec().output, name: `w${rows}`, rows, cols });
+  const value = (id: number, name: string) => ({ id, name, size: 4 });
+  const [y, x, sum, a, b] = ['y', 'x', 'sum', 'a', 'b'].map((name, id) => value(id, name)) as [Value, ...Value[]];
+  const norm: Norm = { weight: weight(1), epsilon: 0 };
+  const added = { kind: 'norm_add', input: y, norm, residual: x!, output: sum! } as const;
+  const projection = (input: Value, output: Value, more: Partial<Projection> = {}): Projection => ({
+    kind: 'projection',
+    input,
+    segments: [{ weights: [weight(4)], biases: [undefined] }],
+    output,
+    ...more,
+  });
+  const product = projection(sum!, a!);
+  const folded = (...ops: Op[]) => run({ ops, logits: b! }).ops;
+
+  it('goes into the one projection that reads it', () => {
+    const inputSum = { norm, residual: x };
+    expect(folded(added, product)).toEqual([{ ...product, input: y, inputSum }]);
+  });
+
+  it.each<[string, Op]>([
+    ['another projection', projection(sum!, b!)],
+    ['the residual of a projection', projection(a!, b!, { residual: sum! })],
+    ['a norm_add', { ...added, input: a!, residual: sum!, output: b! }],
+  ])('goes into the first projection that reads it, which leaves the sum to %s', (_, reader) => {
+    const inputSum = { norm, residual: x, output: sum };
+    expect(folded(added, product, reader)).toEqual([{ ...product, input: y, inputSum }, reader]);
+  });
+
+  it.each<[string, Op[]]>([
+    ['that is about the mean', [{ ...added, norm: { ...norm, centred: true } }, product]],
+    ['that has a bias', [{ ...added, norm: { ...norm, bias: weight(1) } }, product]],
+    ['that adds nothing', [{ kind: 'norm_add', input: y, norm, output: sum! }, product]],
+    ['before a norm about the mean', [added, { ...product, norm: { ...norm, centred: true } }]],
+    ['that another operation reads first', [added, { kind: 'gelu', input: sum!, output: b! }, product]],
+    ['that a projection adds before another reads it', [added, projection(y, b!, { residual: sum! }), product]],
+    ['that its reader also adds', [added, { ...product, residual: sum! }]],
+    ['that nothing reads', [added]],
+  ])('stays, %s', (_, ops) => {
+    expect(folded(...ops)).toEqual(ops);
   });
 });
 

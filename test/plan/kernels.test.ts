@@ -107,6 +107,22 @@ describe('a projection', () => {
     );
   });
 
+  it('that adds up its input has registers for four vectors beside what it has otherwise', () => {
+    const norm = { weight: { name: 'n', type: 'F32', rows: 1, cols: 0, offset: 0, bytes: 0 }, epsilon: 0 } as const;
+    fc.assert(
+      fc.property(shapes, fc.boolean(), (shape, paired) => {
+        const op = projection(shape);
+        const summed = { ...op, inputSum: { norm, residual: op.input } };
+        const config = projectionConfig(summed, cudaTarget(['sm_90a']), paired);
+        const { threads } = launchOf(config);
+        const lanes = config.chunkCols / 4 / 32;
+        const needed = 40 + 16 * lanes;
+        // The least is one warp.
+        if (threads > 32) expect(threads * (paired ? 2 : 1) * needed).toBeLessThanOrEqual(65536);
+      }),
+    );
+  });
+
   it('has strides that leave each slot its own bytes', () => {
     fc.assert(
       fc.property(shapes, fc.constantFrom(...TARGETS), (shape, target) => {

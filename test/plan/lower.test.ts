@@ -14,8 +14,8 @@ function planOf(options: SpecOptions = {}, target = TARGETS[1]!, contextLength =
 }
 
 describe.each(Object.entries(FAMILIES))('%s', (_, options) => {
-  it.each(TARGETS)('takes five nodes a layer, more for norms and experts, and three ($kind)', (target) => {
-    const each = 5 + (options.postNorms ? 2 : 0) + (options.experts ? 1 : 0) + (options.shared ? 2 : 0);
+  it.each(TARGETS)('takes five nodes a layer, more for experts, and three ($kind)', (target) => {
+    const each = 5 + (options.experts ? 1 : 0) + (options.shared ? 2 : 0);
     for (const layers of [1, 2, 5])
       expect(planOf({ ...options, layers }, target).nodes).toHaveLength(each * layers + 3);
   });
@@ -75,6 +75,30 @@ describe('a plan', () => {
         next.segments.map(({ rows }) => Math.ceil(rows / next.groupRows)),
       );
     }
+  });
+
+  it('stores the sum that a projection reads from that node to the last that adds it', () => {
+    const { nodes, buffers, kernels } = planOf({ ...FAMILIES.gemma2, layers: 3 });
+    const at = (name: string) => nodes.findIndex((node) => node.name === name);
+    const argument = (node: number, name: string) => nodes[node]!.args.find((arg) => arg.name === name)!;
+    const [qkv, gateUp, next] = [at('blk.1.attn_qkv'), at('blk.1.ffn_geglu'), at('blk.2.attn_qkv')];
+    const lives = (name: string) => buffers.find((buffer) => buffer.name === name)!;
+    expect(lives('blk.0.l_out')).toMatchObject({ firstNode: qkv, lastNode: gateUp });
+    expect(lives('blk.1.ffn_inp')).toMatchObject({ firstNode: gateUp, lastNode: next });
+    expect(argument(qkv, 'sum')).toMatchObject({ region: 'arena', offset: lives('blk.0.l_out').offset });
+    expect(argument(gateUp, 'sum_residual').offset).toBe(argument(qkv, 'sum').offset);
+    expect(argument(at('logits'), 'sum').region).toBeNull();
+    expect(argument(at('blk.0.attn_qkv'), 'sum_residual').region).toBeNull();
+    // Layers share kernels, but for the first, which has nothing to add up.
+    const kernel = (name: string) => kernels[nodes[at(name)]!.kernel]!;
+    expect(kernel('blk.1.attn_qkv')).toBe(kernel('blk.2.attn_qkv'));
+    expect(kernel('blk.0.attn_qkv')).not.toBe(kernel('blk.1.attn_qkv'));
+    const sums = ['blk.0.attn_qkv', 'blk.1.attn_qkv', 'logits'].map((name) => kernel(name).config);
+    expect(sums).toMatchObject([
+      { sumInput: false, storeSum: false },
+      { sumInput: true, storeSum: true },
+      { sumInput: true, storeSum: false },
+    ]);
   });
 
   it('is ordered by edges alone: every node but the first comes after another, programmatically', () => {

@@ -186,6 +186,7 @@ export const ARCHITECTURE_MODELS: readonly ArchitectureModel[] = [
     architecture: 'gemma2',
     layers: 3,
     type: 'Q8_0',
+    sizes: { embedding: 608 },
     keys: {
       'attention.sliding_window': u32(29),
       attn_logit_softcapping: f32(0),
@@ -223,6 +224,7 @@ export const ARCHITECTURE_MODELS: readonly ArchitectureModel[] = [
     architecture: 'olmo2',
     layers: 5,
     type: 'F16',
+    sizes: { embedding: 598 },
     keys: { 'attention.sliding_window': u32(5), ...YARN },
     optional: ['output'],
   },

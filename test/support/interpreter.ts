@@ -60,6 +60,7 @@ class Interpreter {
     else if (op.kind === 'select') this.#select(blockBest(this.#read(op.logits), 1));
     else if (op.kind === 'select_best') this.#select(this.#read(op.best));
     else this.#values.set(op.output, this.#output(op));
+    if (op.kind === 'projection' && op.inputSum?.output) this.#values.set(op.inputSum.output, this.#inputOf(op));
     // Three rows a block: several blocks, and a last one that is not full.
     if (op.kind === 'projection' && op.best) this.#values.set(op.best, blockBest(this.#read(op.output), 3));
   }
@@ -110,10 +111,16 @@ class Interpreter {
   }
 
   #projection(op: Projection): Vector {
-    const input = op.norm ? this.#norm(this.#read(op.input), op.norm) : this.#read(op.input);
+    const sum = this.#inputOf(op);
+    const input = op.norm ? this.#norm(sum, op.norm) : sum;
     const products = concat(op.segments.map((segment) => this.#segment(input, segment, op.activation)));
     const rows = capped(scaled(products, op.scale), op.softCap);
     return op.residual ? add(rows, this.#read(op.residual)) : rows;
+  }
+
+  #inputOf({ input, inputSum }: Projection): Vector {
+    if (!inputSum) return this.#read(input);
+    return add(this.#norm(this.#read(input), inputSum.norm), this.#read(inputSum.residual));
   }
 
   #segment(input: Vector, { weights, biases }: Segment, activation: Projection['activation']): Vector {

@@ -45,10 +45,12 @@ export class SentencePiece implements TextModel {
     const first = afterSpecial && (ids.length === 0 || !this.file.own?.prefixOnlyFirst);
     const there = this.file.own?.prefixOnce && (text.startsWith(' ') || text.startsWith(SPACE));
     const spelled = `${first && !there && this.#addSpacePrefix ? ' ' : ''}${text}`.replaceAll(' ', SPACE);
-    if (this.#unigram) {
-      this.#cutWords(spelled, this.#unigram, ids);
-      return;
-    }
+    for (const part of this.file.own?.splitsWords ? spelled.split(WORD_START) : [spelled])
+      if (this.#unigram) this.#cut(part, this.#unigram, ids);
+      else this.#merge(part, ids);
+  }
+
+  #merge(spelled: string, ids: number[]): void {
     let start = 0;
     const add = (end: number) => {
       for (const id of this.#cache.get(spelled.slice(start, end), this.#encodeWord)) ids.push(id);
@@ -59,12 +61,11 @@ export class SentencePiece implements TextModel {
     add(spelled.length);
   }
 
-  #cutWords(spelled: string, unigram: Unigram, ids: number[]): void {
-    for (const word of this.file.own?.unigram?.splits ? spelled.split(WORD_START) : [spelled])
-      for (const piece of unigram.cut(word)) {
-        const id = unigram.idOf(piece);
-        for (const one of id === undefined ? this.#spell(piece) : [id]) ids.push(one);
-      }
+  #cut(spelled: string, unigram: Unigram, ids: number[]): void {
+    for (const piece of unigram.cut(spelled)) {
+      const id = unigram.idOf(piece);
+      for (const one of id === undefined ? this.#spell(piece) : [id]) ids.push(one);
+    }
   }
 
   readonly #encodeWord = (word: string): number[] =>

@@ -15,7 +15,9 @@ export interface TextSource extends Pick<GgufFile, 'path' | 'metadata'> {
     readonly prefixOnlyFirst: boolean;
     /** There is no second space before a text that begins with one. */
     readonly prefixOnce: boolean;
-    /** The scores are a Unigram model's, of the first `size` tokens. `splits`: before each ▁, too. */
-    readonly unigram?: { readonly size: number; readonly splits: boolean };
+    /** The scores are a Unigram model's, of the first `size` tokens. */
+    readonly unigram?: { readonly size: number };
+    /** SentencePiece: a word begins at each ▁, and no token goes on past it. */
+    readonly splitsWords?: boolean;
   };
 }

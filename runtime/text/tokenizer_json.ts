@@ -98,7 +98,8 @@ class TokenizerFolder {
         ends: new Set(this.#endIds(tokens.length)),
         prefixOnlyFirst: onlyFirst,
         prefixOnce: once,
-        ...(scores && { unigram: { size: scores.length, splits } }),
+        splitsWords: splits,
+        ...(scores && { unigram: { size: scores.length } }),
       },
     };
   }
@@ -152,9 +153,10 @@ class TokenizerFolder {
       else if (type === 'Replace' && replaced === ' ' && content === SPACE) continue;
       // Gemma's: no space is left to split at.
       else if (type === 'Split' && replaced === ' ' && step.behavior === 'MergedWithPrevious') continue;
-      else if (type === 'Metaspace' && replacement === SPACE && (this.#scores || step.split !== true)) {
+      else if (type === 'Metaspace' && replacement === SPACE) {
+        // Absent keys are what the library takes them for.
         splits = step.split !== false;
-        prefix = scheme === undefined ? step.add_prefix_space === true : scheme !== 'never';
+        prefix = scheme === undefined ? step.add_prefix_space !== false : scheme !== 'never';
         onlyFirst = scheme === 'first';
         once = true;
       } else this.#refuse('text with this normalizer', `${quote(JSON.stringify(step))} is not known`);

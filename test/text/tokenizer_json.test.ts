@@ -35,6 +35,30 @@ describe.each(names)('%s', (name) => {
   });
 });
 
+// "ab a  a" by Hugging Face's library (its npm binding @anush008/tokenizers 0.6.0), with these merges.
+describe('BPE with a Metaspace', () => {
+  const vocab = { '<unk>': 0, a: 1, b: 2, '▁': 3, '▁a': 4, '▁▁': 5, 'b▁': 6, '▁▁a': 7 };
+  const merges = ['b ▁', '▁ ▁', '▁ a', '▁▁ a'];
+  test.each<[object, string[]]>([
+    [{}, ['▁a', 'b', '▁a', '▁', '▁a']],
+    [{ add_prefix_space: true }, ['▁a', 'b', '▁a', '▁', '▁a']],
+    [{ prepend_scheme: 'always', split: true }, ['▁a', 'b', '▁a', '▁', '▁a']],
+    [{ prepend_scheme: 'always', split: false }, ['▁a', 'b▁', 'a', '▁▁a']],
+    [{ prepend_scheme: 'first', split: false }, ['▁a', 'b▁', 'a', '▁▁a']],
+    [{ prepend_scheme: 'never', add_prefix_space: false }, ['a', 'b', '▁a', '▁', '▁a']],
+  ])('%j', (step, pieces) => {
+    const folder = writeFolder(mkdtempSync(join(temporaryFolder, 'tokenizer-')), {
+      'tokenizer.json': {
+        ...{ version: '1.0', added_tokens: [], normalizer: null, post_processor: null, decoder: null },
+        pre_tokenizer: { type: 'Metaspace', replacement: '▁', ...step },
+        model: { type: 'BPE', unk_token: '<unk>', byte_fallback: false, vocab, merges },
+      },
+    });
+    const ids = new Tokenizer(textSource(folder)).encode('ab a  a');
+    expect(ids.map((id) => Object.keys(vocab)[id])).toEqual(pieces);
+  });
+});
+
 describe('refused by name', () => {
   const tokenizer = JSON.parse(readFileSync(join(FOLDER, 'llama3/tokenizer.json'), 'utf8'));
   const read = (change: object) => {

@@ -1,39 +1,16 @@
-/** Fused graph -> plan: kernels with their shapes, nodes with resolved arguments, memory with offsets. */
-import { CompileError } from '../errors.js';
+/** Fused graph -> plan: kernels (choose.ts), nodes with resolved arguments, memory with offsets. */
 import { reads, writes } from '../ir/effects.js';
-import type {
-  Attend,
-  Embed,
-  Experts,
-  FusedOp,
-  Graph,
-  Norm,
-  Projection,
-  Segment,
-  SelectBest,
-  Value,
-} from '../ir/ops.js';
+import type { Attend, FusedOp, Graph, SelectBest, Value } from '../ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec, Weight } from '../model/spec.js';
 import { about } from './about.js';
-import { aheadConfig, lookAhead } from './ahead.js';
-import { type AttendConfig, attendCounters, kvRow, partialSize } from './attention.js';
-import { attentionBuckets, type Buckets } from './buckets.js';
+import { kvRow, partialSize } from './attention.js';
 import { type BufferPlan, type BufferRequest, planBuffers } from './buffers.js';
+import { type Choice, chooseKernels, type Lowered } from './choose.js';
 import { type EdgeNode, type Interval, planEdges } from './edges.js';
-import { type ExpertsConfig, expertsConfig } from './experts.js';
 import { roundUp } from './formats.js';
 import { KernelTable } from './kernel_table.js';
-import {
-  checkShared,
-  embedConfig,
-  type KernelConfig,
-  launchOf,
-  normAddConfig,
-  type ProjectionConfig,
-  pairsBlocks,
-  projectionConfig,
-} from './kernels.js';
+import { checkShared, type KernelConfig, launchOf } from './kernels.js';
 import {
   PLAN_VERSION,
   type Plan,
@@ -42,17 +19,9 @@ import {
   type PlannedNode,
   verifyPlan,
 } from './plan.js';
-import { meetingBytes, selectConfig } from './select.js';
+import { STATE_BYTES, STATE_COUNTERS_OFFSET, STATE_HISTORY_OFFSET, STATE_SAMPLING_OFFSET } from './state.js';
 import type { Target } from './target.js';
-import { shapeOf, type TargetOf } from './tuning.js';
-import { WeightPlanner } from './weights.js';
-
-/** runtime/artifact.h: State, counters, sampling parameters, logit biases, then what depends on the model. */
-const STATE_COUNTERS_OFFSET = 64;
-const STATE_COUNTERS = 1024;
-const STATE_SAMPLING_OFFSET = STATE_COUNTERS_OFFSET + 4 * STATE_COUNTERS;
-const STATE_HISTORY_OFFSET = STATE_SAMPLING_OFFSET + 64 + 8 * 1024;
-const STATE_BYTES = 16;
+import type { TargetOf } from './tuning.js';
 
 export interface LowerOptions {
   readonly contextLength: number;
@@ -65,28 +34,9 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
   return new Lowering(spec, graph, target, options).plan();
 }
 
-/** A fused operation with its kernel chosen. */
-interface Lowered {
-  readonly op: FusedOp;
-  readonly name: string;
-  readonly config: KernelConfig;
-  /** Of an attention: its kernels in shorter contexts, one a bucket. */
-  readonly shorter: readonly AttendConfig[];
-}
-
 class Lowering {
-  readonly #weights = new WeightPlanner();
-  readonly #weightStarts = new Map<FusedOp, number>();
-  /** Of projections that look ahead, the later one. */
-  readonly #ahead = new Map<FusedOp, FusedOp>();
-  readonly #ops: readonly FusedOp[];
-  readonly #paired: boolean;
-  readonly #lowered: Lowered[] = [];
+  readonly #choice: Choice;
   readonly #kvLayerBytes: number;
-  readonly #buckets: Buckets;
-  readonly #targetOf: TargetOf;
-  #candidates = 0;
-  #meetingBytes = 0;
 
   constructor(
     private readonly spec: ModelSpec,
@@ -94,14 +44,9 @@ class Lowering {
     private readonly target: Target,
     private readonly options: LowerOptions,
   ) {
-    this.#ops = graph.ops as readonly FusedOp[];
-    this.#paired = pairsBlocks(this.#ops, target);
-    this.#targetOf = options.targetOf ?? (() => target);
-    this.#buckets = attentionBuckets(this.#ops, options.contextLength, target, {
-      paired: this.#paired,
-      targetOf: this.#targetOf,
-    });
-    this.#kvLayerBytes = roundUp(spec.headCountKv * options.contextLength * kvRow(spec.headSize) * 2, 256);
+    const { contextLength, targetOf = () => target } = options;
+    this.#choice = chooseKernels(graph, target, { vocabSize: spec.vocabSize, contextLength, targetOf });
+    this.#kvLayerBytes = roundUp(spec.headCountKv * contextLength * kvRow(spec.headSize) * 2, 256);
   }
 
   get #stateFedOffset(): number {
@@ -116,14 +61,13 @@ class Lowering {
   }
 
   plan(): Plan {
-    this.#chooseKernels();
     const buffers = this.#requestBuffers();
     const placed = planBuffers(buffers);
     const kernels = new KernelTable();
-    const effects = this.#lowered.map((lowered) => this.#effects(lowered, placed));
+    const effects = this.#choice.lowered.map((lowered) => this.#effects(lowered, placed));
     this.#checkSettled(effects);
     const edges = planEdges(effects);
-    const nodes = this.#lowered.map((lowered, index): PlannedNode => {
+    const nodes = this.#choice.lowered.map((lowered, index): PlannedNode => {
       return {
         name: lowered.name,
         kernel: this.#kernel(kernels, lowered.name, lowered.config),
@@ -134,8 +78,8 @@ class Lowering {
         about: about(lowered.op),
       };
     });
-    const buckets = this.#buckets.limits.map((positions, bucket): PlannedBucket => {
-      const replaced = this.#lowered.flatMap(({ name, shorter }, node) =>
+    const buckets = this.#choice.limits.map((positions, bucket): PlannedBucket => {
+      const replaced = this.#choice.lowered.flatMap(({ name, shorter }, node) =>
         shorter[bucket] ? [{ node, kernel: this.#kernel(kernels, name, shorter[bucket]) }] : [],
       );
       return { positions, kernels: replaced.filter(({ node, kernel }) => nodes[node]!.kernel !== kernel) };
@@ -162,10 +106,10 @@ class Lowering {
         ...((spec.file.parts.length > 1 || spec.file.parts[0]?.name !== undefined) && { parts: spec.file.parts }),
       },
       memory: {
-        weightsBytes: this.#weights.totalBytes,
+        weightsBytes: this.#choice.weights.totalBytes,
         kvCacheBytes: this.#kvLayerBytes * 2 * spec.layers.length,
         arenaBytes: placed.totalBytes,
-        stateBytes: roundUp(this.#stateMeetingOffset + this.#meetingBytes, 256),
+        stateBytes: roundUp(this.#stateMeetingOffset + this.#choice.meetingBytes, 256),
         logitsOffset: placed.offsets.get(this.graph.logits.name)!,
         tokenReadBytes: sum(nodes.map((node) => node.readBytes)),
         kvRowBytes: sum(nodes.map((node) => node.kvRowBytes)),
@@ -180,8 +124,8 @@ class Lowering {
         firstNode: firstUse,
         lastNode: lastUse,
       })),
-      tensors: this.#weights.tensors,
-      formats: formatsOf(this.#weights.tensors),
+      tensors: this.#choice.weights.tensors,
+      formats: formatsOf(this.#choice.weights.tensors),
     });
   }
 
@@ -191,87 +135,6 @@ class Lowering {
     return kernels.index(node, config, launch);
   }
 
-  /** Projections first: where the model ties its embedding, the output projection decides that matrix's layout. */
-  #chooseKernels(): void {
-    const configs = new Map<FusedOp, KernelConfig>();
-    for (const op of this.#ops) {
-      if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op));
-      if (op.kind === 'experts') configs.set(op, this.#chooseExperts(op));
-      if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op));
-      if (op.kind === 'norm_add') {
-        this.#placeNorm(op.norm);
-        configs.set(op, normAddConfig(op, this.target));
-      }
-    }
-    for (const op of this.#ops) {
-      if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
-      if (op.kind === 'select_best') configs.set(op, this.#chooseSelect());
-    }
-    for (const [index, op] of this.#ops.entries()) {
-      const later = this.#paired ? undefined : lookAhead(this.#ops, index);
-      if (!later) continue;
-      const ahead = aheadConfig(configs.get(later) as ProjectionConfig, this.target.projection.aheadBytes);
-      configs.set(op, { ...(configs.get(op) as ProjectionConfig), ahead });
-      this.#ahead.set(op, later);
-    }
-    for (const op of this.#ops) {
-      const shorter = op.kind === 'attend' ? this.#buckets.configs.get(op)!.slice(0, -1) : [];
-      this.#lowered.push({ op, name: nodeName(op), config: configs.get(op)!, shorter });
-    }
-  }
-
-  #chooseProjection(op: Projection): ProjectionConfig {
-    const untuned = projectionConfig(op, this.target, this.#paired);
-    const config = projectionConfig(op, this.#targetOf(shapeOf(untuned)), this.#paired);
-    this.#weightStarts.set(op, this.#weights.projection(op, config));
-    this.#placeNorm(op.inputSum?.norm);
-    this.#placeNorm(op.norm);
-    this.#placeRowVectors(op.segments);
-    if (op.best) this.#candidates = config.blocks;
-    return config;
-  }
-
-  #chooseExperts(op: Experts): ExpertsConfig {
-    const config = expertsConfig(op, this.target, this.#paired);
-    this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
-    this.#placeNorm(op.norm);
-    this.#placeRowVectors([op.segment]);
-    return config;
-  }
-
-  #placeRowVectors(segments: readonly Segment[]): void {
-    for (const { weights, biases } of segments)
-      for (const vector of [...biases, ...weights.map(({ scale }) => scale)]) if (vector) this.#weights.vector(vector);
-  }
-
-  #placeNorm(norm: Norm | undefined): void {
-    for (const vector of [norm?.weight, norm?.bias]) if (vector) this.#weights.vector(vector);
-  }
-
-  #chooseAttend(op: Attend): AttendConfig {
-    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors, op.sinks])
-      if (vector) this.#weights.vector(vector);
-    const configs = this.#buckets.configs.get(op)!;
-    const counters = Math.max(...configs.map(attendCounters));
-    if (counters > STATE_COUNTERS)
-      throw new CompileError(
-        `${op.output.name} has ${counters} groups of heads; at most ${STATE_COUNTERS} are supported`,
-      );
-    return configs.at(-1)!;
-  }
-
-  #chooseSelect(): KernelConfig {
-    const config = selectConfig(this.#candidates, this.spec.vocabSize, this.target);
-    this.#meetingBytes = meetingBytes(config);
-    return config;
-  }
-
-  #chooseEmbed(op: Embed): KernelConfig {
-    const { offset, tiling } = this.#weights.embedding(op.weight);
-    this.#weightStarts.set(op, offset);
-    return embedConfig(op, tiling);
-  }
-
   /** Every value, and what the splits of an attention leave for each other, from the node that writes it to its last reader. */
   #requestBuffers(): BufferRequest[] {
     const uses = new Map<string, { bytes: number; firstUse: number; lastUse: number }>();
@@ -279,20 +142,20 @@ class Lowering {
       const known = uses.get(name);
       uses.set(name, { bytes, firstUse: known?.firstUse ?? node, lastUse: node });
     };
-    for (const [index, lowered] of this.#lowered.entries()) {
+    for (const [index, lowered] of this.#choice.lowered.entries()) {
       const { op } = lowered;
       for (const value of [...reads(op).values, ...writes(op).values]) use(value.name, this.#valueBytes(value), index);
       if (op.kind === 'attend' && partialBytes(lowered) > 0) use(partialName(op), partialBytes(lowered), index);
       if (op.kind === 'select_best') use(adjustedName(op), 4 * op.logits.size, index);
     }
     // The host reads the logits when the graph has ended.
-    use(this.graph.logits.name, this.#valueBytes(this.graph.logits), this.#lowered.length - 1);
+    use(this.graph.logits.name, this.#valueBytes(this.graph.logits), this.#choice.lowered.length - 1);
     return [...uses].map(([name, { bytes, firstUse, lastUse }]) => ({ name, bytes, firstUse, lastUse }));
   }
 
   /** A value of size 0 is the candidates' list, one (value, row) for each block of the output projection. */
   #valueBytes(value: Value): number {
-    return value.size === 0 ? 8 * this.#candidates : 4 * value.size;
+    return value.size === 0 ? 8 * this.#choice.candidates : 4 * value.size;
   }
 
   /**
@@ -301,9 +164,9 @@ class Lowering {
    * next start only after its own wait.
    */
   #checkSettled(effects: readonly EdgeNode[]): void {
-    for (const [index, { op, name }] of this.#lowered.entries()) {
+    for (const [index, { op, name }] of this.#choice.lowered.entries()) {
       if (op.kind === 'experts' && op.sum) {
-        const before = this.#lowered.slice(0, index);
+        const before = this.#choice.lowered.slice(0, index);
         const writer = before.findIndex((other) => writes(other.op).values.includes(op.logits));
         const waits = ({ config }: Lowered) =>
           config.kind === 'experts' || (config.kind === 'projection' && !config.whole);
@@ -314,7 +177,7 @@ class Lowering {
       const early = effects[index]!.reads.filter(({ region }) => region !== 'arena');
       for (const [before, { writes }] of effects.slice(0, index).entries())
         if (writes.some((a) => early.some((b) => a.region === b.region && a.start < b.end && b.start < a.end)))
-          throw new Error(`${name} reads before its wait what ${this.#lowered[before]!.name} writes`);
+          throw new Error(`${name} reads before its wait what ${this.#choice.lowered[before]!.name} writes`);
     }
   }
 
@@ -352,11 +215,11 @@ class Lowering {
     const value = (name: string, v: Value | undefined): PlannedArgument =>
       v ? { name, region: 'arena', offset: placed.offsets.get(v.name)! } : none(name);
     const vector = (name: string, w: Weight | undefined): PlannedArgument =>
-      w ? { name, region: 'weights', offset: this.#weights.vector(w) } : none(name);
+      w ? { name, region: 'weights', offset: this.#choice.weights.vector(w) } : none(name);
     const weights = (name = 'weights', of: FusedOp = op): PlannedArgument => ({
       name,
       region: 'weights',
-      offset: this.#weightStarts.get(of)!,
+      offset: this.#choice.weightStarts.get(of)!,
     });
     const state: PlannedArgument = { name: 'state', region: 'state', offset: 0 };
     switch (op.kind) {
@@ -365,7 +228,7 @@ class Lowering {
       case 'projection': {
         const biases = op.segments.flatMap((segment) => segment.biases);
         const scales = op.segments.flatMap((segment) => segment.weights.map(({ scale }) => scale));
-        const later = this.#ahead.get(op);
+        const later = this.#choice.ahead.get(op);
         return [
           weights(),
           value('input', op.input),
@@ -428,7 +291,7 @@ class Lowering {
           { name: 'history', region: 'state', offset: STATE_HISTORY_OFFSET },
           { name: 'fed', region: 'state', offset: this.#stateFedOffset },
           { name: 'seen', region: 'state', offset: this.#stateSeenOffset },
-          this.#meetingBytes > 0
+          this.#choice.meetingBytes > 0
             ? { name: 'meeting', region: 'state', offset: this.#stateMeetingOffset }
             : none('meeting'),
         ];
@@ -456,10 +319,6 @@ function readBytes(op: FusedOp): number {
 /** A key and a value of each head, for each position that is attended to. */
 function kvRowBytes(op: FusedOp): number {
   return op.kind === 'attend' ? 2 * op.headCountKv * kvRow(op.headSize) * 2 : 0;
-}
-
-function nodeName(op: FusedOp): string {
-  return op.kind === 'select_best' ? 'select' : op.output.name;
 }
 
 function formatsOf(tensors: readonly { type: GgmlType }[]): GgmlType[] {

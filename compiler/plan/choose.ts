@@ -1,0 +1,165 @@
+/** Fused graph -> kernels with their shapes, and weights laid out for them. */
+import { CompileError } from '../errors.js';
+import type { Attend, Embed, Experts, FusedOp, Graph, Norm, Projection, Segment } from '../ir/ops.js';
+import { aheadConfig, lookAhead } from './ahead.js';
+import { type AttendConfig, attendCounters } from './attention.js';
+import { attentionBuckets } from './buckets.js';
+import { type ExpertsConfig, expertsConfig } from './experts.js';
+import {
+  embedConfig,
+  type KernelConfig,
+  normAddConfig,
+  type ProjectionConfig,
+  pairsBlocks,
+  projectionConfig,
+} from './kernels.js';
+import { meetingBytes, selectConfig } from './select.js';
+import { STATE_COUNTERS } from './state.js';
+import type { Target } from './target.js';
+import { shapeOf, type TargetOf } from './tuning.js';
+import { WeightPlanner } from './weights.js';
+
+/** A fused operation with its kernel chosen. */
+export interface Lowered {
+  readonly op: FusedOp;
+  readonly name: string;
+  readonly config: KernelConfig;
+  /** Of an attention: its kernels in shorter contexts, one a bucket. */
+  readonly shorter: readonly AttendConfig[];
+}
+
+/** Every operation's kernel, and what follows from the kernels together. */
+export interface Choice {
+  readonly lowered: readonly Lowered[];
+  readonly weights: WeightPlanner;
+  /** Of an operation with matrices, where they start in the weights. */
+  readonly weightStarts: ReadonlyMap<FusedOp, number>;
+  /** Of projections that look ahead, the later one. */
+  readonly ahead: ReadonlyMap<FusedOp, FusedOp>;
+  /** Buckets.limits */
+  readonly limits: readonly number[];
+  /** Blocks of the output projection, each of which leaves its best token. */
+  readonly candidates: number;
+  /** What the blocks that choose a token need to meet. */
+  readonly meetingBytes: number;
+}
+
+export interface ChoiceOptions {
+  readonly vocabSize: number;
+  readonly contextLength: number;
+  readonly targetOf: TargetOf;
+}
+
+/** Errors: CompileError where an attention has more groups of heads than a session has counters for. */
+export function chooseKernels(graph: Graph, target: Target, options: ChoiceOptions): Choice {
+  return new Chooser(graph.ops as readonly FusedOp[], target, options).choice();
+}
+
+class Chooser {
+  readonly #weights = new WeightPlanner();
+  readonly #weightStarts = new Map<FusedOp, number>();
+  readonly #ahead = new Map<FusedOp, FusedOp>();
+  readonly #paired: boolean;
+  #candidates = 0;
+
+  constructor(
+    private readonly ops: readonly FusedOp[],
+    private readonly target: Target,
+    private readonly options: ChoiceOptions,
+  ) {
+    this.#paired = pairsBlocks(ops, target);
+  }
+
+  /** Projections first: where the model ties its embedding, the output projection decides that matrix's layout. */
+  choice(): Choice {
+    const { contextLength, targetOf, vocabSize } = this.options;
+    const buckets = attentionBuckets(this.ops, contextLength, this.target, { paired: this.#paired, targetOf });
+    const configs = new Map<FusedOp, KernelConfig>();
+    let meeting = 0;
+    for (const op of this.ops) {
+      if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op));
+      if (op.kind === 'experts') configs.set(op, this.#chooseExperts(op));
+      if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op, buckets.configs.get(op)!));
+      if (op.kind === 'norm_add') {
+        this.#placeNorm(op.norm);
+        configs.set(op, normAddConfig(op, this.target));
+      }
+    }
+    for (const op of this.ops) {
+      if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
+      if (op.kind !== 'select_best') continue;
+      const config = selectConfig(this.#candidates, vocabSize, this.target);
+      meeting = meetingBytes(config);
+      configs.set(op, config);
+    }
+    for (const [index, op] of this.ops.entries()) {
+      const later = this.#paired ? undefined : lookAhead(this.ops, index);
+      if (!later) continue;
+      const ahead = aheadConfig(configs.get(later) as ProjectionConfig, this.target.projection.aheadBytes);
+      configs.set(op, { ...(configs.get(op) as ProjectionConfig), ahead });
+      this.#ahead.set(op, later);
+    }
+    const lowered = this.ops.map((op): Lowered => {
+      const shorter = op.kind === 'attend' ? buckets.configs.get(op)!.slice(0, -1) : [];
+      return { op, name: nodeName(op), config: configs.get(op)!, shorter };
+    });
+    return {
+      lowered,
+      weights: this.#weights,
+      weightStarts: this.#weightStarts,
+      ahead: this.#ahead,
+      limits: buckets.limits,
+      candidates: this.#candidates,
+      meetingBytes: meeting,
+    };
+  }
+
+  #chooseProjection(op: Projection): ProjectionConfig {
+    const untuned = projectionConfig(op, this.target, this.#paired);
+    const config = projectionConfig(op, this.options.targetOf(shapeOf(untuned)), this.#paired);
+    this.#weightStarts.set(op, this.#weights.projection(op, config));
+    this.#placeNorm(op.inputSum?.norm);
+    this.#placeNorm(op.norm);
+    this.#placeRowVectors(op.segments);
+    if (op.best) this.#candidates = config.blocks;
+    return config;
+  }
+
+  #chooseExperts(op: Experts): ExpertsConfig {
+    const config = expertsConfig(op, this.target, this.#paired);
+    this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
+    this.#placeNorm(op.norm);
+    this.#placeRowVectors([op.segment]);
+    return config;
+  }
+
+  #placeRowVectors(segments: readonly Segment[]): void {
+    for (const { weights, biases } of segments)
+      for (const vector of [...biases, ...weights.map(({ scale }) => scale)]) if (vector) this.#weights.vector(vector);
+  }
+
+  #placeNorm(norm: Norm | undefined): void {
+    for (const vector of [norm?.weight, norm?.bias]) if (vector) this.#weights.vector(vector);
+  }
+
+  #chooseAttend(op: Attend, configs: readonly AttendConfig[]): AttendConfig {
+    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors, op.sinks])
+      if (vector) this.#weights.vector(vector);
+    const counters = Math.max(...configs.map(attendCounters));
+    if (counters > STATE_COUNTERS)
+      throw new CompileError(
+        `${op.output.name} has ${counters} groups of heads; at most ${STATE_COUNTERS} are supported`,
+      );
+    return configs.at(-1)!;
+  }
+
+  #chooseEmbed(op: Embed): KernelConfig {
+    const { offset, tiling } = this.#weights.embedding(op.weight);
+    this.#weightStarts.set(op, offset);
+    return embedConfig(op, tiling);
+  }
+}
+
+function nodeName(op: FusedOp): string {
+  return op.kind === 'select_best' ? 'select' : op.output.name;
+}

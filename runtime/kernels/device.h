@@ -1,5 +1,5 @@
 // Device primitives, twice: PTX on the GPU, the simulator of driver/sim.h on the host. Kernels see the hardware only
-// through these names, so the same kernel source runs under the host target's checks.
+// through these names, and matrix.cuh's of tensor cores, so the same kernel source runs under the host target's checks.
 #pragma once
 #include <cstdint>
 #include <cstring>

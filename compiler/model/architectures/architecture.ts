@@ -187,11 +187,11 @@ export const SHARED_EXPERT = {
   ffnSharedDown: matrix('ffn_down_shexp.weight', 'embedding', 'sharedFeedForward'),
 } as const;
 
-/** Biases of every matrix of a layer, where the file has them. */
 export const OPTIONAL_OUTPUT_BIAS = {
   attnOutputBias: optional(vector('attn_output.bias', 'embedding')),
 } as const;
 
+/** Biases of every matrix of a layer, where the file has them. */
 export const OPTIONAL_BIASES = {
   ...OPTIONAL_OUTPUT_BIAS,
   ffnGateBias: optional(vector('ffn_gate.bias', 'feedForward')),

@@ -217,7 +217,7 @@ function projectionFields(config: ProjectionConfig): string[] {
     `using ahead = Ahead<${ahead.join(', ')}>;`,
     constant('int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }),
     constant('int', { row_warps: config.rowWarps, round_groups: config.roundGroups }),
-    constant('int', { ring: config.ring, early: config.early }),
+    constant('int', { ring: config.ring, early: config.early, paced: config.paced }),
     constant('int', { blocks: config.blocks, bias: config.bias, matrix_scale: config.matrixScale }),
     constant('bool', {
       whole: config.whole,

@@ -1,8 +1,9 @@
-/** Weights that a projection brings into L2 for a later one. The twin of runtime/kernels/ahead.cuh. */
+/** Weights that are asked for before the node that reads them has its input. */
 import type { FusedOp, Projection } from '../ir/ops.js';
-import { type ProjectionConfig, strides } from './kernels.js';
+import { type KernelConfig, type ProjectionConfig, strides } from './kernels.js';
+import type { Target } from './target.js';
 
-/** ahead.cuh's Ahead: the first bytes of each block's run of a later projection's groups. */
+/** What a projection brings into L2 for a later one: ahead.cuh's Ahead, the first bytes of each block's run of a later projection's groups. */
 export interface Ahead {
   readonly blocks: number;
   readonly bytes: number;
@@ -20,9 +21,26 @@ export function lookAhead(ops: readonly FusedOp[], index: number): Projection | 
 }
 
 export function aheadConfig(later: ProjectionConfig, bytes: number): Ahead {
-  const segments = later.segments.map(({ rows, formats }) => ({
-    groups: Math.ceil(rows / later.groupRows),
-    groupBytes: strides(formats, later.cols, later).groupStride,
+  return { blocks: later.blocks, bytes, segments: segmentsOf(later) };
+}
+
+/**
+ * Does a projection fill its rings before it waits? The one after attention's does, where that has asked for all of its
+ * weights: then its blocks are there early, and what they ask for bit by bit is in nobody's way.
+ */
+export function fillsRings(
+  before: KernelConfig | undefined,
+  beforeThat: KernelConfig | undefined,
+  { multiprocessors, projection }: Target,
+): boolean {
+  if (before?.kind !== 'projection' || !before.whole || beforeThat?.kind !== 'attend') return false;
+  const bytes = segmentsOf(before).reduce((sum, { groups, groupBytes }) => sum + groups * groupBytes, 0);
+  return bytes / multiprocessors / projection.cost.bytesPerCycle >= projection.pacedCycles;
+}
+
+function segmentsOf(config: ProjectionConfig): Ahead['segments'] {
+  return config.segments.map(({ rows, formats }) => ({
+    groups: Math.ceil(rows / config.groupRows),
+    groupBytes: strides(formats, config.cols, config).groupStride,
   }));
-  return { blocks: later.blocks, bytes, segments };
 }

@@ -1,18 +1,12 @@
 /** Fused graph -> kernels with their shapes, and weights laid out for them. */
 import { CompileError } from '../errors.js';
 import type { Attend, Embed, Experts, FusedOp, Graph, Norm, Projection, Segment } from '../ir/ops.js';
-import { aheadConfig, lookAhead } from './ahead.js';
+import { aheadConfig, fillsRings, lookAhead } from './ahead.js';
 import { type AttendConfig, attendCounters } from './attention.js';
 import { attentionBuckets } from './buckets.js';
 import { type ExpertsConfig, expertsConfig } from './experts.js';
-import {
-  embedConfig,
-  type KernelConfig,
-  normAddConfig,
-  type ProjectionConfig,
-  pairsBlocks,
-  projectionConfig,
-} from './kernels.js';
+import { embedConfig, type KernelConfig, normAddConfig, type ProjectionConfig, projectionConfig } from './kernels.js';
+import { type PairedBlocks, pairedBlocks, targetBeside } from './paired.js';
 import { meetingBytes, selectConfig } from './select.js';
 import { STATE_COUNTERS } from './state.js';
 import type { Target } from './target.js';
@@ -59,7 +53,7 @@ class Chooser {
   readonly #weights = new WeightPlanner();
   readonly #weightStarts = new Map<FusedOp, number>();
   readonly #ahead = new Map<FusedOp, FusedOp>();
-  readonly #paired: boolean;
+  readonly #paired: PairedBlocks | null;
   #candidates = 0;
 
   constructor(
@@ -67,13 +61,13 @@ class Chooser {
     private readonly target: Target,
     private readonly options: ChoiceOptions,
   ) {
-    this.#paired = pairsBlocks(ops, target);
+    this.#paired = pairedBlocks(ops, target);
   }
 
   /** Projections first: where the model ties its embedding, the output projection decides that matrix's layout. */
   choice(): Choice {
     const { contextLength, targetOf, vocabSize } = this.options;
-    const buckets = attentionBuckets(this.ops, contextLength, this.target, { paired: this.#paired, targetOf });
+    const buckets = attentionBuckets(this.ops, contextLength, this.target, { paired: this.#paired !== null, targetOf });
     const configs = new Map<FusedOp, KernelConfig>();
     let meeting = 0;
     for (const op of this.ops) {
@@ -99,6 +93,12 @@ class Chooser {
       configs.set(op, { ...(configs.get(op) as ProjectionConfig), ahead });
       this.#ahead.set(op, later);
     }
+    const before = (index: number) => configs.get(this.ops[index]!);
+    for (const [index, op] of this.ops.entries()) {
+      const config = configs.get(op)!;
+      if (config.kind === 'projection' && fillsRings(before(index - 1), before(index - 2), this.target))
+        configs.set(op, { ...config, paced: config.ring });
+    }
     const lowered = this.ops.map((op): Lowered => {
       const shorter = op.kind === 'attend' ? buckets.configs.get(op)!.slice(0, -1) : [];
       return { op, name: nodeName(op), config: configs.get(op)!, shorter };
@@ -115,8 +115,9 @@ class Chooser {
   }
 
   #chooseProjection(op: Projection): ProjectionConfig {
-    const untuned = projectionConfig(op, this.target, this.#paired);
-    const config = projectionConfig(op, this.options.targetOf(shapeOf(untuned)), this.#paired);
+    const paired = this.#paired !== null;
+    const untuned = projectionConfig(op, this.#beside(op, this.target), paired);
+    const config = projectionConfig(op, this.#beside(op, this.options.targetOf(shapeOf(untuned))), paired);
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.inputSum?.norm);
     this.#placeNorm(op.norm);
@@ -125,8 +126,15 @@ class Chooser {
     return config;
   }
 
+  /** The projection after attention runs beside the node after it, the one before attention beside all others. */
+  #beside(op: Projection | Experts, target: Target): Target {
+    if (!this.#paired) return target;
+    const isNext = this.ops[this.ops.indexOf(op) - 2]?.kind === 'attend';
+    return targetBeside(target, isNext ? this.#paired.after : this.#paired.before);
+  }
+
   #chooseExperts(op: Experts): ExpertsConfig {
-    const config = expertsConfig(op, this.target, this.#paired);
+    const config = expertsConfig(op, this.#beside(op, this.target), this.#paired !== null);
     this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
     this.#placeNorm(op.norm);
     this.#placeRowVectors([op.segment]);

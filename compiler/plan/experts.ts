@@ -1,7 +1,7 @@
 /** Experts -> kernel: its compile-time shape and shared memory. The twin of runtime/kernels/experts*.cuh. */
 import type { Experts } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
-import { roundUp, sharedUnitsBytes, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
+import { roundUp, sharedUnitsBytes, slotStride, UNIT_COLS, unitsOf } from './formats.js';
 import { maskOf, strides, type Tiling } from './kernels.js';
 import type { Target } from './target.js';
 
@@ -67,7 +67,7 @@ function tilingsOf({ experts, segment }: Experts, { experts: { groupRows, slotBy
   return groupRows
     .filter((group) => (rows / experts.count) % group === 0)
     .map((group) => {
-      const bytes = (chunk: number) => formats.reduce((sum, format) => sum + slotBytes(format, group, chunk), 0);
+      const bytes = (chunk: number) => formats.reduce((sum, format) => sum + slotStride(format, group, chunk), 0);
       let chunks = 1;
       const chunkUnits = () => (chunks === 1 ? units : roundUp(Math.ceil(units / chunks), 8));
       while (bytes(chunkUnits()) > wanted && chunkUnits() > 8) chunks++;
@@ -112,7 +112,7 @@ const chunksOf = ({ cols, chunkCols }: ExpertsConfig): number => Math.ceil(cols 
 
 /** Of all matrices together: they come with one copy. */
 const slotOf = ({ formats, groupRows, chunkCols }: ExpertsConfig): number =>
-  formats.reduce((sum, format) => sum + slotBytes(format, groupRows, chunkCols / UNIT_COLS), 0);
+  formats.reduce((sum, format) => sum + slotStride(format, groupRows, chunkCols / UNIT_COLS), 0);
 
 /** Groups of the block with the most, and what its warps take in turn: a group of one expert. */
 function blockGroups({ rows, groupRows, sum, used, blocks }: ExpertsConfig): number {

@@ -49,9 +49,21 @@ export const needsSums = (type: GgmlType): boolean => /^Q(?!8)/.test(type);
 
 export const unitsOf = (cols: number): number => Math.ceil(cols / UNIT_COLS);
 
-export function slotBytes(type: GgmlType, rows: number, units: number): number {
+function content(type: GgmlType, rows: number, units: number): number {
   const { unitBytes, superBytes } = FORMATS[type];
-  return roundUp(rows * (units * unitBytes + Math.ceil(units / 8) * superBytes), 16);
+  return rows * (units * unitBytes + Math.ceil(units / 8) * superBytes);
+}
+
+/** Bytes of a slot that are read. */
+export function slotContent(type: GgmlType, rows: number, units: number): number {
+  return roundUp(content(type, rows, units), 16);
+}
+
+/** Bytes from a slot to the next: whole lines of the L2, which stream faster, where that takes little. */
+export function slotStride(type: GgmlType, rows: number, units: number): number {
+  const bytes = content(type, rows, units);
+  const lines = roundUp(bytes, 128);
+  return lines - bytes <= bytes / 32 ? lines : roundUp(bytes, 16);
 }
 
 /** SharedUnits::bytes: units of activations in shared memory, for products with these formats. */

@@ -6,7 +6,7 @@ import type { Weight } from '../model/spec.js';
 import type { Ahead } from './ahead.js';
 import { type AttendConfig, attendShared } from './attention.js';
 import type { ExpertsConfig } from './experts.js';
-import { roundUp, sharedUnitsBytes, slotBytes, UNIT_COLS, unitsOf } from './formats.js';
+import { roundUp, sharedUnitsBytes, slotContent, slotStride, UNIT_COLS, unitsOf } from './formats.js';
 import { type SelectConfig, selectShared } from './select.js';
 import type { BlockMemory, Target } from './target.js';
 
@@ -35,8 +35,10 @@ export interface ProjectionConfig extends Tiling {
   readonly rowWarps: number;
   /** Slots of a warp's ring. */
   readonly ring: number;
-  /** Of these, asked for before the node waits for the one before it. */
+  /** Of these, asked for at once, before the node waits for the one before it. */
   readonly early: number;
+  /** And so many in all before that, each once an earlier one has come. */
+  readonly paced: number;
   /** The ring holds all that the block reads, so the next node may be scheduled at once. */
   readonly whole: boolean;
   /** Groups whose sums meet in shared memory at once. */
@@ -113,9 +115,9 @@ export function strides(formats: readonly GgmlType[], cols: number, { groupRows,
   let chunkStride = 0;
   for (const format of formats) {
     partOffsets.push(chunkStride);
-    chunkStride += slotBytes(format, groupRows, chunkUnits);
+    chunkStride += slotStride(format, groupRows, chunkUnits);
   }
-  const last = slotBytes(formats.at(-1)!, groupRows, lastUnits);
+  const last = slotStride(formats.at(-1)!, groupRows, lastUnits);
   return { chunkStride, partOffsets, groupStride: (chunks - 1) * chunkStride + partOffsets.at(-1)! + last };
 }
 
@@ -172,20 +174,26 @@ function laneShape(chunkUnits: number, groupRows: number): { lanesR: number; uni
 function cutCost(segments: readonly SegmentConfig[], cols: number, cut: Cut, target: Target): number {
   const { cost } = target.projection;
   const { groupRows, rowWarps, chunkCols } = cut;
+  const { units, chunkUnits, chunks, lastUnits } = chunkShape({ cols, chunkCols });
   const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
-  const bytes = segments.reduce(
-    (sum, { rows, formats }) => sum + Math.ceil(rows / groupRows) * strides(formats, cols, cut).groupStride,
-    0,
-  );
+  let bytes = 0;
+  let isRagged = false;
+  for (const { rows, formats } of segments)
+    for (const type of formats) {
+      const ofGroup = (chunks - 1) * slotContent(type, groupRows, chunkUnits) + slotContent(type, groupRows, lastUnits);
+      bytes += Math.ceil(rows / groupRows) * ofGroup;
+      isRagged ||= slotStride(type, groupRows, Math.min(units, chunkUnits)) % 128 > 0;
+    }
   const ofBlock = Math.ceil(groups / Math.min(groups, target.multiprocessors));
   const { steps, unitSets } = laneShape(chunkCols / UNIT_COLS, groupRows);
   const slots = Math.ceil(ofBlock / rowWarps) * segments[0]!.formats.length;
   const input = (cols / 32) * rowWarps * cost.input;
-  return (ofBlock * bytes) / groups / cost.bytesPerCycle + slots * (cost.slot + cost.step * steps * unitSets) + input;
+  const rate = cost.bytesPerCycle / (isRagged ? cost.ragged : 1);
+  return (ofBlock * bytes) / groups / rate + slots * (cost.slot + cost.step * steps * unitSets) + input;
 }
 
 const largest = (segments: readonly SegmentConfig[], groupRows: number, units: number): number =>
-  Math.max(...segments.flatMap(({ formats }) => formats.map((format) => slotBytes(format, groupRows, units))));
+  Math.max(...segments.flatMap(({ formats }) => formats.map((format) => slotStride(format, groupRows, units))));
 
 /**
  * The cut that the cost model finds fastest, among those that shared memory holds and whose slots are as small as wanted.
@@ -213,21 +221,6 @@ export function projectionConfig(op: Projection, target: Target, paired = false)
 const memoryOf = ({ projection }: Target, paired: boolean): BlockMemory =>
   paired ? projection.paired! : projection.alone;
 
-/**
- * Do blocks of two nodes share the multiprocessors? Where the projections before and after attention are asked for whole:
- * attention uses no memory bandwidth to speak of, and their weights arrive meanwhile.
- */
-export function pairsBlocks(ops: readonly FusedOp[], target: Target): boolean {
-  if (target.projection.paired === null) return false;
-  const attends = ops.filter((op) => op.kind === 'attend');
-  const around = ops.filter(
-    (op) =>
-      op.kind === 'projection' &&
-      attends.some(({ qkv, output }) => qkv.id === op.output.id || output.id === op.input.id),
-  );
-  return around.length > 0 && around.every((op) => projectionConfig(op as Projection, target, true).whole);
-}
-
 function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Target): ProjectionConfig {
   const cols = op.input.size;
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
@@ -241,6 +234,7 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     segments,
     ring: 1,
     early: 1,
+    paced: 1,
     whole: false,
     leastShared: 0,
     blocksPerMultiprocessor: 1,
@@ -279,7 +273,7 @@ function roundGroups(segments: readonly SegmentConfig[], cols: number, cut: Cut,
 
 const mostParts = (segments: readonly SegmentConfig[]): number => Math.max(...segments.map((s) => s.formats.length));
 
-type Ring = Pick<ProjectionConfig, 'ring' | 'early' | 'whole' | 'leastShared' | 'blocksPerMultiprocessor'>;
+type Ring = Pick<ProjectionConfig, 'ring' | 'early' | 'paced' | 'whole' | 'leastShared' | 'blocksPerMultiprocessor'>;
 
 /** Slots of a warp's ring, within what its groups can use and shared memory holds, and how many are filled early. */
 function ringShape(config: ProjectionConfig, target: Target, paired: boolean): Ring {
@@ -291,10 +285,10 @@ function ringShape(config: ProjectionConfig, target: Target, paired: boolean): R
   while (ring > 1 && projectionShared({ ...config, ring }) > mostShared) ring--;
   const blocksPerMultiprocessor = paired ? 2 : 1;
   const whole = paired ? target.projection.paired!.whole : null;
-  if (whole && ring === slots && projectionShared({ ...config, ring }) <= whole.mostShared)
-    return { ring, early: ring, whole: true, leastShared: whole.leastShared, blocksPerMultiprocessor };
   const early = Math.max(1, Math.min(ring, share(earlyBytes)));
-  return { ring, early, whole: false, leastShared, blocksPerMultiprocessor };
+  if (whole && ring === slots && projectionShared({ ...config, ring }) <= whole.mostShared)
+    return { ring, early, paced: ring, whole: true, leastShared: whole.leastShared, blocksPerMultiprocessor };
+  return { ring, early, paced: early, whole: false, leastShared, blocksPerMultiprocessor };
 }
 
 const largestSlot = (config: ProjectionConfig): number =>

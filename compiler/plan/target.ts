@@ -20,9 +20,15 @@ export interface Target {
      * node. Blocks of two nodes side by side ask early enough without it.
      */
     readonly aheadBytes: number;
+    /**
+     * Cycles that the projection after attention reads for at least, where the next one fills its rings before it waits:
+     * while a shorter one runs, that takes too long.
+     */
+    readonly pacedCycles: number;
     readonly cost: {
-      /** Bytes that a multiprocessor streams in a cycle. */
+      /** Bytes that a multiprocessor streams in a cycle, and how many times fewer where slots are no whole lines. */
       readonly bytesPerCycle: number;
+      readonly ragged: number;
       /** Cycles that a warp spends on a slot besides its steps: waiting, reducing, asking for the next. */
       readonly slot: number;
       /** Cycles of a step: a unit of 32 columns a lane. */
@@ -141,14 +147,14 @@ const GPUS: Record<string, Gpu> = {
  * seven heads a block (docs/performance.md, "Attention").
  */
 const ATTENTION_COST = { head: 0.06, blockByte: 1.8e-5, byte: 3.4e-7, combine: 2.6, combineHead: 0.0134 };
-/** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85, 141 + 75 or 87 + 75 fit together. */
+/** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 87 + 85 fit together, and no two of 70 beside 87. */
 const PAIRED: Paired = {
   slotBytes: 2560,
   ringBytes: 139264,
   earlyBytes: 36864,
-  mostShared: 141 * 1024,
+  mostShared: 156 * 1024,
   leastShared: 116 * 1024,
-  whole: { mostShared: 85 * 1024, leastShared: 75 * 1024 },
+  whole: { mostShared: 85 * 1024, leastShared: 70 * 1024 },
   attentionShared: 87 * 1024,
 };
 
@@ -174,14 +180,15 @@ export function cudaTarget(archs: readonly string[]): Target {
       alone: {
         slotBytes: 4736,
         ringBytes: 139264,
-        earlyBytes: 36864,
+        earlyBytes: 81920,
         mostShared: sharedBytes,
         leastShared: sharedBytes / 2 + 1024,
       },
       paired: sharedBytes >= 227 * 1024 ? PAIRED : null,
       aheadBytes: 36864,
+      pacedCycles: 900,
       // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz.
-      cost: { bytesPerCycle: 13.4, slot: 100, step: 30, input: 4 },
+      cost: { bytesPerCycle: 13.4, ragged: 1.03, slot: 100, step: 30, input: 4 },
     },
     attention: {
       warps: 8,
@@ -229,7 +236,8 @@ export function hostTarget(): Target {
         attentionShared: 32 * 1024,
       },
       aheadBytes: 1024,
-      cost: { bytesPerCycle: 1, slot: 100, step: 30, input: 4 },
+      pacedCycles: 0,
+      cost: { bytesPerCycle: 1, ragged: 1, slot: 100, step: 30, input: 4 },
     },
     attention: {
       warps: 2,

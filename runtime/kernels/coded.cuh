@@ -34,7 +34,7 @@ struct IQ4_NL {
   static constexpr int offset = 0, scales = 1;
   static constexpr bool has_min = false;
   template <int R, int U>
-  static constexpr int bytes = round_up(R * U * 18, 16);
+  static constexpr int content = R * U * 18;
   template <int R, int U>
   static DEVICE QuantUnit unit(const char* slot, int i, int) {
     const uint4 codes = ((const uint4*)slot)[i];
@@ -51,7 +51,7 @@ struct MXFP4 {
   static constexpr int offset = 0, scales = 1;
   static constexpr bool has_min = false;
   template <int R, int U>
-  static constexpr int bytes = round_up(R * U * 17, 16);
+  static constexpr int content = R * U * 17;
   template <int R, int U>
   static DEVICE QuantUnit unit(const char* slot, int i, int) {
     const uint4 codes = ((const uint4*)slot)[i];
@@ -70,7 +70,7 @@ struct Coded {
   static constexpr int offset = 0, scales = Multipliers;
   static constexpr bool has_min = false;
   template <int R, int U>
-  static constexpr int bytes = round_up(R * U * (16 + Multipliers) + R * super_units<U> * 2, 16);
+  static constexpr int content = R * U * (16 + Multipliers) + R * super_units<U> * 2;
   template <int R, int U>
   static DEVICE QuantUnit unit(const char* slot, int i, int s) {
     const uint4 codes = ((const uint4*)slot)[i];

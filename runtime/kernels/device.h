@@ -238,13 +238,13 @@ DEVICE void end_copies(CopyBarrier& done) {
 }
 
 // ------------------------------------------------------------------ integer arithmetic
-// sum + the four products of bytes: a signed, b signed or unsigned.
+// sum + the four products of bytes, each signed or not.
+template <bool ASigned, bool BSigned>
 DEVICE int dot4(uint32_t a, uint32_t b, int sum) {
-  asm("dp4a.s32.s32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
-  return sum;
-}
-DEVICE int dot4_unsigned(uint32_t a, uint32_t b, int sum) {
-  asm("dp4a.s32.u32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+  if (ASigned && BSigned) asm("dp4a.s32.s32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+  if (ASigned && !BSigned) asm("dp4a.s32.u32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+  if (!ASigned && BSigned) asm("dp4a.u32.s32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
+  if (!ASigned && !BSigned) asm("dp4a.u32.u32 %0, %1, %2, %0;" : "+r"(sum) : "r"(a), "r"(b));
   return sum;
 }
 // Bytes of b:a (a's are 0 to 3) that the four lowest digits of `digits` name, each 0 to 7.
@@ -373,12 +373,10 @@ DEVICE void prefetch(const void* from, int bytes) {
   if (thread_index() % 32 == 0) sim::bulk_prefetch(from, bytes);
 }
 
+template <bool ASigned, bool BSigned>
 DEVICE int dot4(uint32_t a, uint32_t b, int sum) {
-  for (int i = 0; i < 32; i += 8) sum += int8_t(a >> i) * int8_t(b >> i);
-  return sum;
-}
-DEVICE int dot4_unsigned(uint32_t a, uint32_t b, int sum) {
-  for (int i = 0; i < 32; i += 8) sum += int8_t(a >> i) * uint8_t(b >> i);
+  for (int i = 0; i < 32; i += 8)
+    sum += (ASigned ? int8_t(a >> i) : uint8_t(a >> i)) * (BSigned ? int8_t(b >> i) : uint8_t(b >> i));
   return sum;
 }
 DEVICE uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t digits) {

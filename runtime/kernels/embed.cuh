@@ -36,7 +36,7 @@ DEVICE void embed(const EmbedArgs& a) {
   const int token = load_global(&a.state->token), row = token % C::group_rows;
   const int chunk = unit / chunk_units, u = unit % chunk_units;
   const char* slot = a.weights + (int64_t)(token / C::group_rows) * C::group_bytes +
-                     (int64_t)chunk * C::format::template bytes<C::group_rows, chunk_units>;
+                     (int64_t)chunk * slot_stride<typename C::format, C::group_rows, chunk_units>;
   if (chunk < chunks - 1)
     embed_unit<C, chunk_units>(slot, row, u, a.output, unit * 32);
   else

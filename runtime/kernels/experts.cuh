@@ -106,7 +106,7 @@ DEVICE void dot_experts(const char* slot, ExpertFormats<F...>, const ExpertInput
         else
           sums[part * R + r] += dot<G>(unit, floats);
       }
-      at += G::template bytes<R, Shape::chunk_units>;
+      at += slot_stride<G, R, Shape::chunk_units>;
       part++;
     };
     (one(F{}), ...);

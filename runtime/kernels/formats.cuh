@@ -4,7 +4,8 @@
 // shared memory. Inside a slot the parts of a format lie in planes, one after another, widest element first; a plane is
 // [row][unit], or [row][unit / 8] where a format scales 256 columns together. So the 32 lanes of a warp, each with a
 // unit of its own, read each plane at consecutive addresses, 16 bytes a lane where there is that much. The slot is
-// padded to 16 bytes. compiler/plan/formats.ts has the same table; the emitted kernels.cu asserts that the sizes agree.
+// padded to 16 bytes, and to 128, a line of the L2, where that takes no more than a 32nd of it.
+// compiler/plan/formats.ts has the same table; the emitted kernels.cu asserts that the sizes agree.
 //
 // Quants are kept as the file has them (the same bits a weight), reordered so that shift and mask give four columns
 // 4k..4k+3 as the bytes of word k:
@@ -19,7 +20,8 @@ namespace realizar {
 constexpr int unit_cols = 32;
 
 // 32 quants of one row as bytes (signed in Q8_0, else unsigned below 64), and what turns them into weights:
-// scale[h] * (q - offset) - min[h], h = the half.
+// scale[h] * (q - offset) - min[h], h = the half. Where the format is raised, those of the second half are 16 times as
+// large: they are nibbles that have not been shifted down.
 struct QuantUnit {
   uint32_t q[8];
   float scale[2], min[2];
@@ -29,21 +31,29 @@ struct QuantUnit {
 template <int Units>
 constexpr int super_units = (Units + 7) / 8;
 constexpr int round_up(int n, int to) { return (n + to - 1) / to * to; }
+constexpr int padded(int n) { return round_up(n, 128) - n <= n / 32 ? round_up(n, 128) : round_up(n, 16); }
+// Bytes of a slot that are read, and from it to the next.
+template <class F, int Rows, int Units>
+constexpr int slot_content = round_up(F::template content<Rows, Units>, 16);
+template <class F, int Rows, int Units>
+constexpr int slot_stride = padded(F::template content<Rows, Units>);
 
 // Word k of each packing, k = 0..7.
 DEVICE uint32_t word(const uint4& v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
 DEVICE uint32_t nibble_word(const uint4& v, int k) { return word(v, k % 4) >> (k < 4 ? 0 : 4) & 0x0f0f0f0fu; }
+DEVICE uint32_t raised_word(const uint4& v, int k) { return word(v, k % 4) & (k < 4 ? 0x0f0f0f0fu : 0xf0f0f0f0u); }
 DEVICE uint32_t pair_word(const uint2& v, int k) { return (k < 4 ? v.x : v.y) >> 2 * (k % 4) & 0x03030303u; }
 DEVICE uint32_t bit_word(uint32_t v, int k) { return v >> k & 0x01010101u; }
 
-// Every format below has: bytes<Rows, Units> of a slot, offset (of the quants), scales (1 or 2 a unit), has_min, and
-// unit<Rows, Units>(slot, i, s): the unit at index i = row * Units + u of a plane, s = row * super_units + u / 8.
+// Every format below has: content<Rows, Units>, the bytes of a slot, offset (of the quants), scales (1 or 2 a unit),
+// has_min, raised where it is, and unit<Rows, Units>(slot, i, s): the unit at index i = row * Units + u of a plane, s =
+// row * super_units + u / 8.
 
 struct Q8_0 {
   static constexpr int offset = 0, scales = 1;
   static constexpr bool has_min = false;
   template <int R, int U>
-  static constexpr int bytes = round_up(R * U * 34, 16);
+  static constexpr int content = R * U * 34;
   template <int R, int U>
   static DEVICE QuantUnit unit(const char* slot, int i, int) {
     const uint4 a = ((const uint4*)slot)[i], b = ((const uint4*)slot)[R * U + i];
@@ -57,9 +67,10 @@ template <bool FifthBit, bool Min>
 struct Nibbles32 {
   static constexpr int offset = Min ? 0 : FifthBit ? 16 : 8, scales = 1;
   static constexpr bool has_min = Min;
+  static constexpr bool raised = !FifthBit;
   static constexpr int unit_bytes = 16 + (FifthBit ? 4 : 0) + (Min ? 4 : 2);
   template <int R, int U>
-  static constexpr int bytes = round_up(R * U * unit_bytes, 16);
+  static constexpr int content = R * U * unit_bytes;
   template <int R, int U>
   static DEVICE QuantUnit unit(const char* slot, int i, int) {
     const uint4 low = ((const uint4*)slot)[i];
@@ -67,7 +78,7 @@ struct Nibbles32 {
     const uint16_t* scale = (const uint16_t*)(slot + R * U * (FifthBit ? 20 : 16)) + i * (Min ? 2 : 1);
     QuantUnit v;
 #pragma unroll
-    for (int k = 0; k < 8; k++) v.q[k] = nibble_word(low, k) | (FifthBit ? bit_word(high, k) << 4 : 0);
+    for (int k = 0; k < 8; k++) v.q[k] = FifthBit ? nibble_word(low, k) | bit_word(high, k) << 4 : raised_word(low, k);
     v.scale[0] = v.scale[1] = half_to_float(scale[0]);
     v.min[0] = v.min[1] = Min ? -half_to_float(scale[1]) : 0.f;
     return v;
@@ -83,9 +94,10 @@ template <bool FifthBit>
 struct Nibbles256 {
   static constexpr int offset = 0, scales = 1;
   static constexpr bool has_min = true;
+  static constexpr bool raised = !FifthBit;
   static constexpr int unit_bytes = 18 + (FifthBit ? 4 : 0);
   template <int R, int U>
-  static constexpr int bytes = round_up(R * U * unit_bytes + R * super_units<U> * 4, 16);
+  static constexpr int content = R * U * unit_bytes + R * super_units<U> * 4;
   template <int R, int U>
   static DEVICE QuantUnit unit(const char* slot, int i, int s) {
     const uint4 low = ((const uint4*)slot)[i];
@@ -94,7 +106,7 @@ struct Nibbles256 {
     const uint32_t supers = ((const uint32_t*)(slot + R * U * unit_bytes))[s];
     QuantUnit v;
 #pragma unroll
-    for (int k = 0; k < 8; k++) v.q[k] = nibble_word(low, k) | (FifthBit ? bit_word(high, k) << 4 : 0);
+    for (int k = 0; k < 8; k++) v.q[k] = FifthBit ? nibble_word(low, k) | bit_word(high, k) << 4 : raised_word(low, k);
     v.scale[0] = v.scale[1] = half_to_float(supers & 0xffff) * byte_to_float(scales, 0);
     v.min[0] = v.min[1] = half_to_float(supers >> 16) * byte_to_float(scales, 1);
     return v;
@@ -108,7 +120,7 @@ struct Q6_K {
   static constexpr int offset = 32, scales = 2;
   static constexpr bool has_min = false;
   template <int R, int U>
-  static constexpr int bytes = round_up(R * U * 26 + R * super_units<U> * 2, 16);
+  static constexpr int content = R * U * 26 + R * super_units<U> * 2;
   template <int R, int U>
   static DEVICE QuantUnit unit(const char* slot, int i, int s) {
     const uint4 low = ((const uint4*)slot)[i];
@@ -130,7 +142,7 @@ struct Q3_K {
   static constexpr int offset = 4, scales = 2;
   static constexpr bool has_min = false;
   template <int R, int U>
-  static constexpr int bytes = round_up(R * U * 14 + R * super_units<U> * 2, 16);
+  static constexpr int content = R * U * 14 + R * super_units<U> * 2;
   template <int R, int U>
   static DEVICE QuantUnit unit(const char* slot, int i, int s) {
     const uint2 low = ((const uint2*)slot)[i];
@@ -152,7 +164,7 @@ struct Q2_K {
   static constexpr int offset = 0, scales = 2;
   static constexpr bool has_min = true;
   template <int R, int U>
-  static constexpr int bytes = round_up(R * U * 10 + R * super_units<U> * 4, 16);
+  static constexpr int content = R * U * 10 + R * super_units<U> * 4;
   template <int R, int U>
   static DEVICE QuantUnit unit(const char* slot, int i, int s) {
     const uint2 low = ((const uint2*)slot)[i];
@@ -174,7 +186,7 @@ struct FloatUnit {
 };
 struct F32 {
   template <int R, int U>
-  static constexpr int bytes = R * U * 128;
+  static constexpr int content = R * U * 128;
   template <int R, int U>
   static DEVICE FloatUnit unit(const char* slot, int i, int) {
     FloatUnit v;
@@ -187,7 +199,7 @@ template <bool Brain>
 struct Float16 {
   static DEVICE float widen(uint32_t bits) { return Brain ? bf16_to_float(bits) : half_to_float(bits); }
   template <int R, int U>
-  static constexpr int bytes = R * U * 64;
+  static constexpr int content = R * U * 64;
   template <int R, int U>
   static DEVICE FloatUnit unit(const char* slot, int i, int) {
     FloatUnit v;
@@ -231,20 +243,24 @@ DEVICE float dot(const FloatUnit& v, const FloatActivations& x) {
   for (int k = 0; k < 8; k++) sum[k % 2] = dot(v.w[k], x.x[k], sum[k % 2]);
   return sum[0] + sum[1];
 }
+template <class F>
+constexpr bool is_raised = requires { requires F::raised; };
 // Sum of four words' products; at most 64 * 128 * 2^15 a half, so that two halves fit in 32 bits.
+template <bool Signed>
 DEVICE int dot_words(const uint32_t* q, const uint32_t* high, const uint32_t* low) {
   int sum = 0;
 #pragma unroll
-  for (int k = 0; k < 4; k++) sum = dot4(q[k], high[k], sum);
+  for (int k = 0; k < 4; k++) sum = dot4<Signed, true>(q[k], high[k], sum);
   sum *= 256;
 #pragma unroll
-  for (int k = 0; k < 4; k++) sum = dot4_unsigned(q[k], low[k], sum);
+  for (int k = 0; k < 4; k++) sum = dot4<Signed, false>(q[k], low[k], sum);
   return sum;
 }
 template <class F>
 DEVICE float dot(const QuantUnit& v, const IntUnit& x) {
-  const int a = dot_words(v.q, x.high, x.low) - F::offset * x.sums[0];
-  const int b = dot_words(v.q + 4, x.high + 4, x.low + 4) - F::offset * x.sums[1];
+  const int second = dot_words<!is_raised<F>>(v.q + 4, x.high + 4, x.low + 4);
+  const int a = dot_words<true>(v.q, x.high, x.low) - F::offset * x.sums[0];
+  const int b = (is_raised<F> ? second >> 4 : second) - F::offset * x.sums[1];
   float sum = F::scales == 1 ? v.scale[0] * (float)(a + b) : fmaf(v.scale[0], (float)a, v.scale[1] * (float)b);
   if (F::has_min)
     sum -= F::scales == 1 ? v.min[0] * (float)(x.sums[0] + x.sums[1])
@@ -261,7 +277,8 @@ DEVICE void expand(const QuantUnit& v, float4 (&w)[8]) {
 #pragma unroll
   for (int k = 0; k < 8; k++) {
     const float scale = v.scale[k / 4], min = F::has_min ? v.min[k / 4] : 0.f;
-    const auto weight = [&](int byte) { return fmaf(scale, float(int8_t(v.q[k] >> 8 * byte) - F::offset), -min); };
+    const uint32_t q = is_raised<F> && k > 3 ? v.q[k] >> 4 : v.q[k];
+    const auto weight = [&](int byte) { return fmaf(scale, float(int8_t(q >> 8 * byte) - F::offset), -min); };
     w[k] = {weight(0), weight(1), weight(2), weight(3)};
   }
 }

@@ -12,8 +12,9 @@
 // thread a row adds them up.
 //
 // Weights depend on nothing, so the first C::early slots of each warp, and the norm's weights, are asked for before
-// grid_wait. Not more of them: what comes after the wait, the input, would queue behind. The rest of the rings follows
-// once the input is on its way.
+// grid_wait. Not more of them at once: what comes after the wait, the input, would queue behind, and so would what the
+// nodes before this one wait for. Up to C::paced slots follow before grid_wait, each when an earlier one has come; the
+// rest of the rings once the input is on its way.
 //
 // RMSNorm needs the whole input's mean square: weights multiply x * norm here, the factor follows after the dot
 // product.
@@ -21,7 +22,7 @@
 // Where x is a sum, of the norm of what an earlier projection made and a residual, each block works it out for itself:
 // cheaper than a node. It needs a mean square before the rest, so a barrier. One block stores the sum for later nodes.
 //
-// C: cols, group_rows, chunk_cols, row_warps, ring and early (slots a warp), round_groups, blocks;
+// C: cols, group_rows, chunk_cols, row_warps, ring, early and paced (slots a warp), round_groups, blocks;
 //    segments, Segments<Segment<rows, Format...>...>; sum_input (the input is RMSNorm(input) + sum_residual),
 //    store_sum, sum_epsilon; normalize, centred (LayerNorm), norm_bias, epsilon, activation, scale, soft_cap (0: none),
 //    add_residual, find_best, bias and matrix_scale (bit i: segment i, or weight i of a gated segment, has one),
@@ -253,6 +254,10 @@ DEVICE void projection(const ProjectionArgs& a) {
   InputColumns<C> sum_norm, norm;
   if constexpr (C::sum_input) sum_norm.template load<true>(a.sum_norm, chunk);
   if constexpr (C::normalize) norm.template load<true>(a.norm, chunk);
+  for (int i = C::early; i < C::paced; i++) {
+    if (stream.group < end) stream.barriers[i - C::early].wait(0);
+    stream.start(i);
+  }
   grid_wait();
 
   InputColumns<C> input;
@@ -260,7 +265,7 @@ DEVICE void projection(const ProjectionArgs& a) {
   InputColumns<C> residual;
   if constexpr (C::sum_input) residual.template load<false>(a.sum_residual, chunk);
   RowExtras extras = fetch_extras<C>(a, first, end, thread_index());
-  for (int i = C::early; i < C::ring; i++) stream.start(i);
+  for (int i = C::paced; i < C::ring; i++) stream.start(i);
   stream.look_ahead();
   // Not earlier: the next node's weights would be in the way of this one's input.
   if (!C::whole) grid_release();

@@ -35,17 +35,17 @@ struct Segment {
   template <int GroupRows>
   static constexpr int groups = (Rows + GroupRows - 1) / GroupRows;
   template <int R, int Units>
-  static constexpr int slots_bytes = (Formats::template bytes<R, Units> + ...);
+  static constexpr int slots_bytes = (slot_stride<Formats, R, Units> + ...);
   template <int R, int Units>
   static constexpr int largest_slot() {
     int most = 0;
-    ((most = Formats::template bytes<R, Units> > most ? Formats::template bytes<R, Units> : most), ...);
+    ((most = slot_stride<Formats, R, Units> > most ? slot_stride<Formats, R, Units> : most), ...);
     return most;
   }
   template <int R, int Units>
   static constexpr int last_slot() {
     int last = 0;
-    ((last = Formats::template bytes<R, Units>), ...);
+    ((last = slot_stride<Formats, R, Units>), ...);
     return last;
   }
   // The index in a list of formats of that of the first and the last part.
@@ -137,7 +137,7 @@ struct ProjectionShape {
   static constexpr int best_at = squares_at + round_up(chunks * 4, 8);
   static constexpr int shared_bytes = round_up(best_at + warps * (int)sizeof(Best), 16);
   static_assert(sizeof(CopyBarrier) <= 16 && C::group_rows <= 32 && C::chunk_cols % 32 == 0);
-  static_assert(C::round_groups % C::row_warps == 0 && C::early <= C::ring);
+  static_assert(C::round_groups % C::row_warps == 0 && C::early <= C::paced && C::paced <= C::ring);
 };
 
 }  // namespace realizar

@@ -45,8 +45,8 @@ struct Stream {
   template <class F, class... Rest>
   DEVICE void set_bytes(int i) {
     const bool last = Shape::last_units != Shape::chunk_units && chunk == Shape::chunks - 1;
-    bytes[i] = last ? F::template bytes<C::group_rows, Shape::last_units>
-                    : F::template bytes<C::group_rows, Shape::chunk_units>;
+    bytes[i] =
+        last ? slot_content<F, C::group_rows, Shape::last_units> : slot_content<F, C::group_rows, Shape::chunk_units>;
     if constexpr (sizeof...(Rest) > 0) set_bytes<Rest...>(i + 1);
   }
   template <class S, int Rows, class F, class... Rest>
@@ -56,7 +56,7 @@ struct Stream {
            (int64_t)chunk * S::template slots_bytes<C::group_rows, Shape::chunk_units>;
     group_stride = C::row_warps * (int)size;
     // The last chunk of a group has its parts one after another too, but the first of them keeps a whole one's place.
-    part_stride = F::template bytes<C::group_rows, Shape::chunk_units>;
+    part_stride = slot_stride<F, C::group_rows, Shape::chunk_units>;
     segment_end = group - in_segment + S::template groups<C::group_rows>;
     set_bytes<F, Rest...>(0);
   }

@@ -2,15 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Attend, FusedOp, Projection, Value } from '../../compiler/ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
-import { slotBytes } from '../../compiler/plan/formats.js';
+import { slotContent, slotStride } from '../../compiler/plan/formats.js';
 import {
   checkShared,
   launchOf,
   type ProjectionConfig,
-  pairsBlocks,
   projectionConfig,
   strides,
 } from '../../compiler/plan/kernels.js';
+import { pairedBlocks, targetBeside } from '../../compiler/plan/paired.js';
 import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
 
 const TYPES = Object.keys(GGML_TYPES) as GgmlType[];
@@ -59,23 +59,31 @@ const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
 const groups = (c: ProjectionConfig) => sum(c.segments.map(({ rows }) => Math.ceil(rows / c.groupRows)));
 
 describe('bytes of a slot', () => {
-  it.each(TYPES)('%s: those of the file, and at most 15 to align', (type) => {
-    const { blockSize, blockBytes } = GGML_TYPES[type];
-    for (const [rows, units] of [
-      [1, 8],
-      [4, 24],
-      [8, 136],
-    ] as const) {
-      // Points of a grid become 4-bit codes with a byte of scale for each 32 or 16.
-      const grid = /^IQ[123]/.test(type);
-      const fileBytes = grid ? rows * (units * 17 + units / 4) : (rows * units * 32 * blockBytes) / blockSize;
-      const bytes = slotBytes(type, rows, units);
-      expect(bytes % 16).toBe(0);
-      // Q2_K, Q3_K and IQ4_XS unpack their scales: no more than an eighth.
-      expect(bytes).toBeGreaterThanOrEqual(fileBytes);
-      expect(bytes).toBeLessThan(fileBytes * (/Q[2-5]_K|IQ/.test(type) ? 1.125 : 1) + 16);
-    }
-  });
+  it.each(TYPES)(
+    '%s: those of the file, at most 15 to align, and then to whole lines where that takes little',
+    (type) => {
+      const { blockSize, blockBytes } = GGML_TYPES[type];
+      for (const [rows, units] of [
+        [1, 8],
+        [4, 24],
+        [8, 136],
+      ] as const) {
+        // Points of a grid become 4-bit codes with a byte of scale for each 32 or 16.
+        const grid = /^IQ[123]/.test(type);
+        const fileBytes = grid ? rows * (units * 17 + units / 4) : (rows * units * 32 * blockBytes) / blockSize;
+        const bytes = slotContent(type, rows, units);
+        expect(bytes % 16).toBe(0);
+        const stride = slotStride(type, rows, units);
+        const lines = Math.ceil(bytes / 128) * 128;
+        expect([bytes, lines]).toContain(stride);
+        expect(stride).toBeLessThan(bytes * (1 + 1 / 32) + 16);
+        if (lines <= bytes * (1 + 1 / 64)) expect(stride).toBe(lines);
+        // Q2_K, Q3_K and IQ4_XS unpack their scales: no more than an eighth.
+        expect(bytes).toBeGreaterThanOrEqual(fileBytes);
+        expect(bytes).toBeLessThan(fileBytes * (/Q[2-5]_K|IQ/.test(type) ? 1.125 : 1) + 16);
+      }
+    },
+  );
 });
 
 describe('a projection', () => {
@@ -96,11 +104,13 @@ describe('a projection', () => {
         // Powers of two of units, so that lanes share them evenly.
         expect(config.chunkCols).toBeLessThan(Math.max(512, 2 * config.cols));
         expect(config.ring).toBeGreaterThan(0);
-        expect(config.early).toBeLessThanOrEqual(config.ring);
+        expect(config.early).toBeGreaterThan(0);
+        expect(config.paced).toBeGreaterThanOrEqual(config.early);
+        expect(config.paced).toBeLessThanOrEqual(config.ring);
         expect(config.roundGroups % config.rowWarps).toBe(0);
         // Only a block that has asked for all of its weights lets the next node in before its input has come.
         const ofWarp = Math.ceil(groups(config) / blocks / config.rowWarps) * config.segments[0]!.formats.length;
-        if (config.whole) expect([config.ring, config.early]).toEqual([ofWarp, ofWarp]);
+        if (config.whole) expect([config.ring, config.paced]).toEqual([ofWarp, ofWarp]);
         // A format that scales 256 columns together has whole ones in every chunk but the last.
         if (config.chunkCols < config.cols) expect(config.chunkCols % 256).toBe(0);
       }),
@@ -137,7 +147,7 @@ describe('a projection', () => {
               const start = chunk * chunkStride + partOffsets[part]!;
               expect(start % 16).toBe(0);
               expect(start).toBeGreaterThanOrEqual(end);
-              end = start + slotBytes(format, config.groupRows, count);
+              end = start + slotStride(format, config.groupRows, count);
             }
           }
           expect(groupStride).toBe(end);
@@ -151,8 +161,11 @@ describe('a projection', () => {
       projection({ cols: 4096, rows: [14336], types: ['Q4_K', 'Q4_K'], gated: true }),
       cudaTarget(['sm_90a']),
     );
-    const bytes = groups(config) * strides(['Q4_K', 'Q4_K'], 4096, config).groupStride;
-    expect(bytes / ((2 * 14336 * 4096 * 144) / 256)).toBeLessThan(1.05);
+    const file = (2 * 14336 * 4096 * 144) / 256;
+    expect((groups(config) * strides(['Q4_K', 'Q4_K'], 4096, config).groupStride) / file).toBeLessThan(1.06);
+    const { groupRows, chunkCols } = config;
+    const slots = (groups(config) * 2 * 4096) / chunkCols;
+    expect((slots * slotContent('Q4_K', groupRows, chunkCols / 32)) / file).toBeLessThan(1.03);
   });
 
   it('that is too wide for the shared memory is refused by name', () => {
@@ -171,8 +184,10 @@ describe('blocks of two nodes', () => {
   const fit = (...blocks: readonly number[]) => sum(blocks.map((bytes) => bytes + 1024)) <= 228 * 1024;
 
   it('fit on one multiprocessor, and never two of one node beside another or alone', () => {
-    const { whole, mostShared, leastShared, attentionShared } = paired!;
+    const { whole, leastShared, attentionShared } = paired!;
     for (const next of [whole.mostShared, whole.leastShared]) {
+      const { mostShared } = targetBeside(target, next).projection.paired!;
+      expect(mostShared).toBeGreaterThan(leastShared);
       expect(fit(mostShared, next)).toBe(true);
       expect(fit(attentionShared, next)).toBe(true);
       expect(fit(attentionShared, next, next)).toBe(false);
@@ -190,9 +205,13 @@ describe('blocks of two nodes', () => {
       { kind: 'attend', qkv, output: heads } as Attend,
       { ...projection({ cols: 2048, rows: [2048], types: [type], gated: false }), input: heads },
     ];
-    expect(pairsBlocks(around('Q8_0'), target)).toBe(true);
-    expect(pairsBlocks(around('F32'), target)).toBe(false);
-    expect(pairsBlocks(around('Q8_0'), cudaTarget(['sm_80']))).toBe(false);
-    expect(pairsBlocks([], target)).toBe(false);
+    const { before, after } = pairedBlocks(around('Q8_0'), target)!;
+    const { whole } = paired!;
+    for (const bytes of [before, after]) expect(bytes).toBeGreaterThanOrEqual(whole.leastShared);
+    expect(before).toBeGreaterThan(after);
+    expect(before).toBeLessThanOrEqual(whole.mostShared);
+    expect(pairedBlocks(around('F32'), target)).toBeNull();
+    expect(pairedBlocks(around('Q8_0'), cudaTarget(['sm_80']))).toBeNull();
+    expect(pairedBlocks([], target)).toBeNull();
   });
 });

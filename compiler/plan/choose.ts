@@ -6,7 +6,7 @@ import { type AttendConfig, attendCounters } from './attention.js';
 import { attentionBuckets } from './buckets.js';
 import { type ExpertsConfig, expertsConfig } from './experts.js';
 import { embedConfig, type KernelConfig, normAddConfig, type ProjectionConfig, projectionConfig } from './kernels.js';
-import { type PairedBlocks, pairedBlocks, targetBeside } from './paired.js';
+import { pairedBlocks, targetBeside } from './paired.js';
 import { meetingBytes, selectConfig } from './select.js';
 import { STATE_COUNTERS } from './state.js';
 import type { Target } from './target.js';
@@ -53,7 +53,8 @@ class Chooser {
   readonly #weights = new WeightPlanner();
   readonly #weightStarts = new Map<FusedOp, number>();
   readonly #ahead = new Map<FusedOp, FusedOp>();
-  readonly #paired: PairedBlocks | null;
+  /** pairedBlocks */
+  readonly #paired: number | null;
   #candidates = 0;
 
   constructor(
@@ -70,8 +71,11 @@ class Chooser {
     const buckets = attentionBuckets(this.ops, contextLength, this.target, { paired: this.#paired !== null, targetOf });
     const configs = new Map<FusedOp, KernelConfig>();
     let meeting = 0;
-    for (const op of this.ops) {
-      if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op));
+    for (const [index, op] of this.ops.entries()) {
+      const [beforeThat, before] = [this.ops[index - 2], this.ops[index - 1]].map(
+        (other) => other && configs.get(other),
+      );
+      if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op, before, beforeThat));
       if (op.kind === 'experts') configs.set(op, this.#chooseExperts(op));
       if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op, buckets.configs.get(op)!));
       if (op.kind === 'norm_add') {
@@ -93,12 +97,6 @@ class Chooser {
       configs.set(op, { ...(configs.get(op) as ProjectionConfig), ahead });
       this.#ahead.set(op, later);
     }
-    const before = (index: number) => configs.get(this.ops[index]!);
-    for (const [index, op] of this.ops.entries()) {
-      const config = configs.get(op)!;
-      if (config.kind === 'projection' && fillsRings(before(index - 1), before(index - 2), this.target))
-        configs.set(op, { ...config, paced: config.ring });
-    }
     const lowered = this.ops.map((op): Lowered => {
       const shorter = op.kind === 'attend' ? buckets.configs.get(op)!.slice(0, -1) : [];
       return { op, name: nodeName(op), config: configs.get(op)!, shorter };
@@ -114,10 +112,13 @@ class Chooser {
     };
   }
 
-  #chooseProjection(op: Projection): ProjectionConfig {
-    const paired = this.#paired !== null;
-    const untuned = projectionConfig(op, this.#beside(op, this.target), paired);
-    const config = projectionConfig(op, this.#beside(op, this.options.targetOf(shapeOf(untuned))), paired);
+  #chooseProjection(op: Projection, before?: KernelConfig, beforeThat?: KernelConfig): ProjectionConfig {
+    const isPaired = this.#paired !== null;
+    const paces = isPaired && fillsRings(before, beforeThat, this.target);
+    const beside = (target: Target) => (paces ? targetBeside(target, this.#paired!) : target);
+    const untuned = projectionConfig(op, beside(this.target), isPaired);
+    const chosen = projectionConfig(op, beside(this.options.targetOf(shapeOf(untuned))), isPaired);
+    const config = paces ? { ...chosen, paced: chosen.ring } : chosen;
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.inputSum?.norm);
     this.#placeNorm(op.norm);
@@ -126,15 +127,8 @@ class Chooser {
     return config;
   }
 
-  /** The projection after attention runs beside the node after it, the one before attention beside all others. */
-  #beside(op: Projection | Experts, target: Target): Target {
-    if (!this.#paired) return target;
-    const isNext = this.ops[this.ops.indexOf(op) - 2]?.kind === 'attend';
-    return targetBeside(target, isNext ? this.#paired.after : this.#paired.before);
-  }
-
   #chooseExperts(op: Experts): ExpertsConfig {
-    const config = expertsConfig(op, this.#beside(op, this.target), this.#paired !== null);
+    const config = expertsConfig(op, this.target, this.#paired !== null);
     this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
     this.#placeNorm(op.norm);
     this.#placeRowVectors([op.segment]);

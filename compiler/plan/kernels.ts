@@ -1,6 +1,6 @@
 /** Fused operation -> kernel: its compile-time shape, launch geometry and shared memory. The twin of runtime/kernels. */
 import { CompileError } from '../errors.js';
-import type { Embed, FusedOp, NormAdd, Projection } from '../ir/ops.js';
+import type { Embed, NormAdd, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
 import type { Ahead } from './ahead.js';

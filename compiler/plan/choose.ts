@@ -114,11 +114,10 @@ class Chooser {
 
   #chooseProjection(op: Projection, before?: KernelConfig, beforeThat?: KernelConfig): ProjectionConfig {
     const isPaired = this.#paired !== null;
-    const paces = isPaired && fillsRings(before, beforeThat, this.target);
-    const beside = (target: Target) => (paces ? targetBeside(target, this.#paired!) : target);
-    const untuned = projectionConfig(op, beside(this.target), isPaired);
-    const chosen = projectionConfig(op, beside(this.options.targetOf(shapeOf(untuned))), isPaired);
-    const config = paces ? { ...chosen, paced: chosen.ring } : chosen;
+    const target = this.options.targetOf(shapeOf(projectionConfig(op, this.target, isPaired)));
+    const fills = isPaired && fillsRings(before, beforeThat, target);
+    const chosen = projectionConfig(op, fills ? targetBeside(target, this.#paired!) : target, isPaired);
+    const config = fills ? { ...chosen, paced: chosen.ring } : chosen;
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.inputSum?.norm);
     this.#placeNorm(op.norm);

@@ -12,7 +12,11 @@ export interface Candidate {
 export const UNTUNED = 'untuned';
 
 /** Factors of the default; those that leave no whole number are not tried. */
-const PROJECTION: readonly Factors[] = [{ field: 'warps', by: [0.5, 0.75] }];
+const PROJECTION: readonly Factors[] = [
+  { field: 'warps', by: [0.5, 0.75] },
+  // Rings filled before the wait wherever the node before allows it; nowhere.
+  { field: 'pacedCycles', by: [0, 1000] },
+];
 /** How a projection's block uses shared memory, alone on a multiprocessor or beside another node's. */
 const MEMORY: readonly Factors[] = [
   { field: 'slotBytes', by: [0.5, 2] },

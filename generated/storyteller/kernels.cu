@@ -33,13 +33,13 @@ struct attn_qkv_shape {
   using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
-  static constexpr int ring = 1, early = 1;
+  static constexpr int ring = 1, early = 1, paced = 1;
   static constexpr int blocks = 128, bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<attn_qkv_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<attn_qkv_shape>::shared_bytes <= 71680);
 static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<256, Q8_0>> == 1088);
 static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> == 1088);
 static_assert(ProjectionShape<attn_qkv_shape>::group_bytes<Segment<128, Q8_0>> == 1088);
@@ -64,13 +64,13 @@ struct ffn_inp_shape {
   using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
-  static constexpr int ring = 1, early = 1;
+  static constexpr int ring = 1, early = 1, paced = 1;
   static constexpr int blocks = 64, bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<ffn_inp_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<ffn_inp_shape>::shared_bytes <= 71680);
 static_assert(ProjectionShape<ffn_inp_shape>::group_bytes<Segment<256, Q8_0>> == 1088);
 
 // blk.0.ffn_swiglu (and 3 more): blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
@@ -79,13 +79,13 @@ struct ffn_swiglu_shape {
   using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
-  static constexpr int ring = 2, early = 2;
+  static constexpr int ring = 2, early = 2, paced = 2;
   static constexpr int blocks = 132, bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::silu;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<ffn_swiglu_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<ffn_swiglu_shape>::shared_bytes <= 71680);
 static_assert(ProjectionShape<ffn_swiglu_shape>::group_bytes<Segment<768, Q8_0, Q8_0>> == 2176);
 
 // blk.0.l_out (and 3 more): blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
@@ -94,13 +94,13 @@ struct l_out_shape {
   using ahead = Ahead<0, 0>;
   static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 5, round_groups = 5;
-  static constexpr int ring = 1, early = 1;
+  static constexpr int ring = 1, early = 1, paced = 1;
   static constexpr int blocks = 64, bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<l_out_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<l_out_shape>::shared_bytes <= 71680);
 static_assert(ProjectionShape<l_out_shape>::group_bytes<Segment<256, Q8_0>> == 3264);
 
 // logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
@@ -109,13 +109,13 @@ struct logits_shape {
   using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
-  static constexpr int ring = 1, early = 1;
+  static constexpr int ring = 1, early = 1, paced = 1;
   static constexpr int blocks = 132, bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = true, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
-static_assert(ProjectionShape<logits_shape>::shared_bytes <= 76800);
+static_assert(ProjectionShape<logits_shape>::shared_bytes <= 71680);
 static_assert(ProjectionShape<logits_shape>::group_bytes<Segment<909, Q8_0>> == 1088);
 
 // select: the next token; token, position and seq_len move on

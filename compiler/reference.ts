@@ -149,15 +149,17 @@ class Reference {
   /** Logits [vocabSize] after the token at the next position. */
   step(token: number): Vector {
     const { tokenEmbedding, layers, outputNorm, outputNormBias, output, outputBias } = this.#spec;
-    const { embeddingScale = 1, residualScale = 1, logitScale = 1, logitSoftCap } = this.#spec;
+    const { embeddingScale = 1, residualScale = 1, logitScale = 1, logitSoftCap, parallel } = this.#spec;
     let x: Vector = this.#weights.row(tokenEmbedding, token).map((value) => value * embeddingScale);
     layers.forEach((layer, index) => {
+      const before = x;
       const attended = this.#attention(layer, this.#caches[index]!, this.#norm(x, layer.attnNorm, layer.attnNormBias));
       x = add(
         x,
         this.#norm(attended, layer.attnPostNorm).map((value) => value * residualScale),
       );
-      const fed = this.#feedForward(layer, this.#norm(x, layer.ffnNorm, layer.ffnNormBias));
+      const from = parallel ? before : x;
+      const fed = this.#feedForward(layer, this.#norm(from, layer.ffnNorm, layer.ffnNormBias));
       x = add(
         x,
         this.#norm(fed, layer.ffnPostNorm).map((value) => value * residualScale),

@@ -13,7 +13,7 @@ export function buildGraph(spec: ModelSpec, context = spec.contextLength): Graph
   );
   for (const [layer, weights] of spec.layers.entries()) {
     const attention = buildAttention(builder, spec, layer, weights, hidden);
-    hidden = buildFeedForward(builder, spec, layer, weights, attention);
+    hidden = buildFeedForward(builder, spec, layer, weights, spec.parallel ? hidden : attention, attention);
   }
   const normed = builder.norm('output_norm', hidden, spec.outputNorm, spec.outputNormBias);
   const plain = !spec.logitScale && !spec.logitSoftCap;
@@ -55,10 +55,17 @@ function buildAttention(builder: Builder, spec: ModelSpec, layer: number, w: Lay
   );
 }
 
-/** Returns hidden + norm(feed-forward(norm(hidden))), the second norm where the layer has one. */
-function buildFeedForward(builder: Builder, spec: ModelSpec, layer: number, w: LayerSpec, hidden: Value): Value {
+/** Returns hidden + norm(feed-forward(norm(from))), the second norm where the layer has one. */
+function buildFeedForward(
+  builder: Builder,
+  spec: ModelSpec,
+  layer: number,
+  w: LayerSpec,
+  from: Value,
+  hidden: Value,
+): Value {
   const name = (part: string) => `blk.${layer}.${part}`;
-  const input = builder.norm(name('ffn_norm'), hidden, w.ffnNorm, w.ffnNormBias);
+  const input = builder.norm(name('ffn_norm'), from, w.ffnNorm, w.ffnNormBias);
   const output = w.ffnRouter ? buildExperts(builder, spec, name, w, input) : buildDense(builder, name, w, input);
   return builder.add(
     name('l_out'),

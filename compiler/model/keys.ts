@@ -41,6 +41,23 @@ export class Keys {
     return (index) => flags[index] === 1;
   }
 
+  /**
+   * How many pairs turn by the positions on each of four axes, one axis after the other or by turns. Those of a text are the
+   * same but for the fourth, which llama.cpp keeps at 0, so none of the `pairs` may turn by that.
+   */
+  textAxes(key: string, pairs: number, order: 'sections' | 'interleaved'): void {
+    const name = this.#name(key);
+    const entry = this.metadata.get(name);
+    const axes = entry?.type === 'array' ? [...entry.elements()].map(Number) : [];
+    const [first = 0, second = 0, third = 0, fourth = 0] = axes;
+    const turned = order === 'sections' ? first + second + third : 3 * Math.min(first, second, third);
+    if (axes.length === 0 || (turned < pairs && (order === 'sections' || fourth > 0)))
+      this.metadata.fail(
+        name,
+        `expected four numbers that leave none of ${pairs} pairs to the fourth axis, found ${entry ? describe(entry) : 'none'}`,
+      );
+  }
+
   #name(key: string): string {
     if (!this.allowed.includes(key))
       throw new Error(`${this.architecture} reads ${key}, which its \`keys\` do not name`);

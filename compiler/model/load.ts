@@ -54,6 +54,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
     ...(features.embeddingScale && { embeddingScale: features.embeddingScale }),
     ...(features.residualScale && { residualScale: features.residualScale }),
     ...(features.logitScale && { logitScale: features.logitScale }),
+    ...(features.parallel && { parallel: true }),
     ...(experts && { experts: experts.spec }),
     tokenEmbedding: model.tokenEmbedding,
     outputNorm: model.outputNorm,

@@ -147,6 +147,8 @@ export interface ModelSpec {
   readonly norm: 'rms' | 'layer';
   readonly normEpsilon: number;
   readonly activation: Activation;
+  /** Attention and feed-forward both take the layer's input; else feed-forward takes what attention leaves. */
+  readonly parallel?: true;
   /** Queries times keys are multiplied with it. */
   readonly attentionScale: number;
   /** cap * tanh(x / cap) of what attention scores, and of the logits. */

@@ -139,10 +139,11 @@ class Binder {
     const cols = this.sizes[rule.cols];
     const total = (sizes: readonly Size[] = []) => sizes.reduce((sum, size) => sum + this.sizes[size], 0);
     const [before, after] = [total(rule.part?.before), total(rule.part?.after)];
-    const own = rule.rows === 1 ? 1 : this.sizes[rule.rows];
-    const rows = before + own + after;
+    // Of a matrix the parts are rows, of a vector elements.
+    const own = rule.rows === 1 ? cols : this.sizes[rule.rows];
+    const all = before + own + after;
     const stack = rule.ofExperts ? [this.sizes.experts] : [];
-    const expected = [cols, ...(rule.rows === 1 ? [] : [rows]), ...stack];
+    const expected = [...(rule.rows === 1 ? [all] : [cols, all]), ...stack];
     if (!sameShape(dims, expected)) {
       this.misshapen.add(`expected ${name} of shape [${expected.join(', ')}], found [${dims.join(', ')}]`);
       return undefined;
@@ -157,12 +158,13 @@ class Binder {
     }
     if (!rule.part) {
       const count = rule.ofExperts ? this.sizes.experts : 1;
-      const vectors = rule.rows === 1 ? count : 1;
-      return { name, type, rows: (rows * count) / vectors, cols: cols * vectors, ...place };
+      const shape = rule.rows === 1 ? { rows: 1, cols: cols * count } : { rows: own * count, cols };
+      return { name, type, ...shape, ...place };
     }
-    const rowBytes = place.bytes / rows;
-    const share = { offset: place.offset + before * rowBytes, bytes: own * rowBytes };
-    return { name: `${name}.${rule.part.label}`, type, rows: own, cols, ...place, ...share };
+    const ofOne = place.bytes / all;
+    const share = { offset: place.offset + before * ofOne, bytes: own * ofOne };
+    const rows = rule.rows === 1 ? 1 : own;
+    return { name: `${name}.${rule.part.label}`, type, rows, cols, ...place, ...share };
   }
 }
 

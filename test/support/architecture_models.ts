@@ -341,11 +341,12 @@ function tensorOf(random: Random, name: string, rule: TensorRule, sizes: Record<
   const cols = sizes[rule.cols];
   const experts = rule.ofExperts ? sizes.experts : 1;
   const stack = rule.ofExperts ? [experts] : [];
-  if (rule.kind !== 'matrix') {
-    const vector = vectorOf(random, name, cols * experts, rule.kind === 'f32' || type === 'F32' ? 'F32' : 'F16');
-    return { ...vector, dims: [cols, ...stack] };
-  }
   const others = [...(rule.part?.before ?? []), ...(rule.part?.after ?? [])];
+  if (rule.kind !== 'matrix') {
+    const all = others.reduce((sum, size) => sum + sizes[size], cols);
+    const vector = vectorOf(random, name, all * experts, rule.kind === 'f32' || type === 'F32' ? 'F32' : 'F16');
+    return { ...vector, dims: [all, ...stack] };
+  }
   const own = rule.rows === 1 ? 1 : sizes[rule.rows];
   const rows = others.reduce((sum, size) => sum + sizes[size], own);
   const std = name.startsWith('token_embd') ? 0.3 : 1.5 / Math.sqrt(cols);

@@ -17,11 +17,20 @@ const GRANITE = {
   'attention.scale': f32(0.05),
 };
 
+/** Of 16 pairs; llama.cpp leaves those that turn by the fourth axis as they are. */
+const AXES = { 'rope.dimension_sections': { type: 'array', of: 'int32', value: [6, 6, 6, 0] } } as const;
+
 const KEYS: Readonly<Record<string, Readonly<Record<string, MetadataValue>>>> = {
   gemma2: { ...WINDOW, attn_logit_softcapping: f32(3), final_logit_softcapping: f32(2) },
   gemma3: { ...WINDOW, 'rope.scaling.factor': f32(8), 'rope.freq_base': f32(1e6) },
   'gpt-oss': { ...WINDOW, ...YARN },
   exaone4: WINDOW,
+  'command-r': { logit_scale: f32(0.3) },
+  gptneox: { use_parallel_residual: { type: 'bool', value: 1 } },
+  cohere2: { ...WINDOW, logit_scale: f32(0.3) },
+  qwen2vl: AXES,
+  qwen3vl: AXES,
+  qwen3vlmoe: AXES,
   granite: GRANITE,
   granitemoe: { ...GRANITE, 'rope.scaling.finetuned': { type: 'bool', value: 0 } },
   olmo2: { ...WINDOW, ...YARN },
@@ -36,6 +45,8 @@ const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   minicpm: ['ropeFactorsLong', 'ropeFactorsShort'],
   mistral3: ['ropeFactorsLong', 'ropeFactorsShort'],
   gemma: ['output'],
+  'command-r': ['output'],
+  cohere2: ['output'],
   gemma2: ['output'],
   smollm3: ['attnOutputBias', 'ffnGateBias', 'ffnUpBias', 'ffnDownBias'],
 };

@@ -53,7 +53,8 @@ type Features = {
     | 'logitSoftCap'
     | 'embeddingScale'
     | 'residualScale'
-    | 'logitScale']?: ModelSpec[Name] | undefined;
+    | 'logitScale'
+    | 'parallel']?: ModelSpec[Name] | undefined;
 } & { readonly layer?: (index: number) => LayerFeatures };
 
 /** What models of an architecture do where metadata gives a number of experts. */

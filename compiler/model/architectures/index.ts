@@ -1,5 +1,9 @@
 /** The architectures that this compiler supports. To add one, write a file like its neighbours and name it here. */
 import type { Architecture } from './architecture.js';
+import { chatglm } from './chatglm.js';
+import { cohere2 } from './cohere2.js';
+import { commandR } from './command_r.js';
+import { ernie4_5 } from './ernie4_5.js';
 import { exaone } from './exaone.js';
 import { exaone4 } from './exaone4.js';
 import { gemma } from './gemma.js';
@@ -7,6 +11,7 @@ import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
 import { glm4 } from './glm4.js';
 import { gptOss } from './gpt_oss.js';
+import { gptneox } from './gptneox.js';
 import { granite } from './granite.js';
 import { granitemoe } from './granitemoe.js';
 import { internlm2 } from './internlm2.js';
@@ -15,15 +20,21 @@ import { minicpm } from './minicpm.js';
 import { mistral3 } from './mistral3.js';
 import { olmo2 } from './olmo2.js';
 import { olmoe } from './olmoe.js';
+import { orion } from './orion.js';
+import { panguEmbedded } from './pangu_embedded.js';
+import { phi2 } from './phi2.js';
 import { phi3 } from './phi3.js';
 import { qwen2 } from './qwen2.js';
 import { qwen2moe } from './qwen2moe.js';
+import { qwen2vl } from './qwen2vl.js';
 import { qwen3 } from './qwen3.js';
 import { qwen3moe } from './qwen3moe.js';
+import { qwen3vl, qwen3vlmoe } from './qwen3vl.js';
 import { seedOss } from './seed_oss.js';
 import { smollm3 } from './smollm3.js';
 import { stablelm } from './stablelm.js';
 import { starcoder2 } from './starcoder2.js';
+import { xverse } from './xverse.js';
 
 const ALL = [
   llama,
@@ -43,10 +54,22 @@ const ALL = [
   exaone4,
   seedOss,
   glm4,
+  chatglm,
   minicpm,
   mistral3,
+  commandR,
+  cohere2,
+  gptneox,
+  phi2,
+  ernie4_5,
+  orion,
+  panguEmbedded,
+  xverse,
+  qwen2vl,
+  qwen3vl,
   qwen2moe,
   qwen3moe,
+  qwen3vlmoe,
   granitemoe,
   olmoe,
   gptOss,

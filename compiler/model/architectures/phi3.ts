@@ -1,8 +1,7 @@
 /** Phi 3 and 4: one matrix for q, k and v, one for gate and up; rope factors for short and long contexts. */
 import { type Architecture, DECODER, DECODER_LAYER, LONG_ROPE_FACTORS, stacked } from './architecture.js';
+import { STACKED_QKV } from './stacked_qkv.js';
 
-const { attnQ: q, attnK: k, attnV: v } = DECODER_LAYER;
-const [attnQ, attnK, attnV] = stacked('attn_qkv.weight', { q: 'query', k: 'keyValue', v: 'keyValue' }, 'embedding');
 const [ffnGate, ffnUp] = stacked('ffn_up.weight', { gate: 'feedForward', up: 'feedForward' }, 'embedding');
 
 export const phi3: Architecture = {
@@ -17,9 +16,7 @@ export const phi3: Architecture = {
   model: { ...DECODER, ...LONG_ROPE_FACTORS },
   layer: {
     ...DECODER_LAYER,
-    attnQ: { ...attnQ!, otherwise: q },
-    attnK: { ...attnK!, otherwise: k },
-    attnV: { ...attnV!, otherwise: v },
+    ...STACKED_QKV,
     ffnGate: ffnGate!,
     ffnUp: ffnUp!,
   },

@@ -1,0 +1,19 @@
+/** ChatGLM 2 and 3, GLM 4 (9B): one matrix for q, k and v, one for gate and up, and a part of each head turns. */
+import { type Architecture, optional } from './architecture.js';
+import { glm4 } from './glm4.js';
+import { STACKED_QKV, STACKED_QKV_BIASES } from './stacked_qkv.js';
+
+const { attnPostNorm: _, ffnPostNorm: __, ...LAYER } = glm4.layer!;
+
+export const chatglm: Architecture = {
+  name: 'chatglm',
+  ropePairing: 'adjacent',
+  model: glm4.model,
+  layer: {
+    ...LAYER,
+    ...STACKED_QKV,
+    attnQBias: optional(STACKED_QKV_BIASES.attnQBias),
+    attnKBias: optional(STACKED_QKV_BIASES.attnKBias),
+    attnVBias: optional(STACKED_QKV_BIASES.attnVBias),
+  },
+};

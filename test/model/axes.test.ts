@@ -1,0 +1,44 @@
+/** Ropes of several axes: of a text they are one, as long as no pair is left to the axis that it has no position on. */
+import { describe, expect, test } from 'vitest';
+import { readGguf } from '../../compiler/model/gguf.js';
+import { modelSpec } from '../../compiler/model/load.js';
+import { architectureModel } from '../support/architecture_models.js';
+import { LLAMA_CPP_MODELS } from '../support/llama_cpp_models.js';
+
+/** A model of 16 pairs. */
+function load(name: string, axes: readonly number[]) {
+  const model = LLAMA_CPP_MODELS.find((one) => one.name === name)!;
+  const keys = { 'rope.dimension_sections': { type: 'array', of: 'int32', value: [...axes] } } as const;
+  return modelSpec(readGguf(architectureModel({ ...model, keys })));
+}
+
+describe.each([
+  [
+    'qwen2vl',
+    [
+      [8, 4, 4, 0],
+      [16, 0, 0, 0],
+      [8, 8, 8, 8],
+    ],
+    [[8, 4, 3, 1], [4, 4, 4, 4], [0, 0, 0, 0], []],
+  ],
+  // One after the other by turns; what the three leave over transformers turns like the first.
+  [
+    'qwen3vl',
+    [
+      [6, 5, 5, 0],
+      [8, 8, 8, 8],
+      [24, 20, 20, 0],
+    ],
+    [[5, 5, 5, 1], [4, 4, 4, 4], []],
+  ],
+] as const)('%s', (name, taken, refused) => {
+  test.each(taken.map((axes) => [axes]))('%j', (axes) => {
+    expect(load(name, axes).layers[0]!.rope).toMatchObject({ dimensions: 32, pairing: 'half' });
+  });
+  test.each(refused.map((axes) => [axes]))('%j is refused', (axes) => {
+    expect(() => load(name, axes)).toThrow(
+      `metadata key "${name}.rope.dimension_sections": expected four numbers that leave none of 16 pairs to the fourth axis`,
+    );
+  });
+});

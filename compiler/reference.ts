@@ -77,10 +77,13 @@ function gelu(x: number): number {
   return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 }
 
+const reluSqr = (x: number): number => Math.max(x, 0) ** 2;
+
 /** activation(gate) * up, element by element. */
 const GATED: Record<Activation, (gate: number, up: number) => number> = {
   silu: (gate, up) => silu(gate) * up,
   gelu: (gate, up) => gelu(gate) * up,
+  relu_sqr: (gate, up) => reluSqr(gate) * up,
   swiglu_oai: (gate, up) => {
     const clamped = Math.min(gate, 7);
     return (clamped / (1 + Math.exp(-1.702 * clamped))) * (Math.max(-7, Math.min(up, 7)) + 1);
@@ -239,7 +242,7 @@ class Reference {
     if (layer.ffnRouter) return this.#experts(layer, x);
     const up = this.#linear(x, layer.ffnUp!, layer.ffnUpBias);
     const gate = layer.ffnGate && this.#linear(x, layer.ffnGate, layer.ffnGateBias);
-    const product = gate ? this.#gated(gate, up) : up.map(gelu);
+    const product = gate ? this.#gated(gate, up) : up.map(this.#spec.activation === 'relu_sqr' ? reluSqr : gelu);
     return this.#linear(product, layer.ffnDown!, layer.ffnDownBias);
   }
 

@@ -172,10 +172,12 @@ class Builder {
   /** part: "ffn" names the output ffn_swiglu. */
   activation(name: NameOf, part: string, gate: Value | undefined, up: Value): Value {
     const { activation } = this.spec;
-    const output = this.value(name(`${part}_${gate ? GATED_NAME[activation] : 'act'}`), up.size);
-    if (gate) this.ops.push({ kind: `${activation}_mul`, gate, up, output });
-    else if (activation === 'gelu') this.ops.push({ kind: 'gelu', input: up, output });
-    else throw new Error(`${activation} without a gate has no operation`);
+    const isGated = gate !== undefined && activation !== 'relu_sqr';
+    const output = this.value(name(`${part}_${isGated ? GATED_NAME[activation] : 'act'}`), up.size);
+    if (isGated) this.ops.push({ kind: `${activation}_mul`, gate, up, output });
+    else if (!gate && (activation === 'gelu' || activation === 'relu_sqr'))
+      this.ops.push({ kind: activation, input: up, output });
+    else throw new Error(`${activation} ${gate ? 'with' : 'without'} a gate has no operation`);
     return output;
   }
 

@@ -21,6 +21,7 @@ export function reads(op: Op): Effects {
     case 'norm':
     case 'linear':
     case 'gelu':
+    case 'relu_sqr':
     case 'scale':
     case 'soft_cap':
       return { values: [op.input], resources: [] };

@@ -144,8 +144,9 @@ export interface SigmoidScale {
   readonly output: Value;
 }
 
-export interface Gelu {
-  readonly kind: 'gelu';
+/** relu_sqr: max(input, 0)^2. */
+export interface Activate {
+  readonly kind: 'gelu' | 'relu_sqr';
   readonly input: Value;
   readonly output: Value;
 }
@@ -200,7 +201,7 @@ export interface Projection {
   readonly inputSum?: InputSum;
   readonly norm?: Norm;
   readonly segments: readonly Segment[];
-  readonly activation?: 'silu_mul' | 'gelu_mul' | 'gelu';
+  readonly activation?: 'silu_mul' | 'gelu_mul' | Activate['kind'];
   readonly scale?: number;
   readonly softCap?: number;
   readonly residual?: Value;
@@ -282,7 +283,7 @@ export type PrimitiveOp =
   | ExpertLinear
   | ExpertSum
   | SigmoidScale
-  | Gelu
+  | Activate
   | Scale
   | SoftCap
   | Select;

@@ -1,6 +1,18 @@
 /** The rules about the sizes of one operation's operands; verify.ts says what breaks when they do not hold. */
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
-import type { Attend, Attention, Experts, GateMul, InputSum, Norm, Op, Projection, Segment, Value } from './ops.js';
+import type {
+  Activate,
+  Attend,
+  Attention,
+  Experts,
+  GateMul,
+  InputSum,
+  Norm,
+  Op,
+  Projection,
+  Segment,
+  Value,
+} from './ops.js';
 
 /** Called once for each rule; `detail` says what was found and what was needed. */
 type Need = (holds: boolean, detail: string) => void;
@@ -64,7 +76,8 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     checks.equal('gate', op.gate.size, 'what it must be', 1);
     checks.equal('output', op.output.size, 'input', op.input.size);
   },
-  gelu: (op, checks) => checks.equal('output', op.output.size, 'input', op.input.size),
+  gelu: checkActivate,
+  relu_sqr: checkActivate,
   scale: (op, checks) => {
     checks.equal('output', op.output.size, 'input', op.input.size);
     checks.constant('scale', op.by);
@@ -122,6 +135,10 @@ function checkExperts(op: Experts, checks: Checks): void {
   for (const added of [shared, residual])
     if (added) checks.equal('what is added', added.size, 'output', op.output.size);
   checks.constant('scale', sum?.scale);
+}
+
+function checkActivate({ input, output }: Activate, checks: Checks): void {
+  checks.equal('output', output.size, 'input', input.size);
 }
 
 function checkGate(op: GateMul, checks: Checks): void {

@@ -36,6 +36,7 @@ const PRIMITIVE: Record<PrimitiveOp['kind'], true> = {
   expert_sum: true,
   sigmoid_scale: true,
   gelu: true,
+  relu_sqr: true,
   scale: true,
   soft_cap: true,
   select: true,

@@ -1,8 +1,8 @@
 /** The passes in the order they run: unfused graph in, one operation a kernel out. */
 import type { Graph } from '../ir/ops.js';
 import { verifyFused, verifyGraph, verifyPrimitive } from '../ir/verify.js';
+import { foldActivation } from './fold_activation.js';
 import { foldConstants } from './fold_constants.js';
-import { foldGelu } from './fold_gelu.js';
 import { foldNorm } from './fold_norm.js';
 import { foldNormAdd } from './fold_norm_add.js';
 import { foldResidual } from './fold_residual.js';
@@ -24,7 +24,7 @@ export const passes: readonly Pass[] = [
   { name: 'fuse_experts', run: fuseExperts },
   { name: 'fuse_gate_up', run: fuseGateUp },
   { name: 'lower_linear', run: lowerLinear },
-  { name: 'fold_gelu', run: foldGelu },
+  { name: 'fold_activation', run: foldActivation },
   { name: 'fold_norm', run: foldNorm },
   { name: 'lower_norm', run: lowerNorm },
   { name: 'fold_constants', run: foldConstants },

@@ -15,6 +15,7 @@ export function about(op: FusedOp): string {
         silu_mul: ', silu(gate) * up',
         gelu_mul: ', gelu(gate) * up',
         gelu: ', gelu',
+        relu_sqr: ', relu squared',
       };
       const act = activation ? activation[op.activation!] : '';
       const constants = `${op.scale ? `, * ${op.scale}` : ''}${op.softCap ? `, capped at ${op.softCap}` : ''}`;

@@ -55,7 +55,7 @@ export interface ProjectionConfig extends Tiling {
   readonly centred: boolean;
   readonly normBias: boolean;
   readonly epsilon: number;
-  readonly activation: 'none' | 'silu' | 'gelu';
+  readonly activation: 'none' | 'silu' | 'gelu' | 'relu_sqr';
   readonly scale: number;
   /** 0: none. */
   readonly softCap: number;
@@ -221,6 +221,8 @@ export function projectionConfig(op: Projection, target: Target, paired = false)
 const memoryOf = ({ projection }: Target, paired: boolean): BlockMemory =>
   paired ? projection.paired! : projection.alone;
 
+const ACTIVATIONS = { silu_mul: 'silu', gelu_mul: 'gelu', gelu: 'gelu', relu_sqr: 'relu_sqr' } as const;
+
 function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Target): ProjectionConfig {
   const cols = op.input.size;
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
@@ -247,7 +249,7 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     centred: op.norm?.centred ?? false,
     normBias: op.norm?.bias !== undefined,
     epsilon: op.norm?.epsilon ?? 0,
-    activation: op.activation === undefined ? 'none' : op.activation === 'silu_mul' ? 'silu' : 'gelu',
+    activation: op.activation ? ACTIVATIONS[op.activation] : 'none',
     scale: op.scale ?? 1,
     softCap: op.softCap ?? 0,
     addResidual: op.residual !== undefined,

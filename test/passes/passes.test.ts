@@ -25,7 +25,7 @@ function stages(graph: Graph, order: readonly Pass[] = passes): { pass: Pass; be
 const UNLESS: Record<string, (spec: ModelSpec) => boolean> = {
   fuse_experts: ({ experts }) => !experts,
   fuse_gate_up: ({ layers }) => !layers[0]!.ffnGate && !layers[0]!.ffnSharedGate,
-  fold_gelu: ({ layers }) => layers[0]!.ffnGate !== undefined || layers[0]!.ffnRouter !== undefined,
+  fold_activation: ({ layers }) => layers[0]!.ffnGate !== undefined || layers[0]!.ffnRouter !== undefined,
   lower_norm: ({ layers }) => !layers[0]!.attnPostNorm,
   fold_norm_add: ({ layers }) => !layers[0]!.attnPostNorm,
   fold_constants: ({ embeddingScale, residualScale }) => !embeddingScale && !residualScale,

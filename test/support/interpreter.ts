@@ -94,7 +94,8 @@ class Interpreter {
       case 'experts':
         return this.#experts(op);
       case 'gelu':
-        return this.#read(op.input).map(gelu);
+      case 'relu_sqr':
+        return this.#read(op.input).map(UNGATED[op.kind]);
       case 'scale':
         return scaled(this.#read(op.input), op.by);
       case 'soft_cap':
@@ -125,7 +126,7 @@ class Interpreter {
 
   #segment(input: Vector, { weights, biases }: Segment, activation: Projection['activation']): Vector {
     const products = weights.map((weight, i) => this.#linear(input, weight, biases[i]));
-    if (activation === 'gelu') return products[0]!.map(gelu);
+    if (activation === 'gelu' || activation === 'relu_sqr') return products[0]!.map(UNGATED[activation]);
     return activation ? gated(activation, products[0]!, products[1]!) : products[0]!;
   }
 
@@ -313,6 +314,7 @@ const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0
 const add = (a: Vector, b: Vector) => a.map((x, i) => x + b[i]!);
 const multiply = (a: Vector, b: Vector) => a.map((x, i) => x * b[i]!);
 const silu = (x: number) => x / (1 + Math.exp(-x));
+const UNGATED = { gelu: (x: number) => gelu(x), relu_sqr: (x: number) => Math.max(x, 0) ** 2 };
 const gelu = (x: number) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 const scaled = (x: Vector, by?: number) => (by === undefined ? x : x.map((value) => value * by));
 const capped = (x: Vector, cap?: number) => (cap ? x.map((value) => cap * Math.tanh(value / cap)) : x);

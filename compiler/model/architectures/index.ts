@@ -1,4 +1,5 @@
 /** The architectures that this compiler supports. To add one, write a file like its neighbours and name it here. */
+import { arcee } from './arcee.js';
 import type { Architecture } from './architecture.js';
 import { chatglm } from './chatglm.js';
 import { cohere2 } from './cohere2.js';
@@ -18,6 +19,7 @@ import { internlm2 } from './internlm2.js';
 import { llama } from './llama.js';
 import { minicpm } from './minicpm.js';
 import { mistral3 } from './mistral3.js';
+import { nemotron } from './nemotron.js';
 import { olmo2 } from './olmo2.js';
 import { olmoe } from './olmoe.js';
 import { orion } from './orion.js';
@@ -61,6 +63,8 @@ const ALL = [
   cohere2,
   gptneox,
   phi2,
+  arcee,
+  nemotron,
   ernie4_5,
   orion,
   panguEmbedded,

@@ -256,7 +256,6 @@ DEVICE void projection(const ProjectionArgs& a) {
   if constexpr (C::normalize) norm.template load<true>(a.norm, chunk);
   for (int i = C::early; i < C::paced; i++) {
     if (stream.group < end) stream.barriers[i - C::early].wait(0);
-    warp_sync();  // as in Stream::wait
     stream.start(i);
   }
   grid_wait();

@@ -99,8 +99,8 @@ export interface BlockMemory {
   readonly slotBytes: number;
   readonly ringBytes: number;
   /**
-   * What a block asks for before it waits for the node before it: what memory delivers to a multiprocessor in one
-   * latency. More does not arrive sooner, and the input queues behind it.
+   * What a block asks for at once before it waits for the node before it: what memory delivers to a multiprocessor in one
+   * latency, or twice that where the block comes late. The input queues behind it, and what the nodes before still need.
    */
   readonly earlyBytes: number;
   /**
@@ -112,8 +112,8 @@ export interface BlockMemory {
 }
 
 /**
- * Where all that the projections around attention read fits into their rings, they ask for it at once and let the next
- * node be scheduled: it arrives while the nodes before them run. Sizes are such that a multiprocessor has room for one
+ * Where all that the projections around attention read fits into their rings, they ask for all of it before they wait and
+ * let the next node be scheduled at once: it arrives while the nodes before them run. Sizes are such that a multiprocessor has room for one
  * block of each of two nodes that follow each other, and never for two of the same.
  */
 export interface Paired extends BlockMemory {

@@ -48,7 +48,7 @@ export class Keys {
   textAxes(key: string, pairs: number, order: 'sections' | 'interleaved'): void {
     const name = this.#name(key);
     const entry = this.metadata.get(name);
-    const axes = entry?.type === 'array' ? [...entry.elements()].map(Number) : [];
+    const axes = this.axes(key);
     const [first = 0, second = 0, third = 0, fourth = 0] = axes;
     const turned = order === 'sections' ? first + second + third : 3 * Math.min(first, second, third);
     if (axes.length === 0 || (turned < pairs && (order === 'sections' || fourth > 0)))
@@ -56,6 +56,12 @@ export class Keys {
         name,
         `expected four numbers that leave none of ${pairs} pairs to the fourth axis, found ${entry ? describe(entry) : 'none'}`,
       );
+  }
+
+  /** How many pairs turn by each axis; empty where the key is absent. */
+  axes(key: string): number[] {
+    const entry = this.metadata.get(this.#name(key));
+    return entry?.type === 'array' ? [...entry.elements()].map(Number) : [];
   }
 
   #name(key: string): string {

@@ -28,6 +28,8 @@ export function modelSpec(file: GgufFile): ModelSpec {
   const layer = experts?.layer ?? architecture.layer!;
   const weights = bindWeights(file, architecture, sizesOf(h, vocabSize, experts), h.blockCount, layer);
   const { model } = weights;
+  const { name, ropePairing } = architecture;
+  const rope = ropeOf(file, { name, ropePairing: features.ropePairing ?? ropePairing }, h, model);
   return {
     name: modelStem(file.path),
     architecture: architecture.name,
@@ -61,7 +63,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
     ...(model.outputNormBias && { outputNormBias: model.outputNormBias }),
     output: model.output ?? model.tokenEmbedding,
     ...(model.outputBias && { outputBias: model.outputBias }),
-    layers: layerSpecs(weights, ropeOf(file, architecture, h, model), features.layer, file.stated),
+    layers: layerSpecs(weights, rope, features.layer, file.stated),
   };
 }
 
@@ -99,7 +101,7 @@ function layerSpecs(
 /** Errors: UnsupportedError where longrope has no factors, or factors only for one length. */
 function ropeOf(
   { path, stated }: GgufFile,
-  { ropePairing, name }: Architecture,
+  { ropePairing, name }: Pick<Architecture, 'ropePairing' | 'name'>,
   h: Hyperparameters,
   { ropeFactors, ropeFactorsLong, ropeFactorsShort }: BoundWeights['model'],
 ): RopeSpec {

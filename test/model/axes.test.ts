@@ -32,6 +32,17 @@ describe.each([
     ],
     [[5, 5, 5, 1], [4, 4, 4, 4], []],
   ],
+  [
+    'glm4',
+    [
+      [8, 4, 4, 0],
+      [8, 8, 8, 8],
+    ],
+    [
+      [8, 4, 3, 1],
+      [4, 4, 4, 4],
+    ],
+  ],
 ] as const)('%s', (name, taken, refused) => {
   test.each(taken.map((axes) => [axes]))('%j', (axes) => {
     expect(load(name, axes).layers[0]!.rope).toMatchObject({ dimensions: 32, pairing: 'half' });

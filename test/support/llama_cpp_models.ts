@@ -68,7 +68,13 @@ function modelsOf(architecture: string): ArchitectureModel[] {
   ];
 }
 
-export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [...ARCHITECTURES.keys()].flatMap(modelsOf);
+/** With images, GLM's pairs are others. */
+const GLM_AXES: ArchitectureModel[] = modelsOf('glm4').map((model) => ({ ...model, name: 'glm4-axes', keys: AXES }));
+
+export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [
+  ...[...ARCHITECTURES.keys()].flatMap(modelsOf),
+  ...GLM_AXES,
+];
 
 /** Where the first one's weights leave a choice of experts to rounding. */
 const SEEDS: Readonly<Record<string, number>> = {

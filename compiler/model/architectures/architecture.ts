@@ -55,7 +55,11 @@ type Features = {
     | 'residualScale'
     | 'logitScale'
     | 'parallel']?: ModelSpec[Name] | undefined;
-} & { readonly layer?: (index: number) => LayerFeatures };
+} & {
+  /** Where it is not the architecture's. */
+  readonly ropePairing?: RopeSpec['pairing'];
+  readonly layer?: (index: number) => LayerFeatures;
+};
 
 /** What models of an architecture do where metadata gives a number of experts. */
 export interface ExpertRules {

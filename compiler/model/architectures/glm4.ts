@@ -1,11 +1,23 @@
-/** GLM 4 (0414): norms after both halves of a layer too, one matrix for gate and up, and a part of each head turns. */
+/**
+ * GLM 4 (0414) and the text half of GLM 4.1V: norms after both halves of a layer too, one matrix for gate and up, and a part
+ * of each head turns. With images, llama.cpp's converter leaves the rows of q and k as they were.
+ */
 import { type Architecture, DECODER, DECODER_LAYER, POST_NORMS, stacked } from './architecture.js';
 
 const [ffnGate, ffnUp] = stacked('ffn_up.weight', { gate: 'feedForward', up: 'feedForward' }, 'embedding');
 
+const AXES = 'rope.dimension_sections';
+
 export const glm4: Architecture = {
   name: 'glm4',
   ropePairing: 'adjacent',
+  keys: [AXES],
+  features: (keys, { ropeDimensions }) => {
+    const [first = 0, second = 0] = keys.axes(AXES);
+    if (first === 0 || second === 0) return {};
+    keys.textAxes(AXES, ropeDimensions / 2, 'sections');
+    return { ropePairing: 'half' };
+  },
   model: DECODER,
   layer: { ...DECODER_LAYER, ...POST_NORMS, ffnGate: ffnGate!, ffnUp: ffnUp! },
 };

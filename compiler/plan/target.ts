@@ -231,6 +231,7 @@ export function hostTarget(): Target {
       alone: { ...HOST_MEMORY, mostShared: 227 * 1024 },
       paired: {
         ...HOST_MEMORY,
+        earlyBytes: 1024,
         mostShared: 227 * 1024,
         whole: { mostShared: 24 * 1024, leastShared: 0 },
         attentionShared: 32 * 1024,

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/ir/build.js';
+import { readGguf } from '../../compiler/model/gguf.js';
+import { modelSpec } from '../../compiler/model/load.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { lower } from '../../compiler/plan/lower.js';
 import { type Plan, planJson, type Region, verifyPlan } from '../../compiler/plan/plan.js';
 import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
+import { readGolden } from '../support/goldens.js';
 import { FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
 
 const TARGETS = [hostTarget(), cudaTarget(['sm_90a'])];
@@ -163,6 +166,20 @@ describe('a plan', () => {
     for (const { args } of nodes) expect(new Set(args.map(({ name }) => name)).size).toBe(args.length);
     const state = nodes.filter(({ args }) => args.some(({ name }) => name === 'state')).map(({ name }) => name);
     expect(state).toHaveLength(3); // embedding, attention, selection
+  });
+
+  it('fills rings before the wait in a golden model, so that the host target runs it', () => {
+    const spec = modelSpec(readGguf(readGolden('llama-q4_0').model));
+    const { kernels } = lower(spec, runPasses(buildGraph(spec)), hostTarget(), {
+      contextLength: 64,
+      compilerVersion: 'test',
+    });
+    const paced = (symbol: string) => {
+      const config = kernels.find((kernel) => kernel.symbol === symbol)?.config;
+      return config?.kind === 'projection' && config.paced > config.early && { whole: config.whole };
+    };
+    expect(paced('realizar_ffn_inp')).toEqual({ whole: true });
+    expect(paced('realizar_ffn_swiglu')).toEqual({ whole: false });
   });
 
   it('is stable JSON', () => {

@@ -58,10 +58,12 @@ export class Keys {
       );
   }
 
-  /** How many pairs turn by each axis; empty where the key is absent. */
+  /** How many pairs turn by each of four axes; a number stands for all four. Empty where the key is absent. */
   axes(key: string): number[] {
-    const entry = this.metadata.get(this.#name(key));
-    return entry?.type === 'array' ? [...entry.elements()].map(Number) : [];
+    const name = this.#name(key);
+    const entry = this.metadata.get(name);
+    if (entry === undefined) return [];
+    return entry.type === 'array' ? [...entry.elements()].map(Number) : Array(4).fill(this.metadata.getUint(name));
   }
 
   #name(key: string): string {

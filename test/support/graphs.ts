@@ -20,7 +20,7 @@ const RECIPES = [
   'rope',
   'add',
   'silu_mul',
-  'gelu',
+  'activate',
   'scale',
   'soft_cap',
   'post_norm',
@@ -92,9 +92,13 @@ class Draft {
   }
 
   /** Half of the time of something that can take it. */
-  gelu([a]: readonly number[], [fresh]: readonly boolean[]): void {
+  activate([a]: readonly number[], [fresh, squared]: readonly boolean[]): void {
     const output = this.#value();
-    this.#ops.push({ kind: 'gelu', input: fresh ? this.#linear(this.#pick(a)) : this.#pick(a), output });
+    this.#ops.push({
+      kind: squared ? 'relu_sqr' : 'gelu',
+      input: fresh ? this.#linear(this.#pick(a)) : this.#pick(a),
+      output,
+    });
     this.#values.push(output);
   }
 

@@ -68,12 +68,17 @@ function modelsOf(architecture: string): ArchitectureModel[] {
   ];
 }
 
-/** With images, GLM's pairs are others. */
-const GLM_AXES: ArchitectureModel[] = modelsOf('glm4').map((model) => ({ ...model, name: 'glm4-axes', keys: AXES }));
+/** Models of an architecture with other keys, which decide what a layer does. */
+const variant = (
+  name: string,
+  architecture: string,
+  keys: Readonly<Record<string, MetadataValue>>,
+): ArchitectureModel[] => modelsOf(architecture).map((model) => ({ ...model, name, keys }));
 
 export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [
   ...[...ARCHITECTURES.keys()].flatMap(modelsOf),
-  ...GLM_AXES,
+  ...variant('glm4-axes', 'glm4', AXES),
+  ...variant('gptneox-serial', 'gptneox', { use_parallel_residual: { type: 'bool', value: 0 } }),
 ];
 
 /** Where the first one's weights leave a choice of experts to rounding. */

@@ -1,12 +1,10 @@
 /** Arcee AFM: Llama with a feed-forward of two matrices, the square of ReLU between. */
-import { type Architecture, DECODER, DECODER_LAYER, ROPE_FACTORS } from './architecture.js';
-
-const { ffnGate: _, ...LAYER } = DECODER_LAYER;
+import { type Architecture, DECODER, ROPE_FACTORS, UNGATED_LAYER } from './architecture.js';
 
 export const arcee: Architecture = {
   name: 'arcee',
   ropePairing: 'adjacent',
   activation: 'relu_sqr',
   model: { ...DECODER, ...ROPE_FACTORS },
-  layer: LAYER,
+  layer: UNGATED_LAYER,
 };

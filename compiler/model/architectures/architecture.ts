@@ -178,6 +178,18 @@ export const DECODER_LAYER = {
   ffnDown: matrix('ffn_down.weight', 'embedding', 'feedForward'),
 } as const;
 
+const { ffnGate: _, ...WITHOUT_GATE } = DECODER_LAYER;
+
+/** A feed-forward of two matrices. */
+export const UNGATED_LAYER = WITHOUT_GATE;
+
+/** With a LayerNorm that has a bias, of the model and of a layer. */
+export const LAYER_NORM_DECODER = { ...DECODER, outputNormBias: vector('output_norm.bias', 'embedding') } as const;
+export const LAYER_NORM_BIASES = {
+  attnNormBias: vector('attn_norm.bias', 'embedding'),
+  ffnNormBias: vector('ffn_norm.bias', 'embedding'),
+} as const;
+
 export const EXPERTS_LAYER = {
   ...DECODER_ATTENTION,
   ffnRouter: matrix('ffn_gate_inp.weight', 'experts', 'embedding'),

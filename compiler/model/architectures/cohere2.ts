@@ -9,7 +9,7 @@ export const cohere2: Architecture = {
   feedForwardScales: true,
   keys: ['logit_scale', 'attention.sliding_window', 'attention.sliding_window_pattern'],
   features: (keys, { blockCount }) => {
-    const window = keys.positiveUint('attention.sliding_window');
+    const window = keys.positiveUint('attention.sliding_window') ?? 4096;
     const isLocal = keys.layerPattern('attention.sliding_window_pattern', 4, blockCount);
     return {
       parallel: true,

@@ -1,8 +1,6 @@
 /** GPT-NeoX and Pythia: LayerNorm, a feed-forward of two matrices with GELU between, biases; its halves may be side by side. */
-import { type Architecture, DECODER, DECODER_LAYER, vector } from './architecture.js';
+import { type Architecture, LAYER_NORM_BIASES, LAYER_NORM_DECODER, UNGATED_LAYER, vector } from './architecture.js';
 import { STACKED_QKV, STACKED_QKV_BIASES } from './stacked_qkv.js';
-
-const { ffnGate: _, ...LAYER } = DECODER_LAYER;
 
 export const gptneox: Architecture = {
   name: 'gptneox',
@@ -10,15 +8,14 @@ export const gptneox: Architecture = {
   norm: 'layer',
   activation: 'gelu',
   keys: ['use_parallel_residual'],
-  features: (keys) => ({ parallel: keys.bool('use_parallel_residual') || undefined }),
-  model: { ...DECODER, outputNormBias: vector('output_norm.bias', 'embedding') },
+  features: (keys) => ({ parallel: (keys.bool('use_parallel_residual') ?? true) || undefined }),
+  model: LAYER_NORM_DECODER,
   layer: {
-    ...LAYER,
+    ...UNGATED_LAYER,
     ...STACKED_QKV,
     ...STACKED_QKV_BIASES,
-    attnNormBias: vector('attn_norm.bias', 'embedding'),
     attnOutputBias: vector('attn_output.bias', 'embedding'),
-    ffnNormBias: vector('ffn_norm.bias', 'embedding'),
+    ...LAYER_NORM_BIASES,
     ffnUpBias: vector('ffn_up.bias', 'feedForward'),
     ffnDownBias: vector('ffn_down.bias', 'embedding'),
   },

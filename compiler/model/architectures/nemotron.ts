@@ -1,7 +1,12 @@
 /** Nemotron 3 and 4, Minitron: LayerNorm, a feed-forward of two matrices with the square of ReLU between, partial rope. */
-import { type Architecture, DECODER, DECODER_LAYER, OPTIONAL_BIASES, vector } from './architecture.js';
+import {
+  type Architecture,
+  LAYER_NORM_BIASES,
+  LAYER_NORM_DECODER,
+  OPTIONAL_BIASES,
+  UNGATED_LAYER,
+} from './architecture.js';
 
-const { ffnGate: _, ...LAYER } = DECODER_LAYER;
 const { ffnGateBias: __, ...BIASES } = OPTIONAL_BIASES;
 
 export const nemotron: Architecture = {
@@ -9,11 +14,10 @@ export const nemotron: Architecture = {
   ropePairing: 'half',
   norm: 'layer',
   activation: 'relu_sqr',
-  model: { ...DECODER, outputNormBias: vector('output_norm.bias', 'embedding') },
+  model: LAYER_NORM_DECODER,
   layer: {
-    ...LAYER,
+    ...UNGATED_LAYER,
     ...BIASES,
-    attnNormBias: vector('attn_norm.bias', 'embedding'),
-    ffnNormBias: vector('ffn_norm.bias', 'embedding'),
+    ...LAYER_NORM_BIASES,
   },
 };

@@ -1,14 +1,13 @@
 /** Orion: Llama with LayerNorm. */
-import { type Architecture, DECODER, DECODER_LAYER, vector } from './architecture.js';
+import { type Architecture, DECODER_LAYER, LAYER_NORM_BIASES, LAYER_NORM_DECODER } from './architecture.js';
 
 export const orion: Architecture = {
   name: 'orion',
   ropePairing: 'half',
   norm: 'layer',
-  model: { ...DECODER, outputNormBias: vector('output_norm.bias', 'embedding') },
+  model: LAYER_NORM_DECODER,
   layer: {
     ...DECODER_LAYER,
-    attnNormBias: vector('attn_norm.bias', 'embedding'),
-    ffnNormBias: vector('ffn_norm.bias', 'embedding'),
+    ...LAYER_NORM_BIASES,
   },
 };

@@ -1,5 +1,5 @@
 /** StableLM 2: LayerNorm, and only a part of each head turns. The 12B model, with parallel halves, has no ffn_norm. */
-import { type Architecture, DECODER, DECODER_LAYER, vector } from './architecture.js';
+import { type Architecture, DECODER_LAYER, LAYER_NORM_BIASES, LAYER_NORM_DECODER } from './architecture.js';
 
 export const stablelm: Architecture = {
   name: 'stablelm',
@@ -7,10 +7,9 @@ export const stablelm: Architecture = {
   norm: 'layer',
   // llama.cpp's converter writes true where nothing said so; the tensors tell.
   keys: ['use_parallel_residual'],
-  model: { ...DECODER, outputNormBias: vector('output_norm.bias', 'embedding') },
+  model: LAYER_NORM_DECODER,
   layer: {
     ...DECODER_LAYER,
-    attnNormBias: vector('attn_norm.bias', 'embedding'),
-    ffnNormBias: vector('ffn_norm.bias', 'embedding'),
+    ...LAYER_NORM_BIASES,
   },
 };

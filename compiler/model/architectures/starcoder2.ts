@@ -1,19 +1,24 @@
 /** StarCoder 2: LayerNorm, a feed-forward of two matrices with GELU between, biases everywhere. */
-import { type Architecture, DECODER, DECODER_LAYER, OPTIONAL_BIASES, QKV_BIASES, vector } from './architecture.js';
-
-const { ffnGate: _, ...LAYER } = DECODER_LAYER;
+import {
+  type Architecture,
+  LAYER_NORM_BIASES,
+  LAYER_NORM_DECODER,
+  OPTIONAL_BIASES,
+  QKV_BIASES,
+  UNGATED_LAYER,
+  vector,
+} from './architecture.js';
 
 export const starcoder2: Architecture = {
   name: 'starcoder2',
   ropePairing: 'half',
   norm: 'layer',
   activation: 'gelu',
-  model: { ...DECODER, outputNormBias: vector('output_norm.bias', 'embedding') },
+  model: LAYER_NORM_DECODER,
   layer: {
-    ...LAYER,
+    ...UNGATED_LAYER,
     ...QKV_BIASES,
-    attnNormBias: vector('attn_norm.bias', 'embedding'),
-    ffnNormBias: vector('ffn_norm.bias', 'embedding'),
+    ...LAYER_NORM_BIASES,
     attnOutputBias: OPTIONAL_BIASES.attnOutputBias,
     ffnUpBias: vector('ffn_up.bias', 'feedForward'),
     ffnDownBias: vector('ffn_down.bias', 'embedding'),

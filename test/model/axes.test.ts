@@ -3,12 +3,14 @@ import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { architectureModel } from '../support/architecture_models.js';
+import { u32 } from '../support/gguf_writer.js';
 import { LLAMA_CPP_MODELS } from '../support/llama_cpp_models.js';
 
 /** A model of 16 pairs. */
-function load(name: string, axes: readonly number[]) {
+function load(name: string, axes: readonly number[] | number) {
   const model = LLAMA_CPP_MODELS.find((one) => one.name === name)!;
-  const keys = { 'rope.dimension_sections': { type: 'array', of: 'int32', value: [...axes] } } as const;
+  const value = typeof axes === 'number' ? u32(axes) : ({ type: 'array', of: 'int32', value: [...axes] } as const);
+  const keys = { 'rope.dimension_sections': value };
   return modelSpec(readGguf(architectureModel({ ...model, keys })));
 }
 
@@ -52,4 +54,10 @@ describe.each([
       `metadata key "${name}.rope.dimension_sections": expected four numbers that leave none of 16 pairs to the fourth axis`,
     );
   });
+});
+
+test('a number stands for all four', () => {
+  expect(load('glm4', 8).layers[0]!.rope).toMatchObject({ pairing: 'half' });
+  expect(load('glm4', 0).layers[0]!.rope).toMatchObject({ pairing: 'adjacent' });
+  expect(() => load('glm4', 4)).toThrow('leave none of 16 pairs to the fourth axis');
 });

@@ -44,6 +44,9 @@ const FORMATS: Record<GgmlType, Format> = {
 /** Products with float formats take the activations as f32, with quants as 16-bit integers. */
 export const isQuant = (type: GgmlType): boolean => !['F32', 'F16', 'BF16'].includes(type);
 
+/** Does a number scale 256 columns? */
+export const scalesTogether = (type: GgmlType): boolean => FORMATS[type].superBytes > 0;
+
 /** Has the format an offset or a minimum, so that products need the sums of the activations? */
 export const needsSums = (type: GgmlType): boolean => /^Q(?!8)/.test(type);
 

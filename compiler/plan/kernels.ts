@@ -6,7 +6,16 @@ import type { Weight } from '../model/spec.js';
 import type { Ahead } from './ahead.js';
 import { type AttendConfig, attendShared } from './attention.js';
 import type { ExpertsConfig } from './experts.js';
-import { roundUp, sharedUnitsBytes, slotContent, slotStride, UNIT_COLS, unitsOf } from './formats.js';
+import {
+  isQuant,
+  roundUp,
+  scalesTogether,
+  sharedUnitsBytes,
+  slotContent,
+  slotStride,
+  UNIT_COLS,
+  unitsOf,
+} from './formats.js';
 import { type SelectConfig, selectShared } from './select.js';
 import type { BlockMemory, Target } from './target.js';
 
@@ -133,17 +142,24 @@ const MOST_STEPS = 8;
 const SUMS_BYTES = 16384;
 /** Registers of a multiprocessor. */
 const REGISTERS = 65536;
-/** The least units of a chunk; formats that scale 256 columns together need whole ones. */
-const LEAST_CHUNK = 8;
+/**
+ * The least units of a chunk: 256 columns, which some formats scale together. Others may halve it, where that spares a last
+ * chunk that is at most half full.
+ */
+function leastChunk(units: number, formats: readonly GgmlType[]): number {
+  const halves = formats.every((type) => isQuant(type) && !scalesTogether(type));
+  return halves && units > 8 && units % 8 > 0 && units % 8 <= 4 ? 4 : 8;
+}
 
 /**
  * Every way to give each warp a chunk of the columns that the formats, the block's warps and its registers allow. Tight:
  * those for which shared memory is short, with rows too few for all lanes and no second copy of the input.
  */
-function cuts({ input, inputSum }: Projection, target: Target, tight: boolean, paired: boolean): Cut[] {
+function cuts({ input, inputSum, segments }: Projection, target: Target, tight: boolean, paired: boolean): Cut[] {
   const units = unitsOf(input.size);
+  const formats = segments.flatMap(({ weights }) => weights.map(({ type }) => type));
   const found: Cut[] = [];
-  for (let chunkUnits = LEAST_CHUNK; ; chunkUnits *= 2) {
+  for (let chunkUnits = leastChunk(units, formats); ; chunkUnits *= 2) {
     const chunks = Math.ceil(units / chunkUnits);
     const { warps } = inputSum ? sumWarps(chunkUnits, target, paired) : target.projection;
     if (chunks > warps) continue;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Attend, FusedOp, Projection, Value } from '../../compiler/ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
-import { slotContent, slotStride } from '../../compiler/plan/formats.js';
+import { scalesTogether, slotContent, slotStride } from '../../compiler/plan/formats.js';
 import {
   checkShared,
   launchOf,
@@ -112,9 +112,19 @@ describe('a projection', () => {
         const ofWarp = Math.ceil(groups(config) / blocks / config.rowWarps) * config.segments[0]!.formats.length;
         if (config.whole) expect([config.ring, config.paced]).toEqual([ofWarp, ofWarp]);
         // A format that scales 256 columns together has whole ones in every chunk but the last.
-        if (config.chunkCols < config.cols) expect(config.chunkCols % 256).toBe(0);
+        const scaled = config.segments.some(({ formats }) => formats.some(scalesTogether));
+        if (config.chunkCols < config.cols) expect(config.chunkCols % (scaled ? 256 : 128)).toBe(0);
       }),
     );
+  });
+
+  it('halves chunks where the last one would be at most half full, if its format lets it', () => {
+    const chunkCols = (cols: number, type: GgmlType) =>
+      projectionConfig(projection({ cols, rows: [cols], types: [type], gated: false }), cudaTarget(['sm_90a']), true)
+        .chunkCols;
+    expect(chunkCols(896, 'Q8_0')).toBe(128);
+    for (const cols of [1024, 1184]) expect(chunkCols(cols, 'Q8_0') % 256).toBe(0);
+    for (const type of ['Q4_K', 'F16'] as const) expect(chunkCols(896, type) % 256).toBe(0);
   });
 
   it('that adds up its input has registers for four vectors beside what it has otherwise', () => {

@@ -168,7 +168,7 @@ function kernelView(plan: Plan, { symbol, config, launch }: PlannedKernel): Kern
     tables: config.kind === 'attend' ? ropeTables(config, symbol) : [],
     asserts: asserts(config, shape, launch.sharedBytes),
     threads: launch.threads,
-    blocksPerSm: config.kind === 'projection' || config.kind === 'experts' ? config.blocksPerMultiprocessor : 1,
+    blocksPerSm: 'blocksPerMultiprocessor' in config ? config.blocksPerMultiprocessor : 1,
     args: struct,
     body: `${body}<${shape}>`,
   };

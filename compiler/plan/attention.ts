@@ -20,8 +20,9 @@ export interface AttendConfig {
   readonly warps: number;
   /** Those beyond heads and splits only keep a place. */
   readonly blocks: number;
-  /** Shared memory that a block asks for at least. */
+  /** Shared memory that a block asks for at least, and blocks that a multiprocessor has registers for. */
   readonly leastShared: number;
+  readonly blocksPerMultiprocessor: number;
   readonly scale: number;
   /** 0: none. */
   readonly softCap: number;
@@ -118,6 +119,8 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
     kind: 'attend',
     blocks: paired ? Math.max(groups * splits, target.multiprocessors) : groups * splits,
     leastShared: paired ? target.projection.paired!.attentionShared : 0,
+    // So that one of the projection beside it has registers as well: shorter heads leave enough, longer ones need more.
+    blocksPerMultiprocessor: paired && op.headSize > 64 && op.headSize <= 128 ? 2 : 1,
     heads: op.headCount,
     kvHeads: op.headCountKv,
     headSize: op.headSize,

@@ -6,7 +6,7 @@ import { type AttendConfig, attendCounters } from './attention.js';
 import { attentionBuckets } from './buckets.js';
 import { type ExpertsConfig, expertsConfig } from './experts.js';
 import { embedConfig, type KernelConfig, normAddConfig, type ProjectionConfig, projectionConfig } from './kernels.js';
-import { pairedBlocks, targetBeside } from './paired.js';
+import { besideAttention, pairedBlocks, targetBeside } from './paired.js';
 import { meetingBytes, selectConfig } from './select.js';
 import { STATE_COUNTERS } from './state.js';
 import type { Target } from './target.js';
@@ -113,10 +113,10 @@ class Chooser {
   }
 
   #chooseProjection(op: Projection, before?: KernelConfig, beforeThat?: KernelConfig): ProjectionConfig {
-    const isPaired = this.#paired !== null;
-    const target = this.options.targetOf(shapeOf(projectionConfig(op, this.target, isPaired)));
-    const fills = isPaired && fillsRings(before, beforeThat, target);
-    const chosen = projectionConfig(op, fills ? targetBeside(target, this.#paired!) : target, isPaired);
+    const place = this.#paired === null ? 'alone' : besideAttention(this.ops, op) ? 'whole' : 'paired';
+    const target = this.options.targetOf(shapeOf(projectionConfig(op, this.target, place)));
+    const fills = this.#paired !== null && fillsRings(before, beforeThat, target);
+    const chosen = projectionConfig(op, fills ? targetBeside(target, this.#paired!) : target, place);
     const config = fills ? { ...chosen, paced: chosen.ring } : chosen;
     this.#weightStarts.set(op, this.#weights.projection(op, config));
     this.#placeNorm(op.inputSum?.norm);

@@ -212,10 +212,14 @@ const largest = (segments: readonly SegmentConfig[], groupRows: number, units: n
   Math.max(...segments.flatMap(({ formats }) => formats.map((format) => slotStride(format, groupRows, units))));
 
 /**
- * The cut that the cost model finds fastest, among those that shared memory holds and whose slots are as small as wanted.
- * Paired: beside blocks of another node (Target.projection.paired).
+ * Where a projection's blocks run: alone on their multiprocessors, or paired, beside blocks of another node
+ * (Target.projection.paired). 'whole': that, and their rings hold all that they read if any cut lets them.
  */
-export function projectionConfig(op: Projection, target: Target, paired = false): ProjectionConfig {
+export type Place = 'alone' | 'paired' | 'whole';
+
+/** The cut that the cost model finds fastest, among those that shared memory holds and whose slots are as small as wanted. */
+export function projectionConfig(op: Projection, target: Target, place: Place = 'alone'): ProjectionConfig {
+  const paired = place !== 'alone';
   const { slotBytes: wanted, mostShared } = memoryOf(target, paired);
   const shapes = [false, true].map((tight) =>
     cuts(op, target, tight, paired).map((cut) => shapeProjection(op, cut, tight, target)),
@@ -229,9 +233,16 @@ export function projectionConfig(op: Projection, target: Target, paired = false)
   const most = Math.max(wanted, Math.min(...candidates.map(largestSlot)));
   const costs = candidates
     .filter((shape) => largestSlot(shape) <= most)
-    .map((shape) => ({ shape, cost: cutCost(shape.segments, shape.cols, shape, target) }));
-  const { shape } = costs.reduce((best, other) => (other.cost < best.cost ? other : best));
-  return { ...shape, ...ringShape(shape, target, paired) };
+    .map((shape) => ({
+      shape,
+      ring: ringShape(shape, target, paired),
+      cost: cutCost(shape.segments, shape.cols, shape, target),
+    }));
+  const whole = place === 'whole' ? costs.filter(({ ring }) => ring.whole) : [];
+  const { shape, ring } = (whole.length > 0 ? whole : costs).reduce((best, other) =>
+    other.cost < best.cost ? other : best,
+  );
+  return { ...shape, ...ring };
 }
 
 const memoryOf = ({ projection }: Target, paired: boolean): BlockMemory =>

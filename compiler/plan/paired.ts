@@ -1,7 +1,17 @@
 /** Blocks of two nodes that follow each other, side by side on the multiprocessors. */
-import type { FusedOp } from '../ir/ops.js';
+import type { FusedOp, Projection } from '../ir/ops.js';
 import { launchOf, projectionConfig } from './kernels.js';
 import type { Target } from './target.js';
+
+/** Does a projection make what an attention reads, or read what one makes? */
+export function besideAttention(ops: readonly FusedOp[], op: Projection): 'before' | 'after' | undefined {
+  for (const other of ops) {
+    if (other.kind !== 'attend') continue;
+    if (other.qkv.id === op.output.id) return 'before';
+    if (other.output.id === op.input.id) return 'after';
+  }
+  return undefined;
+}
 
 /**
  * Blocks of two nodes share the multiprocessors where the projections before and after attention are asked for whole:
@@ -10,16 +20,13 @@ import type { Target } from './target.js';
  */
 export function pairedBlocks(ops: readonly FusedOp[], target: Target): number | null {
   if (target.projection.paired === null) return null;
-  const attends = ops.filter((op) => op.kind === 'attend');
   let most = 0;
   for (const op of ops) {
-    if (op.kind !== 'projection') continue;
-    const isBefore = attends.some(({ qkv }) => qkv.id === op.output.id);
-    const isAfter = attends.some(({ output }) => output.id === op.input.id);
-    if (!isBefore && !isAfter) continue;
-    const config = projectionConfig(op, target, true);
+    const where = op.kind === 'projection' && besideAttention(ops, op);
+    if (!where) continue;
+    const config = projectionConfig(op, target, 'whole');
     if (!config.whole) return null;
-    if (isAfter) most = Math.max(most, launchOf(config).sharedBytes);
+    if (where === 'after') most = Math.max(most, launchOf(config).sharedBytes);
   }
   return most > 0 ? most : null;
 }

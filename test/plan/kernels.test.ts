@@ -91,7 +91,7 @@ describe('a projection', () => {
     fc.assert(
       fc.property(shapes, fc.constantFrom(...TARGETS), fc.boolean(), (shape, target, pair) => {
         const paired = pair && target.projection.paired !== null;
-        const config = projectionConfig(projection(shape), target, paired);
+        const config = projectionConfig(projection(shape), target, paired ? 'paired' : 'alone');
         const { blocks, threads, sharedBytes } = launchOf(config);
         expect(blocks).toBeGreaterThan(0);
         expect(blocks).toBeLessThanOrEqual(Math.min(groups(config), target.multiprocessors));
@@ -120,8 +120,11 @@ describe('a projection', () => {
 
   it('halves chunks where the last one would be at most half full, if its format lets it', () => {
     const chunkCols = (cols: number, type: GgmlType) =>
-      projectionConfig(projection({ cols, rows: [cols], types: [type], gated: false }), cudaTarget(['sm_90a']), true)
-        .chunkCols;
+      projectionConfig(
+        projection({ cols, rows: [cols], types: [type], gated: false }),
+        cudaTarget(['sm_90a']),
+        'paired',
+      ).chunkCols;
     expect(chunkCols(896, 'Q8_0')).toBe(128);
     for (const cols of [1024, 1184]) expect(chunkCols(cols, 'Q8_0') % 256).toBe(0);
     for (const type of ['Q4_K', 'F16'] as const) expect(chunkCols(896, type) % 256).toBe(0);
@@ -133,7 +136,7 @@ describe('a projection', () => {
       fc.property(shapes, fc.boolean(), (shape, paired) => {
         const op = projection(shape);
         const summed = { ...op, inputSum: { norm, residual: op.input } };
-        const config = projectionConfig(summed, cudaTarget(['sm_90a']), paired);
+        const config = projectionConfig(summed, cudaTarget(['sm_90a']), paired ? 'paired' : 'alone');
         const { threads } = launchOf(config);
         const lanes = config.chunkCols / 4 / 32;
         const needed = 40 + 16 * lanes;
@@ -218,6 +221,12 @@ describe('blocks of two nodes', () => {
     const { whole } = paired!;
     expect(pairedBlocks(around('Q8_0'), target)).toBe(whole.leastShared);
     expect(pairedBlocks(around('F32'), target)).toBeNull();
+    // In groups of 8 rows, which the cost model prefers, they would not.
+    const wide = projection({ cols: 2048, rows: [4096, 512, 512], types: ['Q4_K', 'Q4_K', 'Q6_K'], gated: false });
+    expect([projectionConfig(wide, target, 'paired'), projectionConfig(wide, target, 'whole')]).toMatchObject([
+      { groupRows: 8, whole: false },
+      { groupRows: 4, whole: true },
+    ]);
     expect(pairedBlocks(around('Q8_0'), cudaTarget(['sm_80']))).toBeNull();
     expect(pairedBlocks([], target)).toBeNull();
   });

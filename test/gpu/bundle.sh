@@ -9,12 +9,34 @@ cd "$(dirname "$0")/../.."
 bundle=build/gpu
 models=build/models
 mkdir -p "$bundle" "$models"
-compile() { node dist/compiler/cli.js "$1" --target cuda --arch sm_90a -o "$2" --quiet; }
+compile() { node dist/compiler/cli.js "$1" --target cuda --arch sm_90a -o "$2" --quiet "${@:3}"; }
 for model in test/fixtures/golden/*.gguf; do
   name=$(basename "$model" .gguf)
   compile "$model" "$bundle/golden/$name"
   cp "test/fixtures/golden/$name".{gguf,json,logits.f32} "$bundle/golden/$name/"
 done
+# Models as transformers saves them, against its logits; quantized at load, against those of the host target.
+safetensors() {
+  local fixture="test/fixtures/transformers/$1" name="safetensors-$1${2:+-$2}"
+  local folder="$bundle/golden/$name" options=${2:+--quantize $2}
+  compile "$fixture" "$folder" $options
+  rm -rf "$folder/model" && cp -r "$fixture" "$folder/model"
+  if [ -n "$options" ]; then
+    node dist/compiler/cli.js "$fixture" --target host -o "build/host/$name" --quiet $options
+    "build/host/$name/replay" --model "$fixture" --logits "$folder/model/logits.f32" \
+      --tokens "$(python3 -c "import json; print(*json.load(open('$fixture/tokens.json'))['tokens'], sep=',')")"
+  fi
+  python3 - "$folder" <<'PYTHON'
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+tokens = json.loads((folder / "model/tokens.json").read_text())["tokens"]
+shape = [len(tokens), (folder / "model/logits.f32").stat().st_size // 4 // len(tokens)]
+spec = {"model": "model", "logits": "model/logits.f32", "tokens": tokens, "shape": shape}
+(folder / f"{folder.name}.json").write_text(json.dumps(spec))
+PYTHON
+}
+for model in gpt-oss gpt-oss-mxfp4 gemma3 phi3-longrope qwen3moe stablelm starcoder2; do safetensors $model; done
+for quant in q8_0 q4_0; do safetensors llama $quant; safetensors gemma3 $quant; done
 for item in "$@"; do
   name=${item/:/-}
   [ -f "$models/$name.gguf" ] || python3 test/gpu/synth_gguf.py --header "$models" "$item"

@@ -5,7 +5,8 @@
              [--json FILE] [--markdown FILE] [--skip-golden]
     check.py --tune DIR --model FILE
 
-For every golden model: NMSE of the logits against the golden file at most 1e-5, eager equal to the graph bit for bit.
+For every golden model, and small models in safetensors files: NMSE of the logits against theirs at most 1e-5, eager equal
+to the graph bit for bit.
 --sanitize: compute-sanitizer memcheck and racecheck on these golden models. --bench: writes the models with
 synth_gguf.py, checks that their logits are finite, prints `replay --bench` at these depths, and at the end the
 table of docs/performance.md. --profile: `replay --profile` besides. --json, --markdown: what was

@@ -6,8 +6,13 @@ import type { Hyperparameters } from './hyperparameters.js';
 import type { ExpertsSpec } from './spec.js';
 
 /** Keys that an architecture with experts may have besides its own. */
-export const EXPERT_KEYS: readonly string[] = ['expert_count', 'expert_used_count', 'expert_feed_forward_length'];
-export const SHARED_EXPERT_KEYS: readonly string[] = ['expert_shared_feed_forward_length'];
+export function expertKeys({ dense, shared }: ExpertRules): readonly string[] {
+  return [
+    ...['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
+    ...(dense ? ['leading_dense_block_count'] : []),
+    ...(shared ? [shared.counted ? 'expert_shared_count' : 'expert_shared_feed_forward_length'] : []),
+  ];
+}
 
 /** experts.cuh keeps the logits of all experts in a block's registers and shared memory. */
 const MAX_EXPERTS = 256;
@@ -18,7 +23,7 @@ export interface Experts {
   /** Columns of an expert's down matrix, and of the shared one's; 0: there is none. */
   readonly feedForward: number;
   readonly sharedFeedForward: number;
-  readonly layer: LayerRules;
+  readonly layer: (index: number) => LayerRules;
 }
 
 /** Undefined for a dense model. Errors: ModelFileError that names the key; UnsupportedError for too many experts. */
@@ -40,15 +45,32 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
       `${used} of ${count} experts`,
       `at most ${MAX_USED} of at most ${MAX_EXPERTS} are supported (${key('expert_count')}, ${key('expert_used_count')})`,
     );
-  const { shared } = rules;
-  const sharedWidth = shared && metadata.getUint(key('expert_shared_feed_forward_length'));
-  const sharedFeedForward = sharedWidth || (shared?.always ? h.feedForwardLength : 0);
+  const { dense, shared } = rules;
+  const feedForward = metadata.getUint(key('expert_feed_forward_length')) || defaultWidth(rules, h, used);
+  const sharedFeedForward = shared?.counted
+    ? feedForward * metadata.requireUint(key('expert_shared_count'))
+    : (shared && metadata.getUint(key('expert_shared_feed_forward_length'))) ||
+      (shared?.always ? h.feedForwardLength : 0);
+  const isNormed = rules.weightsOver === 'stated' && metadata.getBool(key('expert_weights_norm'));
+  const layer = { ...rules.layer, ...(sharedFeedForward > 0 && shared?.layer) };
+  const leading = dense ? readLeading(file, key('leading_dense_block_count'), h) : 0;
   return {
-    spec: { count, used, weightsOver: rules.weightsOver },
-    feedForward: metadata.getUint(key('expert_feed_forward_length')) || defaultWidth(rules, h, used),
+    spec: {
+      count,
+      used,
+      weightsOver: rules.weightsOver === 'stated' ? (isNormed ? 'chosen' : 'all') : rules.weightsOver,
+    },
+    feedForward,
     sharedFeedForward,
-    layer: { ...rules.layer, ...(sharedFeedForward > 0 && shared?.layer) },
+    layer: (index) => (index < leading ? dense! : layer),
   };
+}
+
+/** Errors: ModelFileError where no layer with experts is left. */
+function readLeading({ metadata }: GgufFile, key: string, { blockCount }: Hyperparameters): number {
+  const leading = metadata.getUint(key) ?? 0;
+  if (leading >= blockCount) metadata.fail(key, `expected fewer than the ${blockCount} layers, found ${leading}`);
+  return leading;
 }
 
 function defaultWidth({ width }: ExpertRules, { feedForwardLength }: Hyperparameters, used: number): number {

@@ -25,7 +25,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
   const vocabSize = readVocabSize(file, architecture);
   const experts = readExperts(file, architecture, h);
   // readExperts() has refused a dense model of an architecture that describes none.
-  const layer = experts?.layer ?? architecture.layer!;
+  const layer = experts?.layer ?? (() => architecture.layer!);
   const weights = bindWeights(file, architecture, sizesOf(h, vocabSize, experts), h.blockCount, layer);
   const { model } = weights;
   const { name, ropePairing } = architecture;

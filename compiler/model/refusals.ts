@@ -3,13 +3,12 @@
  * Ignoring one would give wrong logits without a word, so anything but its neutral value is refused by name.
  */
 import { UnsupportedError } from '../errors.js';
-import type { Architecture } from './architectures/architecture.js';
-import { EXPERT_KEYS, SHARED_EXPERT_KEYS } from './experts.js';
+import type { Architecture, ExpertRules } from './architectures/architecture.js';
+import { expertKeys } from './experts.js';
 import type { GgufFile } from './gguf.js';
 import type { Hyperparameters } from './hyperparameters.js';
 import { describe, type MetadataEntry, type ScalarValue } from './metadata.js';
 import { quote } from './quote.js';
-import type { ExpertsSpec } from './spec.js';
 
 interface Refusal {
   /** Without the architecture's prefix. */
@@ -174,17 +173,18 @@ export function refuseFeatures(file: GgufFile, architecture: Architecture): void
 
 /** The keys that the architecture's description reads. */
 export function takenKeys({ keys = [], experts }: Architecture): readonly string[] {
-  return [...keys, ...(experts ? EXPERT_KEYS : []), ...(experts?.shared ? SHARED_EXPERT_KEYS : [])];
+  return [...keys, ...(experts ? expertKeys(experts) : [])];
 }
 
 /**
  * How experts are weighted follows from the architecture, as in llama.cpp; these keys may only say the same: softmax is
  * 1, softmax of those chosen 3, which is also 1 with weights that are divided by their sum. Returns the keys.
  */
-function refuseRouting(file: GgufFile, name: string, weightsOver?: ExpertsSpec['weightsOver']): string[] {
-  const chosen = weightsOver === 'chosen';
-  refuse(file, `${name}.expert_gating_func`, chosen ? [0, 1, 3] : [0, 1], 'another way to weight experts');
-  refuse(file, `${name}.expert_weights_norm`, chosen ? [false, true] : [false], 'another way to weight experts');
+function refuseRouting(file: GgufFile, name: string, weightsOver?: ExpertRules['weightsOver']): string[] {
+  const gating = weightsOver === 'chosen' ? [0, 1, 3] : [0, 1];
+  refuse(file, `${name}.expert_gating_func`, gating, 'another way to weight experts');
+  const norm = weightsOver === 'all' ? [false] : [false, true];
+  refuse(file, `${name}.expert_weights_norm`, norm, 'another way to weight experts');
   return ['expert_gating_func', 'expert_weights_norm'];
 }
 

@@ -32,13 +32,13 @@ export function bindWeights(
   architecture: Architecture,
   sizes: Readonly<Record<Size, number>>,
   blockCount: number,
-  layer: LayerRules,
+  layer: (index: number) => LayerRules,
 ): BoundWeights {
   const binder = new Binder(file, sizes, architecture.feedForwardScales ?? false);
   const model = binder.bind(architecture.model, '');
   const layers: unknown[] = [];
   for (let i = 0; i < blockCount && binder.missing.length < ENOUGH_MISSING; i++) {
-    layers.push(binder.bind(layer, `blk.${i}.`));
+    layers.push(binder.bind(layer(i), `blk.${i}.`));
   }
   binder.finish(architecture.name, blockCount);
   // bind() fills every role whose rule is not optional, or finish() has thrown.

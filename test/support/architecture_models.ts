@@ -26,8 +26,10 @@ export interface ArchitectureModel {
   readonly used?: number;
   /** A tensor for each expert. */
   readonly split?: true;
-  /** Layers have a shared expert of sizes.sharedFeedForward. */
+  /** Layers have a shared expert of sizes.sharedFeedForward; where it is counted, a multiple of sizes.expertFeedForward. */
   readonly shared?: boolean;
+  /** Layers without experts before those that have them. */
+  readonly dense?: number;
   /** Matrices of layers have a number beside them, and another that changes nothing. */
   readonly scales?: boolean;
 }
@@ -302,7 +304,11 @@ function metadataOf(model: ArchitectureModel): [string, MetadataValue][] {
       expert_used_count: u32(model.used),
       expert_feed_forward_length: u32(sizes.expertFeedForward),
     }),
-    ...(model.shared && { expert_shared_feed_forward_length: u32(sizes.sharedFeedForward) }),
+    ...(model.shared &&
+      (ARCHITECTURES.get(model.architecture)!.experts!.shared!.counted
+        ? { expert_shared_count: u32(sizes.sharedFeedForward / sizes.expertFeedForward) }
+        : { expert_shared_feed_forward_length: u32(sizes.sharedFeedForward) })),
+    ...(model.dense !== undefined && { leading_dense_block_count: u32(model.dense) }),
   };
   const keys = Object.entries({ ...common, ...model.keys });
   return [
@@ -315,8 +321,8 @@ function metadataOf(model: ArchitectureModel): [string, MetadataValue][] {
 function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
   const random = new Random(seed);
   const sizes = sizesOf(model);
-  const { model: outer, layer: dense, experts } = ARCHITECTURES.get(model.architecture)!;
-  const layer = model.used ? { ...experts!.layer, ...(model.shared && experts!.shared!.layer) } : dense!;
+  const { model: outer, layer: only, experts } = ARCHITECTURES.get(model.architecture)!;
+  const layer = model.used ? { ...experts!.layer, ...(model.shared && experts!.shared!.layer) } : only!;
   const tensors = new Map<string, TensorInput>();
   const draw = (rules: object, prefix: string) => {
     for (const [role, rule] of Object.entries(rules) as [string, TensorRule][]) {
@@ -333,7 +339,8 @@ function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
     }
   };
   draw(outer, '');
-  for (let i = 0; i < model.layers; i++) draw(layer, `blk.${i}.`);
+  const dense = model.dense ?? 0;
+  for (let i = 0; i < model.layers; i++) draw(i < dense ? experts!.dense! : layer, `blk.${i}.`);
   return [...tensors.values()];
 }
 

@@ -51,8 +51,12 @@ const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   smollm3: ['attnOutputBias', 'ffnGateBias', 'ffnUpBias', 'ffnDownBias'],
 };
 
-/** llama.cpp's has a KV head for each head. */
-const sizesOf = (architecture: string) => ({ ...SIZES, ...(architecture === 'olmoe' && { keyValue: SIZES.query }) });
+/** llama.cpp's OLMoE has a KV head for each head; two shared experts, where they are counted. */
+const sizesOf = (architecture: string) => ({
+  ...SIZES,
+  ...(architecture === 'olmoe' && { keyValue: SIZES.query }),
+  ...(ARCHITECTURES.get(architecture)!.experts?.shared?.counted && { sharedFeedForward: 2 * SIZES.expertFeedForward }),
+});
 
 function modelsOf(architecture: string): ArchitectureModel[] {
   const { model, layer, experts } = ARCHITECTURES.get(architecture)!;
@@ -64,7 +68,9 @@ function modelsOf(architecture: string): ArchitectureModel[] {
   const shared = experts?.shared !== undefined;
   return [
     ...(layer ? [{ name: architecture, ...common }] : []),
-    ...(experts ? [{ name: `${architecture}-experts`, ...common, used: 3, shared }] : []),
+    ...(experts
+      ? [{ name: `${architecture}-experts`, ...common, used: 3, shared, ...(experts.dense && { dense: 2 }) }]
+      : []),
   ];
 }
 
@@ -78,6 +84,7 @@ const variant = (
 export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [
   ...[...ARCHITECTURES.keys()].flatMap(modelsOf),
   ...variant('glm4-axes', 'glm4', AXES),
+  ...variant('bailingmoe-normed-experts', 'bailingmoe', { expert_weights_norm: { type: 'bool', value: 1 } }),
   ...variant('gptneox-serial', 'gptneox', { use_parallel_residual: { type: 'bool', value: 0 } }),
 ];
 

@@ -63,13 +63,19 @@ type Features = {
 
 /** What models of an architecture do where metadata gives a number of experts. */
 export interface ExpertRules {
-  readonly weightsOver: ExpertsSpec['weightsOver'];
+  /** stated: the chosen ones' softmax where `expert_weights_norm` is true, else that of all. */
+  readonly weightsOver: ExpertsSpec['weightsOver'] | 'stated';
   /** Columns of an expert's down matrix where `expert_feed_forward_length` is absent. */
   readonly width: 'feedForward' | 'feedForward / used';
   /** The tensors of every layer. */
   readonly layer: LayerRules;
-  /** The shared expert's: of every layer, or of models with `expert_shared_feed_forward_length`. */
-  readonly shared?: { readonly layer: Partial<LayerRules>; readonly always: boolean };
+  /** Those of the first layers, as many as `leading_dense_block_count` says, which have no experts. */
+  readonly dense?: LayerRules;
+  /**
+   * The shared expert's, where layers have experts: of every one, or of models with `expert_shared_feed_forward_length`, its
+   * width. counted: it is as wide as `expert_shared_count` experts.
+   */
+  readonly shared?: { readonly layer: Partial<LayerRules>; readonly always: boolean; readonly counted?: true };
 }
 
 export interface Architecture {

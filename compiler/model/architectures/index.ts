@@ -1,9 +1,11 @@
 /** The architectures that this compiler supports. To add one, write a file like its neighbours and name it here. */
 import { arcee } from './arcee.js';
 import type { Architecture } from './architecture.js';
+import { bailingmoe } from './bailingmoe.js';
 import { chatglm } from './chatglm.js';
 import { cohere2 } from './cohere2.js';
 import { commandR } from './command_r.js';
+import { deepseek } from './deepseek.js';
 import { ernie4_5 } from './ernie4_5.js';
 import { exaone } from './exaone.js';
 import { exaone4 } from './exaone4.js';
@@ -77,6 +79,8 @@ const ALL = [
   granitemoe,
   olmoe,
   gptOss,
+  deepseek,
+  bailingmoe,
 ];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(

@@ -1,0 +1,55 @@
+/** Layers with experts beside those without, and what the file says of both. */
+import { expect, test } from 'vitest';
+import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
+import { readGguf } from '../../compiler/model/gguf.js';
+import { modelSpec } from '../../compiler/model/load.js';
+import { type ArchitectureModel, architectureModel } from '../support/architecture_models.js';
+import { type MetadataValue, u32 } from '../support/gguf_writer.js';
+
+const DEEPSEEK: ArchitectureModel = {
+  name: 'deepseek',
+  architecture: 'deepseek',
+  layers: 3,
+  type: 'F32',
+  used: 2,
+  shared: true,
+  dense: 1,
+  sizes: { expertFeedForward: 32, sharedFeedForward: 96 },
+};
+const specOf = (model: ArchitectureModel) => modelSpec(readGguf(architectureModel(model)));
+const withKeys = (keys: Readonly<Record<string, MetadataValue>>): ArchitectureModel => ({ ...DEEPSEEK, keys });
+
+test('as many dense layers as the file says, then layers with experts and shared ones side by side', () => {
+  const { experts, layers } = specOf(DEEPSEEK);
+  expect(experts).toEqual({ count: 7, used: 2, weightsOver: 'all' });
+  expect(layers.map(({ ffnRouter }) => ffnRouter !== undefined)).toEqual([false, true, true]);
+  const [dense, first] = layers;
+  expect(dense).toMatchObject({ ffnGate: { rows: 160 }, ffnDown: { cols: 160 } });
+  expect(first).toMatchObject({
+    ffnGateExperts: { rows: 7 * 32 },
+    ffnSharedGate: { rows: 96 },
+    ffnSharedDown: { cols: 96 },
+  });
+  expect(first!.ffnGate).toBeUndefined();
+});
+
+test('at least one layer has experts', () => {
+  const model = withKeys({ leading_dense_block_count: u32(3) });
+  expect(() => specOf(model)).toThrow(ModelFileError);
+  expect(() => specOf(model)).toThrow(
+    '"deepseek.leading_dense_block_count": expected fewer than the 3 layers, found 3',
+  );
+});
+
+test('a wrong number of dense layers, or of shared experts, is seen by their tensors', () => {
+  expect(() => specOf(withKeys({ leading_dense_block_count: u32(2) }))).toThrow('blk.1.ffn_gate.weight');
+  expect(() => specOf(withKeys({ expert_shared_count: u32(2) }))).toThrow('expected blk.1.ffn_gate_shexp.weight');
+});
+
+test('weights over those chosen where the file says that they are normed, if the architecture leaves it to the file', () => {
+  const normed = { expert_weights_norm: { type: 'bool', value: 1 } } as const;
+  const { dense: _, ...bailing } = { ...DEEPSEEK, architecture: 'bailingmoe', optional: [] };
+  expect(specOf(bailing).experts).toMatchObject({ weightsOver: 'all' });
+  expect(specOf({ ...bailing, keys: normed }).experts).toMatchObject({ weightsOver: 'chosen' });
+  expect(() => specOf(withKeys(normed))).toThrow(UnsupportedError);
+});

@@ -18,6 +18,7 @@ const SIGNS: readonly Sign[] = [
   { key: /^attention\.indexer\./, feature: 'sparse attention' },
   { tensor: /^attn_gate\./, feature: 'gated attention' },
   { tensor: /^(cross_attn|enc\.|dec\.)/, feature: 'an encoder beside the decoder' },
+  { tensor: /^exp_probs_b\b/, feature: 'a bias of what chooses experts' },
   { tensor: /^position_embd\./, feature: 'learned position embeddings' },
   { tensor: /^(per_layer_|laurel_|altup_)/, feature: 'per-layer embeddings' },
   { tensor: /^(nextn\.|eh_proj)/, feature: 'multi-token prediction' },
@@ -34,6 +35,8 @@ export function missingFeatures(file: GgufFile, architecture: string): string[] 
   const seen = SIGNS.filter(
     ({ key, tensor }) => keys.some((name) => key?.test(name)) || tensors.some((name) => tensor?.test(name)),
   ).map(({ feature }) => feature);
+  const gating = file.metadata.get(`${prefix}expert_gating_func`);
+  if (gating && !isNeutral(gating, [0, 1, 3])) seen.push('experts weighted by something else than softmax');
   // What some other architecture's description takes, a description of this one could take too.
   const taken = [...ARCHITECTURES.values()].flatMap(takenKeys);
   return [...new Set([...seen, ...refusedFeatures(file, architecture, taken)])];

@@ -4,7 +4,8 @@ import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { type ArchitectureModel, architectureModel } from '../support/architecture_models.js';
-import { type MetadataValue, u32 } from '../support/gguf_writer.js';
+import { type MetadataValue, str, u32 } from '../support/gguf_writer.js';
+import { tensor, tinyModel, writeModel } from '../support/tiny_models.js';
 
 const DEEPSEEK: ArchitectureModel = {
   name: 'deepseek',
@@ -52,4 +53,20 @@ test('weights over those chosen where the file says that they are normed, if the
   expect(specOf(bailing).experts).toMatchObject({ weightsOver: 'all' });
   expect(specOf({ ...bailing, keys: normed }).experts).toMatchObject({ weightsOver: 'chosen' });
   expect(() => specOf(withKeys(normed))).toThrow(UnsupportedError);
+});
+
+test('of an architecture that is not supported, what chooses and weights its experts is named', () => {
+  const { metadata, tensors } = tinyModel();
+  const named = metadata.map(([key, value]) => [`${key}`.replace(/^llama\./, 'dots1.'), value] as const);
+  const model = writeModel({
+    metadata: [
+      ...named.filter(([key]) => key !== 'general.architecture'),
+      ['general.architecture', str('dots1')],
+      ['dots1.expert_gating_func', u32(2)],
+    ],
+    tensors: [...tensors, tensor('blk.0.exp_probs_b.bias', 'F32', 8)],
+  });
+  expect(() => modelSpec(readGguf(model))).toThrow(
+    'architecture "dots1" is not supported: it needs a bias of what chooses experts, experts weighted by something else than softmax',
+  );
 });

@@ -5,7 +5,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { filePaths } from './model/parts.js';
 import { ropeAt, ropeFrequencies } from './model/rope.js';
-import type { Activation, LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
+import type { Activation, ExpertsSpec, LayerSpec, ModelSpec, RopeSpec, Weight } from './model/spec.js';
 import type { Piece } from './model/tensor_table.js';
 import { storedValues } from './stored.js';
 
@@ -69,6 +69,8 @@ function add(a: Vector, b: Vector): Vector {
   return a.map((value, i) => value + b[i]!);
 }
 
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
 function silu(x: number): number {
   return x / (1 + Math.exp(-x));
 }
@@ -100,6 +102,19 @@ function softmax(scores: Vector): Vector {
   const powers = scores.map((score) => Math.exp(score - largest));
   const sum = powers.reduce((a, b) => a + b);
   return powers.map((power) => power / sum);
+}
+
+/** What the outputs of the chosen experts are multiplied with. */
+function weightsOf(chosen: readonly number[], logits: Vector, probabilities: Vector, experts: ExpertsSpec): Vector {
+  const { gating, scale = 1, weightsOver } = experts;
+  const own = Float64Array.from(chosen, (e) => probabilities[e]!);
+  if (weightsOver === 'all') return own.map((weight) => weight * scale);
+  if (!gating) return softmax(Float64Array.from(chosen, (e) => logits[e]!)).map((weight) => weight * scale);
+  const sum = Math.max(
+    own.reduce((a, b) => a + b, 0),
+    2 ** -14,
+  );
+  return own.map((weight) => (weight / sum) * scale);
 }
 
 function rmsNorm(x: Vector, weight: Vector, epsilon: number): Vector {
@@ -252,17 +267,19 @@ class Reference {
   }
 
   #experts(layer: LayerSpec, x: Vector): Vector {
-    const { count, used, weightsOver } = this.#spec.experts!;
+    const experts = this.#spec.experts!;
+    const { count, used } = experts;
     const logits = this.#linear(x, layer.ffnRouter!, layer.ffnRouterBias);
-    const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
+    const probabilities = experts.gating ? logits.map(sigmoid) : softmax(logits);
+    const selection = layer.ffnRouterSelection && this.#weights.get(layer.ffnRouterSelection);
+    const scores = selection ? add(probabilities, selection) : logits;
+    const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
     const chosen = order.slice(0, used);
     if (used < count) {
-      const gap = logits[order[used - 1]!]! - logits[order[used]!]!;
-      this.margin = Math.min(this.margin, gap / Math.sqrt(dot(logits, logits) / count));
+      const gap = scores[order[used - 1]!]! - scores[order[used]!]!;
+      this.margin = Math.min(this.margin, gap / Math.sqrt(dot(scores, scores) / count));
     }
-    const all = softmax(logits);
-    const weights =
-      weightsOver === 'all' ? chosen.map((e) => all[e]!) : softmax(Float64Array.from(chosen, (e) => logits[e]!));
+    const weights = weightsOf(chosen, logits, probabilities, experts);
     let output: Vector = new Float64Array(this.#spec.embeddingLength);
     chosen.forEach((expert, i) => {
       const of = (input: Vector, weight: Weight, bias: Weight | undefined) => {
@@ -284,7 +301,7 @@ class Reference {
     const product = this.#gated(this.#linear(x, layer.ffnSharedGate!), this.#linear(x, layer.ffnSharedUp!));
     const down = this.#linear(product, layer.ffnSharedDown!);
     if (!layer.ffnSharedRouter) return down;
-    const share = 1 / (1 + Math.exp(-this.#linear(x, layer.ffnSharedRouter)[0]!));
+    const share = sigmoid(this.#linear(x, layer.ffnSharedRouter)[0]!);
     return down.map((value) => value * share);
   }
 }

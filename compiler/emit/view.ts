@@ -76,7 +76,7 @@ interface NodeView {
 const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
   embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
   projection: { struct: 'ProjectionArgs', count: 17, body: 'projection' },
-  experts: { struct: 'ExpertsArgs', count: 11, body: 'experts' },
+  experts: { struct: 'ExpertsArgs', count: 12, body: 'experts' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
   attend: { struct: 'AttendArgs', count: 11, body: 'attend' },
   select: { struct: 'SelectArgs', count: 8, body: 'select' },
@@ -247,10 +247,11 @@ function expertsFields(c: ExpertsConfig): string[] {
     constant('int', { group_rows: c.groupRows, chunk_cols: c.chunkCols }),
     constant('int', { warps: c.warps, ring: c.ring, early: c.early, blocks: c.blocks }),
     constant('int', { bias: c.bias, matrix_scale: c.matrixScale }),
-    constant('bool', { over_all: c.weightsOver === 'all', sum: c.sum, normalize: c.normalize }),
+    constant('bool', { over_all: c.weightsOver === 'all', sigmoid: c.sigmoid, biased: c.biased }),
+    constant('bool', { sum: c.sum, normalize: c.normalize }),
     constant('bool', { gated: c.gated, add_shared: c.addShared, add_residual: c.addResidual }),
     `static constexpr Activation activation = Activation::${c.activation};`,
-    constant('float', { scale: cFloat(c.scale), epsilon: cFloat(c.epsilon) }),
+    constant('float', { weights_scale: cFloat(c.weightsScale), scale: cFloat(c.scale), epsilon: cFloat(c.epsilon) }),
   ];
 }
 

@@ -87,7 +87,7 @@ function buildDense(builder: Builder, name: NameOf, w: LayerSpec, input: Value):
 function buildExperts(builder: Builder, spec: ModelSpec, name: NameOf, w: LayerSpec, input: Value): Value {
   const experts = spec.experts!;
   const logits = builder.linear(name('ffn_moe_logits'), input, w.ffnRouter!, w.ffnRouterBias);
-  const routing = builder.route(name('ffn_moe_topk'), logits, experts);
+  const routing = builder.route(name('ffn_moe_topk'), logits, experts, w.ffnRouterSelection);
   const linear = (part: string, from: Value, weight: Weight | undefined, bias: Weight | undefined) =>
     builder.expertLinear(name(part), from, routing, experts, weight!, bias);
   const gate = linear('ffn_moe_gate', input, w.ffnGateExperts, w.ffnGateExpertsBias);
@@ -181,9 +181,9 @@ class Builder {
     return output;
   }
 
-  route(name: string, logits: Value, experts: ExpertsSpec): Value {
+  route(name: string, logits: Value, experts: ExpertsSpec, selection: Weight | undefined): Value {
     const output = this.value(name, 2 * experts.used);
-    this.ops.push({ kind: 'route', logits, ...experts, output });
+    this.ops.push({ kind: 'route', logits, ...experts, ...(selection && { selection }), output });
     return output;
   }
 

@@ -104,10 +104,14 @@ interface GatedBy<Kind> {
 
 export type GateMul = GatedBy<'silu_mul'> | GatedBy<'gelu_mul'> | GatedBy<'swiglu_oai_mul'>;
 
-/** Chooses experts by their logits. output: the numbers of those chosen, best first, then their weights. */
+/**
+ * Chooses experts by their logits, or by their probabilities plus `selection`. output: the numbers of those chosen, best first,
+ * then their weights.
+ */
 export interface Route extends ExpertsSpec {
   readonly kind: 'route';
   readonly logits: Value;
+  readonly selection?: Weight;
   readonly output: Value;
 }
 
@@ -240,6 +244,7 @@ export interface Experts {
   readonly logits: Value;
   readonly norm?: Norm;
   readonly experts: ExpertsSpec;
+  readonly selection?: Weight;
   /** Of all experts' rows; two weights where there is an activation. */
   readonly segment: Segment;
   readonly activation?: GateMul['kind'];

@@ -58,6 +58,7 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
   route: (op, checks) => {
     checks.experts(op);
     checks.equal('logits', op.logits.size, 'experts', op.count);
+    checks.vector(op.selection, op.count);
     checks.equal('output', op.output.size, '2 x experts used', 2 * op.used);
   },
   expert_linear: (op, checks) => {
@@ -117,6 +118,7 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
 function checkExperts(op: Experts, checks: Checks): void {
   const { experts, segment, sum, input, shared, residual } = op;
   checks.experts(experts);
+  checks.vector(op.selection, experts.count);
   const gated = op.gated ? 1 : 0;
   checks.logits(op.logits.size, experts.count, sum === undefined, gated);
   const weight = segment.weights[0]!;

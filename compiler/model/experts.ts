@@ -6,10 +6,11 @@ import type { Hyperparameters } from './hyperparameters.js';
 import type { ExpertsSpec } from './spec.js';
 
 /** Keys that an architecture with experts may have besides its own. */
-export function expertKeys({ dense, shared }: ExpertRules): readonly string[] {
+export function expertKeys({ dense, scaled, shared }: ExpertRules): readonly string[] {
   return [
     ...['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
     ...(dense ? ['leading_dense_block_count'] : []),
+    ...(scaled ? ['expert_weights_scale'] : []),
     ...(shared ? [shared.counted ? 'expert_shared_count' : 'expert_shared_feed_forward_length'] : []),
   ];
 }
@@ -17,6 +18,8 @@ export function expertKeys({ dense, shared }: ExpertRules): readonly string[] {
 /** experts.cuh keeps the logits of all experts in a block's registers and shared memory. */
 const MAX_EXPERTS = 256;
 const MAX_USED = 32;
+/** Of `expert_gating_func`, whose softmax is 1. */
+const SIGMOID = 2;
 
 export interface Experts {
   readonly spec: ExpertsSpec;
@@ -52,6 +55,8 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
     : (shared && metadata.getUint(key('expert_shared_feed_forward_length'))) ||
       (shared?.always ? h.feedForwardLength : 0);
   const isNormed = rules.weightsOver === 'stated' && metadata.getBool(key('expert_weights_norm'));
+  const isSigmoid = rules.gating === 'stated' && metadata.requireUint(key('expert_gating_func')) === SIGMOID;
+  const scale = rules.scaled && metadata.getFloat(key('expert_weights_scale'));
   const layer = { ...rules.layer, ...(sharedFeedForward > 0 && shared?.layer) };
   const leading = dense ? readLeading(file, key('leading_dense_block_count'), h) : 0;
   return {
@@ -59,6 +64,9 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
       count,
       used,
       weightsOver: rules.weightsOver === 'stated' ? (isNormed ? 'chosen' : 'all') : rules.weightsOver,
+      ...(isSigmoid && { gating: 'sigmoid' }),
+      // As in llama.cpp, 0 is no factor.
+      ...(scale && scale !== 1 && { scale }),
     },
     feedForward,
     sharedFeedForward,

@@ -18,7 +18,6 @@ const SIGNS: readonly Sign[] = [
   { key: /^attention\.indexer\./, feature: 'sparse attention' },
   { tensor: /^attn_gate\./, feature: 'gated attention' },
   { tensor: /^(cross_attn|enc\.|dec\.)/, feature: 'an encoder beside the decoder' },
-  { tensor: /^exp_probs_b\b/, feature: 'a bias of what chooses experts' },
   { tensor: /^position_embd\./, feature: 'learned position embeddings' },
   { tensor: /^(per_layer_|laurel_|altup_)/, feature: 'per-layer embeddings' },
   { tensor: /^(nextn\.|eh_proj)/, feature: 'multi-token prediction' },
@@ -36,7 +35,7 @@ export function missingFeatures(file: GgufFile, architecture: string): string[] 
     ({ key, tensor }) => keys.some((name) => key?.test(name)) || tensors.some((name) => tensor?.test(name)),
   ).map(({ feature }) => feature);
   const gating = file.metadata.get(`${prefix}expert_gating_func`);
-  if (gating && !isNeutral(gating, [0, 1, 3])) seen.push('experts weighted by something else than softmax');
+  if (gating && !isNeutral(gating, [0, 1, 2, 3])) seen.push('experts weighted by other than softmax or sigmoids');
   // What some other architecture's description takes, a description of this one could take too.
   const taken = [...ARCHITECTURES.values()].flatMap(takenKeys);
   return [...new Set([...seen, ...refusedFeatures(file, architecture, taken)])];

@@ -158,7 +158,7 @@ export function refuseFeatures(file: GgufFile, architecture: Architecture): void
   for (const { key, neutral, feature } of [...REFUSALS, ...(file.stated ? [] : REFUSED_IN_GGUF)])
     if (!keys.includes(key)) refuse(file, `${name}.${key}`, neutral, feature);
 
-  const routing = refuseRouting(file, name, architecture.experts?.weightsOver);
+  const routing = refuseRouting(file, name, architecture.experts);
   const refused = REFUSALS.map(({ key }) => key);
   const known = new Set([...COMMON, ...keys, ...routing, ...refused].map((key) => `${name}.${key}`));
   for (const [key, entry] of file.metadata) {
@@ -180,8 +180,12 @@ export function takenKeys({ keys = [], experts }: Architecture): readonly string
  * How experts are weighted follows from the architecture, as in llama.cpp; these keys may only say the same: softmax is
  * 1, softmax of those chosen 3, which is also 1 with weights that are divided by their sum. Returns the keys.
  */
-function refuseRouting(file: GgufFile, name: string, weightsOver?: ExpertRules['weightsOver']): string[] {
-  const gating = weightsOver === 'chosen' ? [0, 1, 3] : [0, 1];
+function refuseRouting(
+  file: GgufFile,
+  name: string,
+  { weightsOver, gating: stated }: Partial<ExpertRules> = {},
+): string[] {
+  const gating = stated ? [1, 2] : weightsOver === 'chosen' ? [0, 1, 3] : [0, 1];
   refuse(file, `${name}.expert_gating_func`, gating, 'another way to weight experts');
   const norm = weightsOver === 'all' ? [false] : [false, true];
   refuse(file, `${name}.expert_weights_norm`, norm, 'another way to weight experts');

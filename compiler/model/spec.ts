@@ -87,6 +87,8 @@ export interface LayerWeights {
   /** [experts] rows: what chooses experts. */
   readonly ffnRouter?: Weight;
   readonly ffnRouterBias?: Weight;
+  /** [experts]: added to their probabilities where experts are chosen, but not to their weights. */
+  readonly ffnRouterSelection?: Weight;
   /** The experts' matrices, all rows of one after all rows of the other; biases likewise, as one vector. */
   readonly ffnGateExperts?: Weight;
   readonly ffnUpExperts?: Weight;
@@ -101,7 +103,7 @@ export interface LayerWeights {
   readonly ffnSharedDown?: Weight;
 }
 
-/** How a token's experts are chosen: those with the largest logits, of equals the first. */
+/** How a token's experts are chosen: those with the largest logits (LayerWeights.ffnRouterSelection), of equals the first. */
 export interface ExpertsSpec {
   readonly count: number;
   readonly used: number;
@@ -110,6 +112,10 @@ export interface ExpertsSpec {
    * what the former gives once the chosen weights are divided by their sum.
    */
   readonly weightsOver: 'all' | 'chosen';
+  /** Sigmoids of the logits instead: as they are, or divided by the sum of those chosen, at least 2^-14. */
+  readonly gating?: 'sigmoid';
+  /** What the weights are multiplied with. */
+  readonly scale?: number;
 }
 
 export interface LayerSpec extends LayerWeights {

@@ -73,10 +73,10 @@ function matchShared(uses: Uses, { router, sum }: ExpertsMatch): Shared | undefi
 
 function fuse(match: ExpertsMatch, shared: Shared | undefined, fresh: ReturnType<typeof freshValues>, edits: Edits) {
   const { router, route, gate, up, act, down, sum } = match;
-  const { count, used, weightsOver } = route;
+  const { kind: _, logits: __, output: ___, selection, ...experts } = route;
   const linears = [router, ...(shared?.gate ? [shared.gate.linear] : [])];
-  const logits = shared?.gate ? fresh(`${router.output.name}_gate`, count + 1) : router.output;
-  const common = { kind: 'experts', logits, experts: { count, used, weightsOver } } as const;
+  const logits = shared?.gate ? fresh(`${router.output.name}_gate`, experts.count + 1) : router.output;
+  const common = { kind: 'experts', logits, experts, ...(selection && { selection }) } as const;
   const gated: Experts = {
     input: gate.input,
     ...common,

@@ -131,6 +131,7 @@ class Chooser {
     this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
     this.#placeNorm(op.norm);
     this.#placeRowVectors([op.segment]);
+    if (op.selection) this.#weights.vector(op.selection);
     return config;
   }
 

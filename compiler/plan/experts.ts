@@ -14,6 +14,10 @@ export interface ExpertsConfig extends Tiling {
   readonly experts: number;
   readonly used: number;
   readonly weightsOver: 'all' | 'chosen';
+  readonly sigmoid: boolean;
+  /** Something is added to probabilities where experts are chosen. */
+  readonly biased: boolean;
+  readonly weightsScale: number;
   /** One format, or those of gate and up. */
   readonly formats: readonly GgmlType[];
   readonly warps: number;
@@ -87,6 +91,9 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfi
     experts: experts.count,
     used: experts.used,
     weightsOver: experts.weightsOver,
+    sigmoid: experts.gating === 'sigmoid',
+    biased: op.selection !== undefined,
+    weightsScale: experts.scale ?? 1,
     formats: segment.weights.map(({ type }) => type),
     ...tiling,
     warps: target.experts.warps,
@@ -146,10 +153,10 @@ function ringOf(config: ExpertsConfig, target: Target, mostShared: number): Pick
 
 /** ExpertsShape::shared_bytes. */
 function neededShared(config: ExpertsConfig): number {
-  const { warps, ring, formats, cols, used, experts, gated, sum, groupRows } = config;
+  const { warps, ring, formats, cols, used, experts, gated, sum, groupRows, biased } = config;
   const units = unitsOf(cols) * (sum ? used : 1);
   const barriersAt = warps * ring * slotOf(config) + sharedUnitsBytes(formats, units);
-  const numbers = roundUp(experts + (gated ? 1 : 0), 4) + 3 * used + warps;
+  const numbers = roundUp(experts + (gated ? 1 : 0), 4) * (biased ? 2 : 1) + 3 * used + warps;
   const products = sum ? blockGroups(config) * used * groupRows : 0;
   return roundUp(barriersAt + warps * ring * 16 + 4 * (numbers + products), 16);
 }

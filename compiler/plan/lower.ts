@@ -256,6 +256,7 @@ class Lowering {
           value('output', op.output),
           ...[0, 1].map((i) => vector(`bias${i}`, op.segment.biases[i])),
           ...[0, 1].map((i) => vector(`scale${i}`, op.segment.weights[i]?.scale)),
+          vector('selection', op.selection),
         ];
       case 'norm_add':
         return [

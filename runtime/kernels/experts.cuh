@@ -15,10 +15,10 @@
 // grid_wait (plan/lower.ts checks that): so they are there, and the first C::early slots of each warp are asked for
 // before grid_wait.
 //
-// C: cols, rows (of an expert), experts, used, over_all (weights: softmax of all logits, not of those chosen), formats
-//    (ExpertFormats), group_rows, chunk_cols, warps, ring and early (slots a warp), blocks; sum, gated (the shared
-//    output, by the last logit), add_shared, add_residual, scale; normalize, epsilon, activation, bias and
-//    matrix_scale (bit i: matrix i has one).
+// C: cols, rows (of an expert), experts, used; over_all, sigmoid, weights_scale (Routing::weigh), biased
+//    (Routing::score), formats (ExpertFormats), group_rows, chunk_cols, warps, ring and early (slots a warp), blocks;
+//    sum, gated (the shared output, by the last logit), add_shared, add_residual, scale; normalize, epsilon,
+//    activation, bias and matrix_scale (bit i: matrix i has one).
 #pragma once
 #include "activation.cuh"
 #include "experts_input.cuh"
@@ -37,6 +37,7 @@ struct ExpertsArgs {
   float* output;                 // [used][rows], or [rows]
   const float* bias[2];          // [experts][rows]
   const float* matrix_scale[2];  // [experts]
+  const float* selection;        // [experts]
 };
 
 // A group of rows of a chosen expert.
@@ -260,10 +261,14 @@ DEVICE void experts(const ExpertsArgs& a) {
   float4 norm[batch], v[batch];
   const auto load_logits = [&]<bool Settled>() {
     for (int i = thread_index(); i < Shape::logits; i += Shape::threads)
-      routing.keys()[i] = sort_key(Settled ? load_settled(a.logits + i) : load_global(a.logits + i));
+      routing.set(i, Settled ? load_settled(a.logits + i) : load_global(a.logits + i));
   };
   const auto choose = [&](int slots) {
     block_sync();
+    if constexpr (C::biased) {
+      routing.score(a.selection);
+      block_sync();
+    }
     routing.choose();
     block_sync();
     stream.start_until(slots);

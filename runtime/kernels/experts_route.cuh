@@ -17,17 +17,42 @@ constexpr int round_down_to_power_of_two(int n) {
   return n < 2 ? 1 : n >= 32 ? 32 : 2 * round_down_to_power_of_two(n / 2);
 }
 
+DEVICE float sigmoid(float v) { return 1.f / (1.f + expf(-v)); }
+
 template <class C>
 struct Routing {
   using Shape = ExpertsShape<C>;
   static constexpr int each = round_down_to_power_of_two(Shape::threads / C::experts);  // lanes for an expert's rank
   char* shared;
 
-  DEVICE int* keys() const { return (int*)(shared + Shape::keys_at); }  // of the logits
-  DEVICE float logit(int i) const { return sorted_value(keys()[i]); }
+  DEVICE int* keys() const { return (int*)(shared + Shape::keys_at); }          // of what chooses
+  DEVICE float* logits() const { return (float*)(shared + Shape::logits_at); }  // where that is something else
+  DEVICE float logit(int i) const { return C::biased ? logits()[i] : sorted_value(keys()[i]); }
   DEVICE int* chosen() const { return (int*)(shared + Shape::chosen_at); }
   DEVICE float* chosen_logits() const { return (float*)(shared + Shape::chosen_logits_at); }
   DEVICE float* weights() const { return (float*)(shared + Shape::weights_at); }
+
+  DEVICE void set(int i, float logit) const {
+    if (C::biased)
+      logits()[i] = logit;
+    else
+      keys()[i] = sort_key(logit);
+  }
+
+  // Where something is added to their probabilities, that chooses experts, not the logits. All threads; barriers before
+  // and after.
+  DEVICE void score(const float* selection) const {
+    const int lane = thread_index() % 32;
+    float most[1] = {-INFINITY}, sum[1] = {};
+    if (!C::sigmoid) {
+      for (int i = lane; i < C::experts; i += 32) most[0] = fmaxf(most[0], logits()[i]);
+      warp_max(most);
+      for (int i = lane; i < C::experts; i += 32) sum[0] += expf(logits()[i] - most[0]);
+      warp_sum(sum);
+    }
+    for (int i = thread_index(); i < C::experts; i += Shape::threads)
+      keys()[i] = sort_key((C::sigmoid ? sigmoid(logits()[i]) : expf(logits()[i] - most[0]) / sum[0]) + selection[i]);
+  }
 
   // An expert's rank is how many have a larger logit, or the same and come before it; those of rank 0 to used - 1 are
   // chosen. `each` neighbouring lanes share the comparisons of one expert, four at a time, so that all experts have
@@ -52,14 +77,28 @@ struct Routing {
 #pragma unroll
       for (int mask = 1; mask < each; mask *= 2) rank += warp_shuffle_xor(rank, mask);
       if (part == 0 && expert < C::experts && rank < C::used)
-        chosen()[rank] = expert, chosen_logits()[rank] = sorted_value(mine);
+        chosen()[rank] = expert, chosen_logits()[rank] = C::biased ? logits()[expert] : sorted_value(mine);
     }
   }
 
-  // Softmax of all logits or of those chosen, of which the first is the largest. The lanes of one warp.
+  // Softmax of all logits or of those chosen, of which the first is the largest where they alone choose; or sigmoids,
+  // as they are or divided by their sum. The lanes of one warp.
   DEVICE void weigh() const {
     const int lane = thread_index() % 32;
-    const float most = chosen_logits()[0];
+    if (C::sigmoid) {
+      const float mine = lane < C::used ? sigmoid(chosen_logits()[lane]) : 0.f;
+      float sum[1] = {mine};
+      warp_sum(sum);
+      if (lane < C::used)
+        weights()[lane] = (C::over_all ? mine : mine / fmaxf(sum[0], 1.f / 16384.f)) * C::weights_scale;
+      return;
+    }
+    float largest[1] = {-INFINITY};
+    if (C::biased) {
+      for (int i = lane; i < C::experts; i += 32) largest[0] = fmaxf(largest[0], logits()[i]);
+      warp_max(largest);
+    }
+    const float most = C::biased ? largest[0] : chosen_logits()[0];
     const float mine = lane < C::used ? expf(chosen_logits()[lane] - most) : 0.f;
     float sum[1] = {mine};
     if (C::over_all) {
@@ -67,11 +106,11 @@ struct Routing {
       for (int expert = lane; expert < C::experts; expert += 32) sum[0] += expf(logit(expert) - most);
     }
     warp_sum(sum);
-    if (lane < C::used) weights()[lane] = mine / sum[0];
+    if (lane < C::used) weights()[lane] = mine / sum[0] * C::weights_scale;
   }
 
   // What the shared expert's output is multiplied with.
-  DEVICE float shared_weight() const { return C::gated ? 1.f / (1.f + expf(-logit(C::experts))) : 1.f; }
+  DEVICE float shared_weight() const { return C::gated ? sigmoid(logit(C::experts)) : 1.f; }
 };
 
 }  // namespace realizar

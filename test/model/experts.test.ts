@@ -4,8 +4,8 @@ import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { type ArchitectureModel, architectureModel } from '../support/architecture_models.js';
-import { type MetadataValue, str, u32 } from '../support/gguf_writer.js';
-import { tensor, tinyModel, writeModel } from '../support/tiny_models.js';
+import { f32, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
+import { tinyModel, writeModel } from '../support/tiny_models.js';
 
 const DEEPSEEK: ArchitectureModel = {
   name: 'deepseek',
@@ -47,6 +47,19 @@ test('a wrong number of dense layers, or of shared experts, is seen by their ten
   expect(() => specOf(withKeys({ expert_shared_count: u32(2) }))).toThrow('expected blk.1.ffn_gate_shexp.weight');
 });
 
+test('weights by sigmoids, times a factor, where the file says so', () => {
+  const { dense: _, ...dots } = { ...DEEPSEEK, architecture: 'dots1', optional: ['ffnRouterSelection'] };
+  const sigmoid = { expert_gating_func: u32(2), expert_weights_norm: { type: 'bool', value: 1 } } as const;
+  const spec = specOf({ ...dots, keys: { ...sigmoid, expert_weights_scale: f32(2.5) } });
+  expect(spec.experts).toEqual({ count: 7, used: 2, weightsOver: 'chosen', gating: 'sigmoid', scale: 2.5 });
+  expect(spec.layers[0]).toMatchObject({ ffnRouterSelection: { rows: 1, cols: 7 } });
+  expect(specOf({ ...dots, keys: { expert_gating_func: u32(1) } }).experts).toEqual({
+    ...{ count: 7, used: 2, weightsOver: 'all' },
+  });
+  expect(() => specOf(dots)).toThrow('"dots1.expert_gating_func"');
+  expect(() => specOf({ ...dots, keys: { expert_gating_func: u32(3) } })).toThrow(UnsupportedError);
+});
+
 test('weights over those chosen where the file says that they are normed, if the architecture leaves it to the file', () => {
   const normed = { expert_weights_norm: { type: 'bool', value: 1 } } as const;
   const { dense: _, ...bailing } = { ...DEEPSEEK, architecture: 'bailingmoe', optional: [] };
@@ -55,18 +68,18 @@ test('weights over those chosen where the file says that they are normed, if the
   expect(() => specOf(withKeys(normed))).toThrow(UnsupportedError);
 });
 
-test('of an architecture that is not supported, what chooses and weights its experts is named', () => {
+test('of an architecture that is not supported, what weights its experts is named', () => {
   const { metadata, tensors } = tinyModel();
-  const named = metadata.map(([key, value]) => [`${key}`.replace(/^llama\./, 'dots1.'), value] as const);
+  const named = metadata.map(([key, value]) => [`${key}`.replace(/^llama\./, 'dots9.'), value] as const);
   const model = writeModel({
     metadata: [
       ...named.filter(([key]) => key !== 'general.architecture'),
-      ['general.architecture', str('dots1')],
-      ['dots1.expert_gating_func', u32(2)],
+      ['general.architecture', str('dots9')],
+      ['dots9.expert_gating_func', u32(4)],
     ],
-    tensors: [...tensors, tensor('blk.0.exp_probs_b.bias', 'F32', 8)],
+    tensors,
   });
   expect(() => modelSpec(readGguf(model))).toThrow(
-    'architecture "dots1" is not supported: it needs a bias of what chooses experts, experts weighted by something else than softmax',
+    'architecture "dots9" is not supported: it needs experts weighted by other than softmax or sigmoids',
   );
 });

@@ -156,7 +156,9 @@ class Draft {
     const input = this.#norm(this.#pick(a));
     const logits = this.#linear(input, bias, EXPERTS.count);
     const routing = this.#value(2 * EXPERTS.used);
-    this.#ops.push({ kind: 'route', logits, ...EXPERTS, output: routing });
+    const weighted = shared ? { ...EXPERTS, gating: 'sigmoid' as const, scale: 1.5 } : EXPERTS;
+    const selection = bias && { selection: this.#weight(1, EXPERTS.count) };
+    this.#ops.push({ kind: 'route', logits, ...weighted, ...selection, output: routing });
     const gate = this.#expertLinear(input, routing, bias);
     const up = this.#expertLinear(miss === 1 ? this.#pick(a) : input, routing);
     const product = this.#value(gate.size);

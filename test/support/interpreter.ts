@@ -84,7 +84,7 @@ class Interpreter {
       case 'swiglu_oai_mul':
         return gated(op.kind, this.#read(op.gate), this.#read(op.up));
       case 'route':
-        return route(op, this.#read(op.logits));
+        return route(op, this.#read(op.logits), op.selection && this.rows(op.selection, 0));
       case 'expert_linear':
         return this.#expertLinear(op, this.#read(op.input), this.#read(op.routing));
       case 'expert_sum':
@@ -156,7 +156,7 @@ class Interpreter {
   #experts(op: Experts): Vector {
     const logits = this.#read(op.logits);
     const { count, used } = op.experts;
-    const routing = route(op.experts, logits.subarray(0, count));
+    const routing = route(op.experts, logits.subarray(0, count), op.selection && this.rows(op.selection, 0));
     const input = op.norm ? this.#norm(this.#read(op.input), op.norm) : this.#read(op.input);
     const products = op.segment.weights.map((weight, i) => {
       const bias = op.segment.biases[i];
@@ -281,13 +281,15 @@ function softmax(scores: readonly number[]): number[] {
   return terms.map((term) => term / sum);
 }
 
-/** The numbers of the experts with the largest logits, then their weights. */
-function route({ used, weightsOver }: Pick<ExpertsSpec, 'used' | 'weightsOver'>, logits: Vector): Vector {
-  const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
+/** The numbers of the experts with the largest logits, or probabilities with something added, then their weights. */
+function route({ used, weightsOver, gating, scale = 1 }: ExpertsSpec, logits: Vector, selection?: Vector): Vector {
+  const probabilities = Float64Array.from(gating ? [...logits].map(sigmoid) : softmax([...logits]));
+  const scores = selection ? add(probabilities, selection) : logits;
+  const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
   const chosen = order.slice(0, used);
-  const all = softmax([...logits]);
-  const weights = weightsOver === 'all' ? chosen.map((e) => all[e]!) : softmax(chosen.map((e) => logits[e]!));
-  return Float64Array.from([...chosen, ...weights]);
+  const own = chosen.map((e) => probabilities[e]!);
+  const sum = weightsOver === 'all' ? 1 : own.reduce((a, b) => a + b, 0);
+  return Float64Array.from([...chosen, ...own.map((weight) => (weight / sum) * scale)]);
 }
 
 function expertSum(input: Vector, routing: Vector, used: number): Vector {

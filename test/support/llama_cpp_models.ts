@@ -26,6 +26,12 @@ const KEYS: Readonly<Record<string, Readonly<Record<string, MetadataValue>>>> = 
   'gpt-oss': { ...WINDOW, ...YARN },
   exaone4: WINDOW,
   'command-r': { logit_scale: f32(0.3) },
+  dots1: {
+    expert_gating_func: u32(2),
+    expert_weights_norm: { type: 'bool', value: 1 },
+    expert_weights_scale: f32(1.7),
+  },
+  'ernie4_5-moe': { interleave_moe_layer_step: u32(1) },
   gptneox: { use_parallel_residual: { type: 'bool', value: 1 } },
   cohere2: { ...WINDOW, logit_scale: f32(0.3) },
   qwen2vl: AXES,
@@ -51,10 +57,10 @@ const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   smollm3: ['attnOutputBias', 'ffnGateBias', 'ffnUpBias', 'ffnDownBias'],
 };
 
-/** llama.cpp's OLMoE has a KV head for each head; two shared experts, where they are counted. */
+/** llama.cpp's OLMoE and dots.llm1 have a KV head for each head; two shared experts, where they are counted. */
 const sizesOf = (architecture: string) => ({
   ...SIZES,
-  ...(architecture === 'olmoe' && { keyValue: SIZES.query }),
+  ...(['olmoe', 'dots1'].includes(architecture) && { keyValue: SIZES.query }),
   ...(ARCHITECTURES.get(architecture)!.experts?.shared?.counted && { sharedFeedForward: 2 * SIZES.expertFeedForward }),
 });
 
@@ -84,6 +90,8 @@ const variant = (
 export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [
   ...[...ARCHITECTURES.keys()].flatMap(modelsOf),
   ...variant('glm4-axes', 'glm4', AXES),
+  ...variant('dots1-softmax-experts', 'dots1', { expert_gating_func: u32(1) }),
+  ...variant('dots1-plain-sigmoid-experts', 'dots1', { expert_gating_func: u32(2) }),
   ...variant('bailingmoe-normed-experts', 'bailingmoe', { expert_weights_norm: { type: 'bool', value: 1 } }),
   ...variant('gptneox-serial', 'gptneox', { use_parallel_residual: { type: 'bool', value: 0 } }),
 ];

@@ -38,6 +38,8 @@ interface SpecShape {
   readonly used: number;
   readonly weightsOver: 'all' | 'chosen';
   readonly expertBiases: boolean;
+  /** Experts are weighted by sigmoids, and something is added where they are chosen. */
+  readonly sigmoid: boolean;
   readonly shared: 'none' | 'plain' | 'gated';
   readonly constants: Partial<
     Pick<
@@ -80,6 +82,7 @@ const DEFAULTS: SpecShape = {
   used: 2,
   weightsOver: 'chosen',
   expertBiases: false,
+  sigmoid: false,
   shared: 'none',
   constants: {},
   type: 'F32',
@@ -105,12 +108,15 @@ export const FAMILIES: Readonly<Record<string, SpecOptions>> = {
   mixtral: { experts: 4 },
   qwen2moe: { ...{ pairing: 'half', qkvBias: true, experts: 5, used: 3, weightsOver: 'all', shared: 'gated' } },
   granitemoe: { experts: 3, shared: 'plain', constants: { residualScale: 0.22 } },
+  dots1: { ...{ pairing: 'half', queryNorm: true, keyNorm: true, experts: 5, shared: 'plain', sigmoid: true } },
   'gpt-oss': {
     ...{ pairing: 'half', qkvBias: true, activation: 'swiglu_oai', sinks: true, window: 2 },
     ...{ experts: 6, expertBiases: true },
   },
   'every bias': { qkvBias: true, outputBiases: true, layers: 1 },
 };
+
+const SIGMOID = { gating: 'sigmoid', scale: 1.7 } as const;
 
 export function makeSpec(options: SpecOptions = {}): ModelSpec {
   const o = { ...DEFAULTS, ...options };
@@ -138,7 +144,9 @@ export function makeSpec(options: SpecOptions = {}): ModelSpec {
     activation: o.activation,
     attentionScale: 1 / Math.sqrt(o.headSize),
     ...o.constants,
-    ...(o.experts > 0 && { experts: { count: o.experts, used: o.used, weightsOver: o.weightsOver } }),
+    ...(o.experts > 0 && {
+      experts: { count: o.experts, used: o.used, weightsOver: o.weightsOver, ...(o.sigmoid && SIGMOID) },
+    }),
     ...(o.norm === 'layer' && { outputNormBias: file.vector('output_norm.bias', o.embedding) }),
     outputNorm: file.vector('output_norm.weight', o.embedding),
     output: o.tied ? tokenEmbedding : file.matrix('output', o.vocab, o.embedding),
@@ -224,6 +232,7 @@ function expertLayer(matrix: MatrixOf, vector: VectorOf, { embedding, feedForwar
       ffnUpExpertsBias: vector('ffn_up_exps.bias', experts * feedForward),
       ffnDownExpertsBias: vector('ffn_down_exps.bias', experts * embedding),
     }),
+    ...(o.sigmoid && { ffnRouterSelection: vector('exp_probs_b.bias', experts) }),
     ...(o.shared !== 'none' && {
       ffnSharedGate: matrix('ffn_gate_shexp', feedForward, embedding),
       ffnSharedUp: matrix('ffn_up_shexp', feedForward, embedding),

@@ -65,6 +65,10 @@ type Features = {
 export interface ExpertRules {
   /** stated: the chosen ones' softmax where `expert_weights_norm` is true, else that of all. */
   readonly weightsOver: ExpertsSpec['weightsOver'] | 'stated';
+  /** `expert_gating_func` says whether weights are sigmoids or softmax. */
+  readonly gating?: 'stated';
+  /** `expert_weights_scale` multiplies them. */
+  readonly scaled?: true;
   /** Columns of an expert's down matrix where `expert_feed_forward_length` is absent. */
   readonly width: 'feedForward' | 'feedForward / used';
   /** The tensors of every layer. */
@@ -202,6 +206,11 @@ export const EXPERTS_LAYER = {
   ffnGateExperts: expertMatrix('ffn_gate_exps.weight', 'expertFeedForward', 'embedding'),
   ffnUpExperts: expertMatrix('ffn_up_exps.weight', 'expertFeedForward', 'embedding'),
   ffnDownExperts: expertMatrix('ffn_down_exps.weight', 'embedding', 'expertFeedForward'),
+} as const;
+
+/** What is added where experts are chosen. */
+export const OPTIONAL_SELECTION = {
+  ffnRouterSelection: optional(f32Vector('exp_probs_b.bias', 'experts')),
 } as const;
 
 export const SHARED_EXPERT = {

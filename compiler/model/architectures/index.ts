@@ -6,7 +6,9 @@ import { chatglm } from './chatglm.js';
 import { cohere2 } from './cohere2.js';
 import { commandR } from './command_r.js';
 import { deepseek } from './deepseek.js';
+import { dots1 } from './dots1.js';
 import { ernie4_5 } from './ernie4_5.js';
+import { ernie4_5_moe } from './ernie4_5_moe.js';
 import { exaone } from './exaone.js';
 import { exaone4 } from './exaone4.js';
 import { gemma } from './gemma.js';
@@ -81,6 +83,8 @@ const ALL = [
   gptOss,
   deepseek,
   bailingmoe,
+  dots1,
+  ernie4_5_moe,
 ];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(

@@ -208,6 +208,12 @@ export const EXPERTS_LAYER = {
   ffnDownExperts: expertMatrix('ffn_down_exps.weight', 'embedding', 'expertFeedForward'),
 } as const;
 
+/** Norms of each query and key head, before it turns. */
+export const HEAD_NORMS = {
+  attnQNorm: f32Vector('attn_q_norm.weight', 'head'),
+  attnKNorm: f32Vector('attn_k_norm.weight', 'head'),
+} as const;
+
 /** What is added where experts are chosen. */
 export const OPTIONAL_SELECTION = {
   ffnRouterSelection: optional(f32Vector('exp_probs_b.bias', 'experts')),

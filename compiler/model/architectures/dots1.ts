@@ -4,16 +4,11 @@ import {
   DECODER,
   DECODER_LAYER,
   EXPERTS_LAYER,
-  f32Vector,
+  HEAD_NORMS,
   matrix,
   OPTIONAL_SELECTION,
   SHARED_EXPERT,
 } from './architecture.js';
-
-const HEAD_NORMS = {
-  attnQNorm: f32Vector('attn_q_norm.weight', 'head'),
-  attnKNorm: f32Vector('attn_k_norm.weight', 'head'),
-} as const;
 
 export const dots1: Architecture = {
   name: 'dots1',

@@ -1,5 +1,5 @@
 /** EXAONE 4: norms after both halves of a layer and none before, head norms; in the largest, only layers with a window turn. */
-import { type Architecture, DECODER, DECODER_LAYER, f32Vector, POST_NORMS, ROPE_FACTORS } from './architecture.js';
+import { type Architecture, DECODER, DECODER_LAYER, HEAD_NORMS, POST_NORMS, ROPE_FACTORS } from './architecture.js';
 
 const PERIOD = 4;
 const LAYERS_OF_32B = 64;
@@ -19,7 +19,6 @@ export const exaone4: Architecture = {
   layer: {
     ...LAYER,
     ...POST_NORMS,
-    attnQNorm: f32Vector('attn_q_norm.weight', 'head'),
-    attnKNorm: f32Vector('attn_k_norm.weight', 'head'),
+    ...HEAD_NORMS,
   },
 };

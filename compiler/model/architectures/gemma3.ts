@@ -1,5 +1,5 @@
 /** Gemma 3: as Gemma 2 with head norms for soft caps; five layers with a window and a rope of their own, then one without. */
-import { type Architecture, DECODER, DECODER_LAYER, f32Vector, POST_NORMS } from './architecture.js';
+import { type Architecture, DECODER, DECODER_LAYER, HEAD_NORMS, POST_NORMS } from './architecture.js';
 
 const PERIOD = 6;
 const LOCAL_ROPE_BASE = 10000;
@@ -30,7 +30,6 @@ export const gemma3: Architecture = {
   layer: {
     ...DECODER_LAYER,
     ...POST_NORMS,
-    attnQNorm: f32Vector('attn_q_norm.weight', 'head'),
-    attnKNorm: f32Vector('attn_k_norm.weight', 'head'),
+    ...HEAD_NORMS,
   },
 };

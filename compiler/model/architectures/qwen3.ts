@@ -1,5 +1,5 @@
 /** Qwen 3: each query and key head is normalised before it turns. */
-import { type Architecture, DECODER, DECODER_LAYER, f32Vector } from './architecture.js';
+import { type Architecture, DECODER, DECODER_LAYER, HEAD_NORMS } from './architecture.js';
 
 export const qwen3: Architecture = {
   name: 'qwen3',
@@ -8,7 +8,6 @@ export const qwen3: Architecture = {
   model: DECODER,
   layer: {
     ...DECODER_LAYER,
-    attnQNorm: f32Vector('attn_q_norm.weight', 'head'),
-    attnKNorm: f32Vector('attn_k_norm.weight', 'head'),
+    ...HEAD_NORMS,
   },
 };

@@ -1,5 +1,5 @@
 /** Qwen 3 with experts: attention as in Qwen 3, and in every layer experts in place of the feed-forward. */
-import { type Architecture, DECODER, EXPERTS_LAYER, f32Vector } from './architecture.js';
+import { type Architecture, DECODER, EXPERTS_LAYER, HEAD_NORMS } from './architecture.js';
 
 export const qwen3moe: Architecture = {
   name: 'qwen3moe',
@@ -11,8 +11,7 @@ export const qwen3moe: Architecture = {
     width: 'feedForward / used',
     layer: {
       ...EXPERTS_LAYER,
-      attnQNorm: f32Vector('attn_q_norm.weight', 'head'),
-      attnKNorm: f32Vector('attn_k_norm.weight', 'head'),
+      ...HEAD_NORMS,
     },
   },
 };

@@ -50,28 +50,42 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
     );
   const { dense, shared } = rules;
   const feedForward = metadata.getUint(key('expert_feed_forward_length')) || defaultWidth(rules, h, used);
-  const sharedFeedForward = shared?.counted
-    ? feedForward * metadata.requireUint(key('expert_shared_count'))
-    : (shared && metadata.getUint(key('expert_shared_feed_forward_length'))) ||
-      (shared?.always ? h.feedForwardLength : 0);
-  const isNormed = rules.weightsOver === 'stated' && metadata.getBool(key('expert_weights_norm'));
-  const isSigmoid = rules.gating === 'stated' && metadata.requireUint(key('expert_gating_func')) === SIGMOID;
-  const scale = rules.scaled && metadata.getFloat(key('expert_weights_scale'));
+  const sharedFeedForward = shared
+    ? sharedWidth(file, name, shared, feedForward) || (shared.always ? h.feedForwardLength : 0)
+    : 0;
   const layer = { ...rules.layer, ...(sharedFeedForward > 0 && shared?.layer) };
   const leading = dense ? readLeading(file, key('leading_dense_block_count'), h) : 0;
   return {
-    spec: {
-      count,
-      used,
-      weightsOver: rules.weightsOver === 'stated' ? (isNormed ? 'chosen' : 'all') : rules.weightsOver,
-      ...(isSigmoid && { gating: 'sigmoid' }),
-      // As in llama.cpp, 0 is no factor.
-      ...(scale && scale !== 1 && { scale }),
-    },
+    spec: { count, used, ...readWeighting(file, name, rules) },
     feedForward,
     sharedFeedForward,
     layer: (index) => (index < leading ? dense! : layer),
   };
+}
+
+/** What the architecture leaves to the file of how experts are weighted. */
+function readWeighting({ metadata }: GgufFile, name: string, rules: ExpertRules): Omit<ExpertsSpec, 'count' | 'used'> {
+  const isNormed = rules.weightsOver === 'stated' && metadata.getBool(`${name}.expert_weights_norm`);
+  const isSigmoid = rules.gating === 'stated' && metadata.requireUint(`${name}.expert_gating_func`) === SIGMOID;
+  const scale = rules.scaled && metadata.getFloat(`${name}.expert_weights_scale`);
+  const stated = isNormed ? 'chosen' : 'all';
+  return {
+    weightsOver: rules.weightsOver === 'stated' ? stated : rules.weightsOver,
+    ...(isSigmoid && { gating: 'sigmoid' }),
+    // As in llama.cpp, 0 is no factor.
+    ...(scale && scale !== 1 && { scale }),
+  };
+}
+
+/** As the file says; undefined or 0 where it says nothing. */
+function sharedWidth(
+  { metadata }: GgufFile,
+  name: string,
+  { counted }: NonNullable<ExpertRules['shared']>,
+  ofExpert: number,
+): number | undefined {
+  if (counted) return ofExpert * metadata.requireUint(`${name}.expert_shared_count`);
+  return metadata.getUint(`${name}.expert_shared_feed_forward_length`);
 }
 
 /** Errors: ModelFileError where no layer with experts is left. */

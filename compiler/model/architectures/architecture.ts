@@ -157,6 +157,9 @@ export const DECODER = {
   output: optional(matrix('output.weight', 'vocabulary', 'embedding')),
 } as const;
 
+/** Where the output must be there. */
+export const UNTIED_DECODER = { ...DECODER, output: matrix('output.weight', 'vocabulary', 'embedding') } as const;
+
 export const QKV_BIASES = {
   attnQBias: vector('attn_q.bias', 'query'),
   attnKBias: vector('attn_k.bias', 'keyValue'),

@@ -1,5 +1,5 @@
 /** Ling with experts: as DeepSeek's first, but without dense layers, and the weights' norm is the file's to say. */
-import { type Architecture, DECODER, matrix } from './architecture.js';
+import { type Architecture, UNTIED_DECODER } from './architecture.js';
 import { deepseek } from './deepseek.js';
 
 const { dense: _, ...experts } = deepseek.experts!;
@@ -7,6 +7,6 @@ const { dense: _, ...experts } = deepseek.experts!;
 export const bailingmoe: Architecture = {
   ...deepseek,
   name: 'bailingmoe',
-  model: { ...DECODER, output: matrix('output.weight', 'vocabulary', 'embedding') },
+  model: UNTIED_DECODER,
   experts: { ...experts, weightsOver: 'stated' },
 };

@@ -1,19 +1,18 @@
 /** dots.llm1: head norms, dense layers first, and experts as the file says, among others by sigmoids. */
 import {
   type Architecture,
-  DECODER,
   DECODER_LAYER,
   EXPERTS_LAYER,
   HEAD_NORMS,
-  matrix,
   OPTIONAL_SELECTION,
   SHARED_EXPERT,
+  UNTIED_DECODER,
 } from './architecture.js';
 
 export const dots1: Architecture = {
   name: 'dots1',
   ropePairing: 'half',
-  model: { ...DECODER, output: matrix('output.weight', 'vocabulary', 'embedding') },
+  model: UNTIED_DECODER,
   experts: {
     weightsOver: 'stated',
     gating: 'stated',

@@ -27,17 +27,25 @@ const FRESH_SEED = randomInt(2 ** 31);
 
 async function check(
   name: string,
-  options: ModelOptions,
+  options: ModelOptions & { readonly seed: number },
   tokens: readonly number[],
   more: Pick<CompileOptions, 'context' | 'changes'> = {},
+  weightSets = 1,
 ): Promise<void> {
   const where = `seed ${options.seed}`;
-  const model = makeModel({ name, ...options });
-  const folder = await hostArtifact(`shapes/${name}`, model, more);
-  const logits = await replayLogits(folder, model, tokens);
-  expect(nmse(logits, referenceLogits(modelSpec(readGguf(model)), tokens)), where).toBeLessThanOrEqual(1e-5);
-  const eager = await replayLogits(folder, model, tokens, '--mode', 'eager');
-  expect(firstDifference(logits, eager), where).toBeUndefined();
+  const seeds = Array.from({ length: weightSets }, (_, index) => options.seed + index);
+  const actual: number[] = [];
+  const expected: number[] = [];
+  for (const seed of seeds) {
+    const model = makeModel({ name, ...options, seed });
+    const folder = await hostArtifact(`shapes/${name}`, model, more);
+    const logits = await replayLogits(folder, model, tokens);
+    actual.push(...logits);
+    expected.push(...referenceLogits(modelSpec(readGguf(model)), tokens));
+    const eager = await replayLogits(folder, model, tokens, '--mode', 'eager');
+    expect(firstDifference(logits, eager), where).toBeUndefined();
+  }
+  expect(nmse(actual, expected), where).toBeLessThanOrEqual(1e-5);
 }
 
 function randomTokens(seed: number, steps: number, vocabSize: number): number[] {
@@ -53,8 +61,9 @@ describe.each([
     await check(options.name, { ...options, seed }, unusualTokens(options.vocabSize));
   });
 
-  test.each(STRESS_MODELS)('$name', async ({ steps, context, ...options }) => {
-    await check(options.name, { ...options, seed }, randomTokens(seed, steps, options.vocabSize), { context });
+  test.each(STRESS_MODELS)('$name', async ({ steps, context, weightSets, ...options }) => {
+    const tokens = randomTokens(seed, steps, options.vocabSize);
+    await check(options.name, { ...options, seed }, tokens, { context }, weightSets);
   });
 });
 

@@ -9,6 +9,8 @@ export interface StressModel extends ModelOptions {
   readonly steps: number;
   /** Positions of the KV cache, where it is not the model's. */
   readonly context?: number;
+  /** Weights over which the error is summed, where one set's few logits may all be small by chance; default 1. */
+  readonly weightSets?: number;
 }
 
 export const STRESS_MODELS: readonly StressModel[] = [
@@ -22,6 +24,7 @@ export const STRESS_MODELS: readonly StressModel[] = [
     vocabSize: 1,
     type: 'Q8_0',
     steps: 5,
+    weightSets: 16,
   },
   {
     name: 'wide-f32-no-multiple-of-anything',

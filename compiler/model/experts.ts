@@ -1,6 +1,6 @@
 /** Reads how many experts a model has and how wide they are, with llama.cpp's keys and defaults. */
 import { UnsupportedError } from '../errors.js';
-import type { Architecture, ExpertRules, LayerRules } from './architectures/architecture.js';
+import type { Architecture, ExpertRules, LayerRules, SharedRules } from './architectures/architecture.js';
 import type { GgufFile } from './gguf.js';
 import type { Hyperparameters } from './hyperparameters.js';
 import type { ExpertsSpec } from './spec.js';
@@ -11,7 +11,8 @@ export function expertKeys({ dense, scaled, shared }: ExpertRules): readonly str
     ...['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
     ...(dense ? ['leading_dense_block_count'] : []),
     ...(scaled ? ['expert_weights_scale'] : []),
-    ...(shared ? [shared.counted ? 'expert_shared_count' : 'expert_shared_feed_forward_length'] : []),
+    ...(shared?.stated ? ['expert_shared_feed_forward_length'] : []),
+    ...(shared?.counted ? ['expert_shared_count'] : []),
   ];
 }
 
@@ -51,7 +52,7 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
   const { dense, shared } = rules;
   const feedForward = metadata.getUint(key('expert_feed_forward_length')) || defaultWidth(rules, h, used);
   const sharedFeedForward = shared
-    ? sharedWidth(file, name, shared, feedForward) || (shared.always ? h.feedForwardLength : 0)
+    ? sharedWidth(file, name, shared, { none: 0, expert: feedForward, feedForward: h.feedForwardLength })
     : 0;
   const layer = { ...rules.layer, ...(sharedFeedForward > 0 && shared?.layer) };
   const leading = dense ? readLeading(file, key('leading_dense_block_count'), h) : 0;
@@ -66,7 +67,12 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
 /** What the architecture leaves to the file of how experts are weighted. */
 function readWeighting({ metadata }: GgufFile, name: string, rules: ExpertRules): Omit<ExpertsSpec, 'count' | 'used'> {
   const isNormed = rules.weightsOver === 'stated' && metadata.getBool(`${name}.expert_weights_norm`);
-  const isSigmoid = rules.gating === 'stated' && metadata.requireUint(`${name}.expert_gating_func`) === SIGMOID;
+  const gating = `${name}.expert_gating_func`;
+  const func = {
+    stated: () => metadata.requireUint(gating),
+    sigmoid: () => metadata.getUint(gating) || SIGMOID,
+  };
+  const isSigmoid = rules.gating && func[rules.gating]() === SIGMOID;
   const scale = rules.scaled && metadata.getFloat(`${name}.expert_weights_scale`);
   const stated = isNormed ? 'chosen' : 'all';
   return {
@@ -77,15 +83,15 @@ function readWeighting({ metadata }: GgufFile, name: string, rules: ExpertRules)
   };
 }
 
-/** As the file says; undefined or 0 where it says nothing. */
 function sharedWidth(
   { metadata }: GgufFile,
   name: string,
-  { counted }: NonNullable<ExpertRules['shared']>,
-  ofExpert: number,
-): number | undefined {
-  if (counted) return ofExpert * metadata.requireUint(`${name}.expert_shared_count`);
-  return metadata.getUint(`${name}.expert_shared_feed_forward_length`);
+  { stated, otherwise, counted }: SharedRules,
+  widths: Readonly<Record<SharedRules['otherwise'], number>>,
+): number {
+  const own = stated && metadata.getUint(`${name}.expert_shared_feed_forward_length`);
+  const count = counted ? metadata.requireUint(`${name}.expert_shared_count`) : 1;
+  return (own || widths[otherwise]) * count;
 }
 
 /** Errors: ModelFileError where no layer with experts is left. */

@@ -7,7 +7,10 @@ import { isNeutral, yarnMagnitude } from './rope.js';
 import type { RopeScaling, Yarn } from './spec.js';
 
 export interface Hyperparameters {
+  /** Layers that are run. */
   readonly blockCount: number;
+  /** Layers after them that are not: `nextn_predict_layers`. */
+  readonly nextnLayers: number;
   readonly contextLength: number;
   readonly embeddingLength: number;
   readonly feedForwardLength: number;
@@ -34,17 +37,19 @@ const DEFAULT_ROPE_BASE = 10000;
  * Errors: ModelFileError that names the key for values that are absent, of the wrong type or impossible;
  * UnsupportedError for possible ones that cannot be compiled.
  */
-export function readHyperparameters(file: GgufFile, { name, norm }: Architecture): Hyperparameters {
+export function readHyperparameters(file: GgufFile, { name, norm, nextn }: Architecture): Hyperparameters {
   const { metadata } = file;
   const key = (suffix: string): string => `${name}.${suffix}`;
   const size = (suffix: string): number => positive(metadata, key(suffix), metadata.requireUint(key(suffix)));
 
-  const blockCount = readBlockCount(file, key('block_count'));
+  const allLayers = readBlockCount(file, key('block_count'));
+  const nextnLayers = nextn ? readNextnLayers(metadata, key('nextn_predict_layers'), allLayers) : 0;
+  const blockCount = allLayers - nextnLayers;
   const contextLength = size('context_length');
   const embeddingLength = size('embedding_length');
-  const feedForwardLength = perLayer(file, key('feed_forward_length'), blockCount);
-  const headCount = perLayer(file, key('attention.head_count'), blockCount);
-  const headCountKv = perLayer(file, key('attention.head_count_kv'), blockCount, headCount);
+  const feedForwardLength = perLayer(file, key('feed_forward_length'), allLayers);
+  const headCount = perLayer(file, key('attention.head_count'), allLayers);
+  const headCountKv = perLayer(file, key('attention.head_count_kv'), allLayers, headCount);
   if (headCount % headCountKv !== 0) {
     metadata.fail(
       key('attention.head_count_kv'),
@@ -56,6 +61,7 @@ export function readHyperparameters(file: GgufFile, { name, norm }: Architecture
   const ropeScaling = readRopeScaling(file, key, contextLength);
   return {
     blockCount,
+    nextnLayers,
     contextLength,
     embeddingLength,
     feedForwardLength,
@@ -124,6 +130,12 @@ function readBlockCount({ metadata, tensors }: GgufFile, key: string): number {
   const blockCount = positive(metadata, key, metadata.requireUint(key));
   if (blockCount <= tensors.length) return blockCount;
   return metadata.fail(key, `expected no more layers than the file's ${tensors.length} tensors, found ${blockCount}`);
+}
+
+function readNextnLayers(metadata: Metadata, key: string, allLayers: number): number {
+  const layers = metadata.getUint(key) ?? 0;
+  if (layers >= allLayers) metadata.fail(key, `expected fewer than the ${allLayers} layers, found ${layers}`);
+  return layers;
 }
 
 /** A number, or an array of the same number for every layer. */

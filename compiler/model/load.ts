@@ -26,7 +26,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
   const experts = readExperts(file, architecture, h);
   // readExperts() has refused a dense model of an architecture that describes none.
   const layer = experts?.layer ?? (() => architecture.layer!);
-  const weights = bindWeights(file, architecture, sizesOf(h, vocabSize, experts), h.blockCount, layer);
+  const weights = bindWeights(file, architecture, sizesOf(h, vocabSize, experts), h, layer);
   const { model } = weights;
   const { name, ropePairing } = architecture;
   const rope = ropeOf(file, { name, ropePairing: features.ropePairing ?? ropePairing }, h, model);

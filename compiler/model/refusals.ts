@@ -172,8 +172,8 @@ export function refuseFeatures(file: GgufFile, architecture: Architecture): void
 }
 
 /** The keys that the architecture's description reads. */
-export function takenKeys({ keys = [], experts }: Architecture): readonly string[] {
-  return [...keys, ...(experts ? expertKeys(experts) : [])];
+export function takenKeys({ keys = [], experts, nextn }: Architecture): readonly string[] {
+  return [...keys, ...(experts ? expertKeys(experts) : []), ...(nextn ? ['nextn_predict_layers'] : [])];
 }
 
 /**
@@ -185,7 +185,7 @@ function refuseRouting(
   name: string,
   { weightsOver, gating: stated }: Partial<ExpertRules> = {},
 ): string[] {
-  const gating = stated ? [1, 2] : weightsOver === 'chosen' ? [0, 1, 3] : [0, 1];
+  const gating = stated === 'sigmoid' ? [0, 1, 2] : stated ? [1, 2] : weightsOver === 'chosen' ? [0, 1, 3] : [0, 1];
   refuse(file, `${name}.expert_gating_func`, gating, 'another way to weight experts');
   const norm = weightsOver === 'all' ? [false] : [false, true];
   refuse(file, `${name}.expert_weights_norm`, norm, 'another way to weight experts');

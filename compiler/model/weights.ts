@@ -3,6 +3,7 @@ import { ModelFileError, UnsupportedError } from '../errors.js';
 import type { Architecture, LayerRules, Size, TensorRule } from './architectures/architecture.js';
 import { GGML_TYPES, isSupportedType } from './ggml.js';
 import type { GgufFile } from './gguf.js';
+import type { Hyperparameters } from './hyperparameters.js';
 import { quote, several } from './quote.js';
 import type { LayerWeights, Weight } from './spec.js';
 import type { TensorInfo } from './tensor_table.js';
@@ -31,7 +32,7 @@ export function bindWeights(
   file: GgufFile,
   architecture: Architecture,
   sizes: Readonly<Record<Size, number>>,
-  blockCount: number,
+  { blockCount, nextnLayers }: Pick<Hyperparameters, 'blockCount' | 'nextnLayers'>,
   layer: (index: number) => LayerRules,
 ): BoundWeights {
   const binder = new Binder(file, sizes, architecture.feedForwardScales ?? false);
@@ -40,6 +41,7 @@ export function bindWeights(
   for (let i = 0; i < blockCount && binder.missing.length < ENOUGH_MISSING; i++) {
     layers.push(binder.bind(layer(i), `blk.${i}.`));
   }
+  for (let i = 0; i < nextnLayers; i++) binder.ignore(`blk.${blockCount + i}.`);
   binder.finish(architecture.name, blockCount);
   // bind() fills every role whose rule is not optional, or finish() has thrown.
   return { model: model as BoundWeights['model'], layers: layers as LayerWeights[] };
@@ -115,6 +117,11 @@ class Binder {
       bytes: total('bytes'),
       pieces: pieces.map(({ offset, bytes }) => ({ offset, bytes })),
     };
+  }
+
+  /** Tensors of these names may be there and are not read. */
+  ignore(prefix: string): void {
+    for (const name of this.unused) if (name.startsWith(prefix)) this.unused.delete(name);
   }
 
   finish(architecture: string, blockCount: number): void {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Size, TensorRule } from '../../compiler/model/architectures/architecture.js';
+import { matrix, type Size, type TensorRule, vector } from '../../compiler/model/architectures/architecture.js';
 import { ARCHITECTURES } from '../../compiler/model/architectures/index.js';
 import type { GgmlType } from '../../compiler/model/ggml.js';
 import { f32, type MetadataValue, str, type TensorInput, u32, writeGguf } from './gguf_writer.js';
@@ -30,6 +30,8 @@ export interface ArchitectureModel {
   readonly shared?: boolean;
   /** Layers without experts before those that have them. */
   readonly dense?: number;
+  /** The last of the layers, which guess tokens further ahead and are not run. */
+  readonly nextn?: number;
   /** Matrices of layers have a number beside them, and another that changes nothing. */
   readonly scales?: boolean;
 }
@@ -280,6 +282,9 @@ export function architectureModel(model: ArchitectureModel, seed = 1): string {
   return path;
 }
 
+/** What a layer that guesses further ahead has besides, with a matrix for the two. */
+const NEXTN_NORMS = { ofEmbedding: vector('enorm.weight', 'embedding'), ofHidden: vector('hnorm.weight', 'embedding') };
+
 const SCALED = /^blk.*(attn_(q|k|v|qkv|output)|ffn_(gate|up|down)(_exps|_shexp)?)\.weight$/;
 
 const sizesOf = ({ sizes }: ArchitectureModel) => ({ ...SIZES, ...sizes });
@@ -304,11 +309,9 @@ function metadataOf(model: ArchitectureModel): [string, MetadataValue][] {
       expert_used_count: u32(model.used),
       expert_feed_forward_length: u32(sizes.expertFeedForward),
     }),
-    ...(model.shared &&
-      (ARCHITECTURES.get(model.architecture)!.experts!.shared!.counted
-        ? { expert_shared_count: u32(sizes.sharedFeedForward / sizes.expertFeedForward) }
-        : { expert_shared_feed_forward_length: u32(sizes.sharedFeedForward) })),
+    ...(model.shared && sharedKeys(model)),
     ...(model.dense !== undefined && { leading_dense_block_count: u32(model.dense) }),
+    ...(model.nextn && { nextn_predict_layers: u32(model.nextn) }),
   };
   const keys = Object.entries({ ...common, ...model.keys });
   return [
@@ -318,20 +321,29 @@ function metadataOf(model: ArchitectureModel): [string, MetadataValue][] {
   ];
 }
 
+function sharedKeys(model: ArchitectureModel): Record<string, MetadataValue> {
+  const { stated, counted } = ARCHITECTURES.get(model.architecture)!.experts!.shared!;
+  const { sharedFeedForward, expertFeedForward } = sizesOf(model);
+  return {
+    ...(counted && { expert_shared_count: u32(sharedFeedForward / expertFeedForward) }),
+    ...(stated && { expert_shared_feed_forward_length: u32(counted ? expertFeedForward : sharedFeedForward) }),
+  };
+}
+
 function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
   const random = new Random(seed);
   const sizes = sizesOf(model);
   const { model: outer, layer: only, experts } = ARCHITECTURES.get(model.architecture)!;
   const layer = model.used ? { ...experts!.layer, ...(model.shared && experts!.shared!.layer) } : only!;
   const tensors = new Map<string, TensorInput>();
-  const draw = (rules: object, prefix: string) => {
+  const draw = (rules: object, prefix: string, scales = model.scales) => {
     for (const [role, rule] of Object.entries(rules) as [string, TensorRule][]) {
       const name = prefix + rule.name;
       if (tensors.has(name) || (rule.optional && !model.optional?.includes(role))) continue;
       const tensor = tensorOf(random, name, rule, sizes, model.type);
       for (const part of model.split && rule.ofExperts ? piecesOf(tensor, sizes.experts) : [tensor])
         tensors.set(`${part.name}`, part);
-      if (!model.scales || !SCALED.test(name)) continue;
+      if (!scales || !SCALED.test(name)) continue;
       for (const kind of ['scale', 'input_scale']) {
         const scale = vectorOf(random, name.replace(/weight$/, kind), rule.ofExperts ? sizes.experts : 1, 'F32');
         tensors.set(`${scale.name}`, scale);
@@ -340,7 +352,15 @@ function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
   };
   draw(outer, '');
   const dense = model.dense ?? 0;
-  for (let i = 0; i < model.layers; i++) draw(i < dense ? experts!.dense! : layer, `blk.${i}.`);
+  const run = model.layers - (model.nextn ?? 0);
+  for (let i = 0; i < model.layers; i++) {
+    draw(i < dense ? experts!.dense! : layer, `blk.${i}.`, i < run && model.scales);
+    if (i < run) continue;
+    draw(NEXTN_NORMS, `blk.${i}.nextn.`);
+    const name = `blk.${i}.nextn.eh_proj.weight`;
+    const both = { ...sizes, query: 2 * sizes.embedding };
+    tensors.set(name, tensorOf(random, name, matrix('', 'embedding', 'query'), both, model.type));
+  }
   return [...tensors.values()];
 }
 

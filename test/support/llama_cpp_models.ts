@@ -31,6 +31,15 @@ const KEYS: Readonly<Record<string, Readonly<Record<string, MetadataValue>>>> = 
     expert_weights_norm: { type: 'bool', value: 1 },
     expert_weights_scale: f32(1.7),
   },
+  'minimax-m2': { expert_gating_func: u32(2) },
+  mellum: { ...WINDOW, ...YARN },
+  glm4moe: { expert_weights_norm: { type: 'bool', value: 1 }, expert_weights_scale: f32(2.5) },
+  'exaone-moe': {
+    ...WINDOW,
+    expert_gating_func: u32(2),
+    expert_weights_norm: { type: 'bool', value: 1 },
+    expert_weights_scale: f32(2.5),
+  },
   'ernie4_5-moe': { interleave_moe_layer_step: u32(1) },
   gptneox: { use_parallel_residual: { type: 'bool', value: 1 } },
   cohere2: { ...WINDOW, logit_scale: f32(0.3) },
@@ -57,10 +66,14 @@ const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   smollm3: ['attnOutputBias', 'ffnGateBias', 'ffnUpBias', 'ffnDownBias'],
 };
 
+/** With a last layer that is not run. */
+const NEXTN = ['glm4moe'];
+
 /** llama.cpp's OLMoE and dots.llm1 have a KV head for each head; two shared experts, where they are counted. */
 const sizesOf = (architecture: string) => ({
   ...SIZES,
   ...(['olmoe', 'dots1'].includes(architecture) && { keyValue: SIZES.query }),
+  ...(['minimax-m2', 'glm4moe'].includes(architecture) && { ropePairs: 8 }),
   ...(ARCHITECTURES.get(architecture)!.experts?.shared?.counted && { sharedFeedForward: 2 * SIZES.expertFeedForward }),
 });
 
@@ -70,7 +83,9 @@ function modelsOf(architecture: string): ArchitectureModel[] {
   const optional = roles.filter((role) => !LEFT_OUT[architecture]?.includes(role));
   const keys = KEYS[architecture] ?? {};
   const sizes = sizesOf(architecture);
-  const common = { architecture, layers: 4, type: 'F32', sizes, scales: true, keys, optional } as const;
+  const nextn = NEXTN.includes(architecture) && ({ nextn: 1 } as const);
+  const rest = { scales: true, keys, optional, ...nextn } as const;
+  const common = { architecture, layers: nextn ? 5 : 4, type: 'F32', sizes, ...rest } as const;
   const shared = experts?.shared !== undefined;
   return [
     ...(layer ? [{ name: architecture, ...common }] : []),

@@ -61,12 +61,23 @@ type Features = {
   readonly layer?: (index: number) => LayerFeatures;
 };
 
+/** The shared expert of layers that have experts, and how wide it is; where that is 0, there is none. */
+export interface SharedRules {
+  readonly layer: Partial<LayerRules>;
+  /** `expert_shared_feed_forward_length` is its width. */
+  readonly stated?: true;
+  /** Its width where that is not stated, or 0. */
+  readonly otherwise: 'feedForward' | 'expert' | 'none';
+  /** That many times, `expert_shared_count`. */
+  readonly counted?: true;
+}
+
 /** What models of an architecture do where metadata gives a number of experts. */
 export interface ExpertRules {
   /** stated: the chosen ones' softmax where `expert_weights_norm` is true, else that of all. */
   readonly weightsOver: ExpertsSpec['weightsOver'] | 'stated';
-  /** `expert_gating_func` says whether weights are sigmoids or softmax. */
-  readonly gating?: 'stated';
+  /** `expert_gating_func` says whether weights are sigmoids or softmax; sigmoid: where it does not, they are sigmoids. */
+  readonly gating?: 'stated' | 'sigmoid';
   /** `expert_weights_scale` multiplies them. */
   readonly scaled?: true;
   /** Columns of an expert's down matrix where `expert_feed_forward_length` is absent. */
@@ -75,11 +86,7 @@ export interface ExpertRules {
   readonly layer: LayerRules;
   /** Those of the first layers, as many as `leading_dense_block_count` says, which have no experts. */
   readonly dense?: LayerRules;
-  /**
-   * The shared expert's, where layers have experts: of every one, or of models with `expert_shared_feed_forward_length`, its
-   * width. counted: it is as wide as `expert_shared_count` experts.
-   */
-  readonly shared?: { readonly layer: Partial<LayerRules>; readonly always: boolean; readonly counted?: true };
+  readonly shared?: SharedRules;
 }
 
 export interface Architecture {
@@ -92,6 +99,8 @@ export interface Architecture {
   readonly activation?: ModelSpec['activation'];
   /** "ffn_up.scale" and the like are multiplied with. As in llama.cpp they are read and left alone where this is absent. */
   readonly feedForwardScales?: true;
+  /** The last layers, as many as `nextn_predict_layers` says, guess tokens further ahead. They are not run. */
+  readonly nextn?: true;
   /** Keys that `features` reads besides those that every model has. All others must be neutral: refusals.ts. */
   readonly keys?: readonly string[];
   readonly features?: (keys: Keys, h: Hyperparameters) => Features;

@@ -10,6 +10,6 @@ export const deepseek: Architecture = {
     width: 'feedForward',
     layer: EXPERTS_LAYER,
     dense: DECODER_LAYER,
-    shared: { layer: SHARED_EXPERT, always: true, counted: true },
+    shared: { layer: SHARED_EXPERT, otherwise: 'expert', counted: true },
   },
 };

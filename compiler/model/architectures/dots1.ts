@@ -20,6 +20,6 @@ export const dots1: Architecture = {
     width: 'feedForward',
     layer: { ...EXPERTS_LAYER, ...HEAD_NORMS, ...OPTIONAL_SELECTION },
     dense: { ...DECODER_LAYER, ...HEAD_NORMS },
-    shared: { layer: SHARED_EXPERT, always: true, counted: true },
+    shared: { layer: SHARED_EXPERT, otherwise: 'expert', counted: true },
   },
 };

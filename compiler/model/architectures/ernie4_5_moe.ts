@@ -12,6 +12,6 @@ export const ernie4_5_moe: Architecture = {
     width: 'feedForward',
     layer: { ...EXPERTS_LAYER, ...OPTIONAL_SELECTION },
     dense: layer!,
-    shared: { layer: SHARED_EXPERT, always: false },
+    shared: { layer: SHARED_EXPERT, stated: true, otherwise: 'none' },
   },
 };

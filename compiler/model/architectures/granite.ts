@@ -33,6 +33,6 @@ export const granite: Architecture = {
     weightsOver: 'chosen',
     width: 'feedForward',
     layer: { ...EXPERTS_LAYER, ...OPTIONAL_OUTPUT_BIAS },
-    shared: { layer: SHARED_EXPERT, always: false },
+    shared: { layer: SHARED_EXPERT, stated: true, otherwise: 'none' },
   },
 };

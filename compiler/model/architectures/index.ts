@@ -10,18 +10,23 @@ import { dots1 } from './dots1.js';
 import { ernie4_5 } from './ernie4_5.js';
 import { ernie4_5_moe } from './ernie4_5_moe.js';
 import { exaone } from './exaone.js';
+import { exaoneMoe } from './exaone_moe.js';
 import { exaone4 } from './exaone4.js';
 import { gemma } from './gemma.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
 import { glm4 } from './glm4.js';
+import { glm4moe } from './glm4moe.js';
 import { gptOss } from './gpt_oss.js';
 import { gptneox } from './gptneox.js';
 import { granite } from './granite.js';
 import { granitemoe } from './granitemoe.js';
 import { internlm2 } from './internlm2.js';
+import { jais2 } from './jais2.js';
 import { llama } from './llama.js';
+import { mellum } from './mellum.js';
 import { minicpm } from './minicpm.js';
+import { minimaxM2 } from './minimax_m2.js';
 import { mistral3 } from './mistral3.js';
 import { nemotron } from './nemotron.js';
 import { olmo2 } from './olmo2.js';
@@ -85,6 +90,11 @@ const ALL = [
   bailingmoe,
   dots1,
   ernie4_5_moe,
+  minimaxM2,
+  mellum,
+  jais2,
+  glm4moe,
+  exaoneMoe,
 ];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(

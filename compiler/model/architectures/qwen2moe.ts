@@ -11,7 +11,8 @@ export const qwen2moe: Architecture = {
     layer: { ...EXPERTS_LAYER, ...QKV_BIASES },
     shared: {
       layer: { ...SHARED_EXPERT, ffnSharedRouter: matrix('ffn_gate_inp_shexp.weight', 1, 'embedding') },
-      always: true,
+      stated: true,
+      otherwise: 'feedForward',
     },
   },
 };

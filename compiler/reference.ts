@@ -272,13 +272,10 @@ class Reference {
     const logits = this.#linear(x, layer.ffnRouter!, layer.ffnRouterBias);
     const probabilities = experts.gating ? logits.map(sigmoid) : softmax(logits);
     const selection = layer.ffnRouterSelection && this.#weights.get(layer.ffnRouterSelection);
-    const scores = selection ? add(probabilities, selection) : logits;
-    const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
-    const chosen = order.slice(0, used);
-    if (used < count) {
-      const gap = scores[order[used - 1]!]! - scores[order[used]!]!;
-      this.margin = Math.min(this.margin, gap / Math.sqrt(dot(scores, scores) / count));
-    }
+    const isScored = selection || experts.groups;
+    const scores = selection ? add(probabilities, selection) : isScored ? probabilities : logits;
+    const inRunning = experts.groups ? this.#dropGroups(scores, experts.groups) : scores;
+    const chosen = this.#largest(inRunning, used, Math.sqrt(dot(scores, scores) / count));
     const weights = weightsOf(chosen, logits, probabilities, experts);
     let output: Vector = new Float64Array(this.#spec.embeddingLength);
     chosen.forEach((expert, i) => {
@@ -295,6 +292,27 @@ class Reference {
       );
     });
     return layer.ffnSharedDown ? add(output, this.#sharedExpert(layer, x)) : output;
+  }
+
+  /** The places of the largest, best first; `unit`: what the margin is a part of. */
+  #largest(scores: Vector, count: number, unit: number): number[] {
+    const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
+    if (count < scores.length) {
+      const gap = scores[order[count - 1]!]! - scores[order[count]!]!;
+      this.margin = Math.min(this.margin, gap / unit);
+    }
+    return order.slice(0, count);
+  }
+
+  /** -Infinity for the experts of all groups but those with the largest sums of their two best scores. */
+  #dropGroups(scores: Vector, { count, used }: NonNullable<ExpertsSpec['groups']>): Vector {
+    const size = scores.length / count;
+    const sums = Float64Array.from({ length: count }, (_, group) => {
+      const [best, second] = [...scores.subarray(group * size, (group + 1) * size)].sort((a, b) => b - a);
+      return best! + second!;
+    });
+    const kept = this.#largest(sums, used, Math.sqrt(dot(sums, sums) / count));
+    return scores.map((score, expert) => (kept.includes(Math.floor(expert / size)) ? score : Number.NEGATIVE_INFINITY));
   }
 
   #sharedExpert(layer: LayerSpec, x: Vector): Vector {

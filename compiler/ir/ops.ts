@@ -105,7 +105,7 @@ interface GatedBy<Kind> {
 export type GateMul = GatedBy<'silu_mul'> | GatedBy<'gelu_mul'> | GatedBy<'swiglu_oai_mul'>;
 
 /**
- * Chooses experts by their logits, or by their probabilities plus `selection`. output: the numbers of those chosen, best first,
+ * Chooses experts by their logits, or by their probabilities (plus `selection`; in groups). output: the numbers of those chosen, best first,
  * then their weights.
  */
 export interface Route extends ExpertsSpec {

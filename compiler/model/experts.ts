@@ -6,11 +6,12 @@ import type { Hyperparameters } from './hyperparameters.js';
 import type { ExpertsSpec } from './spec.js';
 
 /** Keys that an architecture with experts may have besides its own. */
-export function expertKeys({ dense, scaled, shared }: ExpertRules): readonly string[] {
+export function expertKeys({ dense, scaled, shared, grouped }: ExpertRules): readonly string[] {
   return [
     ...['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
     ...(dense ? ['leading_dense_block_count'] : []),
     ...(scaled ? ['expert_weights_scale'] : []),
+    ...(grouped ? ['expert_group_count', 'expert_group_used_count'] : []),
     ...(shared?.stated ? ['expert_shared_feed_forward_length'] : []),
     ...(shared?.counted ? ['expert_shared_count'] : []),
   ];
@@ -57,7 +58,12 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
   const layer = { ...rules.layer, ...(sharedFeedForward > 0 && shared?.layer) };
   const leading = dense ? readLeading(file, key('leading_dense_block_count'), h) : 0;
   return {
-    spec: { count, used, ...readWeighting(file, name, rules) },
+    spec: {
+      count,
+      used,
+      ...readWeighting(file, name, rules),
+      ...(rules.grouped && readGroups(file, name, count, used)),
+    },
     feedForward,
     sharedFeedForward,
     layer: (index) => (index < leading ? dense! : layer),
@@ -81,6 +87,25 @@ function readWeighting({ metadata }: GgufFile, name: string, rules: ExpertRules)
     // As in llama.cpp, 0 is no factor.
     ...(scale && scale !== 1 && { scale }),
   };
+}
+
+/** Errors: ModelFileError where groups are not equal parts of two experts or more, or too few are used. */
+function readGroups(
+  { metadata }: GgufFile,
+  name: string,
+  experts: number,
+  chosen: number,
+): Pick<ExpertsSpec, 'groups'> | undefined {
+  const [all, ofThem] = [`${name}.expert_group_count`, `${name}.expert_group_used_count`];
+  const count = metadata.getUint(all) ?? 0;
+  if (count <= 1) return undefined;
+  if (experts % count !== 0 || experts < 2 * count)
+    metadata.fail(all, `expected parts of two or more of the ${experts} experts, found ${count}`);
+  const used = metadata.requireUint(ofThem);
+  const least = Math.ceil(chosen / (experts / count));
+  if (used < least || used > count)
+    metadata.fail(ofThem, `expected ${least} to ${count}, for ${chosen} of ${experts} experts, found ${used}`);
+  return { groups: { count, used } };
 }
 
 function sharedWidth(

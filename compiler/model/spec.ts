@@ -103,7 +103,10 @@ export interface LayerWeights {
   readonly ffnSharedDown?: Weight;
 }
 
-/** How a token's experts are chosen: those with the largest logits (LayerWeights.ffnRouterSelection), of equals the first. */
+/**
+ * How a token's experts are chosen: those with the largest logits, of equals the first; with ffnRouterSelection or groups,
+ * those with the largest probabilities (softmax or sigmoids) plus it.
+ */
 export interface ExpertsSpec {
   readonly count: number;
   readonly used: number;
@@ -116,6 +119,8 @@ export interface ExpertsSpec {
   readonly gating?: 'sigmoid';
   /** What the weights are multiplied with. */
   readonly scale?: number;
+  /** Neighbours in equal parts, at least two a group: only experts of the groups with the best sums of two are chosen. */
+  readonly groups?: { readonly count: number; readonly used: number };
 }
 
 export interface LayerSpec extends LayerWeights {

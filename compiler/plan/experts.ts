@@ -15,8 +15,12 @@ export interface ExpertsConfig extends Tiling {
   readonly used: number;
   readonly weightsOver: 'all' | 'chosen';
   readonly sigmoid: boolean;
-  /** Something is added to probabilities where experts are chosen. */
+  /** Probabilities choose experts, not logits; something is added to them. */
+  readonly scored: boolean;
   readonly biased: boolean;
+  /** Experts of so many groups of equal size can be chosen; 1 of 1: of all. */
+  readonly expertGroups: number;
+  readonly expertGroupsUsed: number;
   readonly weightsScale: number;
   /** One format, or those of gate and up. */
   readonly formats: readonly GgmlType[];
@@ -92,7 +96,10 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfi
     used: experts.used,
     weightsOver: experts.weightsOver,
     sigmoid: experts.gating === 'sigmoid',
+    scored: op.selection !== undefined || experts.groups !== undefined,
     biased: op.selection !== undefined,
+    expertGroups: experts.groups?.count ?? 1,
+    expertGroupsUsed: experts.groups?.used ?? 1,
     weightsScale: experts.scale ?? 1,
     formats: segment.weights.map(({ type }) => type),
     ...tiling,
@@ -153,10 +160,11 @@ function ringOf(config: ExpertsConfig, target: Target, mostShared: number): Pick
 
 /** ExpertsShape::shared_bytes. */
 function neededShared(config: ExpertsConfig): number {
-  const { warps, ring, formats, cols, used, experts, gated, sum, groupRows, biased } = config;
+  const { warps, ring, formats, cols, used, experts, gated, sum, groupRows, scored, expertGroups } = config;
   const units = unitsOf(cols) * (sum ? used : 1);
   const barriersAt = warps * ring * slotOf(config) + sharedUnitsBytes(formats, units);
-  const numbers = roundUp(experts + (gated ? 1 : 0), 4) * (biased ? 2 : 1) + 3 * used + warps;
+  const sumsOfGroups = expertGroups > 1 ? expertGroups : 0;
+  const numbers = roundUp(experts + (gated ? 1 : 0), 4) * (scored ? 2 : 1) + 3 * used + sumsOfGroups + warps;
   const products = sum ? blockGroups(config) * used * groupRows : 0;
   return roundUp(barriersAt + warps * ring * 16 + 4 * (numbers + products), 16);
 }

@@ -15,10 +15,11 @@
 // grid_wait (plan/lower.ts checks that): so they are there, and the first C::early slots of each warp are asked for
 // before grid_wait.
 //
-// C: cols, rows (of an expert), experts, used; over_all, sigmoid, weights_scale (Routing::weigh), biased
-//    (Routing::score), formats (ExpertFormats), group_rows, chunk_cols, warps, ring and early (slots a warp), blocks;
-//    sum, gated (the shared output, by the last logit), add_shared, add_residual, scale; normalize, epsilon,
-//    activation, bias and matrix_scale (bit i: matrix i has one).
+// C: cols, rows (of an expert), experts, used; over_all, sigmoid, weights_scale (Routing::weigh), scored,
+//    biased (Routing::score), expert_groups and expert_groups_used (Routing::sum_groups), formats (ExpertFormats),
+//    group_rows, chunk_cols, warps, ring and early (slots a warp), blocks; sum, gated (the shared output, by the last
+//    logit), add_shared, add_residual, scale; normalize, epsilon, activation, bias and matrix_scale (bit i: matrix i
+//    has one).
 #pragma once
 #include "activation.cuh"
 #include "experts_input.cuh"
@@ -265,8 +266,14 @@ DEVICE void experts(const ExpertsArgs& a) {
   };
   const auto choose = [&](int slots) {
     block_sync();
-    if constexpr (C::biased) {
+    if constexpr (C::scored) {
       routing.score(a.selection);
+      block_sync();
+    }
+    if constexpr (C::expert_groups > 1) {
+      routing.sum_groups();
+      block_sync();
+      routing.drop_groups();
       block_sync();
     }
     routing.choose();

@@ -27,20 +27,21 @@ struct Routing {
 
   DEVICE int* keys() const { return (int*)(shared + Shape::keys_at); }          // of what chooses
   DEVICE float* logits() const { return (float*)(shared + Shape::logits_at); }  // where that is something else
-  DEVICE float logit(int i) const { return C::biased ? logits()[i] : sorted_value(keys()[i]); }
+  DEVICE float logit(int i) const { return C::scored ? logits()[i] : sorted_value(keys()[i]); }
   DEVICE int* chosen() const { return (int*)(shared + Shape::chosen_at); }
   DEVICE float* chosen_logits() const { return (float*)(shared + Shape::chosen_logits_at); }
   DEVICE float* weights() const { return (float*)(shared + Shape::weights_at); }
+  DEVICE int* group_keys() const { return (int*)(shared + Shape::group_keys_at); }
 
   DEVICE void set(int i, float logit) const {
-    if (C::biased)
+    if (C::scored)
       logits()[i] = logit;
     else
       keys()[i] = sort_key(logit);
   }
 
-  // Where something is added to their probabilities, that chooses experts, not the logits. All threads; barriers before
-  // and after.
+  // Probabilities choose experts, not logits, where something is added to them or experts are in groups. All threads;
+  // barriers before and after.
   DEVICE void score(const float* selection) const {
     const int lane = thread_index() % 32;
     float most[1] = {-INFINITY}, sum[1] = {};
@@ -50,8 +51,40 @@ struct Routing {
       for (int i = lane; i < C::experts; i += 32) sum[0] += expf(logits()[i] - most[0]);
       warp_sum(sum);
     }
-    for (int i = thread_index(); i < C::experts; i += Shape::threads)
-      keys()[i] = sort_key((C::sigmoid ? sigmoid(logits()[i]) : expf(logits()[i] - most[0]) / sum[0]) + selection[i]);
+    for (int i = thread_index(); i < C::experts; i += Shape::threads) {
+      const float mine = C::sigmoid ? sigmoid(logits()[i]) : expf(logits()[i] - most[0]) / sum[0];
+      keys()[i] = sort_key(C::biased ? mine + selection[i] : mine);
+    }
+  }
+
+  // Only the experts of some groups can be chosen, of those with the largest sums of their two best scores: first the
+  // sums, a group a warp, then all others get the least score. All threads; barriers before, between and after.
+  DEVICE void sum_groups() const {
+    constexpr int size = C::experts / C::expert_groups;
+    const int lane = thread_index() % 32;
+    for (int group = thread_index() / 32; group < C::expert_groups; group += C::warps) {
+      float best = -INFINITY, second = -INFINITY;
+      for (int i = lane; i < size; i += 32) {
+        const float score = sorted_value(keys()[group * size + i]);
+        second = fmaxf(second, fminf(best, score)), best = fmaxf(best, score);
+      }
+#pragma unroll
+      for (int mask = 1; mask < 32; mask *= 2) {
+        const float other = warp_shuffle_xor(best, mask), other_second = warp_shuffle_xor(second, mask);
+        second = fmaxf(fminf(best, other), fmaxf(second, other_second)), best = fmaxf(best, other);
+      }
+      if (lane == 0) group_keys()[group] = sort_key(best + second);
+    }
+  }
+  DEVICE void drop_groups() const {
+    constexpr int size = C::experts / C::expert_groups;
+    for (int i = thread_index(); i < C::experts; i += Shape::threads) {
+      const int group = i / size, mine = group_keys()[group];
+      int rank = 0;
+      for (int other = 0; other < C::expert_groups; other++)
+        rank += group_keys()[other] > (other < group ? mine - 1 : mine);
+      if (rank >= C::expert_groups_used) keys()[i] = sort_key(-INFINITY);
+    }
   }
 
   // An expert's rank is how many have a larger logit, or the same and come before it; those of rank 0 to used - 1 are
@@ -77,7 +110,7 @@ struct Routing {
 #pragma unroll
       for (int mask = 1; mask < each; mask *= 2) rank += warp_shuffle_xor(rank, mask);
       if (part == 0 && expert < C::experts && rank < C::used)
-        chosen()[rank] = expert, chosen_logits()[rank] = C::biased ? logits()[expert] : sorted_value(mine);
+        chosen()[rank] = expert, chosen_logits()[rank] = C::scored ? logits()[expert] : sorted_value(mine);
     }
   }
 
@@ -94,11 +127,11 @@ struct Routing {
       return;
     }
     float largest[1] = {-INFINITY};
-    if (C::biased) {
+    if (C::scored) {
       for (int i = lane; i < C::experts; i += 32) largest[0] = fmaxf(largest[0], logits()[i]);
       warp_max(largest);
     }
-    const float most = C::biased ? largest[0] : chosen_logits()[0];
+    const float most = C::scored ? largest[0] : chosen_logits()[0];
     const float mine = lane < C::used ? expf(chosen_logits()[lane] - most) : 0.f;
     float sum[1] = {mine};
     if (C::over_all) {

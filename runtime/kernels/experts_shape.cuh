@@ -45,21 +45,23 @@ struct ExpertsShape {
   static constexpr int input_batch = input_steps < most_steps ? input_steps : most_steps;
   static constexpr int logits = C::experts + (C::gated ? 1 : 0);
   // Shared memory: the rings; the input; the barriers of the rings; keys of the logits, or of what chooses, and then
-  // the logits; numbers, logits and weights of those chosen; a number a warp; sums of the block's rows,
-  // [group][chosen][row].
+  // the logits; numbers, logits and weights of those chosen; sums of their groups; a number a warp; sums of the block's
+  // rows, [group][chosen][row].
   using Input = SharedUnits<Formats, x_units>;
   static constexpr int input_at = C::warps * C::ring * slot_bytes;
   static constexpr int barriers_at = input_at + Input::bytes;
   static constexpr int keys_at = barriers_at + C::warps * C::ring * 16;
   static constexpr int logits_at = keys_at + round_up(logits, 4) * 4;
-  static constexpr int chosen_at = logits_at + (C::biased ? round_up(logits, 4) * 4 : 0);
+  static constexpr int chosen_at = logits_at + (C::scored ? round_up(logits, 4) * 4 : 0);
   static constexpr int chosen_logits_at = chosen_at + C::used * 4, weights_at = chosen_logits_at + C::used * 4;
-  static constexpr int squares_at = weights_at + C::used * 4;
+  static constexpr int group_keys_at = weights_at + C::used * 4;
+  static constexpr int squares_at = group_keys_at + (C::expert_groups > 1 ? C::expert_groups * 4 : 0);
   static constexpr int sums_at = squares_at + C::warps * 4;
   static constexpr int sums_bytes = C::sum ? block_groups * C::used * C::group_rows * 4 : 0;
   static constexpr int shared_bytes = round_up(sums_at + sums_bytes, 16);
   static_assert(keys_at % 16 == 0);  // four are read at once
   static_assert(C::rows % C::group_rows == 0 && C::group_rows <= 32 && C::chunk_cols % 32 == 0);
+  static_assert(C::experts % C::expert_groups == 0 && (C::expert_groups == 1 || C::scored));
   static_assert(C::used <= 32 && C::used <= C::experts && sizeof(CopyBarrier) <= 16 && C::early <= C::ring);
 };
 

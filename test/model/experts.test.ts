@@ -60,6 +60,37 @@ test('weights by sigmoids, times a factor, where the file says so', () => {
   expect(() => specOf({ ...dots, keys: { expert_gating_func: u32(3) } })).toThrow(UnsupportedError);
 });
 
+test('groups of experts, equal parts of two or more', () => {
+  const { dense: _, ...ling } = {
+    ...DEEPSEEK,
+    architecture: 'bailingmoe2',
+    used: 3,
+    sizes: { experts: 12 },
+    shared: false,
+  };
+  const keysOf = (count: number, used: number) => ({
+    expert_gating_func: u32(2),
+    expert_shared_count: u32(0),
+    expert_group_count: u32(count),
+    expert_group_used_count: u32(used),
+  });
+  const groupsOf = (count: number, used: number) => specOf({ ...ling, keys: keysOf(count, used) }).experts!.groups;
+  expect(groupsOf(4, 2)).toEqual({ count: 4, used: 2 });
+  expect(groupsOf(1, 1)).toBeUndefined();
+  expect(() => groupsOf(5, 2)).toThrow('expected parts of two or more of the 12 experts, found 5');
+  expect(() => groupsOf(12, 4)).toThrow('expected parts of two or more of the 12 experts, found 12');
+  expect(() => groupsOf(6, 1)).toThrow('expected 2 to 6, for 3 of 12 experts, found 1');
+  const { keys: __, ...dots } = { ...ling, architecture: 'dots1', keys: {} };
+  expect(() => specOf({ ...dots, keys: keysOf(4, 2) })).toThrow('groups of experts');
+});
+
+test('layers that guess further ahead are left out, whatever tensors they have', () => {
+  const glm: ArchitectureModel = { ...DEEPSEEK, architecture: 'glm4moe', nextn: 1 };
+  expect(specOf(glm).layers.map(({ ffnRouter }) => ffnRouter !== undefined)).toEqual([false, true]);
+  expect(() => specOf({ ...glm, keys: { nextn_predict_layers: u32(3) } })).toThrow('expected fewer than the 3 layers');
+  expect(() => specOf({ ...DEEPSEEK, nextn: 1 })).toThrow('multi-token prediction');
+});
+
 test('weights over those chosen where the file says that they are normed, if the architecture leaves it to the file', () => {
   const normed = { expert_weights_norm: { type: 'bool', value: 1 } } as const;
   const { dense: _, ...bailing } = { ...DEEPSEEK, architecture: 'bailingmoe', optional: [] };

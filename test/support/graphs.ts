@@ -9,7 +9,7 @@ const SIZE = 8;
 const HEAD_SIZE = 4;
 const HEADS = SIZE / HEAD_SIZE;
 const VOCAB = 7;
-const EXPERTS = { count: 3, used: 2, weightsOver: 'all' } as const;
+const EXPERTS = { count: 4, used: 2, weightsOver: 'all' } as const;
 const ADJACENT: RopeSpec = { dimensions: 4, base: 10, pairing: 'adjacent' };
 const HALF: RopeSpec = { dimensions: 2, base: 100, pairing: 'half' };
 
@@ -156,7 +156,8 @@ class Draft {
     const input = this.#norm(this.#pick(a));
     const logits = this.#linear(input, bias, EXPERTS.count);
     const routing = this.#value(2 * EXPERTS.used);
-    const weighted = shared ? { ...EXPERTS, gating: 'sigmoid' as const, scale: 1.5 } : EXPERTS;
+    const groups = gated && { groups: { count: 2, used: 1 } };
+    const weighted = shared ? { ...EXPERTS, gating: 'sigmoid' as const, scale: 1.5, ...groups } : EXPERTS;
     const selection = bias && { selection: this.#weight(1, EXPERTS.count) };
     this.#ops.push({ kind: 'route', logits, ...weighted, ...selection, output: routing });
     const gate = this.#expertLinear(input, routing, bias);

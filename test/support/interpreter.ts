@@ -282,14 +282,29 @@ function softmax(scores: readonly number[]): number[] {
 }
 
 /** The numbers of the experts with the largest logits, or probabilities with something added, then their weights. */
-function route({ used, weightsOver, gating, scale = 1 }: ExpertsSpec, logits: Vector, selection?: Vector): Vector {
+function route(experts: ExpertsSpec, logits: Vector, selection?: Vector): Vector {
+  const { used, weightsOver, gating, scale = 1, groups } = experts;
   const probabilities = Float64Array.from(gating ? [...logits].map(sigmoid) : softmax([...logits]));
-  const scores = selection ? add(probabilities, selection) : logits;
+  const all = selection ? add(probabilities, selection) : groups ? probabilities : logits;
+  const scores = groups ? ofBestGroups(all, groups) : all;
   const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
   const chosen = order.slice(0, used);
   const own = chosen.map((e) => probabilities[e]!);
   const sum = weightsOver === 'all' ? 1 : own.reduce((a, b) => a + b, 0);
   return Float64Array.from([...chosen, ...own.map((weight) => (weight / sum) * scale)]);
+}
+
+function ofBestGroups(scores: Vector, { count, used }: NonNullable<ExpertsSpec['groups']>): Vector {
+  const size = scores.length / count;
+  const sumOf = (group: number) => {
+    const sorted = scores.slice(group * size, (group + 1) * size).sort();
+    return sorted[size - 1]! + sorted[size - 2]!;
+  };
+  const sums = Array.from({ length: count }, (_, group) => sumOf(group));
+  const better = (group: number) => sums.filter((sum, i) => sum > sums[group]! || (sum === sums[group]! && i < group));
+  return scores.map((score, expert) =>
+    better(Math.floor(expert / size)).length < used ? score : Number.NEGATIVE_INFINITY,
+  );
 }
 
 function expertSum(input: Vector, routing: Vector, used: number): Vector {

@@ -40,6 +40,13 @@ const KEYS: Readonly<Record<string, Readonly<Record<string, MetadataValue>>>> = 
     expert_weights_norm: { type: 'bool', value: 1 },
     expert_weights_scale: f32(2.5),
   },
+  bailingmoe2: {
+    expert_gating_func: u32(2),
+    expert_weights_norm: { type: 'bool', value: 1 },
+    expert_weights_scale: f32(2.5),
+    expert_group_count: u32(4),
+    expert_group_used_count: u32(2),
+  },
   'ernie4_5-moe': { interleave_moe_layer_step: u32(1) },
   gptneox: { use_parallel_residual: { type: 'bool', value: 1 } },
   cohere2: { ...WINDOW, logit_scale: f32(0.3) },
@@ -59,6 +66,7 @@ const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   granitemoe: ['ropeFactorsLong', 'ropeFactorsShort'],
   minicpm: ['ropeFactorsLong', 'ropeFactorsShort'],
   mistral3: ['ropeFactorsLong', 'ropeFactorsShort'],
+  bailingmoe2: ['attnQBias', 'attnKBias', 'attnVBias'],
   gemma: ['output'],
   'command-r': ['output'],
   cohere2: ['output'],
@@ -74,6 +82,7 @@ const sizesOf = (architecture: string) => ({
   ...SIZES,
   ...(['olmoe', 'dots1'].includes(architecture) && { keyValue: SIZES.query }),
   ...(['minimax-m2', 'glm4moe'].includes(architecture) && { ropePairs: 8 }),
+  ...(architecture === 'bailingmoe2' && { experts: 12 }),
   ...(ARCHITECTURES.get(architecture)!.experts?.shared?.counted && { sharedFeedForward: 2 * SIZES.expertFeedForward }),
 });
 
@@ -108,11 +117,18 @@ export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [
   ...variant('dots1-softmax-experts', 'dots1', { expert_gating_func: u32(1) }),
   ...variant('dots1-plain-sigmoid-experts', 'dots1', { expert_gating_func: u32(2) }),
   ...variant('bailingmoe-normed-experts', 'bailingmoe', { expert_weights_norm: { type: 'bool', value: 1 } }),
+  ...variant('bailingmoe2-softmax-experts', 'bailingmoe2', {
+    expert_gating_func: u32(1),
+    expert_group_count: u32(3),
+    expert_group_used_count: u32(2),
+  }).map((model) => ({ ...model, optional: [] })),
   ...variant('gptneox-serial', 'gptneox', { use_parallel_residual: { type: 'bool', value: 0 } }),
 ];
 
 /** Where the first one's weights leave a choice of experts to rounding. */
 const SEEDS: Readonly<Record<string, number>> = {
+  'bailingmoe2-experts': 16,
+  'bailingmoe2-softmax-experts': 28,
   'granite-experts': 3,
   'granitemoe-experts': 3,
   'minicpm-experts': 9,

@@ -40,6 +40,8 @@ interface SpecShape {
   readonly expertBiases: boolean;
   /** Experts are weighted by sigmoids, and something is added where they are chosen. */
   readonly sigmoid: boolean;
+  /** Groups of experts, of which two are used; 0: none. */
+  readonly expertGroups: number;
   readonly shared: 'none' | 'plain' | 'gated';
   readonly constants: Partial<
     Pick<
@@ -83,6 +85,7 @@ const DEFAULTS: SpecShape = {
   weightsOver: 'chosen',
   expertBiases: false,
   sigmoid: false,
+  expertGroups: 0,
   shared: 'none',
   constants: {},
   type: 'F32',
@@ -109,6 +112,7 @@ export const FAMILIES: Readonly<Record<string, SpecOptions>> = {
   qwen2moe: { ...{ pairing: 'half', qkvBias: true, experts: 5, used: 3, weightsOver: 'all', shared: 'gated' } },
   granitemoe: { experts: 3, shared: 'plain', constants: { residualScale: 0.22 } },
   dots1: { ...{ pairing: 'half', queryNorm: true, keyNorm: true, experts: 5, shared: 'plain', sigmoid: true } },
+  bailingmoe2: { ...{ pairing: 'half', experts: 12, used: 5, expertGroups: 4, weightsOver: 'all', sigmoid: true } },
   'gpt-oss': {
     ...{ pairing: 'half', qkvBias: true, activation: 'swiglu_oai', sinks: true, window: 2 },
     ...{ experts: 6, expertBiases: true },
@@ -145,7 +149,10 @@ export function makeSpec(options: SpecOptions = {}): ModelSpec {
     attentionScale: 1 / Math.sqrt(o.headSize),
     ...o.constants,
     ...(o.experts > 0 && {
-      experts: { count: o.experts, used: o.used, weightsOver: o.weightsOver, ...(o.sigmoid && SIGMOID) },
+      experts: {
+        ...{ count: o.experts, used: o.used, weightsOver: o.weightsOver, ...(o.sigmoid && SIGMOID) },
+        ...(o.expertGroups > 0 && { groups: { count: o.expertGroups, used: 2 } }),
+      },
     }),
     ...(o.norm === 'layer' && { outputNormBias: file.vector('output_norm.bias', o.embedding) }),
     outputNorm: file.vector('output_norm.weight', o.embedding),

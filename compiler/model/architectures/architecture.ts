@@ -80,6 +80,8 @@ export interface ExpertRules {
   readonly gating?: 'stated' | 'sigmoid';
   /** `expert_weights_scale` multiplies them. */
   readonly scaled?: true;
+  /** `expert_group_count` and `expert_group_used_count` may say that experts are in groups. */
+  readonly grouped?: true;
   /** Columns of an expert's down matrix where `expert_feed_forward_length` is absent. */
   readonly width: 'feedForward' | 'feedForward / used';
   /** The tensors of every layer. */

@@ -2,6 +2,7 @@
 import { arcee } from './arcee.js';
 import type { Architecture } from './architecture.js';
 import { bailingmoe } from './bailingmoe.js';
+import { bailingmoe2 } from './bailingmoe2.js';
 import { chatglm } from './chatglm.js';
 import { cohere2 } from './cohere2.js';
 import { commandR } from './command_r.js';
@@ -95,6 +96,7 @@ const ALL = [
   jais2,
   glm4moe,
   exaoneMoe,
+  bailingmoe2,
 ];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(

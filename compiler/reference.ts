@@ -214,16 +214,17 @@ class Reference {
     return product.map((value, row) => value + ofBias * added[row]!);
   }
 
-  /** Norm of each head or of all, where the model has one, then rope. */
+  /** Norm of each head or of all, where the model has one, and rope. */
   #place(x: Vector, norm: Weight | undefined, layerRope: RopeSpec | undefined, position: number): Vector {
-    const { headSize } = this.#spec;
+    const { headSize, normTurned } = this.#spec;
     const rope = layerRope && ropeAt(layerRope, this.context);
     const factors = rope?.factors && this.#weights.get(rope.factors);
     const ofAllHeads = norm?.cols !== headSize;
     const placed = ofAllHeads ? this.#norm(x, norm).slice() : x.slice();
     for (const head of heads(placed, headSize)) {
+      if (rope && normTurned) turn(head, rope, factors, position);
       if (!ofAllHeads) head.set(this.#norm(head, norm));
-      if (rope) turn(head, rope, factors, position);
+      if (rope && !normTurned) turn(head, rope, factors, position);
     }
     return placed;
   }

@@ -32,8 +32,8 @@ function buildAttention(builder: Builder, spec: ModelSpec, layer: number, w: Lay
   const q = builder.linear(name('attn_q'), input, w.attnQ, w.attnQBias);
   const k = builder.linear(name('attn_k'), input, w.attnK, w.attnKBias);
   const value = builder.linear(name('attn_v'), input, w.attnV, w.attnVBias);
-  const query = builder.rope(name('attn_q_rope'), builder.headNorm(name('attn_q_norm'), q, w.attnQNorm), w.rope);
-  const key = builder.rope(name('attn_k_rope'), builder.headNorm(name('attn_k_norm'), k, w.attnKNorm), w.rope);
+  const query = placeHeads(builder, spec, name, 'attn_q', q, w.attnQNorm, w.rope);
+  const key = placeHeads(builder, spec, name, 'attn_k', k, w.attnKNorm, w.rope);
   builder.ops.push({ kind: 'kv_append', layer, key, value });
   const output = builder.value(name('attn_kqv'), query.size);
   const scoring = {
@@ -53,6 +53,21 @@ function buildAttention(builder: Builder, spec: ModelSpec, layer: number, w: Lay
     ),
     hidden,
   );
+}
+
+/** Norm and rope of heads, or rope and norm. */
+function placeHeads(
+  builder: Builder,
+  spec: ModelSpec,
+  name: NameOf,
+  part: string,
+  heads: Value,
+  norm: Weight | undefined,
+  rope: RopeSpec | undefined,
+): Value {
+  const normed = (from: Value) => builder.headNorm(name(`${part}_norm`), from, norm);
+  const turned = (from: Value) => builder.rope(name(`${part}_rope`), from, rope);
+  return spec.normTurned ? normed(turned(heads)) : turned(normed(heads));
 }
 
 /** Returns hidden + norm(feed-forward(norm(from))), the second norm where the layer has one. */

@@ -222,6 +222,8 @@ export interface Attend extends Scoring {
   /** Of each head, or of all heads together where the weight is as wide as they are. */
   readonly queryNorm?: Norm;
   readonly keyNorm?: Norm;
+  /** Norms come after the rope. */
+  readonly normTurned?: true;
   /** Absent: nothing turns. */
   readonly rope?: RopeSpec;
   readonly headCount: number;

@@ -57,6 +57,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
     ...(features.residualScale && { residualScale: features.residualScale }),
     ...(features.logitScale && { logitScale: features.logitScale }),
     ...(features.parallel && { parallel: true }),
+    ...(features.normTurned && { normTurned: true }),
     ...(experts && { experts: experts.spec }),
     tokenEmbedding: model.tokenEmbedding,
     outputNorm: model.outputNorm,

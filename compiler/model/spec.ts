@@ -160,6 +160,8 @@ export interface ModelSpec {
   readonly activation: Activation;
   /** Attention and feed-forward both take the layer's input; else feed-forward takes what attention leaves. */
   readonly parallel?: true;
+  /** Norms of heads come after the rope; else before. */
+  readonly normTurned?: true;
   /** Queries times keys are multiplied with it. */
   readonly attentionScale: number;
   /** cap * tanh(x / cap) of what attention scores, and of the logits. */

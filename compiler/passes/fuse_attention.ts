@@ -1,5 +1,5 @@
 /**
- * linear q, k, v of one input; norms of q and k; rope of both; kv_append; attention
+ * linear q, k, v of one input; norms of q and k; rope of both, or rope and then norms; kv_append; attention
  *   -> projection with the segments q, k, v; attend
  *
  * One pass and not two: between the two halves, q, k and v would be parts of one value, which the IR has no name for.
@@ -14,6 +14,8 @@ interface RotatedHeads {
   readonly linear: Linear;
   readonly norm?: NormOp;
   readonly rope?: Rope;
+  /** The norm comes after the rope. */
+  readonly normTurned?: true;
 }
 
 interface AttentionMatch {
@@ -46,19 +48,22 @@ function matchAttention(uses: Uses, attention: Attention): AttentionMatch | unde
   const value = uses.soleWriter('linear', append.value);
   if (!query || !key || !value) return undefined;
   const sameInput = query.linear.input === key.linear.input && key.linear.input === value.input;
-  if (!sameInput || query.rope?.rope !== key.rope?.rope) return undefined;
+  if (!sameInput || query.rope?.rope !== key.rope?.rope || query.normTurned !== key.normTurned) return undefined;
   return { attention, append, query, key, value };
 }
 
 function matchHeads(uses: Uses, value: Value, headSize: number): RotatedHeads | undefined {
-  const rope = uses.soleWriter('rope', value);
+  const turned = uses.soleWriter('norm', value);
+  const normTurned = turned && uses.soleWriter('rope', turned.input);
+  const rope = normTurned ?? uses.soleWriter('rope', value);
   if (rope && rope.headSize !== headSize) return undefined;
-  const norm = uses.soleWriter('norm', rope ? rope.input : value);
-  // The kernel's norms are of each head or of all, about 0, without a bias.
-  const each = norm?.headSize === headSize || norm?.headSize === undefined;
+  const norm = turned ?? (rope && uses.soleWriter('norm', rope.input));
+  // The kernel's norms are of each head or, before the rope, of all; about 0, without a bias.
+  const each = norm?.headSize === headSize || (norm?.headSize === undefined && !normTurned);
   if (norm && (!each || norm.norm.centred || norm.norm.bias)) return undefined;
-  const linear = uses.soleWriter('linear', norm ? norm.input : rope ? rope.input : value);
-  return linear && { linear, ...(norm && { norm }), ...(rope && { rope }) };
+  const first = normTurned ?? norm ?? rope;
+  const linear = uses.soleWriter('linear', first ? first.input : value);
+  return linear && { linear, ...(norm && { norm }), ...(rope && { rope }), ...(normTurned && { normTurned: true }) };
 }
 
 function matchedOps({ append, query, key, value }: AttentionMatch): Op[] {
@@ -77,6 +82,7 @@ function fused({ attention, query, key, value }: AttentionMatch, fresh: ReturnTy
     qkv,
     ...(query.norm && { queryNorm: query.norm.norm }),
     ...(key.norm && { keyNorm: key.norm.norm }),
+    ...(query.normTurned && { normTurned: true }),
     ...(query.rope && { rope: query.rope.rope }),
     headCount,
     headCountKv,

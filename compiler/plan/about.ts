@@ -27,7 +27,8 @@ export function about(op: FusedOp): string {
     case 'norm_add':
       return `${op.input.name} f32[${op.input.size}]: norm${op.residual ? `, + ${op.residual.name}` : ''} -> f32[${op.output.size}]`;
     case 'attend': {
-      const turned = [op.queryNorm && 'norm', op.rope && 'rope'].filter(Boolean).join(' and ');
+      const steps = [op.queryNorm && 'norm', op.rope && 'rope'].filter(Boolean);
+      const turned = (op.normTurned ? steps.reverse() : steps).join(' and ');
       const seen = `${op.softCap ? `, capped at ${op.softCap}` : ''}${op.window ? `, newest ${op.window}` : ''}`;
       return (
         `${turned ? `${turned} q and k, ` : ''}append to KV cache ${op.layer}, ` +

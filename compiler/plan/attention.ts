@@ -35,6 +35,8 @@ export interface AttendConfig {
   readonly keyNorm: boolean;
   /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
   readonly wholeNorms: number;
+  /** Norms come after the rope. */
+  readonly normTurned?: true;
   readonly epsilon: number;
   readonly sinks: boolean;
 }
@@ -139,6 +141,7 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
     queryNorm: op.queryNorm !== undefined,
     keyNorm: op.keyNorm !== undefined,
     wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
+    ...(op.normTurned && { normTurned: true }),
     epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
     sinks: op.sinks !== undefined,
   };

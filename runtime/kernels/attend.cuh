@@ -20,7 +20,8 @@
 //    whole (positions that are not worth adding splits up), ring, n_ctx, warps; scale, soft_cap (0: none),
 //    window (newest positions that are seen; 0: all); rope_dims (0: nothing turns), rope_adjacent, rope_magnitude,
 //    inverse_frequency(i), rope_factors; query_norm, key_norm, whole_norms (bit 0: of all query heads together, bit 1:
-//    of all key heads), epsilon; sinks (a score of each head's that takes its share of the softmax).
+//    of all key heads), norm_turned (norms come after the rope), epsilon; sinks (a score of each head's that takes its
+//    share of the softmax).
 #pragma once
 #include "activation.cuh"
 #include "attend_shape.cuh"
@@ -40,9 +41,9 @@ DEVICE float mean_square(const float* from, int size) {
   return squares[0] / size;
 }
 
-// A head of q or k from the projection: norm, rope, times `scale`; store(d, value) of each element, and of those that
-// fill the row up. `all`: what the norm is of, if not of this head alone, `all_size` elements. One warp; a lane has the
-// pairs of elements that turn together.
+// A head of q or k from the projection: norm and rope or, with norm_turned, rope and norm, times `scale`; store(d,
+// value) of each element, and of those that fill the row up. `all`: what the norm is of, if not of this head alone,
+// `all_size` elements. One warp; a lane has the pairs of elements that turn together.
 template <class C, class Store>
 DEVICE void turn_head(const float* from, const float* norm, bool normalize, const float* all, int all_size,
                       const float* angles, float scale, const Store& store) {
@@ -56,6 +57,16 @@ DEVICE void turn_head(const float* from, const float* norm, bool normalize, cons
   for (int j = 0; j < each; j++) {
     const int i = lane + 32 * j;
     x[j] = load(i, first(i)), y[j] = load(i, second(i));
+  }
+  const auto cosine = [&](int i) { return i < turning ? angles[2 * i] : 1.f; };
+  const auto sine = [&](int i) { return i < turning ? angles[2 * i + 1] : 0.f; };
+  if constexpr (C::norm_turned) {
+#pragma unroll
+    for (int j = 0; j < each; j++) {
+      const int i = lane + 32 * j;
+      const float turned = x[j] * cosine(i) - y[j] * sine(i);
+      y[j] = x[j] * sine(i) + y[j] * cosine(i), x[j] = turned;
+    }
   }
   if (normalize) {
     float squares[1] = {};
@@ -75,9 +86,9 @@ DEVICE void turn_head(const float* from, const float* norm, bool normalize, cons
   for (int j = 0; j < each; j++) {
     const int i = lane + 32 * j;
     if (i >= pairs) continue;
-    const float cosine = i < turning ? angles[2 * i] : 1.f, sine = i < turning ? angles[2 * i + 1] : 0.f;
-    store(first(i), (x[j] * cosine - y[j] * sine) * scale);
-    store(second(i), (x[j] * sine + y[j] * cosine) * scale);
+    const float c = C::norm_turned ? 1.f : cosine(i), s = C::norm_turned ? 0.f : sine(i);
+    store(first(i), (x[j] * c - y[j] * s) * scale);
+    store(second(i), (x[j] * s + y[j] * c) * scale);
   }
 }
 

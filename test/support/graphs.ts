@@ -132,8 +132,10 @@ class Draft {
     const project = (i: number) => this.#linear(stray === i ? this.#pick(a) : input, bias);
     const [q, k, v] = [project(1), project(2), project(3)];
     const normed = (x: Value, norm = false) => (norm ? this.#norm(x, miss === 1 ? undefined : HEAD_SIZE) : x);
-    const query = this.#rope(normed(q, qNorm), ADJACENT, miss === 2 ? SIZE : HEAD_SIZE);
-    const key = this.#rope(normed(k, kNorm), miss === 3 ? HALF : ADJACENT);
+    const turnQuery = (x: Value) => this.#rope(x, ADJACENT, miss === 2 ? SIZE : HEAD_SIZE);
+    const turnKey = (x: Value) => this.#rope(x, miss === 3 ? HALF : ADJACENT);
+    const query = stray === 4 ? normed(turnQuery(q), qNorm) : turnQuery(normed(q, qNorm));
+    const key = stray === 4 ? normed(turnKey(k), kNorm) : turnKey(normed(k, kNorm));
     if (leak) this.#values.push([input, q, v, query, key][leak - 1]!);
     this.#append(key, v);
     if (miss === 4) this.reuse([a ?? 0]);

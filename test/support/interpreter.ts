@@ -197,8 +197,8 @@ class Interpreter {
     const qSize = op.headCount * op.headSize;
     const kvSize = op.headCountKv * op.headSize;
     const normed = (x: Vector, norm?: Norm) => (norm ? this.#norm(x, norm, norm.weight.cols) : x);
-    const rotated = (x: Vector, norm?: Norm) =>
-      op.rope ? this.#rope(normed(x, norm), op.rope, op.headSize) : normed(x, norm);
+    const turned = (x: Vector) => (op.rope ? this.#rope(x, op.rope, op.headSize) : x);
+    const rotated = (x: Vector, norm?: Norm) => (op.normTurned ? normed(turned(x), norm) : turned(normed(x, norm)));
     const key = rotated(qkv.subarray(qSize, qSize + kvSize), op.keyNorm);
     this.#append(op.layer, key, qkv.subarray(qSize + kvSize));
     return this.#attention(op, rotated(qkv.subarray(0, qSize), op.queryNorm));

@@ -40,6 +40,7 @@ const KEYS: Readonly<Record<string, Readonly<Record<string, MetadataValue>>>> = 
     expert_weights_norm: { type: 'bool', value: 1 },
     expert_weights_scale: f32(2.5),
   },
+  'hunyuan-dense': YARN,
   bailingmoe2: {
     expert_gating_func: u32(2),
     expert_weights_norm: { type: 'bool', value: 1 },

@@ -46,7 +46,13 @@ interface SpecShape {
   readonly constants: Partial<
     Pick<
       ModelSpec,
-      'attentionScale' | 'attentionSoftCap' | 'logitSoftCap' | 'embeddingScale' | 'residualScale' | 'logitScale'
+      | 'normTurned'
+      | 'attentionScale'
+      | 'attentionSoftCap'
+      | 'logitSoftCap'
+      | 'embeddingScale'
+      | 'residualScale'
+      | 'logitScale'
     >
   >;
   /** Of the matrices; vectors are F32. */
@@ -117,6 +123,7 @@ export const FAMILIES: Readonly<Record<string, SpecOptions>> = {
     ...{ pairing: 'half', qkvBias: true, activation: 'swiglu_oai', sinks: true, window: 2 },
     ...{ experts: 6, expertBiases: true },
   },
+  'hunyuan-dense': { ...{ pairing: 'half', queryNorm: true, keyNorm: true }, constants: { normTurned: true } },
   'every bias': { qkvBias: true, outputBiases: true, layers: 1 },
 };
 

@@ -54,6 +54,7 @@ type Features = {
     | 'embeddingScale'
     | 'residualScale'
     | 'logitScale'
+    | 'normTurned'
     | 'parallel']?: ModelSpec[Name] | undefined;
 } & {
   /** Where it is not the architecture's. */

@@ -22,9 +22,11 @@ import { gptOss } from './gpt_oss.js';
 import { gptneox } from './gptneox.js';
 import { granite } from './granite.js';
 import { granitemoe } from './granitemoe.js';
+import { hunyuanDense, hunyuanMoe } from './hunyuan.js';
 import { internlm2 } from './internlm2.js';
 import { jais2 } from './jais2.js';
 import { llama } from './llama.js';
+import { maincoder } from './maincoder.js';
 import { mellum } from './mellum.js';
 import { minicpm } from './minicpm.js';
 import { minimaxM2 } from './minimax_m2.js';
@@ -97,6 +99,9 @@ const ALL = [
   glm4moe,
   exaoneMoe,
   bailingmoe2,
+  hunyuanDense,
+  hunyuanMoe,
+  maincoder,
 ];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(

@@ -68,7 +68,7 @@ export function readHyperparameters(file: GgufFile, { name, norm, nextn }: Archi
     headCount,
     headCountKv,
     headSize,
-    normEpsilon: positiveFloat(metadata, key(`attention.layer_norm_${norm === 'layer' ? '' : 'rms_'}epsilon`)),
+    normEpsilon: readEpsilon(metadata, key(`attention.layer_norm_${norm === 'layer' ? '' : 'rms_'}epsilon`)),
     ropeDimensions: readRopeDimensions(metadata, key('rope.dimension_count'), headSize),
     ropeBase: positiveFloat(metadata, key('rope.freq_base'), DEFAULT_ROPE_BASE),
     ...(ropeScaling && { ropeScaling }),
@@ -123,6 +123,13 @@ function positiveFloat(metadata: Metadata, key: string, absent?: number): number
   const value = metadata.getFloat(key) ?? absent ?? metadata.requireFloat(key);
   if (value > 0 && value < Number.POSITIVE_INFINITY) return value;
   return metadata.fail(key, `expected a finite number above 0, found ${value}`);
+}
+
+/** 0 is taken: only a norm of nothing but zeros would miss it. */
+function readEpsilon(metadata: Metadata, key: string): number {
+  const value = metadata.requireFloat(key);
+  if (value >= 0 && value < Number.POSITIVE_INFINITY) return value;
+  return metadata.fail(key, `expected a finite number, 0 or above, found ${value}`);
 }
 
 /** No more layers than tensors: nothing later may loop over layers that the file cannot hold. */

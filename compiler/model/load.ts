@@ -21,7 +21,8 @@ export function modelSpec(file: GgufFile): ModelSpec {
   const h = readHyperparameters(file, architecture);
   refuseShapeFeatures(file, architecture, h);
   const keys = new Keys(file.metadata, architecture.name, architecture.keys ?? []);
-  const features = architecture.features?.(keys, h) ?? {};
+  const has = (name: string): boolean => file.tensors.some((tensor) => tensor.name === name);
+  const features = architecture.features?.(keys, h, has) ?? {};
   const vocabSize = readVocabSize(file, architecture);
   const experts = readExperts(file, architecture, h);
   // readExperts() has refused a dense model of an architecture that describes none.

@@ -66,6 +66,7 @@ class Binder {
   /** The weights of the rules' roles; what is wrong with them is kept for finish(). */
   bind(rules: object, prefix: string): Record<string, Weight> {
     const weights: Record<string, Weight> = {};
+    const [there, away]: [string[], string[]] = [[], []];
     for (const [role, first] of Object.entries(rules) as [string, TensorRule][]) {
       const { otherwise = first } = first;
       const rule = this.tensors.has(prefix + otherwise.name) ? otherwise : first;
@@ -77,7 +78,9 @@ class Binder {
       const scalesBias = scale && SCALED_WITH_BIAS.test(rule.name);
       if (weight) weights[role] = { ...weight, ...(scale && { scale }), ...(scalesBias && { scalesBias }) };
       else if (!tensor && !rule.optional) this.missing.push(name);
+      if (rule.together) (tensor ? there : away).push(name);
     }
+    if (there.length > 0) this.missing.push(...away);
     return weights;
   }
 

@@ -174,7 +174,7 @@ describe('what contradicts itself names the key or the file', () => {
     ['heads that do not fit', { num_key_value_heads: 3 }, 'key "num_key_value_heads": expected a divisor'],
     ['another width', { hidden_size: 128 }, 'expected token_embd.weight of shape'],
     ['another vocabulary', { vocab_size: 100 }, 'key "vocab_size"'],
-    ['epsilon of zero', { rms_norm_eps: 0 }, 'key "rms_norm_eps": expected a finite number above 0'],
+    ['an epsilon below zero', { rms_norm_eps: -1 }, 'key "rms_norm_eps": expected a finite number, 0 or above'],
     [
       'layer_types too short',
       { layer_types: ['full_attention'] },

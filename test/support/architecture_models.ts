@@ -22,6 +22,8 @@ export interface ArchitectureModel {
   readonly keys?: Readonly<Record<string, MetadataValue>>;
   /** Optional tensors, by their role, that the file has; default none. */
   readonly optional?: readonly string[];
+  /** Roles whose tensor is the one that may stand for it: TensorRule.otherwise. */
+  readonly otherwise?: readonly string[];
   /** How many experts a token takes, of sizes.experts; default: a dense model. */
   readonly used?: number;
   /** A tensor for each expert. */
@@ -253,6 +255,7 @@ export const ARCHITECTURE_MODELS: readonly ArchitectureModel[] = [
     type: 'Q8_0',
     sizes: { ropePairs: 4 },
     optional: ['attnQBias', 'attnKBias', 'attnVBias', 'output'],
+    otherwise: ['ffnNorm', 'ffnNormBias'],
   },
   {
     name: 'starcoder2',
@@ -337,7 +340,8 @@ function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
   const layer = model.used ? { ...experts!.layer, ...(model.shared && experts!.shared!.layer) } : only!;
   const tensors = new Map<string, TensorInput>();
   const draw = (rules: object, prefix: string, scales = model.scales) => {
-    for (const [role, rule] of Object.entries(rules) as [string, TensorRule][]) {
+    for (const [role, first] of Object.entries(rules) as [string, TensorRule][]) {
+      const rule = (model.otherwise?.includes(role) && first.otherwise) || first;
       const name = prefix + rule.name;
       if (tensors.has(name) || (rule.optional && !model.optional?.includes(role))) continue;
       const tensor = tensorOf(random, name, rule, sizes, model.type);

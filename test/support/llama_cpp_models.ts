@@ -52,6 +52,13 @@ const KEYS: Readonly<Record<string, Readonly<Record<string, MetadataValue>>>> = 
   gptneox: { use_parallel_residual: { type: 'bool', value: 1 } },
   cohere2: { ...WINDOW, logit_scale: f32(0.3) },
   qwen2vl: AXES,
+  paddleocr: AXES,
+  hunyuan_vl: AXES,
+  granite_swa: {
+    ...GRANITE,
+    ...WINDOW,
+    'attention.sliding_window_pattern': { type: 'array', of: 'bool', value: [1, 0, 1, 0] },
+  },
   qwen3vl: AXES,
   qwen3vlmoe: AXES,
   granite: GRANITE,
@@ -68,12 +75,17 @@ const LEFT_OUT: Readonly<Record<string, readonly string[]>> = {
   minicpm: ['ropeFactorsLong', 'ropeFactorsShort'],
   mistral3: ['ropeFactorsLong', 'ropeFactorsShort'],
   bailingmoe2: ['attnQBias', 'attnKBias', 'attnVBias'],
+  falcon: ['attnQBias', 'attnKBias', 'attnVBias'],
+  granite_swa: ['ropeFactorsLong', 'ropeFactorsShort'],
   gemma: ['output'],
   'command-r': ['output'],
   cohere2: ['output'],
   gemma2: ['output'],
   smollm3: ['attnOutputBias', 'ffnGateBias', 'ffnUpBias', 'ffnDownBias'],
 };
+
+/** Tensors that stand for others: norms of their own. */
+const OTHERWISE: Readonly<Record<string, readonly string[]>> = { stablelm: ['ffnNorm', 'ffnNormBias'] };
 
 /** With a last layer that is not run. */
 const NEXTN = ['glm4moe'];
@@ -93,8 +105,9 @@ function modelsOf(architecture: string): ArchitectureModel[] {
   const optional = roles.filter((role) => !LEFT_OUT[architecture]?.includes(role));
   const keys = KEYS[architecture] ?? {};
   const sizes = sizesOf(architecture);
+  const otherwise = OTHERWISE[architecture] ?? [];
   const nextn = NEXTN.includes(architecture) && ({ nextn: 1 } as const);
-  const rest = { scales: true, keys, optional, ...nextn } as const;
+  const rest = { scales: true, keys, optional, otherwise, ...nextn } as const;
   const common = { architecture, layers: nextn ? 5 : 4, type: 'F32', sizes, ...rest } as const;
   const shared = experts?.shared !== undefined;
   return [
@@ -106,11 +119,8 @@ function modelsOf(architecture: string): ArchitectureModel[] {
 }
 
 /** Models of an architecture with other keys, which decide what a layer does. */
-const variant = (
-  name: string,
-  architecture: string,
-  keys: Readonly<Record<string, MetadataValue>>,
-): ArchitectureModel[] => modelsOf(architecture).map((model) => ({ ...model, name, keys }));
+const variant = (name: string, architecture: string, keys = KEYS[architecture] ?? {}): ArchitectureModel[] =>
+  modelsOf(architecture).map((model) => ({ ...model, name, keys }));
 
 export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [
   ...[...ARCHITECTURES.keys()].flatMap(modelsOf),
@@ -123,6 +133,9 @@ export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [
     expert_group_count: u32(3),
     expert_group_used_count: u32(2),
   }).map((model) => ({ ...model, optional: [] })),
+  ...variant('falcon-two-norms', 'falcon').map((model) => ({ ...model, otherwise: ['attnNorm', 'attnNormBias'] })),
+  ...variant('stablelm-parallel', 'stablelm').map((model) => ({ ...model, otherwise: [] })),
+  ...variant('codeshell-embedding', 'codeshell').map((model) => ({ ...model, otherwise: ['tokenEmbedding'] })),
   ...variant('gptneox-serial', 'gptneox', { use_parallel_residual: { type: 'bool', value: 0 } }),
 ];
 

@@ -27,6 +27,8 @@ export interface TensorRule {
   /** matrix: any supported type; vector: F32, F16 or BF16; f32: F32. */
   readonly kind: 'matrix' | 'vector' | 'f32';
   readonly optional: boolean;
+  /** Of the tensors of a layer that say so, all are there or none. */
+  readonly together?: true;
   /** The tensor has one more dimension, the experts: a matrix or vector of each, one after the other. */
   readonly ofExperts?: true;
   /** The tensor holds the rows (a vector: the elements) of several roles; `before` and `after` are the others'. */
@@ -106,7 +108,8 @@ export interface Architecture {
   readonly nextn?: true;
   /** Keys that `features` reads besides those that every model has. All others must be neutral: refusals.ts. */
   readonly keys?: readonly string[];
-  readonly features?: (keys: Keys, h: Hyperparameters) => Features;
+  /** `has`: whether the file has a tensor of this name. */
+  readonly features?: (keys: Keys, h: Hyperparameters, has: (tensor: string) => boolean) => Features;
   readonly model: {
     readonly tokenEmbedding: TensorRule;
     readonly outputNorm: TensorRule;
@@ -183,6 +186,15 @@ const OPTIONAL_QKV_BIASES = {
   attnQBias: optional(QKV_BIASES.attnQBias),
   attnKBias: optional(QKV_BIASES.attnKBias),
   attnVBias: optional(QKV_BIASES.attnVBias),
+} as const;
+
+const together = (rule: TensorRule): TensorRule => ({ ...optional(rule), together: true });
+
+/** Of models that have all three, or in files that llama.cpp's tests write, none. */
+export const USUAL_QKV_BIASES = {
+  attnQBias: together(QKV_BIASES.attnQBias),
+  attnKBias: together(QKV_BIASES.attnKBias),
+  attnVBias: together(QKV_BIASES.attnVBias),
 } as const;
 
 /** The half of a layer before its feed-forward, and the norm between. */

@@ -7,6 +7,8 @@ const { dense: _, ...experts } = deepseek.experts!;
 export const bailingmoe: Architecture = {
   ...deepseek,
   name: 'bailingmoe',
+  // As in llama.cpp, whatever it says, every layer has experts.
+  keys: ['leading_dense_block_count'],
   model: UNTIED_DECODER,
   experts: { ...experts, weightsOver: 'stated' },
 };

@@ -1,7 +1,7 @@
 /** ChatGLM 2 and 3, GLM 4 (9B): one matrix for q, k and v, one for gate and up, and a part of each head turns. */
-import { type Architecture, optional } from './architecture.js';
+import type { Architecture } from './architecture.js';
 import { glm4 } from './glm4.js';
-import { STACKED_QKV, STACKED_QKV_BIASES } from './stacked_qkv.js';
+import { OPTIONAL_STACKED_QKV_BIASES, STACKED_QKV } from './stacked_qkv.js';
 
 const { attnPostNorm: _, ffnPostNorm: __, ...LAYER } = glm4.layer!;
 
@@ -12,8 +12,6 @@ export const chatglm: Architecture = {
   layer: {
     ...LAYER,
     ...STACKED_QKV,
-    attnQBias: optional(STACKED_QKV_BIASES.attnQBias),
-    attnKBias: optional(STACKED_QKV_BIASES.attnKBias),
-    attnVBias: optional(STACKED_QKV_BIASES.attnVBias),
+    ...OPTIONAL_STACKED_QKV_BIASES,
   },
 };

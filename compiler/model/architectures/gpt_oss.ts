@@ -1,5 +1,5 @@
 /** gpt-oss: experts with biases and a clamped SwiGLU, attention sinks, and a window in every other layer. */
-import { type Architecture, DECODER, EXPERTS_LAYER, expertVector, QKV_BIASES, vector } from './architecture.js';
+import { type Architecture, DECODER, EXPERTS_LAYER, expertVector, USUAL_QKV_BIASES, vector } from './architecture.js';
 
 export const gptOss: Architecture = {
   name: 'gpt-oss',
@@ -20,7 +20,7 @@ export const gptOss: Architecture = {
     width: 'feedForward',
     layer: {
       ...EXPERTS_LAYER,
-      ...QKV_BIASES,
+      ...USUAL_QKV_BIASES,
       ffnNorm: vector('post_attention_norm.weight', 'embedding'),
       attnOutputBias: vector('attn_output.bias', 'embedding'),
       attnSinks: vector('attn_sinks.weight', 'heads'),

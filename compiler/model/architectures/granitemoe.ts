@@ -1,9 +1,9 @@
 /** Granite 3 with experts: the same, but whatever the file says of its training, queries and keys turn. */
 import type { Architecture } from './architecture.js';
-import { granite } from './granite.js';
+import { granite, graniteConstants } from './granite.js';
 
 export const granitemoe: Architecture = {
   ...granite,
   name: 'granitemoe',
-  features: (keys, h) => ({ ...granite.features!(keys, h), layer: () => ({}) }),
+  features: (keys) => graniteConstants(keys),
 };

@@ -1,13 +1,25 @@
 /** Hunyuan: head norms that come after the rope; dense, or with experts and a shared one. */
 import { type Architecture, DECODER, DECODER_LAYER, EXPERTS_LAYER, HEAD_NORMS, SHARED_EXPERT } from './architecture.js';
+import { AXES, axesOfText } from './glm4.js';
 
-const HUNYUAN = { ropePairing: 'half', features: () => ({ normTurned: true as const }), model: DECODER } as const;
+const HUNYUAN = {
+  ropePairing: 'half',
+  keys: [AXES],
+  features: (keys, { ropeDimensions }) => {
+    axesOfText(keys, ropeDimensions);
+    return { normTurned: true };
+  },
+  model: DECODER,
+} as const satisfies Partial<Architecture>;
 
 export const hunyuanDense: Architecture = {
   ...HUNYUAN,
   name: 'hunyuan-dense',
   layer: { ...DECODER_LAYER, ...HEAD_NORMS },
 };
+
+/** Its text half, of whose rope's axes a text makes one. */
+export const hunyuanVl: Architecture = { ...hunyuanDense, name: 'hunyuan_vl' };
 
 export const hunyuanMoe: Architecture = {
   ...HUNYUAN,

@@ -4,6 +4,7 @@ import type { Architecture } from './architecture.js';
 import { bailingmoe } from './bailingmoe.js';
 import { bailingmoe2 } from './bailingmoe2.js';
 import { chatglm } from './chatglm.js';
+import { codeshell } from './codeshell.js';
 import { cohere2 } from './cohere2.js';
 import { commandR } from './command_r.js';
 import { deepseek } from './deepseek.js';
@@ -13,6 +14,7 @@ import { ernie4_5_moe } from './ernie4_5_moe.js';
 import { exaone } from './exaone.js';
 import { exaoneMoe } from './exaone_moe.js';
 import { exaone4 } from './exaone4.js';
+import { falcon } from './falcon.js';
 import { gemma } from './gemma.js';
 import { gemma2 } from './gemma2.js';
 import { gemma3 } from './gemma3.js';
@@ -21,8 +23,9 @@ import { glm4moe } from './glm4moe.js';
 import { gptOss } from './gpt_oss.js';
 import { gptneox } from './gptneox.js';
 import { granite } from './granite.js';
+import { graniteSwa } from './granite_swa.js';
 import { granitemoe } from './granitemoe.js';
-import { hunyuanDense, hunyuanMoe } from './hunyuan.js';
+import { hunyuanDense, hunyuanMoe, hunyuanVl } from './hunyuan.js';
 import { internlm2 } from './internlm2.js';
 import { jais2 } from './jais2.js';
 import { llama } from './llama.js';
@@ -31,13 +34,16 @@ import { mellum } from './mellum.js';
 import { minicpm } from './minicpm.js';
 import { minimaxM2 } from './minimax_m2.js';
 import { mistral3 } from './mistral3.js';
+import { nanbeige } from './nanbeige.js';
 import { nemotron } from './nemotron.js';
 import { olmo2 } from './olmo2.js';
 import { olmoe } from './olmoe.js';
 import { orion } from './orion.js';
+import { paddleocr } from './paddleocr.js';
 import { panguEmbedded } from './pangu_embedded.js';
 import { phi2 } from './phi2.js';
 import { phi3 } from './phi3.js';
+import { plamo } from './plamo.js';
 import { qwen2 } from './qwen2.js';
 import { qwen2moe } from './qwen2moe.js';
 import { qwen2vl } from './qwen2vl.js';
@@ -102,6 +108,13 @@ const ALL = [
   hunyuanDense,
   hunyuanMoe,
   maincoder,
+  hunyuanVl,
+  falcon,
+  plamo,
+  codeshell,
+  nanbeige,
+  paddleocr,
+  graniteSwa,
 ];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(

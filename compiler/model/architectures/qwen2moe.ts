@@ -1,5 +1,5 @@
 /** Qwen 1.5 and 2 with experts, and a shared expert whose output a sigmoid gates. */
-import { type Architecture, DECODER, EXPERTS_LAYER, matrix, QKV_BIASES, SHARED_EXPERT } from './architecture.js';
+import { type Architecture, DECODER, EXPERTS_LAYER, matrix, SHARED_EXPERT, USUAL_QKV_BIASES } from './architecture.js';
 
 export const qwen2moe: Architecture = {
   name: 'qwen2moe',
@@ -8,7 +8,7 @@ export const qwen2moe: Architecture = {
   experts: {
     weightsOver: 'all',
     width: 'feedForward / used',
-    layer: { ...EXPERTS_LAYER, ...QKV_BIASES },
+    layer: { ...EXPERTS_LAYER, ...USUAL_QKV_BIASES },
     shared: {
       layer: { ...SHARED_EXPERT, ffnSharedRouter: matrix('ffn_gate_inp_shexp.weight', 1, 'embedding') },
       stated: true,

@@ -1,5 +1,5 @@
 /** The text half of Qwen 2 VL and 2.5 VL: of a text all axes of the rope have the same position, so it is Qwen 2's. */
-import { type Architecture, DECODER, DECODER_LAYER, QKV_BIASES } from './architecture.js';
+import { type Architecture, DECODER, DECODER_LAYER, USUAL_QKV_BIASES } from './architecture.js';
 
 export const qwen2vl: Architecture = {
   name: 'qwen2vl',
@@ -10,5 +10,5 @@ export const qwen2vl: Architecture = {
     return {};
   },
   model: DECODER,
-  layer: { ...DECODER_LAYER, ...QKV_BIASES },
+  layer: { ...DECODER_LAYER, ...USUAL_QKV_BIASES },
 };

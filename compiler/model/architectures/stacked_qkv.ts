@@ -1,5 +1,5 @@
 /** One matrix for q, k and v and one vector for their biases; or a matrix and a vector of each. */
-import { DECODER_LAYER, QKV_BIASES, stacked, type TensorRule } from './architecture.js';
+import { DECODER_LAYER, optional, QKV_BIASES, stacked, type TensorRule } from './architecture.js';
 
 const SIZES = { q: 'query', k: 'keyValue', v: 'keyValue' } as const;
 const [attnQ, attnK, attnV] = stacked('attn_qkv.weight', SIZES, 'embedding') as [TensorRule, TensorRule, TensorRule];
@@ -22,4 +22,10 @@ export const STACKED_QKV_BIASES = {
   attnQBias: { ...ofVector(attnQ), otherwise: QKV_BIASES.attnQBias },
   attnKBias: { ...ofVector(attnK), otherwise: QKV_BIASES.attnKBias },
   attnVBias: { ...ofVector(attnV), otherwise: QKV_BIASES.attnVBias },
+} as const;
+
+export const OPTIONAL_STACKED_QKV_BIASES = {
+  attnQBias: optional(STACKED_QKV_BIASES.attnQBias),
+  attnKBias: optional(STACKED_QKV_BIASES.attnKBias),
+  attnVBias: optional(STACKED_QKV_BIASES.attnVBias),
 } as const;

@@ -4,8 +4,8 @@ import {
   LAYER_NORM_BIASES,
   LAYER_NORM_DECODER,
   OPTIONAL_BIASES,
-  QKV_BIASES,
   UNGATED_LAYER,
+  USUAL_QKV_BIASES,
   vector,
 } from './architecture.js';
 
@@ -17,7 +17,7 @@ export const starcoder2: Architecture = {
   model: LAYER_NORM_DECODER,
   layer: {
     ...UNGATED_LAYER,
-    ...QKV_BIASES,
+    ...USUAL_QKV_BIASES,
     ...LAYER_NORM_BIASES,
     attnOutputBias: OPTIONAL_BIASES.attnOutputBias,
     ffnUpBias: vector('ffn_up.bias', 'feedForward'),

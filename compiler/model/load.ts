@@ -145,7 +145,10 @@ function findArchitecture(file: GgufFile): Architecture {
   if (architecture) return architecture;
   const supported = [...ARCHITECTURES.keys()].join(', ');
   const missing = missingFeatures(file, name);
-  const why = missing.length > 0 ? `it needs ${missing.join(', ')}, which this compiler does not build; ` : '';
+  const why =
+    missing.length > 0
+      ? `it needs ${missing.join(', ')}, which this compiler does not build; `
+      : 'its tensors and keys are known, but not what it does with them; ';
   throw new UnsupportedError(path, `architecture ${quote(name)}`, `${why}supported are ${supported}`);
 }
 

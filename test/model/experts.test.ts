@@ -4,8 +4,8 @@ import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { type ArchitectureModel, architectureModel } from '../support/architecture_models.js';
-import { f32, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
-import { tinyModel, writeModel } from '../support/tiny_models.js';
+import { f32, type GgufInput, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
+import { tensor, tinyModel, writeModel } from '../support/tiny_models.js';
 
 const DEEPSEEK: ArchitectureModel = {
   name: 'deepseek',
@@ -99,18 +99,27 @@ test('weights over those chosen where the file says that they are normed, if the
   expect(() => specOf(withKeys(normed))).toThrow(UnsupportedError);
 });
 
-test('of an architecture that is not supported, what weights its experts is named', () => {
+/** The same model under the name of an architecture that there is not. */
+function unknown(more: Partial<GgufInput> = {}): string {
   const { metadata, tensors } = tinyModel();
   const named = metadata.map(([key, value]) => [`${key}`.replace(/^llama\./, 'dots9.'), value] as const);
-  const model = writeModel({
-    metadata: [
-      ...named.filter(([key]) => key !== 'general.architecture'),
-      ['general.architecture', str('dots9')],
-      ['dots9.expert_gating_func', u32(4)],
-    ],
-    tensors,
+  const rest = named.filter(([key]) => key !== 'general.architecture');
+  return writeModel({
+    metadata: [...rest, ['general.architecture', str('dots9')], ...(more.metadata ?? [])],
+    tensors: [...tensors, ...(more.tensors ?? [])],
   });
-  expect(() => modelSpec(readGguf(model))).toThrow(
-    'architecture "dots9" is not supported: it needs experts weighted by other than softmax or sigmoids',
+}
+const refusal = (path: string) => expect(() => modelSpec(readGguf(path)));
+
+test('of an architecture that is not supported, what is missing is named', () => {
+  refusal(unknown({ metadata: [['dots9.expert_gating_func', u32(4)]] })).toThrow(
+    'architecture "dots9" is not supported: it needs experts weighted by other than softmax or sigmoids, which',
+  );
+  const tensors = ['blk.0.ffn_norm_exps.weight', 'blk.1.ffn_norm_exps.weight', 'blk.0.attn_q.scale', 'a.b'].map(
+    (name) => tensor(name, 'F32', 4),
+  );
+  refusal(unknown({ tensors })).toThrow('it needs a place for "ffn_norm_exps.weight", "a.b", which this compiler does');
+  refusal(unknown()).toThrow(
+    '"dots9" is not supported: its tensors and keys are known, but not what it does with them',
   );
 });

@@ -92,6 +92,16 @@ const GATED: Record<Activation, (gate: number, up: number) => number> = {
   },
 };
 
+/** Of a feed-forward without a gate. */
+const UNGATED: Record<Activation, (x: number) => number> = {
+  silu,
+  gelu,
+  relu_sqr: reluSqr,
+  swiglu_oai: () => {
+    throw new Error('swiglu_oai is of two');
+  },
+};
+
 /** No cap: the value as it is. */
 function softCap(x: number, cap: number | undefined): number {
   return cap ? cap * Math.tanh(x / cap) : x;
@@ -258,7 +268,7 @@ class Reference {
     if (layer.ffnRouter) return this.#experts(layer, x);
     const up = this.#linear(x, layer.ffnUp!, layer.ffnUpBias);
     const gate = layer.ffnGate && this.#linear(x, layer.ffnGate, layer.ffnGateBias);
-    const product = gate ? this.#gated(gate, up) : up.map(this.#spec.activation === 'relu_sqr' ? reluSqr : gelu);
+    const product = gate ? this.#gated(gate, up) : up.map(UNGATED[this.#spec.activation]);
     return this.#linear(product, layer.ffnDown!, layer.ffnDownBias);
   }
 
@@ -284,9 +294,10 @@ class Reference {
         const rows = weight.rows / count;
         return this.#rows(input, weight, bias, expert * rows, rows);
       };
-      const gate = of(x, layer.ffnGateExperts!, layer.ffnGateExpertsBias);
+      const gate = layer.ffnGateExperts && of(x, layer.ffnGateExperts, layer.ffnGateExpertsBias);
       const up = of(x, layer.ffnUpExperts!, layer.ffnUpExpertsBias);
-      const down = of(this.#gated(gate, up), layer.ffnDownExperts!, layer.ffnDownExpertsBias);
+      const product = gate ? this.#gated(gate, up) : up.map(UNGATED[this.#spec.activation]);
+      const down = of(product, layer.ffnDownExperts!, layer.ffnDownExpertsBias);
       output = add(
         output,
         down.map((value) => value * weights[i]!),

@@ -98,14 +98,14 @@ function buildDense(builder: Builder, name: NameOf, w: LayerSpec, input: Value):
   return builder.linear(name('ffn_down'), builder.activation(name, 'ffn', gate, up), w.ffnDown!, w.ffnDownBias);
 }
 
-/** The weighted sum of the chosen experts' down(act(gate(input), up(input))), and the shared expert's. */
+/** The weighted sum of the chosen experts' down(act(gate(input), up(input))), as in buildDense, and the shared expert's. */
 function buildExperts(builder: Builder, spec: ModelSpec, name: NameOf, w: LayerSpec, input: Value): Value {
   const experts = spec.experts!;
   const logits = builder.linear(name('ffn_moe_logits'), input, w.ffnRouter!, w.ffnRouterBias);
   const routing = builder.route(name('ffn_moe_topk'), logits, experts, w.ffnRouterSelection);
   const linear = (part: string, from: Value, weight: Weight | undefined, bias: Weight | undefined) =>
     builder.expertLinear(name(part), from, routing, experts, weight!, bias);
-  const gate = linear('ffn_moe_gate', input, w.ffnGateExperts, w.ffnGateExpertsBias);
+  const gate = w.ffnGateExperts && linear('ffn_moe_gate', input, w.ffnGateExperts, w.ffnGateExpertsBias);
   const up = linear('ffn_moe_up', input, w.ffnUpExperts, w.ffnUpExpertsBias);
   const output = builder.activation(name, 'ffn_moe', gate, up);
   const down = linear('ffn_moe_down', output, w.ffnDownExperts, w.ffnDownExpertsBias);
@@ -190,8 +190,7 @@ class Builder {
     const isGated = gate !== undefined && activation !== 'relu_sqr';
     const output = this.value(name(`${part}_${isGated ? GATED_NAME[activation] : 'act'}`), up.size);
     if (isGated) this.ops.push({ kind: `${activation}_mul`, gate, up, output });
-    else if (!gate && (activation === 'gelu' || activation === 'relu_sqr'))
-      this.ops.push({ kind: activation, input: up, output });
+    else if (!gate && activation !== 'swiglu_oai') this.ops.push({ kind: activation, input: up, output });
     else throw new Error(`${activation} ${gate ? 'with' : 'without'} a gate has no operation`);
     return output;
   }

@@ -20,6 +20,7 @@ export function reads(op: Op): Effects {
       return { values: [], resources: ['state'] };
     case 'norm':
     case 'linear':
+    case 'silu':
     case 'gelu':
     case 'relu_sqr':
     case 'scale':

@@ -150,7 +150,7 @@ export interface SigmoidScale {
 
 /** relu_sqr: max(input, 0)^2. */
 export interface Activate {
-  readonly kind: 'gelu' | 'relu_sqr';
+  readonly kind: 'silu' | 'gelu' | 'relu_sqr';
   readonly input: Value;
   readonly output: Value;
 }
@@ -247,9 +247,9 @@ export interface Experts {
   readonly norm?: Norm;
   readonly experts: ExpertsSpec;
   readonly selection?: Weight;
-  /** Of all experts' rows; two weights where there is an activation. */
+  /** Of all experts' rows; two weights where the activation is of two. */
   readonly segment: Segment;
-  readonly activation?: GateMul['kind'];
+  readonly activation?: GateMul['kind'] | Activate['kind'];
   readonly sum?: { readonly scale?: number };
   readonly shared?: Value;
   /** The last logit gates the shared output. */

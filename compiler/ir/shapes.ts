@@ -77,6 +77,7 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     checks.equal('gate', op.gate.size, 'what it must be', 1);
     checks.equal('output', op.output.size, 'input', op.input.size);
   },
+  silu: checkActivate,
   gelu: checkActivate,
   relu_sqr: checkActivate,
   scale: (op, checks) => {
@@ -122,7 +123,7 @@ function checkExperts(op: Experts, checks: Checks): void {
   const gated = op.gated ? 1 : 0;
   checks.logits(op.logits.size, experts.count, sum === undefined, gated);
   const weight = segment.weights[0]!;
-  checks.equal('weights', segment.weights.length, 'what the activation takes', op.activation ? 2 : 1);
+  checks.equal('weights', segment.weights.length, 'what the activation takes', op.activation?.endsWith('_mul') ? 2 : 1);
   checks.equal('biases', segment.biases.length, 'weights', segment.weights.length);
   for (const [i, { name, rows, cols, scale }] of segment.weights.entries()) {
     checks.equal(`${name} rows`, rows, 'rows of its segment', weight.rows);

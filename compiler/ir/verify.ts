@@ -35,6 +35,7 @@ const PRIMITIVE: Record<PrimitiveOp['kind'], true> = {
   expert_linear: true,
   expert_sum: true,
   sigmoid_scale: true,
+  silu: true,
   gelu: true,
   relu_sqr: true,
   scale: true,

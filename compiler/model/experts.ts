@@ -6,10 +6,11 @@ import type { Hyperparameters } from './hyperparameters.js';
 import type { ExpertsSpec } from './spec.js';
 
 /** Keys that an architecture with experts may have besides its own. */
-export function expertKeys({ dense, scaled, shared, grouped }: ExpertRules): readonly string[] {
+export function expertKeys({ dense, interleaved, scaled, shared, grouped }: ExpertRules): readonly string[] {
   return [
     ...['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
     ...(dense ? ['leading_dense_block_count'] : []),
+    ...(interleaved ? ['interleave_moe_layer_step'] : []),
     ...(scaled ? ['expert_weights_scale'] : []),
     ...(grouped ? ['expert_group_count', 'expert_group_used_count'] : []),
     ...(shared?.stated ? ['expert_shared_feed_forward_length'] : []),
@@ -57,6 +58,7 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
     : 0;
   const layer = { ...rules.layer, ...(sharedFeedForward > 0 && shared?.layer) };
   const leading = dense ? readLeading(file, key('leading_dense_block_count'), h) : 0;
+  const step = rules.interleaved ? readStep(file, key('interleave_moe_layer_step'), leading, h) : 1;
   return {
     spec: {
       count,
@@ -66,7 +68,7 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
     },
     feedForward,
     sharedFeedForward,
-    layer: (index) => (index < leading ? dense! : layer),
+    layer: (index) => (dense && (index < leading || (index + 1) % step !== 0) ? dense : layer),
   };
 }
 
@@ -124,6 +126,14 @@ function readLeading({ metadata }: GgufFile, key: string, { blockCount }: Hyperp
   const leading = metadata.getUint(key) ?? 0;
   if (leading >= blockCount) metadata.fail(key, `expected fewer than the ${blockCount} layers, found ${leading}`);
   return leading;
+}
+
+/** Errors: the same. */
+function readStep({ metadata }: GgufFile, key: string, leading: number, { blockCount }: Hyperparameters): number {
+  const step = metadata.getUint(key) || 1;
+  if (Math.floor(blockCount / step) * step <= leading)
+    metadata.fail(key, `expected a step to one of the ${blockCount} layers after the first ${leading}, found ${step}`);
+  return step;
 }
 
 function defaultWidth({ width }: ExpertRules, { feedForwardLength }: Hyperparameters, used: number): number {

@@ -132,7 +132,7 @@ class Binder {
       throw new ModelFileError(this.file.path, place, text);
     };
     const [missing, misshapen, mistyped] = [[...new Set(this.missing)], [...this.misshapen], [...this.mistyped]];
-    const model = `a ${architecture} model of ${blockCount} layers`;
+    const model = `${/^[aeiou]/.test(architecture) ? 'an' : 'a'} ${architecture} model of ${blockCount} layers`;
     if (missing.length > 0) problem('tensors', `${model} needs ${several(missing)}, which the file does not have`);
     if (misshapen.length > 0) problem('tensors', several(misshapen));
     if (this.unused.size > 0) {

@@ -1,11 +1,12 @@
-/** gelu or relu_sqr of a projection that nothing else reads -> the activation of that projection */
+/** silu, gelu or relu_sqr of a projection that nothing else reads -> the activation of that projection */
 import type { Activate, Graph } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 export function foldActivation(graph: Graph): Graph {
   const uses = new Uses(graph);
   const edits: Edits = new Map();
-  for (const op of graph.ops) if (op.kind === 'gelu' || op.kind === 'relu_sqr') fold(uses, op, edits);
+  for (const op of graph.ops)
+    if (op.kind === 'silu' || op.kind === 'gelu' || op.kind === 'relu_sqr') fold(uses, op, edits);
   return rewrite(graph, edits);
 }
 

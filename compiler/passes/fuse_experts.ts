@@ -2,20 +2,34 @@
  * linear router; route; expert_linear gate, up of one input; silu_mul or another of two; expert_linear down; expert_sum
  *   -> projection of the router; experts with gate and up; experts with down and the sum
  *
+ * Without a gate silu or another of one.
+ *
  * Where the sum is added to the output of another linear, the shared expert's, that is added by the latter; and where a
  * sigmoid gates it, the gate's row becomes a segment of the router's projection. Both kernels of the experts choose them
  * by the logits, so route needs none of its own.
  */
-import type { Add, ExpertLinear, ExpertSum, Experts, GateMul, Graph, Linear, Op, Route, Value } from '../ir/ops.js';
+import type {
+  Activate,
+  Add,
+  ExpertLinear,
+  ExpertSum,
+  Experts,
+  GateMul,
+  Graph,
+  Linear,
+  Op,
+  Route,
+  Value,
+} from '../ir/ops.js';
 import { asSegment } from './lower_linear.js';
 import { type Edits, freshValues, rewrite, Uses } from './uses.js';
 
 interface ExpertsMatch {
   readonly router: Linear;
   readonly route: Route;
-  readonly gate: ExpertLinear;
-  readonly up: ExpertLinear;
-  readonly act: GateMul;
+  /** Gate and up, or up. */
+  readonly inner: readonly ExpertLinear[];
+  readonly act: GateMul | Activate;
   readonly down: ExpertLinear;
   readonly sum: ExpertSum;
 }
@@ -43,20 +57,28 @@ function matchExperts(uses: Uses, sum: ExpertSum): ExpertsMatch | undefined {
   const route = uses.writer('route', sum.routing);
   const router = route && uses.soleWriter('linear', route.logits);
   const down = uses.soleWriter('expert_linear', sum.input);
-  const act =
-    down &&
-    (uses.soleWriter('silu_mul', down.input) ??
-      uses.soleWriter('gelu_mul', down.input) ??
-      uses.soleWriter('swiglu_oai_mul', down.input));
-  const gate = act && uses.soleWriter('expert_linear', act.gate);
-  const up = act && uses.soleWriter('expert_linear', act.up);
-  if (!router || !gate || !up || gate === up) return undefined;
-  const matched: readonly Op[] = [gate, up, down, sum];
+  const act = down && matchActivation(uses, down.input);
+  if (!router || !act) return undefined;
+  const inner = ('gate' in act ? [act.gate, act.up] : [act.input]).map((value) =>
+    uses.soleWriter('expert_linear', value),
+  );
+  const [first, last] = [inner[0], inner.at(-1)];
+  if (!first || !last || (inner.length === 2 && first === last)) return undefined;
+  const linears = [first, last, down];
+  const matched: readonly Op[] = [...linears, sum];
   const together = uses.readers(route.output).every((reader) => matched.includes(reader));
-  const sameRouting = [gate, up, down].every(({ routing }) => routing === route.output);
-  const sameInput = gate.input === up.input && gate.input.size === gate.weight.cols;
+  const sameRouting = linears.every(({ routing }) => routing === route.output);
+  const sameInput = first.input === last.input && first.input.size === first.weight.cols;
   if (!together || !sameRouting || !sameInput) return undefined;
-  return { router, route, gate, up, act, down, sum };
+  return { router, route, inner: first === last ? [first] : [first, last], act, down, sum };
+}
+
+function matchActivation(uses: Uses, value: Value): GateMul | Activate | undefined {
+  for (const kind of ['silu_mul', 'gelu_mul', 'swiglu_oai_mul', 'silu', 'gelu', 'relu_sqr'] as const) {
+    const op = uses.soleWriter(kind, value);
+    if (op) return op;
+  }
+  return undefined;
 }
 
 function matchShared(uses: Uses, { router, sum }: ExpertsMatch): Shared | undefined {
@@ -72,15 +94,15 @@ function matchShared(uses: Uses, { router, sum }: ExpertsMatch): Shared | undefi
 }
 
 function fuse(match: ExpertsMatch, shared: Shared | undefined, fresh: ReturnType<typeof freshValues>, edits: Edits) {
-  const { router, route, gate, up, act, down, sum } = match;
+  const { router, route, inner, act, down, sum } = match;
   const { kind: _, logits: __, output: ___, selection, ...experts } = route;
   const linears = [router, ...(shared?.gate ? [shared.gate.linear] : [])];
   const logits = shared?.gate ? fresh(`${router.output.name}_gate`, experts.count + 1) : router.output;
   const common = { kind: 'experts', logits, experts, ...(selection && { selection }) } as const;
   const gated: Experts = {
-    input: gate.input,
+    input: inner[0]!.input,
     ...common,
-    segment: { weights: [gate.weight, up.weight], biases: [gate.bias, up.bias] },
+    segment: { weights: inner.map(({ weight }) => weight), biases: inner.map(({ bias }) => bias) },
     activation: act.kind,
     output: act.output,
   };
@@ -93,7 +115,7 @@ function fuse(match: ExpertsMatch, shared: Shared | undefined, fresh: ReturnType
     ...(shared?.gate && { gated: true }),
     output: shared?.add.output ?? sum.output,
   };
-  for (const op of [route, gate, up, down, sum, ...(shared?.gate?.ops ?? [])]) edits.set(op, []);
+  for (const op of [route, ...inner, down, sum, ...(shared?.gate?.ops ?? [])]) edits.set(op, []);
   edits.set(router, [{ kind: 'projection', input: router.input, segments: linears.map(asSegment), output: logits }]);
   edits.set(act, [gated]);
   edits.set(shared?.add ?? sum, [summed]);

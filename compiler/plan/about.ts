@@ -14,6 +14,7 @@ export function about(op: FusedOp): string {
       const activation = op.activation && {
         silu_mul: ', silu(gate) * up',
         gelu_mul: ', gelu(gate) * up',
+        silu: ', silu',
         gelu: ', gelu',
         relu_sqr: ', relu squared',
       };
@@ -50,7 +51,8 @@ function aboutExperts(op: Experts): string {
   const matrices = segment.weights
     .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows / count} x ${cols}]`)
     .join(' + ');
-  const act = activation ? `, ${activation.replace('_mul', '')}(gate) * up` : '';
+  const gated = activation?.endsWith('_mul');
+  const act = gated ? `, ${activation!.replace('_mul', '')}(gate) * up` : activation ? `, ${activation}` : '';
   const added = op.shared ? `, + ${op.gated ? 'gate * ' : ''}${op.shared.name}` : '';
   const rest = `${added}${sum?.scale ? `, * ${sum.scale}` : ''}${residual ? `, + ${residual.name}` : ''}`;
   const product = `${norm ? 'norm, ' : ''}${used} of ${count} experts by ${logits.name}: ${matrices}${act}`;

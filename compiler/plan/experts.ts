@@ -2,7 +2,7 @@
 import type { Experts } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import { roundUp, sharedUnitsBytes, slotStride, UNIT_COLS, unitsOf } from './formats.js';
-import { maskOf, strides, type Tiling } from './kernels.js';
+import { ACTIVATIONS, maskOf, strides, type Tiling } from './kernels.js';
 import type { Target } from './target.js';
 
 /** experts.cuh */
@@ -41,13 +41,11 @@ export interface ExpertsConfig extends Tiling {
   readonly addResidual: boolean;
   readonly normalize: boolean;
   readonly epsilon: number;
-  readonly activation: 'none' | 'silu' | 'gelu' | 'swiglu_oai';
+  readonly activation: 'none' | 'silu' | 'gelu' | 'relu_sqr' | 'swiglu_oai';
   /** Bit i: matrix i has a bias; a scale. */
   readonly bias: number;
   readonly matrixScale: number;
 }
-
-const ACTIVATIONS = { silu_mul: 'silu', gelu_mul: 'gelu', swiglu_oai_mul: 'swiglu_oai' } as const;
 
 /**
  * The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. Paired: the

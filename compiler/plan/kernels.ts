@@ -248,7 +248,11 @@ export function projectionConfig(op: Projection, target: Target, place: Place = 
 const memoryOf = ({ projection }: Target, paired: boolean): BlockMemory =>
   paired ? projection.paired! : projection.alone;
 
-const ACTIVATIONS = { silu_mul: 'silu', gelu_mul: 'gelu', gelu: 'gelu', relu_sqr: 'relu_sqr' } as const;
+/** activation.cuh; of one matrix and of two. */
+export const ACTIVATIONS = {
+  ...({ silu: 'silu', gelu: 'gelu', relu_sqr: 'relu_sqr' } as const),
+  ...({ silu_mul: 'silu', gelu_mul: 'gelu', swiglu_oai_mul: 'swiglu_oai' } as const),
+};
 
 function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Target): ProjectionConfig {
   const cols = op.input.size;

@@ -1,6 +1,6 @@
 // The matrices of the experts that a token chooses, streamed through shared memory; of the others nothing is read.
 //
-// Without C::sum: y[j] = act(W_j norm(x) + b_j), act(gate) * up of two matrices, for each chosen expert j, one after
+// Without C::sum: y[j] = act(W_j norm(x) + b_j), or act(gate) * up of two matrices, for each chosen expert j, one after
 // the other. With it, of an input for each: y = (sum_j weight_j (W_j x_j + b_j) + shared) * scale + residual. Products
 // with a matrix that has a scale are multiplied with it before what else is done with them.
 //
@@ -202,7 +202,10 @@ DEVICE void write_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const Expe
     float sums[Shape::parts * R] = {};
     dot_item(stream, x, j, sums);
     float y = fmaf(pick_row<R>(sums), scales[0], bias[0]);
-    if constexpr (Shape::parts == 2) y = gate<C::activation>(y, fmaf(pick_row<R>(sums + R), scales[1], bias[1]));
+    if constexpr (Shape::parts == 2)
+      y = gate<C::activation>(y, fmaf(pick_row<R>(sums + R), scales[1], bias[1]));
+    else
+      y = activate<C::activation>(y);
     if (lane < R) a.output[j * C::rows + row] = y;
   }
 }

@@ -84,6 +84,15 @@ test('groups of experts, equal parts of two or more', () => {
   expect(() => specOf({ ...dots, keys: keysOf(4, 2) })).toThrow('groups of experts');
 });
 
+test('every second layer has experts where the file says so', () => {
+  const ernie = { ...DEEPSEEK, architecture: 'ernie4_5-moe', layers: 4, dense: 3, shared: false };
+  const step = (n: number) => specOf({ ...ernie, keys: { interleave_moe_layer_step: u32(n) } });
+  expect(step(2).layers.map(({ ffnRouter }) => ffnRouter !== undefined)).toEqual([false, false, false, true]);
+  const two = { leading_dense_block_count: u32(2), interleave_moe_layer_step: u32(2) };
+  expect(specOf({ ...ernie, keys: two }).layers[2]!.ffnRouter).toBeUndefined();
+  expect(() => step(3)).toThrow('expected a step to one of the 4 layers after the first 3, found 3');
+});
+
 test('layers that guess further ahead are left out, whatever tensors they have', () => {
   const glm: ArchitectureModel = { ...DEEPSEEK, architecture: 'glm4moe', nextn: 1 };
   expect(specOf(glm).layers.map(({ ffnRouter }) => ffnRouter !== undefined)).toEqual([false, true]);

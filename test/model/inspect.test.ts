@@ -82,7 +82,9 @@ describe('a model that cannot be compiled', () => {
       ['hybrid.expert_count', u32(0)],
       ['hybrid.rope.dimension_sections', { type: 'array', of: 'int32', value: [0, 0, 0, 0] }],
     ];
-    expect(inspect({ ...other, metadata }).refusal).toContain('it needs state-space layers, a place for "a", "b", which');
+    expect(inspect({ ...other, metadata }).refusal).toContain(
+      'it needs state-space layers, a place for "a", "b", which',
+    );
   });
 
   test('needs a KV cache of the layers that have heads', () => {

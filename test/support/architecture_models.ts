@@ -26,6 +26,8 @@ export interface ArchitectureModel {
   readonly otherwise?: readonly string[];
   /** How many experts a token takes, of sizes.experts; default: a dense model. */
   readonly used?: number;
+  /** Experts have no gate. */
+  readonly ungated?: boolean;
   /** A tensor for each expert. */
   readonly split?: true;
   /** Layers have a shared expert of sizes.sharedFeedForward; where it is counted, a multiple of sizes.expertFeedForward. */
@@ -343,7 +345,8 @@ function tensorsOf(model: ArchitectureModel, seed: number): TensorInput[] {
     for (const [role, first] of Object.entries(rules) as [string, TensorRule][]) {
       const rule = (model.otherwise?.includes(role) && first.otherwise) || first;
       const name = prefix + rule.name;
-      if (tensors.has(name) || (rule.optional && !model.optional?.includes(role))) continue;
+      const isDrawn = role === 'ffnGateExperts' ? !model.ungated : !rule.optional || model.optional?.includes(role);
+      if (tensors.has(name) || !isDrawn) continue;
       const tensor = tensorOf(random, name, rule, sizes, model.type);
       for (const part of model.split && rule.ofExperts ? piecesOf(tensor, sizes.experts) : [tensor])
         tensors.set(`${part.name}`, part);

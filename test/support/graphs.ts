@@ -92,10 +92,10 @@ class Draft {
   }
 
   /** Half of the time of something that can take it. */
-  activate([a]: readonly number[], [fresh, squared]: readonly boolean[]): void {
+  activate([a, b = 0]: readonly number[], [fresh]: readonly boolean[]): void {
     const output = this.#value();
     this.#ops.push({
-      kind: squared ? 'relu_sqr' : 'gelu',
+      kind: (['gelu', 'relu_sqr', 'silu'] as const)[b % 3]!,
       input: fresh ? this.#linear(this.#pick(a)) : this.#pick(a),
       output,
     });
@@ -162,10 +162,13 @@ class Draft {
     const weighted = shared ? { ...EXPERTS, gating: 'sigmoid' as const, scale: 1.5, ...groups } : EXPERTS;
     const selection = bias && { selection: this.#weight(1, EXPERTS.count) };
     this.#ops.push({ kind: 'route', logits, ...weighted, ...selection, output: routing });
-    const gate = this.#expertLinear(input, routing, bias);
     const up = this.#expertLinear(miss === 1 ? this.#pick(a) : input, routing);
-    const product = this.#value(gate.size);
-    this.#ops.push({ kind: 'swiglu_oai_mul', gate, up, output: product });
+    const product = this.#value(up.size);
+    if (miss === 5) this.#ops.push({ kind: 'silu', input: up, output: product });
+    else {
+      const gate = this.#expertLinear(input, routing, bias);
+      this.#ops.push({ kind: 'swiglu_oai_mul', gate, up, output: product });
+    }
     const down = this.#expertLinear(product, routing, bias);
     if (leak === 1) this.#values.push(this.#sumOf(down, routing));
     let output = this.#sumOf(down, routing);

@@ -93,6 +93,7 @@ class Interpreter {
         return scaled(this.#read(op.input), sigmoid(this.#read(op.gate)[0]!));
       case 'experts':
         return this.#experts(op);
+      case 'silu':
       case 'gelu':
       case 'relu_sqr':
         return this.#read(op.input).map(UNGATED[op.kind]);
@@ -126,8 +127,7 @@ class Interpreter {
 
   #segment(input: Vector, { weights, biases }: Segment, activation: Projection['activation']): Vector {
     const products = weights.map((weight, i) => this.#linear(input, weight, biases[i]));
-    if (activation === 'gelu' || activation === 'relu_sqr') return products[0]!.map(UNGATED[activation]);
-    return activation ? gated(activation, products[0]!, products[1]!) : products[0]!;
+    return activated(activation, products);
   }
 
   #expertLinear(
@@ -162,8 +162,7 @@ class Interpreter {
       const bias = op.segment.biases[i];
       return this.#expertLinear({ weight, ...(bias && { bias }), count, used }, input, routing);
     });
-    if (op.activation) return gated(op.activation, products[0]!, products[1]!);
-    if (!op.sum) return products[0]!;
+    if (!op.sum) return activated(op.activation, products);
     let sum = expertSum(products[0]!, routing, used);
     if (op.shared) sum = add(sum, scaled(this.#read(op.shared), op.gated && sigmoid(logits[count]!)));
     sum = scaled(sum, op.sum.scale);
@@ -315,6 +314,13 @@ function expertSum(input: Vector, routing: Vector, used: number): Vector {
   return parts.reduce(add);
 }
 
+/** Of one matrix's rows, or of a gate's and an up's. */
+function activated(kind: Experts['activation'], products: readonly Vector[]): Vector {
+  if (kind === undefined) return products[0]!;
+  if (kind === 'silu' || kind === 'gelu' || kind === 'relu_sqr') return products[0]!.map(UNGATED[kind]);
+  return gated(kind, products[0]!, products[1]!);
+}
+
 function gated(kind: GateMul['kind'], gate: Vector, up: Vector): Vector {
   if (kind === 'silu_mul') return multiply(gate.map(silu), up);
   if (kind === 'gelu_mul') return multiply(gate.map(gelu), up);
@@ -331,7 +337,7 @@ const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0
 const add = (a: Vector, b: Vector) => a.map((x, i) => x + b[i]!);
 const multiply = (a: Vector, b: Vector) => a.map((x, i) => x * b[i]!);
 const silu = (x: number) => x / (1 + Math.exp(-x));
-const UNGATED = { gelu: (x: number) => gelu(x), relu_sqr: (x: number) => Math.max(x, 0) ** 2 };
+const UNGATED = { silu, gelu: (x: number) => gelu(x), relu_sqr: (x: number) => Math.max(x, 0) ** 2 };
 const gelu = (x: number) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 const scaled = (x: Vector, by?: number) => (by === undefined ? x : x.map((value) => value * by));
 const capped = (x: Vector, cap?: number) => (cap ? x.map((value) => cap * Math.tanh(value / cap)) : x);

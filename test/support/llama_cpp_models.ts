@@ -136,6 +136,10 @@ export const LLAMA_CPP_MODELS: readonly ArchitectureModel[] = [
   ...variant('falcon-two-norms', 'falcon').map((model) => ({ ...model, otherwise: ['attnNorm', 'attnNormBias'] })),
   ...variant('stablelm-parallel', 'stablelm').map((model) => ({ ...model, otherwise: [] })),
   ...variant('codeshell-embedding', 'codeshell').map((model) => ({ ...model, otherwise: ['tokenEmbedding'] })),
+  ...variant('llama-ungated-experts', 'llama').flatMap((model) => (model.used ? [{ ...model, ungated: true }] : [])),
+  ...variant('ernie4_5-moe-interleaved-experts', 'ernie4_5-moe', { interleave_moe_layer_step: u32(2) }).map(
+    (model) => ({ ...model, dense: 3 }),
+  ),
   ...variant('gptneox-serial', 'gptneox', { use_parallel_residual: { type: 'bool', value: 0 } }),
 ];
 

@@ -91,6 +91,8 @@ export interface ExpertRules {
   readonly layer: LayerRules;
   /** Those of the first layers, as many as `leading_dense_block_count` says, which have no experts. */
   readonly dense?: LayerRules;
+  /** After them only every n-th layer of all has experts, where `interleave_moe_layer_step` gives n. */
+  readonly interleaved?: true;
   readonly shared?: SharedRules;
 }
 
@@ -234,6 +236,9 @@ export const EXPERTS_LAYER = {
   ffnUpExperts: expertMatrix('ffn_up_exps.weight', 'expertFeedForward', 'embedding'),
   ffnDownExperts: expertMatrix('ffn_down_exps.weight', 'embedding', 'expertFeedForward'),
 } as const;
+
+/** Of experts that may have no gate. */
+export const OPTIONAL_EXPERTS_GATE = { ffnGateExperts: optional(EXPERTS_LAYER.ffnGateExperts) } as const;
 
 /** Norms of each query and key head, before it turns. */
 export const HEAD_NORMS = {

@@ -10,7 +10,7 @@ import {
   SHARED_EXPERT,
   vector,
 } from './architecture.js';
-import { AXES, axesOfText } from './glm4.js';
+import { AXES, axesOfText } from './axes.js';
 
 const ATTENTION = {
   attnQNorm: optional(HEAD_NORMS.attnQNorm),

@@ -7,6 +7,7 @@ import {
   EXPERTS_LAYER,
   LONG_ROPE_FACTORS,
   OPTIONAL_BIASES,
+  OPTIONAL_EXPERTS_GATE,
   OPTIONAL_OUTPUT_BIAS,
   ROPE_FACTORS,
   SHARED_EXPERT,
@@ -36,7 +37,7 @@ export const granite: Architecture = {
   experts: {
     weightsOver: 'chosen',
     width: 'feedForward',
-    layer: { ...EXPERTS_LAYER, ...OPTIONAL_OUTPUT_BIAS },
+    layer: { ...EXPERTS_LAYER, ...OPTIONAL_EXPERTS_GATE, ...OPTIONAL_OUTPUT_BIAS },
     shared: { layer: SHARED_EXPERT, stated: true, otherwise: 'none' },
   },
 };

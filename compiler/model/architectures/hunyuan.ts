@@ -1,6 +1,6 @@
 /** Hunyuan: head norms that come after the rope; dense, or with experts and a shared one. */
 import { type Architecture, DECODER, DECODER_LAYER, EXPERTS_LAYER, HEAD_NORMS, SHARED_EXPERT } from './architecture.js';
-import { AXES, axesOfText } from './glm4.js';
+import { AXES, axesOfText } from './axes.js';
 
 const HUNYUAN = {
   ropePairing: 'half',

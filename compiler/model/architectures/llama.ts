@@ -6,6 +6,7 @@ import {
   EXPERTS_LAYER,
   LONG_ROPE_FACTORS,
   OPTIONAL_BIASES,
+  OPTIONAL_EXPERTS_GATE,
   OPTIONAL_OUTPUT_BIAS,
   ROPE_FACTORS,
 } from './architecture.js';
@@ -24,6 +25,6 @@ export const llama: Architecture = {
   experts: {
     weightsOver: 'chosen',
     width: 'feedForward',
-    layer: { ...EXPERTS_LAYER, ...OPTIONAL_OUTPUT_BIAS },
+    layer: { ...EXPERTS_LAYER, ...OPTIONAL_EXPERTS_GATE, ...OPTIONAL_OUTPUT_BIAS },
   },
 };

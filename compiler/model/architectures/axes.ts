@@ -1,0 +1,12 @@
+/** A rope of several axes, in models whose text halves are compiled: of a text all positions are the same. */
+import type { Keys } from '../keys.js';
+
+export const AXES = 'rope.dimension_sections';
+
+/** Whether the rope has several axes; then a text's are all the same. */
+export function axesOfText(keys: Keys, ropeDimensions: number): boolean {
+  const [first = 0, second = 0] = keys.axes(AXES);
+  if (first === 0 || second === 0) return false;
+  keys.textAxes(AXES, ropeDimensions / 2, 'sections');
+  return true;
+}

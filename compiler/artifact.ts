@@ -1,99 +1,26 @@
-/** An artifact folder: what is in it, how it is replaced as a whole, and its manifest. */
-import { createHash } from 'node:crypto';
+/** An artifact folder: what is beside its files, and how it is replaced as a whole. */
 import {
+  accessSync,
   chmodSync,
+  constants,
   copyFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { FILES, libraryFile } from './emit/names.js';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { FILES } from './emit/names.js';
 import type { EmittedFiles } from './emit/render.js';
-import { CompileError } from './errors.js';
-import type { Quantization } from './model/safetensors/convert.js';
-import { RUNTIME_DIR, runtimeSources, VERSION } from './package.js';
-import type { Plan } from './plan/plan.js';
-import type { Cuda } from './toolchain.js';
-
-export const MANIFEST_VERSION = 1;
-
-/** manifest.json: what a machine without this compiler needs to know of an artifact. docs/artifact.md describes it. */
-export interface Manifest {
-  readonly format: 'realizar-artifact';
-  readonly version: typeof MANIFEST_VERSION;
-  readonly compilerVersion: string;
-  readonly name: string;
-  readonly architecture: string;
-  readonly target: 'cuda' | 'host';
-  readonly archs: readonly string[];
-  /** Absent for the host target, and where nothing was built. */
-  readonly cuda?: { readonly toolkit: string; readonly leastDriver: string };
-  readonly sanitize: boolean;
-  readonly model: { readonly fileBytes: number; readonly headerBytes: number; readonly headerSha256: string };
-  readonly memory: { readonly weightsBytes: number; readonly kvCacheBytes: number; readonly arenaBytes: number };
-  readonly contextLength: number;
-  readonly nodeCount: number;
-  /** Absent where nothing was built. */
-  readonly library?: string;
-  /** Of a safetensors folder: what its matrices become when they are loaded. Absent: they stay as they are. */
-  readonly quantize?: Quantization;
-  /** SHA-256 of the emitted source, the runtime source and the build's settings: the same inputs need no new build. */
-  readonly inputsSha256: string;
-  /** SHA-256 of every other file of the folder but model-path.json, by name. */
-  readonly files: Readonly<Record<string, string>>;
-}
-
-const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
-
-/** Changes when anything that the build reads changes. */
-export function inputsSha256(files: EmittedFiles, settings: object): string {
-  const hash = createHash('sha256').update(JSON.stringify(settings));
-  for (const [name, content] of [...files].sort()) hash.update(`${name}\0${content}\0`);
-  for (const name of runtimeSources()) hash.update(`${name}\0`).update(readFileSync(join(RUNTIME_DIR, name)));
-  return hash.digest('hex');
-}
-
-export function manifestOf(
-  plan: Plan,
-  folder: string,
-  build: {
-    inputs: string;
-    sanitize: boolean;
-    cuda?: Cuda | undefined;
-    built: boolean;
-    quantize?: Quantization | undefined;
-  },
-): Manifest {
-  const { model, memory, target } = plan;
-  const apart: readonly string[] = [FILES.manifest, FILES.modelPath, FILES.build];
-  const names = readdirSync(folder).filter((name) => !apart.includes(name));
-  return {
-    format: 'realizar-artifact',
-    version: MANIFEST_VERSION,
-    compilerVersion: VERSION,
-    name: model.name,
-    architecture: model.architecture,
-    target: target.kind,
-    archs: target.archs,
-    ...(build.cuda && { cuda: { toolkit: build.cuda.toolkit, leastDriver: build.cuda.leastDriver } }),
-    sanitize: build.sanitize,
-    model: { fileBytes: model.fileBytes, headerBytes: model.headerBytes, headerSha256: model.headerSha256 },
-    memory: { weightsBytes: memory.weightsBytes, kvCacheBytes: memory.kvCacheBytes, arenaBytes: memory.arenaBytes },
-    contextLength: model.contextLength,
-    nodeCount: plan.nodes.length,
-    ...(build.built && { library: libraryFile(model.name) }),
-    ...(build.quantize && { quantize: build.quantize }),
-    inputsSha256: build.inputs,
-    files: Object.fromEntries(names.sort().map((name) => [name, sha256(readFileSync(join(folder, name)))])),
-  };
-}
+import { CompileError, UsageError } from './errors.js';
+import { type Manifest, namesOfArtifact } from './manifest.js';
 
 /**
  * Notes where the model file is, for programs that load the artifact on this machine. It is no part of what was compiled: the
@@ -110,53 +37,31 @@ export function writeModelPath(folder: string, model: string): void {
   }
 }
 
-/** The manifest of a folder; undefined where there is none. Errors: CompileError for one that cannot be read. */
-export function readManifest(folder: string): Manifest | undefined {
-  const path = join(folder, FILES.manifest);
-  if (!existsSync(path)) return undefined;
-  const again = 'compile the model again';
-  let manifest: Manifest;
-  try {
-    manifest = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new CompileError(`${path}: ${(error as Error).message}; ${again}`);
-  }
-  if (manifest?.format !== 'realizar-artifact')
-    throw new CompileError(`${path}: this is not a manifest of realizar-compile; ${again}`);
-  if (manifest.version !== MANIFEST_VERSION)
-    throw new CompileError(
-      `${path}: manifest version ${manifest.version}, this compiler reads ${MANIFEST_VERSION}; ${again}`,
-    );
-  return manifest;
-}
-
-/** What of an artifact is not as its manifest says: one line each, empty if all is well. */
-export function damages(folder: string, manifest: Manifest): string[] {
-  const problems: string[] = [];
-  for (const [name, expected] of Object.entries(manifest.files)) {
-    const path = join(folder, basename(name));
-    if (!existsSync(path)) problems.push(`${name}: missing`);
-    else if (sha256(readFileSync(path)) !== expected) problems.push(`${name}: changed since it was built`);
-  }
-  return problems;
-}
-
+/** Left by a compile that was killed. */
+const ABANDONED_MS = 24 * 3600 * 1000;
 /**
- * A new artifact is made in a folder beside the old one and takes its place only when it is complete, so that a failed
- * or interrupted compile leaves what was there.
+ * A new artifact is made in a hidden folder and takes the old one's place only when it is complete, so that a failed or
+ * interrupted compile leaves what was there. The hidden folder is beside the old one, which is renamed; or in it, where that
+ * cannot be, and its files are.
  */
 export class ArtifactWriter {
   readonly folder: string;
   readonly #target: string;
+  readonly #isInside: boolean;
 
   constructor(target: string) {
-    this.#target = resolve(target);
-    refuseForeignFolder(this.#target);
+    this.#target = realPath(target);
     try {
-      mkdirSync(dirname(this.#target), { recursive: true });
-      this.folder = mkdtempSync(join(dirname(this.#target), `.${basename(this.#target)}.building-`));
+      refuseForeignFolder(this.#target);
+      this.#isInside = existsSync(this.#target) && !canBeRenamed(this.#target);
+      const parent = this.#isInside ? this.#target : dirname(this.#target);
+      const prefix = `.${basename(this.#target)}.building-`;
+      mkdirSync(parent, { recursive: true });
+      removeAbandoned(parent, prefix);
+      this.folder = mkdtempSync(join(parent, prefix));
       chmodSync(this.folder, 0o777 & ~process.umask()); // mkdtemp makes it private
     } catch (error) {
+      if (error instanceof CompileError) throw error;
       throw new CompileError(`cannot write ${target}: ${(error as Error).message}; choose another folder with -o`);
     }
   }
@@ -167,22 +72,66 @@ export class ArtifactWriter {
 
   /** Takes products of the build over and drops the build folder. */
   takeProducts(from: string, names: readonly string[]): void {
-    for (const name of names) {
-      copyFileSync(join(from, name), join(this.folder, name));
-    }
+    for (const name of names) copyFileSync(join(from, name), join(this.folder, name));
     rmSync(join(this.folder, FILES.build), { recursive: true });
   }
 
+  /** Errors: what the operating system says, and CompileError where a file of the user is in the way; all is as it was then. */
   commit(manifest: Manifest): void {
     writeFileSync(join(this.folder, FILES.manifest), `${JSON.stringify(manifest, null, 2)}\n`);
-    const old = `${this.folder}.old`;
-    const replaces = existsSync(this.#target);
-    if (replaces) {
-      keepForeignFiles(this.#target, this.folder);
-      renameSync(this.#target, old);
+    if (!existsSync(this.#target)) {
+      renameSync(this.folder, this.#target);
+      return;
     }
-    renameSync(this.folder, this.#target);
-    if (replaces) rmSync(old, { recursive: true, force: true });
+    const old = `${this.folder}.old`;
+    const owned = namesOfArtifact(this.#target) ?? new Set();
+    const made = readdirSync(this.folder);
+    const there = readdirSync(this.#target).filter((name) => !this.#isOwnFolder(name));
+    const clash = there.find((name) => made.includes(name) && !owned.has(name));
+    if (clash !== undefined)
+      throw new CompileError(
+        `${join(this.#target, clash)} is not of the artifact there and would be overwritten; move it away`,
+      );
+    if (this.#isInside)
+      this.#moveIn(
+        there.filter((name) => owned.has(name)),
+        made,
+        old,
+      );
+    else
+      this.#takePlace(
+        there.filter((name) => !owned.has(name)),
+        old,
+      );
+  }
+
+  #isOwnFolder(name: string): boolean {
+    return this.#isInside && name === basename(this.folder);
+  }
+
+  #takePlace(foreign: readonly string[], old: string): void {
+    const renames = new Renames();
+    renames.all([
+      [this.#target, old],
+      [this.folder, this.#target],
+      ...foreign.map((name) => [join(old, name), join(this.#target, name)] as const),
+    ]);
+    rmSync(old, { recursive: true, force: true });
+  }
+
+  #moveIn(owned: readonly string[], made: readonly string[], old: string): void {
+    mkdirSync(old);
+    try {
+      new Renames().all([
+        ...owned.map((name) => [join(this.#target, name), join(old, name)] as const),
+        ...made.map((name) => [join(this.folder, name), join(this.#target, name)] as const),
+      ]);
+    } catch (error) {
+      if (readdirSync(old).length === 0) rmSync(old, { recursive: true });
+      throw error;
+    }
+    rmSync(old, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   discard(): void {
@@ -191,22 +140,77 @@ export class ArtifactWriter {
   }
 }
 
+/** Renames one after the other; where one fails, those before it are taken back. */
+class Renames {
+  readonly #done: (readonly [from: string, to: string])[] = [];
+
+  all(pairs: readonly (readonly [from: string, to: string])[]): void {
+    try {
+      for (const [from, to] of pairs) {
+        renameSync(from, to);
+        this.#done.push([from, to]);
+      }
+    } catch (error) {
+      for (const [from, to] of this.#done.reverse()) renameSync(to, from);
+      throw error;
+    }
+  }
+}
+
+/** Where the folder really is: a link to it stays one. */
+function realPath(target: string): string {
+  if (target === '') throw new UsageError('-o names no folder');
+  const path = resolve(target);
+  if (existsSync(path)) return realpathSync(path);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink())
+    throw new CompileError(`${target} is a link to what is not there; choose another folder with -o`);
+  return path;
+}
+
 /** Only a folder of our own is replaced. */
 function refuseForeignFolder(target: string): void {
   if (!existsSync(target)) return;
   if (!statSync(target).isDirectory()) throw new CompileError(`${target} is not a folder; choose another with -o`);
-  const names = readdirSync(target);
-  if (names.length === 0 || names.includes(FILES.manifest) || names.includes(FILES.plan)) return;
+  if (readdirSync(target).length === 0 || namesOfArtifact(target) !== undefined) return;
   throw new CompileError(
-    `${target} exists and is not an artifact of realizar-compile (no ${FILES.manifest}); remove it or choose another folder with -o`,
+    `${target} exists and is not an artifact of realizar-compile; remove it or choose another folder with -o`,
   );
 }
 
-/** Files that are not ours stay, as hard as it may be to see why they are there. */
-function keepForeignFiles(from: string, to: string): void {
-  const old = readManifest(from);
-  const ours = new Set<string>([...Object.values(FILES), ...Object.keys(old?.files ?? {})]);
-  for (const name of readdirSync(from))
-    if (!ours.has(name) && !existsSync(join(to, name)) && !/^lib.*\.so$/.test(name))
-      renameSync(join(from, name), join(to, name));
+/** Not a mount point, not where somebody stands, and in a folder that lets us. */
+function canBeRenamed(target: string): boolean {
+  const parent = statSync(dirname(target));
+  const own = statSync(target);
+  if (own.dev !== parent.dev || mountPoints().includes(target)) return false;
+  const here = relative(target, process.cwd());
+  if (here === '' || !(here.startsWith('..') || here.startsWith('/'))) return false;
+  const user = process.getuid?.() ?? 0;
+  const isSticky = (parent.mode & 0o1000) !== 0;
+  if (isSticky && user !== 0 && user !== own.uid && user !== parent.uid) return false;
+  try {
+    accessSync(dirname(target), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Of this process; a folder of the same file system may be one, as in a container. */
+function mountPoints(): string[] {
+  try {
+    const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+    const decoded = (path: string) =>
+      path.replace(/\\(\d{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
+    return lines.flatMap((line) => line.split(' ')[4] ?? []).map(decoded);
+  } catch {
+    return []; // not Linux
+  }
+}
+
+function removeAbandoned(parent: string, prefix: string): void {
+  for (const name of readdirSync(parent)) {
+    if (!name.startsWith(prefix) || name.endsWith('.old')) continue;
+    const { mtimeMs = Date.now() } = statSync(join(parent, name), { throwIfNoEntry: false }) ?? {};
+    if (Date.now() - mtimeMs > ABANDONED_MS) rmSync(join(parent, name), { recursive: true, force: true });
+  }
 }

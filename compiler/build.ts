@@ -1,7 +1,7 @@
 /** Emitted source -> library and replay program, with cmake; the part that no model changes comes from a cache. */
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve as resolvePath } from 'node:path';
 import { FILES } from './emit/names.js';
 import { BuildError } from './errors.js';
 import { RUNTIME_DIR } from './package.js';
@@ -28,6 +28,19 @@ export interface BuildResult {
   readonly runtime: string;
 }
 
+/** To CMake, Ninja or the shell that they call these mean something else. */
+const FOREIGN_TO_BUILD = /["$;\\|\n\r]/;
+
+/** Errors: BuildError for a folder of which no build comes. */
+export function requirePlainPath(folder: string): void {
+  const path = resolvePath(folder);
+  const odd = FOREIGN_TO_BUILD.exec(path)?.[0];
+  if (odd === undefined) return;
+  throw new BuildError(
+    `${JSON.stringify(path)} has a ${JSON.stringify(odd)} in it, which cmake cannot build with; choose another folder with -o`,
+  );
+}
+
 /** Errors: BuildError with the compiler's own words. */
 export async function build(options: BuildOptions): Promise<BuildResult> {
   const { source, target, sanitize, cuda, detail, interrupted } = options;
@@ -38,7 +51,12 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const key = options.cache ? runtimeKey({ target, sanitize, toolkit: cuda?.toolkit }) : undefined;
   const restored = key !== undefined && cache.restore(key, archives);
   const generator = findProgram('ninja') ? ['-G', 'Ninja'] : ['-G', 'Unix Makefiles'];
-  const settings = [`-DREALIZAR_RUNTIME=${RUNTIME_DIR}`, `-DREALIZAR_SANITIZE=${sanitize ? 'ON' : 'OFF'}`];
+  // Said, because CMake takes another from the environment.
+  const settings = [
+    '-DCMAKE_BUILD_TYPE=Release',
+    `-DREALIZAR_RUNTIME=${RUNTIME_DIR}`,
+    `-DREALIZAR_SANITIZE=${sanitize ? 'ON' : 'OFF'}`,
+  ];
   if (cuda !== undefined) settings.push(`-DNVCC=${cuda.nvcc}`);
   if (restored) settings.push(`-DREALIZAR_PREBUILT=${archives}`);
   detail('configuring');
@@ -64,6 +82,9 @@ function store(cache: RuntimeCache, key: string | undefined, archives: string): 
   }
 }
 
+/** That a compiler has to end by itself when it is interrupted. */
+const PATIENCE_MS = 3000;
+
 function run(
   program: string,
   args: readonly string[],
@@ -73,7 +94,18 @@ function run(
   return new Promise((resolve, reject) => {
     // A process group, so that an interrupt ends the compilers too, and we see their end before we clean up.
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    const stop = () => child.pid !== undefined && process.kill(-child.pid, 'SIGTERM');
+    const end = (signal: NodeJS.Signals) => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, signal);
+      } catch {
+        // it has just ended
+      }
+    };
+    let killer: NodeJS.Timeout | undefined;
+    const stop = () => {
+      end('SIGTERM');
+      killer = setTimeout(() => end('SIGKILL'), PATIENCE_MS); // what does not listen
+    };
     interrupted.addEventListener('abort', stop);
     if (interrupted.aborted) stop();
     const lines: string[] = [];
@@ -91,6 +123,7 @@ function run(
     child.on('error', (error) => reject(new BuildError(`${program}: ${error.message}`)));
     child.on('close', (code, signal) => {
       interrupted.removeEventListener('abort', stop);
+      clearTimeout(killer);
       if (interrupted.aborted) return reject(new BuildError('interrupted'));
       if (code === 0) return resolve();
       const how = signal ? `was ended by ${signal}` : `failed with exit code ${code}`;

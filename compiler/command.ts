@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompileOptions, chooseTarget, compile, defaultFolder, type PlanOptions, planModel } from './compile.js';
-import { CompileError } from './errors.js';
+import { UsageError } from './errors.js';
+import { exitCodeOf } from './exit.js';
 import { inspect } from './inspect.js';
 import type { Quantization } from './model/safetensors/convert.js';
 import { VERSION } from './package.js';
@@ -10,6 +11,7 @@ import { planJson } from './plan/plan.js';
 import { readTuning, type Tuning } from './plan/tuning.js';
 import { compileSummary, planTable } from './print.js';
 import { type Progress, stderrProgress } from './progress.js';
+import { write } from './stdout.js';
 import { readMeasurements, tune, tuneFrom, writeCandidates } from './tune/tune.js';
 import { verifyArtifact } from './verify_artifact.js';
 
@@ -19,19 +21,11 @@ export async function run(argv: readonly string[]): Promise<number> {
     await program().parseAsync(argv);
     return 0;
   } catch (error) {
-    if (isUsage(error)) return error.exitCode === 0 ? 0 : 2;
-    if (!(error instanceof CompileError)) throw error;
-    process.stderr.write(`realizar-compile: ${error.message}\n`);
-    return 1;
+    return exitCodeOf('realizar-compile', error);
   }
 }
 
-const isUsage = (error: unknown): error is { exitCode: number } =>
-  error instanceof Error && error.name === 'CommanderError';
-
 const MODEL = 'GGUF file, or folder with config.json and safetensors';
-
-const print = (text: string) => void process.stdout.write(text);
 
 function program(): Command {
   const root = new Command('realizar-compile')
@@ -56,6 +50,7 @@ function program(): Command {
     .option('--measurements <file>', 'with --tune: take the times that were measured elsewhere')
     .option('--quiet', 'no progress on stderr')
     .action(async (model: string, options: RootFlags) => {
+      checkFlags(options);
       const progress = options.quiet ? undefined : stderrProgress();
       if (!(await tuneFirst(model, options, progress))) return;
       const { output, build, sanitize, cache } = options;
@@ -76,7 +71,7 @@ function program(): Command {
     .option('--json', 'print JSON')
     .action((path: string, { json }: { json?: boolean }) => {
       const [inspection, text] = inspect(path);
-      print(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${text}\n`);
+      return write(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${text}\n`);
     });
 
   const plan = root
@@ -86,7 +81,7 @@ function program(): Command {
     .option('--json', 'print the whole plan as JSON')
     .action((model: string, options: PlanFlags & { json?: boolean }) => {
       const planned = planModel(model, planOptions(options, 'cuda'));
-      print(options.json ? planJson(planned) : planTable(planned));
+      return write(options.json ? planJson(planned) : planTable(planned));
     });
   addPlanOptions(plan);
 
@@ -95,7 +90,7 @@ function program(): Command {
     .description('is this artifact what this compiler makes, whole and unchanged?')
     .argument('<dir>', 'artifact folder')
     .option('--model <file>', 'also: is it what the compiler makes of this model?')
-    .action((dir: string, { model }: { model?: string }) => print(verifyArtifact(dir, model)));
+    .action((dir: string, { model }: { model?: string }) => write(verifyArtifact(dir, model)));
   return root;
 }
 
@@ -108,13 +103,21 @@ interface RootFlags extends PlanFlags, Pick<CompileOptions, 'output' | 'build' |
   measurements?: string;
 }
 
+/** What can be seen without the model. Errors: UsageError, and CompileError where there is no toolkit. */
+function checkFlags(options: RootFlags): void {
+  if (options.output === '') throw new UsageError('-o names no folder');
+  const { kind } = chooseTarget(planOptions(options));
+  if (options.sanitize && kind !== 'host')
+    throw new UsageError('--sanitize is for the host target; GPUs have compute-sanitizer');
+}
+
 /** False where the candidates were all that was asked for. */
 async function tuneFirst(model: string, options: RootFlags, progress: Progress | undefined): Promise<boolean> {
   const { tune: wanted, tuning, candidates, measurements } = options;
   if (!wanted && (candidates ?? measurements) !== undefined)
-    throw new CompileError('--candidates and --measurements are for --tune');
+    throw new UsageError('--candidates and --measurements are for --tune');
   if (!wanted) return true;
-  if (tuning === false) throw new CompileError('--tune writes a tuning file, --no-tuning uses none');
+  if (tuning === false) throw new UsageError('--tune writes a tuning file, --no-tuning uses none');
   const how = { ...planOptions(options), file: tuningFile(model, options), progress };
   if (measurements !== undefined) {
     tuneFrom(model, readMeasurements(measurements), how);

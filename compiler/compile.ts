@@ -1,21 +1,15 @@
 /** The pipeline, one line a stage. */
+import { createHash } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  ArtifactWriter,
-  damages,
-  inputsSha256,
-  type Manifest,
-  manifestOf,
-  readManifest,
-  writeModelPath,
-} from './artifact.js';
-import { build } from './build.js';
+import { ArtifactWriter, writeModelPath } from './artifact.js';
+import { build, requirePlainPath } from './build.js';
 import { emit } from './emit/index.js';
 import { FILES, fileName, libraryFile } from './emit/names.js';
-import { CompileError } from './errors.js';
+import { CompileError, UsageError } from './errors.js';
 import { interruptible } from './interrupt.js';
 import { buildGraph } from './ir/build.js';
+import { damages, inputsSha256, type Manifest, manifestOf, readManifest } from './manifest.js';
 import type { GgufFile } from './model/gguf.js';
 import { modelSpec } from './model/load.js';
 import { modelStem } from './model/parts.js';
@@ -72,7 +66,13 @@ export interface CompileResult {
 }
 
 /** Where the artifact of a model goes if nobody says. */
-export const defaultFolder = (model: string): string => join('generated', fileName(modelStem(model)));
+export function defaultFolder(model: string): string {
+  const stem = modelStem(model);
+  const name = fileName(stem);
+  // Of names that lose characters, others may lose them, too.
+  const apart = name === stem ? '' : `-${createHash('sha256').update(stem).digest('hex').slice(0, 8)}`;
+  return join('generated', `${name}${apart}`);
+}
 
 /** Model file or folder -> plan. Reads metadata only. */
 export function planModel(path: string, options: PlanOptions): Plan {
@@ -106,7 +106,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
   const sanitize = options.sanitize ?? false;
   const wantsBuild = options.build ?? true;
   if (sanitize && plan.target.kind !== 'host')
-    throw new CompileError('--sanitize is for the host target; GPUs have compute-sanitizer');
+    throw new UsageError('--sanitize is for the host target; GPUs have compute-sanitizer');
   const cuda = plan.target.kind === 'cuda' && wantsBuild ? requireCuda() : undefined;
   const inputs = inputsSha256(files, { sanitize, toolkit: cuda?.toolkit, built: wantsBuild });
   const known = upToDate(folder, inputs);
@@ -114,7 +114,11 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
     writeModelPath(folder, spec.file.path);
     return { folder, plan, manifest: known, upToDate: true, text };
   }
-  if (wantsBuild) requireBuildTools(); // before anything is written
+  if (wantsBuild) {
+    // before anything is written
+    requireBuildTools();
+    requirePlainPath(folder);
+  }
 
   const manifest = await interruptible(async (interrupted) => {
     const writer = new ArtifactWriter(folder);
@@ -155,14 +159,20 @@ function textOf({ metadata }: GgufFile): CompileResult['text'] {
   return { vocabulary: has('tokenizer.ggml.model'), chat: has('tokenizer.chat_template') };
 }
 
+/** Undefined too where the manifest is damaged: then it is made anew. */
 function upToDate(folder: string, inputs: string): Manifest | undefined {
-  const manifest = readManifest(folder);
+  let manifest: Manifest | undefined;
+  try {
+    manifest = readManifest(folder);
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+  }
   return manifest?.inputsSha256 === inputs && damages(folder, manifest).length === 0 ? manifest : undefined;
 }
 
 export function chooseTarget({ target, archs }: PlanOptions): Target {
   if (target === 'host') {
-    if (archs !== undefined) throw new CompileError('--arch names GPU architectures; the host target has none');
+    if (archs !== undefined) throw new UsageError('--arch names GPU architectures; the host target has none');
     return hostTarget();
   }
   if (target === undefined) requireCuda();
@@ -180,9 +190,7 @@ function requireCuda() {
 
 function chooseContext({ contextLength, file }: ModelSpec, asked: number | undefined): number {
   if (asked === undefined) return Math.min(contextLength, DEFAULT_CONTEXT);
-  if (!Number.isSafeInteger(asked) || asked < 1 || asked > contextLength)
-    throw new CompileError(
-      `${file.path}: --context ${asked}: the model was trained for ${contextLength} positions; choose 1 to ${contextLength}`,
-    );
-  return asked;
+  if (Number.isSafeInteger(asked) && asked >= 1 && asked <= contextLength) return asked;
+  const message = `${file.path}: --context ${asked}: the model was trained for ${contextLength} positions; choose 1 to ${contextLength}`;
+  throw asked > contextLength ? new CompileError(message) : new UsageError(message);
 }

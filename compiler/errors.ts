@@ -30,6 +30,11 @@ export class UnsupportedError extends CompileError {
   }
 }
 
+/** What was asked for contradicts itself, or is nothing that could be asked for: exit code 2. */
+export class UsageError extends CompileError {
+  override name = 'UsageError';
+}
+
 /** A tool that the build needs is missing or failed. */
 export class BuildError extends CompileError {
   override name = 'BuildError';

@@ -1,10 +1,10 @@
 /** What `realizar-compile inspect` shows of an artifact. Plain data, ready for JSON. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { damages, type Manifest, readManifest } from './artifact.js';
 import { FILES } from './emit/names.js';
 import { CompileError } from './errors.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
+import { damages, type Manifest, noArtifact, readManifest } from './manifest.js';
 import { contextsUpTo } from './model/inspect.js';
 import { PLAN_VERSION, type Plan } from './plan/plan.js';
 
@@ -44,8 +44,11 @@ export interface UsedType {
 /** Errors: CompileError for a folder that is no artifact, or one whose manifest or plan this compiler does not read. */
 export function inspectArtifact(folder: string): ArtifactInspection {
   const manifest = readManifest(folder);
-  if (!manifest)
-    throw new CompileError(`${folder}: no ${FILES.manifest} here; this is not an artifact of realizar-compile`);
+  if (!manifest) throw noArtifact(folder);
+  const problems = damages(folder, manifest);
+  // Nothing can be told from a plan that is not the one that was compiled.
+  const ofPlan = problems.find((problem) => problem.startsWith(`${FILES.plan}: `));
+  if (ofPlan) throw new CompileError(`${join(folder, ofPlan)}; compile the model again`);
   const plan = readPlan(folder);
   const tensors = plan.tensors.map(({ name, type, rows, cols, layout, fileBytes, alternate }) => {
     const shape = layout === 'vector' ? [rows * cols] : [cols, rows];
@@ -56,7 +59,7 @@ export function inspectArtifact(folder: string): ArtifactInspection {
   return {
     path: folder,
     manifest,
-    damages: damages(folder, manifest),
+    damages: problems,
     tensors,
     types: typeTotals(tensors),
     memory: {

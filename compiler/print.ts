@@ -48,7 +48,11 @@ export function compileSummary(result: CompileResult, model: string): string {
   return `${where}${upToDate ? ' is up to date' : ''}: ${size}\n${nextStep(result, where, model)}\n`;
 }
 
-function nextStep({ manifest, text }: CompileResult, where: string, model: string): string {
+/** For a shell, as it is where that does no harm. */
+const quoted = (path: string): string => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
+
+function nextStep({ manifest, text }: CompileResult, folder: string, modelPath: string): string {
+  const [where, model] = [quoted(folder), quoted(modelPath)];
   if (manifest.library === undefined)
     return `build it: cmake -S ${where} -B ${where}/build -DREALIZAR_RUNTIME=<runtime folder of realizar-compile> && cmake --build ${where}/build`;
   if (!text.vocabulary) return `run it: ${where}/${FILES.replay} --model ${model} --tokens 1,2,3`;

@@ -1,20 +1,19 @@
 /** `realizar-compile verify`: is an artifact what this compiler makes, whole and unchanged? */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { damages, type Manifest, readManifest } from './artifact.js';
 import { planModel } from './compile.js';
 import { emit } from './emit/index.js';
 import { FILES } from './emit/names.js';
 import { CompileError } from './errors.js';
 import { readPlan } from './inspect_artifact.js';
+import { damages, type Manifest, noArtifact, readManifest } from './manifest.js';
 import { VERSION } from './package.js';
 import type { Plan } from './plan/plan.js';
 
 /** What was checked, a line each. Errors: CompileError that lists everything that is wrong. */
 export function verifyArtifact(folder: string, model?: string): string {
   const manifest = readManifest(folder);
-  if (!manifest)
-    throw new CompileError(`${folder}: no ${FILES.manifest} here; this is not an artifact of realizar-compile`);
+  if (!manifest) throw noArtifact(folder);
   const problems = damages(folder, manifest);
   if (manifest.compilerVersion !== VERSION)
     problems.push(`made by realizar-compile ${manifest.compilerVersion}, this is ${VERSION}`);
@@ -36,6 +35,7 @@ export function verifyArtifact(folder: string, model?: string): string {
 function sourceProblems(folder: string, manifest: Manifest, model: string | undefined): string[] {
   const plan = model === undefined ? readPlan(folder) : planAgain(manifest, model);
   return [...emit(plan)].flatMap(([name, content]) => {
+    if (!(name in manifest.files)) return [`${name}: not in ${FILES.manifest}`];
     const found = readFileSync(join(folder, name), 'utf8');
     return found === content ? [] : [`${name}: not what this compiler emits for ${model ?? 'its plan'}`];
   });

@@ -129,10 +129,19 @@ function folderKvCache(folder: SafetensorsFolder): Inspection['memory']['kvCache
 
 /** Objects in config.json as their JSON. */
 function configValue(value: Json): Omit<InspectedEntry, 'key'> {
-  const scalar = (item: Json): JsonScalar => (typeof item === 'object' ? JSON.stringify(item) : item);
+  const scalar = (item: Json): JsonScalar => (typeof item === 'object' ? jsonOf(item) : item);
   if (!Array.isArray(value)) return { type: kindOfJson(value), value: scalar(value) };
   const first = value.slice(0, SHOWN_ELEMENTS).map(scalar);
   return { type: 'array', value: { length: value.length, of: kindOfJson(value[0] ?? null), first } };
+}
+
+/** Where arrays are nested deeper than the stack, no more than that. */
+function jsonOf(value: Json): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return '…';
+  }
 }
 
 const kindOfJson = (value: Json): string => (value === null ? 'null' : typeof value);

@@ -1,5 +1,5 @@
 /** What the planner knows of the machine that the graph will run on. */
-import { CompileError } from '../errors.js';
+import { UsageError } from '../errors.js';
 
 export interface Target {
   readonly kind: 'cuda' | 'host';
@@ -162,13 +162,12 @@ const PAIRED: Paired = {
 export function cudaTarget(archs: readonly string[]): Target {
   for (const arch of archs)
     if (!Object.hasOwn(GPUS, arch))
-      throw new CompileError(
+      throw new UsageError(
         `unknown GPU architecture ${JSON.stringify(arch)}; known are ${Object.keys(GPUS).join(', ')}`,
       );
-  if (new Set(archs).size !== archs.length)
-    throw new CompileError(`an architecture is named twice: ${archs.join(',')}`);
+  if (new Set(archs).size !== archs.length) throw new UsageError(`an architecture is named twice: ${archs.join(',')}`);
   const first = archs[0];
-  if (first === undefined) throw new CompileError('no GPU architecture named; try --arch sm_90a');
+  if (first === undefined) throw new UsageError('no GPU architecture named; try --arch sm_90a');
   const sharedBytes = Math.min(...archs.map((arch) => GPUS[arch]!.sharedKiB)) * 1024;
   return {
     kind: 'cuda',

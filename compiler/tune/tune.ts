@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { chooseTarget, compile, type PlanOptions, planModel } from '../compile.js';
 import { FILES } from '../emit/names.js';
 import { CompileError } from '../errors.js';
+import { interruptible } from '../interrupt.js';
 import { VERSION } from '../package.js';
 import { type Plan, planJson } from '../plan/plan.js';
 import { TUNING_VERSION, type Tuning, tuningJson } from '../plan/tuning.js';
@@ -73,7 +74,8 @@ const depthsFor = ({ model }: Plan): number[] => DEPTHS.filter((depth) => depth 
 /** Measurements made elsewhere: what test/gpu/check.py --tune wrote. */
 export function readMeasurements(path: string): Measurement[] {
   try {
-    const { measurements } = JSON.parse(readFileSync(path, 'utf8'));
+    const measurements: unknown = JSON.parse(readFileSync(path, 'utf8'))?.measurements;
+    if (!Array.isArray(measurements)) throw new Error('expected an object with a list "measurements"');
     return measurements.map((m: unknown) => checkMeasurement(m as Measurement));
   } catch (error) {
     throw new CompileError(`measurements ${path}: ${(error as Error).message}`);
@@ -105,23 +107,26 @@ export async function tune(model: string, options: TuneOptions): Promise<Tuning>
   const progress = options.progress ?? silent;
   const measure = options.measure ?? replayProfile;
   const folder = options.candidates ?? mkdtempSync(join(tmpdir(), 'realizar-tune-'));
-  try {
-    await writeCandidates(model, folder, options);
-    const planned = planCandidates(model, options);
-    const measurements: Measurement[] = [];
-    await progress.stage('measure', async (detail) => {
-      for (const { name } of planned)
-        for (const depth of depthsFor(planned[0]!.plan)) {
-          detail(`${name} at depth ${depth}`);
-          const profile = await measure(join(folder, name), resolve(model), depth);
-          measurements.push(checkMeasurement({ candidate: name, profile }));
-        }
-      detail(`${planned.length} candidates`);
-    });
-    return tuneFrom(model, measurements, options);
-  } finally {
-    if (options.candidates === undefined) rmSync(folder, { recursive: true, force: true });
-  }
+  return interruptible(async (interrupted) => {
+    try {
+      await writeCandidates(model, folder, options);
+      const planned = planCandidates(model, options);
+      const measurements: Measurement[] = [];
+      await progress.stage('measure', async (detail) => {
+        for (const { name } of planned)
+          for (const depth of depthsFor(planned[0]!.plan)) {
+            interrupted.throwIfAborted();
+            detail(`${name} at depth ${depth}`);
+            const profile = await measure(join(folder, name), resolve(model), depth);
+            measurements.push(checkMeasurement({ candidate: name, profile }));
+          }
+        detail(`${planned.length} candidates`);
+      });
+      return tuneFrom(model, measurements, options);
+    } finally {
+      if (options.candidates === undefined) rmSync(folder, { recursive: true, force: true });
+    }
+  });
 }
 
 async function replayProfile(folder: string, model: string, depth: number): Promise<Measurement['profile']> {

@@ -1,12 +1,13 @@
 /** `realizar-run DIR -p TEXT`: continues a text. */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
+import { write } from '../../compiler/stdout.js';
 import type { Generation, GenerationResult, LanguageModel, Piece } from '../llm/index.js';
 import { addGenerateOptions, type GenerateFlags, generateOptions } from './generate_options.js';
 import { interruptible } from './interrupt.js';
 import { logprobLine } from './logprobs.js';
 import { addModelOptions, defined, type ModelFlags, withModel } from './model.js';
-import { write, writeJson } from './output.js';
+import { writeJson } from './output.js';
 import { describeResult } from './result.js';
 import { integer } from './values.js';
 

@@ -1,6 +1,18 @@
 /** Artifact folders over their life: made, made again, checked, replaced, and left alone when a build fails. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { CLI, cli, folderContent, replay } from '../support/artifacts.js';
@@ -80,6 +92,17 @@ describe('verify', () => {
     expect(stderr).toMatch(/kernels\.cu: missing[\s\S]*libllama-q8_0\.so: missing/);
   });
 
+  test('names what the manifest leaves out', async () => {
+    const path = join(copy, 'manifest.json');
+    const manifest = JSON.parse(readFileSync(path, 'utf8'));
+    writeFileSync(path, JSON.stringify({ ...manifest, files: {} }));
+    rmSync(join(copy, 'libllama-q8_0.so'));
+    const { code, stderr } = await cli(['verify', copy]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/plan\.json: not in manifest\.json[\s\S]*libllama-q8_0\.so: not in manifest\.json/);
+    expect((await cli(['inspect', copy])).stderr).toContain('plan.json: not in manifest.json');
+  });
+
   test('tells the source of another model, or of another compiler', async () => {
     const { code, stderr } = await cli(['verify', artifact, '--model', other]);
     expect(code).toBe(1);
@@ -97,6 +120,7 @@ describe('verify', () => {
     ['a manifest that is no JSON', '{', /manifest\.json: .*compile the model again/],
     ['a manifest of something else', '{"name": "x"}', /not a manifest of realizar-compile/],
     ['a manifest of another version', '{"format": "realizar-artifact", "version": 99}', /manifest version 99/],
+    ['a manifest without its fields', '{"format": "realizar-artifact", "version": 1}', /"compilerVersion" is not what/],
   ])('refuses %s', async (_, manifest, message) => {
     mkdirSync(join(cwd, 'odd'));
     if (manifest !== undefined) writeFileSync(join(cwd, 'odd/manifest.json'), manifest);
@@ -202,6 +226,80 @@ describe('the output folder', () => {
     const { code, stderr } = await cli([...change, '-o', 'file'], { cwd });
     expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/file .*not a folder/) });
     expect(readFileSync(join(cwd, 'file'), 'utf8')).toBe('text');
+  });
+
+  test('is not an artifact for having a plan.json, or a manifest of something else', async () => {
+    const theirs = join(cwd, 'theirs');
+    mkdirSync(theirs);
+    for (const [name, text] of [
+      ['plan.json', '{}'],
+      ['manifest.json', '{"name": "app"}'],
+    ] as const) {
+      writeFileSync(join(theirs, name), text);
+      const { code, stderr } = await cli([...change, '-o', 'theirs'], { cwd });
+      expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/is not an artifact/) });
+    }
+    expect([...folderContent(theirs).keys()]).toEqual(['manifest.json', 'plan.json']);
+  });
+
+  test('keeps libraries and builds of the user', async () => {
+    writeFileSync(join(copy, 'libmine.so'), 'mine');
+    mkdirSync(join(copy, 'build/out'), { recursive: true });
+    expect(await cli(change, { cwd })).toMatchObject({ code: 0, stderr: '' });
+    expect(readdirSync(copy)).toEqual(expect.arrayContaining(['build', 'libmine.so']));
+  });
+
+  test('is left as it was where a file of the user is in the way', async () => {
+    writeFileSync(join(copy, 'code.S'), 'mine');
+    const before = folderContent(copy);
+    const { code, stderr } = await cli([model, '--target', 'cuda', '--no-build', '--quiet', '-o', 'copy'], { cwd });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/copy\/code\.S is not of the artifact there and would be overwritten; move it away/);
+    expect(folderContent(copy)).toEqual(before);
+    expect(readdirSync(cwd)).toEqual(['copy']);
+  });
+
+  test.each(['{', 'null', ''])('is made anew where its manifest is %j', async (manifest) => {
+    writeFileSync(join(copy, 'manifest.json'), manifest);
+    writeFileSync(join(copy, 'notes.txt'), 'mine');
+    expect(await cli(change, { cwd })).toMatchObject({ code: 0, stderr: '' });
+    expect((await cli(['verify', 'copy'], { cwd })).code).toBe(0);
+    expect(existsSync(join(copy, 'libllama-q8_0.so'))).toBe(false);
+    expect(readFileSync(join(copy, 'notes.txt'), 'utf8')).toBe('mine');
+  });
+
+  test('may be where somebody stands: its files are replaced', async () => {
+    writeFileSync(join(copy, 'notes.txt'), 'mine');
+    expect(await cli([...change, '-o', '.'], { cwd: copy })).toMatchObject({ code: 0, stderr: '' });
+    expect(existsSync(join(copy, 'libllama-q8_0.so'))).toBe(false);
+    expect(readdirSync(copy).filter((name) => name.startsWith('.'))).toEqual([]);
+    expect(readFileSync(join(copy, 'notes.txt'), 'utf8')).toBe('mine');
+    expect((await cli(['verify', '.'], { cwd: copy })).code).toBe(0);
+  });
+
+  test('may be a link, which stays one', async () => {
+    symlinkSync('copy', join(cwd, 'link'));
+    expect(await cli([...change, '-o', 'link'], { cwd })).toMatchObject({ code: 0, stderr: '' });
+    expect(lstatSync(join(cwd, 'link')).isSymbolicLink()).toBe(true);
+    expect((await cli(['verify', 'copy'], { cwd })).code).toBe(0);
+    symlinkSync('nowhere', join(cwd, 'broken'));
+    expect((await cli([...change, '-o', 'broken'], { cwd })).stderr).toMatch(/a link to what is not there/);
+  });
+
+  test('is not built with a name that cmake would take for something else', async () => {
+    const { code, stderr } = await cli([model, ...host, '-o', 'a;b'], { cwd });
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/a;b" has a ";" in it/) });
+    expect((await cli([...change, '-o', 'a;b'], { cwd })).code).toBe(0);
+  });
+
+  test('loses what compiles left there that were killed a day ago', async () => {
+    const [old, young, saved] = ['.copy.building-old', '.copy.building-young', '.copy.building-x.old'].map((name) => {
+      mkdirSync(join(cwd, name));
+      return join(cwd, name);
+    });
+    for (const folder of [old!, saved!]) utimesSync(folder, 1, 1);
+    expect((await cli(change, { cwd })).code).toBe(0);
+    expect([old, young, saved].map((folder) => existsSync(folder!))).toEqual([false, true, true]);
   });
 
   test('may be there and empty', async () => {

@@ -1,8 +1,8 @@
 /** The command line as a user meets it: usage, what it prints, what it refuses. Runs dist/. */
-import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { cli } from '../support/artifacts.js';
+import { CLI, cli, runProgram } from '../support/artifacts.js';
 import { emptyFolder } from '../support/folders.js';
 import { str, u32 } from '../support/gguf_writer.js';
 import { readGolden } from '../support/goldens.js';
@@ -56,6 +56,30 @@ describe('usage', () => {
   });
 });
 
+test.each([
+  [['--sanitize', '--target', 'cuda'], '--sanitize is for the host target'],
+  [['--candidates', 'x'], '--candidates and --measurements are for --tune'],
+  [['--tune', '--no-tuning'], '--tune writes a tuning file'],
+  [['-o', ''], '-o names no folder'],
+])('%j: exit code 2 before the model is read', async (args, message) => {
+  const { code, stdout, stderr } = await cli(['nothing.gguf', ...args], { cwd });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(new RegExp(`^realizar-compile: ${message}`));
+});
+
+test.each(['plan --json', 'inspect', '--help'])('%s may be read in part', async (command) => {
+  const line = `"${process.execPath}" "${CLI}" ${command} "${model}" | head -c 10; exit \${PIPESTATUS[0]}`;
+  const { code, stderr } = await runProgram('bash', ['-c', line]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+test('what the operating system refuses is said in a line', async () => {
+  mkdirSync(join(cwd, 'folder.tuning.json'));
+  const { code, stderr } = await cli([model, '--no-build', '--target', 'host', '-o', 'folder'], { cwd });
+  expect(code).toBe(1);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+});
+
 describe('plan', () => {
   test('prints a line a node, and writes nothing', async () => {
     const { code, stdout, stderr } = await cli(['plan', model, '--target', 'host'], { cwd });
@@ -87,20 +111,20 @@ describe('plan', () => {
   });
 
   test.each([
-    [['--arch', 'sm_1'], /"sm_1"; known are .*sm_90a/],
-    [['--arch', ''], /unknown GPU architecture ""/],
-    [['--arch', 'sm_80,sm_80'], /named twice/],
-    [['--target', 'host', '--arch', 'sm_80'], /--arch/],
-    [['--context', '0'], /llama-q8_0\.gguf: --context 0: .* choose 1 to 512/],
-    [['--context', '513'], /--context 513: .*512/],
-    [['--context', '999999999999999'], /choose 1 to 512/],
-  ])('refuses %j', async (args, message) => {
+    [2, ['--arch', 'sm_1'], /"sm_1"; known are .*sm_90a/],
+    [2, ['--arch', ''], /unknown GPU architecture ""/],
+    [2, ['--arch', 'sm_80,sm_80'], /named twice/],
+    [2, ['--target', 'host', '--arch', 'sm_80'], /--arch/],
+    [2, ['--context', '0'], /llama-q8_0\.gguf: --context 0: .* choose 1 to 512/],
+    [1, ['--context', '513'], /--context 513: .*512/],
+    [1, ['--context', '999999999999999'], /choose 1 to 512/],
+  ] as const)('exits with %i for %j', async (exit, args, message) => {
     for (const command of [
       ['plan', model],
       [model, '--no-build'],
     ]) {
       const { code, stdout, stderr } = await cli([...command, ...args], { cwd });
-      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect({ code, stdout }).toEqual({ code: exit, stdout: '' });
       expect(stderr).toMatch(message);
       expect(readdirSync(cwd)).toEqual([]);
     }

@@ -1,9 +1,10 @@
 /** `realizar-run bench DIR`. */
 import { Command } from 'commander';
+import { write } from '../../../compiler/stdout.js';
 import type { LoadProgress } from '../../llm/index.js';
 import { interruptible } from '../interrupt.js';
 import { type ArtifactFlags, addArtifactOptions, defined, modelFile } from '../model.js';
-import { write, writeJson } from '../output.js';
+import { writeJson } from '../output.js';
 import { StatusLine } from '../status_line.js';
 import { integer } from '../values.js';
 import { type BenchResult, measure } from './measure.js';

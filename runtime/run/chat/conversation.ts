@@ -1,7 +1,8 @@
 /** A chat in a terminal, or with lines from a pipe: reads a line, obeys or answers it, until there are no more. */
+
+import { write } from '../../../compiler/stdout.js';
 import { type Chat, type GenerateOptions, type GenerationResult, type Message, RealizarError } from '../../index.js';
 import { Interrupted, RunError } from '../exit.js';
-import { write } from '../output.js';
 import { describeResult } from '../result.js';
 import { type Style, styleOf } from '../style.js';
 import { writeMessages } from './history.js';

@@ -50,7 +50,8 @@ struct attn_kqv_shape {
   static constexpr int splits = 1, min_split = 32, whole = 1128, ring = 4, warps = 8;
   static constexpr int n_ctx = 512, window = 0, rope_dims = 32;
   static constexpr bool rope_adjacent = true, rope_factors = false;
-  static constexpr bool query_norm = false, key_norm = false, sinks = false;
+  static constexpr bool query_norm = false, key_norm = false, norm_turned = false;
+  static constexpr bool sinks = false;
   static constexpr int whole_norms = 0;
   static constexpr float scale = 0.176776692f, soft_cap = 0.f, epsilon = 0.f;
   static constexpr float rope_magnitude = 1.f;

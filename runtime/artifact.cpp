@@ -132,6 +132,8 @@ void verify_node(const Artifact& a, uint32_t index) {
           "it asks for more shared memory than its kernel's maximum");
   require(node.n_args == a.kernels[node.kernel].n_args, entry, "its kernel takes another number of arguments");
   require(fits(node.first_arg, node.n_args, a.n_arguments), entry, "its arguments reach past the table");
+  require((node.kv_row_bytes > 0) == (node.kv_positions > 0) && node.kv_positions <= a.n_ctx, entry,
+          "its kv_positions are more than n_ctx, or do not go with its kv_row_bytes");
   verify_edges(a, index, entry);
 }
 

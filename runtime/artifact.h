@@ -40,6 +40,7 @@ struct Node {
   uint32_t first_edge, n_edges;  // into edges
   uint64_t read_bytes;           // its part of token_read_bytes
   uint64_t kv_row_bytes;         // its part of the artifact's
+  uint32_t kv_positions;         // of how many it reads that at most, the newest: a window or n_ctx; 0: it reads none
 };
 
 // A range of the context's length with kernels of its own: steps that attend to at most n_positions positions run these
@@ -96,7 +97,7 @@ struct Artifact {
   uint64_t weights_bytes, arena_bytes, kv_cache_bytes, state_bytes;
   uint64_t logits_offset;     // in the arena: f32[n_vocab]
   uint64_t token_read_bytes;  // weights that one token reads, for the bandwidth figures
-  uint64_t kv_row_bytes;      // KV cache that one token reads for each position it attends to, all layers
+  uint64_t kv_row_bytes;      // KV cache of one position, all layers
 
   const Kernel* kernels;
   uint32_t n_kernels;
@@ -126,6 +127,11 @@ extern const Artifact artifact;
 
 // Throws Error{REALIZAR_DAMAGED_PLAN} that names the first entry which breaks a rule of this file.
 void verify_artifact(const Artifact& artifact);
+
+// KV cache that the node reads in a step that attends to seq_len positions.
+inline uint64_t kv_read_bytes(const Node& node, uint32_t seq_len) {
+  return node.kv_row_bytes * (seq_len < node.kv_positions ? seq_len : node.kv_positions);
+}
 
 // The state region, in order: State, the attention counters, Sampling, its logit biases, and then, at offsets that the
 // plan knows, int32 history[n_ctx] and fed[n_ctx], u32 seen[n_vocab] and SampleMeeting (kernels/sample.cuh).

@@ -101,6 +101,12 @@ const realizar_info* realizar_get_info(void) {
   return &info;
 }
 
+uint64_t realizar_kv_read_bytes(uint32_t n_position) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 0; i < artifact.n_nodes; i++) bytes += realizar::kv_read_bytes(artifact.nodes[i], n_position);
+  return bytes;
+}
+
 const char* realizar_last_error(void) { return realizar::last_error(); }
 
 const char* realizar_status_name(int status) {
@@ -265,11 +271,12 @@ int realizar_session_profile(realizar_session* session, int32_t token, uint32_t 
     if (n_nodes < artifact.n_nodes)
       throw Error(REALIZAR_INVALID_ARGUMENT,
                   realizar::format("there is room for %zu nodes; a token has %u", n_nodes, artifact.n_nodes));
-    const uint64_t seq_len = session->session.position() + 1;
+    const uint32_t seq_len = session->session.position() + 1;
     const std::vector<double> seconds = session->session.profile(token, n_launch);
     for (uint32_t i = 0; i < artifact.n_nodes; i++) {
       const realizar::Node& node = artifact.nodes[i];
-      nodes[i] = {node.name, session->session.kernel_of(i), seconds[i], node.read_bytes, node.kv_row_bytes * seq_len};
+      nodes[i] = {node.name, session->session.kernel_of(i), seconds[i], node.read_bytes,
+                  realizar::kv_read_bytes(node, seq_len)};
     }
   });
 }

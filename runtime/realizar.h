@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define REALIZAR_ABI_VERSION 3
+#define REALIZAR_ABI_VERSION 4
 
 typedef enum realizar_status {
   REALIZAR_OK = 0,
@@ -55,7 +55,7 @@ typedef struct realizar_info {
   uint64_t file_bytes;       /* size of the GGUF file */
   const char* header_sha256; /* of the GGUF's bytes before its tensor data, lower-case hex */
   uint64_t token_read_bytes; /* bytes of weights that one token reads */
-  uint64_t kv_row_bytes;     /* bytes of KV cache that one token reads for each position it attends to, all layers */
+  uint64_t kv_row_bytes;     /* bytes of KV cache of one position, all layers; realizar_kv_read_bytes is what is read */
 } realizar_info;
 
 typedef struct realizar_model_options {
@@ -95,6 +95,9 @@ typedef struct realizar_sampling {
 } realizar_sampling;
 
 REALIZAR_API const realizar_info* realizar_get_info(void);
+/* Bytes of KV cache that one token reads where it is the last of n_position positions. Not always n_position times
+ * kv_row_bytes: layers with a window read only the newest. */
+REALIZAR_API uint64_t realizar_kv_read_bytes(uint32_t n_position);
 REALIZAR_API const char* realizar_last_error(void); /* of the calling thread; "" if there was none */
 REALIZAR_API const char* realizar_status_name(int status);
 

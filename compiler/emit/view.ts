@@ -146,7 +146,7 @@ function constants({ model, memory }: Plan): View['constants'] {
     size('state_bytes', memory.stateBytes, 'device memory of a session'),
     size('logits_offset', memory.logitsOffset, 'in the arena: f32[n_vocab]'),
     size('token_read_bytes', memory.tokenReadBytes, 'weights that one token reads'),
-    size('kv_row_bytes', memory.kvRowBytes, 'KV cache that one token reads for each position'),
+    size('kv_row_bytes', memory.kvRowBytes, 'KV cache of one position, all layers'),
   ];
 }
 
@@ -360,7 +360,7 @@ function nodeTables(plan: Plan): Pick<View, 'nodes' | 'argumentCount' | 'edgeCou
   let edgeCount = 0;
   const nodes = plan.nodes.map((node, index): NodeView => {
     const { symbol } = plan.kernels[node.kernel]!;
-    const row = `{${cString(node.name)}, ${launchText(plan, node.kernel)}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}}`;
+    const row = `{${cString(node.name)}, ${launchText(plan, node.kernel)}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}, ${node.kvPositions}}`;
     argumentCount += node.args.length;
     edgeCount += node.after.length;
     return {

@@ -75,6 +75,7 @@ class Lowering {
         after: edges[index]!,
         readBytes: readBytes(lowered.op),
         kvRowBytes: kvRowBytes(lowered.op),
+        kvPositions: kvPositions(lowered.op, this.options.contextLength),
         about: about(lowered.op),
       };
     });
@@ -317,9 +318,13 @@ function readBytes(op: FusedOp): number {
   return op.kind === 'projection' ? sum(op.segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) : 0;
 }
 
-/** A key and a value of each head, for each position that is attended to. */
+/** A key and a value of each head: of one position. */
 function kvRowBytes(op: FusedOp): number {
   return op.kind === 'attend' ? 2 * op.headCountKv * kvRow(op.headSize) * 2 : 0;
+}
+
+function kvPositions(op: FusedOp, contextLength: number): number {
+  return op.kind === 'attend' ? Math.min(op.window ?? contextLength, contextLength) : 0;
 }
 
 function formatsOf(tensors: readonly { type: GgmlType }[]): GgmlType[] {

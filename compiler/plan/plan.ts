@@ -38,6 +38,8 @@ export interface PlannedNode {
   /** Its part of memory.tokenReadBytes and memory.kvRowBytes. */
   readonly readBytes: number;
   readonly kvRowBytes: number;
+  /** Of how many positions, the newest, it reads kvRowBytes at most: the window's or the context's; 0 where it reads none. */
+  readonly kvPositions: number;
   /** One line for a reader: operation and shapes. */
   readonly about: string;
 }
@@ -88,7 +90,7 @@ export interface Plan {
     readonly logitsOffset: number;
     /** Weights that one token reads. */
     readonly tokenReadBytes: number;
-    /** KV cache that one token reads for each position it attends to. */
+    /** KV cache of one position, all layers. A token reads it of each that it attends to; see the nodes' kvPositions. */
     readonly kvRowBytes: number;
   };
   readonly kernels: readonly PlannedKernel[];
@@ -134,6 +136,10 @@ export function verifyPlan(plan: Plan): Plan {
     need(plan.kernels[node.kernel] !== undefined, `${node.name} names kernel ${node.kernel}`);
     for (const { from } of node.after) need(from >= 0 && from < index, `${node.name} comes after node ${from}`);
     need(index === 0 || node.after.length > 0, `${node.name} depends on nothing`);
+    need(
+      node.kvRowBytes > 0 === node.kvPositions > 0 && node.kvPositions <= plan.model.contextLength,
+      `${node.name} reads ${node.kvRowBytes} bytes of ${node.kvPositions} positions`,
+    );
     for (const { name, region, offset } of node.args)
       need(
         region === null || (offset >= 0 && offset % 4 === 0 && offset < bytes[region]),

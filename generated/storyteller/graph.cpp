@@ -24,54 +24,54 @@ const Kernel kernels[] = {
 };
 
 // Name, kernel, grid, block, shared memory (bytes), first argument, arguments, first edge, edges; bytes of weights that
-// it reads, and of KV cache for each position.
+// it reads, and of KV cache for each position; of how many positions at most.
 const Node nodes[] = {
     // 0 token_embd, realizar_token_embd: token_embd.weight Q8_0 [909 x 256], row of the token -> f32[256]
-    {"token_embd", 0, {1, 1, 1}, {32, 1, 1}, 0, 0, 3, 0, 0, 272, 0},
+    {"token_embd", 0, {1, 1, 1}, {32, 1, 1}, 0, 0, 3, 0, 0, 272, 0, 0},
     // 1 blk.0.attn_qkv, realizar_attn_qkv: token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.0.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 3, 17, 0, 1, 139264, 0},
+    {"blk.0.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 3, 17, 0, 1, 139264, 0, 0},
     // 2 blk.0.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.0.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 20, 11, 1, 1, 0, 512},
+    {"blk.0.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 20, 11, 1, 1, 0, 512, 512},
     // 3 blk.0.ffn_inp, realizar_ffn_inp: blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
-    {"blk.0.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 31, 17, 2, 1, 69632, 0},
+    {"blk.0.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 31, 17, 2, 1, 69632, 0, 0},
     // 4 blk.0.ffn_swiglu, realizar_ffn_swiglu: blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 48, 17, 3, 1, 417792, 0},
+    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 48, 17, 3, 1, 417792, 0, 0},
     // 5 blk.0.l_out, realizar_l_out: blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
-    {"blk.0.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 65, 17, 4, 1, 208896, 0},
+    {"blk.0.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 65, 17, 4, 1, 208896, 0, 0},
     // 6 blk.1.attn_qkv, realizar_attn_qkv: blk.0.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.1.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 82, 17, 5, 1, 139264, 0},
+    {"blk.1.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 82, 17, 5, 1, 139264, 0, 0},
     // 7 blk.1.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 1, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.1.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 99, 11, 6, 1, 0, 512},
+    {"blk.1.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 99, 11, 6, 1, 0, 512, 512},
     // 8 blk.1.ffn_inp, realizar_ffn_inp: blk.1.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.0.l_out -> f32[256]
-    {"blk.1.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 110, 17, 7, 1, 69632, 0},
+    {"blk.1.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 110, 17, 7, 1, 69632, 0, 0},
     // 9 blk.1.ffn_swiglu, realizar_ffn_swiglu: blk.1.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 127, 17, 8, 1, 417792, 0},
+    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 127, 17, 8, 1, 417792, 0, 0},
     // 10 blk.1.l_out, realizar_l_out: blk.1.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.1.ffn_inp -> f32[256]
-    {"blk.1.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 144, 17, 9, 1, 208896, 0},
+    {"blk.1.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 144, 17, 9, 1, 208896, 0, 0},
     // 11 blk.2.attn_qkv, realizar_attn_qkv: blk.1.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.2.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 161, 17, 10, 1, 139264, 0},
+    {"blk.2.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 161, 17, 10, 1, 139264, 0, 0},
     // 12 blk.2.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 2, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.2.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 178, 11, 11, 1, 0, 512},
+    {"blk.2.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 178, 11, 11, 1, 0, 512, 512},
     // 13 blk.2.ffn_inp, realizar_ffn_inp: blk.2.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.1.l_out -> f32[256]
-    {"blk.2.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 189, 17, 12, 1, 69632, 0},
+    {"blk.2.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 189, 17, 12, 1, 69632, 0, 0},
     // 14 blk.2.ffn_swiglu, realizar_ffn_swiglu: blk.2.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 206, 17, 13, 1, 417792, 0},
+    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 206, 17, 13, 1, 417792, 0, 0},
     // 15 blk.2.l_out, realizar_l_out: blk.2.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.2.ffn_inp -> f32[256]
-    {"blk.2.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 223, 17, 14, 1, 208896, 0},
+    {"blk.2.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 223, 17, 14, 1, 208896, 0, 0},
     // 16 blk.3.attn_qkv, realizar_attn_qkv: blk.2.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.3.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 240, 17, 15, 1, 139264, 0},
+    {"blk.3.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 240, 17, 15, 1, 139264, 0, 0},
     // 17 blk.3.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 3, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.3.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 257, 11, 16, 1, 0, 512},
+    {"blk.3.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 257, 11, 16, 1, 0, 512, 512},
     // 18 blk.3.ffn_inp, realizar_ffn_inp: blk.3.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.2.l_out -> f32[256]
-    {"blk.3.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 268, 17, 17, 1, 69632, 0},
+    {"blk.3.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 268, 17, 17, 1, 69632, 0, 0},
     // 19 blk.3.ffn_swiglu, realizar_ffn_swiglu: blk.3.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 285, 17, 18, 1, 417792, 0},
+    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 285, 17, 18, 1, 417792, 0, 0},
     // 20 blk.3.l_out, realizar_l_out: blk.3.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.3.ffn_inp -> f32[256]
-    {"blk.3.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 302, 17, 19, 1, 208896, 0},
+    {"blk.3.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 302, 17, 19, 1, 208896, 0, 0},
     // 21 logits, realizar_logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
-    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 71680, 319, 17, 20, 1, 247248, 0},
+    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 71680, 319, 17, 20, 1, 247248, 0, 0},
     // 22 select, realizar_select: the next token; token, position and seq_len move on
-    {"select", 7, {1, 1, 1}, {512, 1, 1}, 55968, 336, 8, 21, 1, 0, 0},
+    {"select", 7, {1, 1, 1}, {512, 1, 1}, 55968, 336, 8, 21, 1, 0, 0, 0},
 };
 
 // Name, region, offset (bytes); a line a node.

@@ -23,6 +23,6 @@ constexpr uint64_t arena_bytes = 8960;  // device memory of a session
 constexpr uint64_t state_bytes = 20224;  // device memory of a session
 constexpr uint64_t logits_offset = 0;  // in the arena: f32[n_vocab]
 constexpr uint64_t token_read_bytes = 3589856;  // weights that one token reads
-constexpr uint64_t kv_row_bytes = 2048;  // KV cache that one token reads for each position
+constexpr uint64_t kv_row_bytes = 2048;  // KV cache of one position, all layers
 
 }  // namespace realizar::model

@@ -17,6 +17,7 @@ Failure closed(const char* what);
 
 #define REALIZAR_FUNCTIONS(X) \
   X(get_info)                 \
+  X(kv_read_bytes)            \
   X(last_error)               \
   X(status_name)              \
   X(model_open)               \

@@ -97,7 +97,7 @@ Napi::Function Model::define(Napi::Env env) {
   return DefineClass(
       env, "NativeModel",
       {InstanceMethod<&Model::info>("info"), InstanceMethod<&Model::device_name>("deviceName"),
-       InstanceMethod<&Model::open_session>("openSession"),
+       InstanceMethod<&Model::kv_read_bytes>("kvReadBytes"), InstanceMethod<&Model::open_session>("openSession"),
        InstanceMethod<&Model::measure_read_ceiling>("measureReadCeiling"), InstanceMethod<&Model::close>("close")});
 }
 
@@ -117,6 +117,11 @@ Napi::Value Model::info(const Napi::CallbackInfo& info) {
 Napi::Value Model::device_name(const Napi::CallbackInfo& info) {
   return handle_ ? Napi::String::New(info.Env(), handle_->library.model_device_name(handle_->model))
                  : info.Env().Undefined();
+}
+
+Napi::Value Model::kv_read_bytes(const Napi::CallbackInfo& info) {
+  if (!handle_) return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), handle_->library.kv_read_bytes(info[0].As<Napi::Number>()));
 }
 
 Napi::Value Model::open_session(const Napi::CallbackInfo& info) {

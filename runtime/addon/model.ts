@@ -1,4 +1,5 @@
 import './async_dispose.js';
+import { checkInteger } from './arguments.js';
 import { failure, typed } from './errors.js';
 import type { ModelInfo, NativeModel } from './native.js';
 import { Session } from './session.js';
@@ -38,6 +39,15 @@ export class Model {
     } finally {
       this.#opening.delete(opening);
     }
+  }
+
+  /**
+   * Bytes of KV cache that one token reads where it is the last of so many positions. Not always so many times
+   * {@link ModelInfo.kvRowBytes}: layers with a window read only the newest.
+   */
+  kvReadBytes(positions: number): number {
+    if (this.#closed) throw failure('CLOSED', 'the model is closed');
+    return this.#native.kvReadBytes(checkInteger('positions', positions, this.info.contextLength));
   }
 
   /** Measures the device's streaming-read ceiling: bytes a second of a kernel that only reads. Decoding is judged by it. */

@@ -31,7 +31,7 @@ export interface ModelInfo {
   readonly headerSha256: string;
   /** Weights that one token reads. */
   readonly tokenReadBytes: number;
-  /** KV cache that one token reads for each position it attends to, all layers. */
+  /** KV cache of one position, all layers. */
   readonly kvRowBytes: number;
 }
 
@@ -50,6 +50,7 @@ export interface NativeModel {
   /** gpuArchs: comma separated. */
   info(): Omit<ModelInfo, 'gpuArchs'> & { readonly gpuArchs: string };
   deviceName(): string;
+  kvReadBytes(positions: number): number;
   openSession(): Promise<NativeSession>;
   measureReadCeiling(): Promise<number>;
   close(): Promise<void>;

@@ -16,6 +16,8 @@ class Model : public Napi::ObjectWrap<Model> {
  private:
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value device_name(const Napi::CallbackInfo& info);
+  // kvReadBytes(positions)
+  Napi::Value kv_read_bytes(const Napi::CallbackInfo& info);
   Napi::Value open_session(const Napi::CallbackInfo& info);
   Napi::Value measure_read_ceiling(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);

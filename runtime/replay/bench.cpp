@@ -63,6 +63,13 @@ double median(std::vector<double> values) {
   return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
+// Of a step: step i of 1..steps is at position depth + i and attends to depth + i + 1 positions.
+double mean_kv_bytes(const Options& options, uint32_t steps) {
+  uint64_t bytes = 0;
+  for (uint32_t i = 1; i <= steps; i++) bytes += realizar_kv_read_bytes(options.depth + i + 1);
+  return double(bytes) / steps;
+}
+
 Measurement measure(const Options& options, realizar_model* model, realizar_session* session) {
   const realizar_info& info = *realizar_get_info();
   Measurement result;
@@ -75,9 +82,7 @@ Measurement measure(const Options& options, realizar_model* model, realizar_sess
   }
   result.ms_per_token = median(runs);
   result.delivered_ms_per_token = median(deliveries);
-  // Step i of 1..steps is at position depth + i and attends to depth + i + 1 positions.
-  const double mean_positions = options.depth + 1 + (result.steps + 1) / 2.0;
-  result.bytes_per_token = double(info.token_read_bytes) + double(info.kv_row_bytes) * mean_positions;
+  result.bytes_per_token = double(info.token_read_bytes) + mean_kv_bytes(options, result.steps);
   check(realizar_measure_read_ceiling(model, &result.ceiling));
   return result;
 }

@@ -96,6 +96,8 @@ static int leave(realizar_session* s, const char* call, int status) {
 }
 
 const realizar_info* realizar_get_info(void) { return &info; }
+/* A window of 4 positions. */
+uint64_t realizar_kv_read_bytes(uint32_t n_position) { return info.kv_row_bytes * (n_position < 4 ? n_position : 4); }
 const char* realizar_last_error(void) { return error; }
 const char* realizar_status_name(int status) {
   return status == REALIZAR_DRIVER ? "REALIZAR_DRIVER" : "REALIZAR_OTHER";

@@ -46,6 +46,15 @@ describe('openModel', () => {
     await model.close();
   });
 
+  it('tells what of the KV cache a token reads, until it is closed', async () => {
+    const model = await openModel(artifact, { model: new Script().path });
+    expect([0, 3, 5, 32].map((positions) => model.kvReadBytes(positions))).toEqual([0, 6, 8, 8]);
+    for (const positions of [-1, 1.5, 33, Number.NaN])
+      expect(() => model.kvReadBytes(positions)).toThrow(/^positions must be an integer from 0 to 32/);
+    await model.close();
+    expect(() => model.kvReadBytes(1)).toThrow(expect.objectContaining({ statusName: 'CLOSED' }));
+  });
+
   it('measures what the device can read, until it is closed', async () => {
     const model = await openModel(artifact, { model: new Script().path });
     expect(await model.measureReadCeiling()).toBe(2.5e12);
@@ -123,7 +132,7 @@ describe('a directory that is no artifact', () => {
     writeFileSync(source, 'int other(void) { return 0; }\n');
     await expectBad(buildArtifact(temporaryDirectory(), { source }), /exports no realizar_get_info/);
     const newer = buildArtifact(temporaryDirectory(), { flags: ['-DMOCK_ABI_VERSION=99'] });
-    await expectBad(newer, /ABI version 99, but this addon needs 3; compile the model again/);
+    await expectBad(newer, /ABI version 99, but this addon needs 4; compile the model again/);
   });
 
   it('was built again after it had been opened: the old code is not used silently', async () => {

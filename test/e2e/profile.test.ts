@@ -1,7 +1,10 @@
-/** replay --profile on the simulator: every node of the plan, what it reads, and sums that agree. Times there mean little. */
+/**
+ * replay --profile on the simulator: every node of the plan, what it reads, and sums that agree. Times there mean little.
+ * What a step reads where layers have windows, of replay --bench as well.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { Plan } from '../../compiler/plan/plan.js';
 import { hostArtifact, replay } from '../support/artifacts.js';
 import { readGolden } from '../support/goldens.js';
@@ -90,4 +93,36 @@ test('is a table of kinds, and of nodes where asked for', async () => {
 test('needs room for its step', async () => {
   const full = await replay(folder, '--model', model, '--profile', '--depth', String(plan.model.contextLength));
   expect(full).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('positions (--depth') });
+});
+
+describe('a model with windows', () => {
+  const windowed = readGolden('gemma3-q8_0').model;
+  /** Five layers see the newest 8 positions, the sixth sees all. */
+  const seen = (positions: number): number[] => [...Array(5).fill(Math.min(positions, 8)), positions];
+  const rowBytes = (of: Plan): number => of.memory.kvRowBytes / 6;
+  let artifact: string;
+  let own: Plan;
+  beforeAll(async () => {
+    artifact = await hostArtifact('profile-gemma3-q8_0', windowed);
+    own = JSON.parse(readFileSync(join(artifact, 'plan.json'), 'utf8'));
+  });
+  const measured = async (...args: string[]) => {
+    const { code, stdout, stderr } = await replay(artifact, '--model', windowed, '--json', ...args);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return JSON.parse(stdout);
+  };
+
+  test.each([4, 20])('reads of its cache no more than a layer sees, at depth %i', async (depth) => {
+    const { nodes, token }: Profile = await measured('--profile', '--steps', '2', '--depth', `${depth}`);
+    const bytes = seen(depth + 1).map((positions) => rowBytes(own) * positions);
+    expect(nodes.filter(({ name }) => name.endsWith('.attn_kqv')).map((node) => node.bytes)).toEqual(bytes);
+    expect(token.bytes).toBe(own.memory.tokenReadBytes + bytes.reduce((a, b) => a + b));
+  });
+
+  test('has steps before and after its windows are full in a mean', async () => {
+    const result = await measured('--bench', '--steps', '4', '--repeat', '1', '--depth', '4');
+    const positions = [6, 7, 8, 9].flatMap(seen).reduce((a, b) => a + b) / 4;
+    expect(result.bytes_per_token).toBe(own.memory.tokenReadBytes + rowBytes(own) * positions);
+    expect(result.ratio).toBeCloseTo(result.gb_per_second / result.read_ceiling_gb_per_second, 3);
+  });
 });

@@ -153,10 +153,20 @@ describe('a plan', () => {
     };
     const { nodes } = planOf(options);
     for (const [name, weights] of Object.entries(matrices)) {
-      const { readBytes, kvRowBytes } = nodes.find((node) => node.name === `blk.1.${name}`)!;
+      const { readBytes, kvRowBytes, kvPositions } = nodes.find((node) => node.name === `blk.1.${name}`)!;
       expect(readBytes, name).toBe(weights.reduce((sum, weight) => sum + weight!.bytes, 0));
       expect(kvRowBytes, name).toBe(name === 'attn_kqv' ? 2 * 16 * 2 * 2 : 0);
+      expect(kvPositions, name).toBe(name === 'attn_kqv' ? 64 : 0);
     }
+  });
+
+  it.each([
+    [16, [16, 64, 16]],
+    [64, [64, 64, 64]],
+    [100, [64, 64, 64]],
+  ])('counts of the KV cache no more than a window of %i and the context', (window, expected) => {
+    const { nodes } = planOf({ layers: 3, window });
+    expect(nodes.filter(({ kvRowBytes }) => kvRowBytes > 0).map(({ kvPositions }) => kvPositions)).toEqual(expected);
   });
 
   it('reads its state and nothing else that changes: no argument but pointers', () => {
@@ -209,6 +219,9 @@ describe('the rules of plans', () => {
     ],
     ['weights that no node reads', withNode(1, { readBytes: 0 }), /readBytes are not tokenReadBytes together/],
     ['a cache that no node reads', withNode(2, { kvRowBytes: 0 }), /kvRowBytes are not kvRowBytes together/],
+    ['a cache that is read at no position', withNode(2, { kvPositions: 0 }), /attn_kqv reads 64 bytes of 0 positions/],
+    ['a cache that is longer than the context', withNode(2, { kvPositions: 65 }), /attn_kqv reads 64 bytes of 65 pos/],
+    ['positions of no cache', withNode(1, { kvPositions: 1 }), /attn_qkv reads 0 bytes of 1 positions/],
     ['an argument before its region', withNode(0, { args: [argument('weights', -4)] }), /points to weights \+ -4/],
     ['an unaligned argument', withNode(0, { args: [argument('weights', 2)] }), /points to weights \+ 2/],
     ['an empty arena', { ...plan, memory: { ...plan.memory, arenaBytes: 0 } }, /arena has 0 bytes/],

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { buildAddon } from '../addon/support.js';
+import { hostArtifact } from '../support/artifacts.js';
+import { readGolden } from '../support/goldens.js';
 import { MODEL, realizarRun, storyteller } from './support.js';
 
 let folder: string;
@@ -49,6 +51,31 @@ test('--json prints rates, the share of the read ceiling, and cold start by phas
   expect(phases).toEqual(['driver', 'file', 'code', 'memory', 'weights', 'repack', 'session', 'graph', 'first token']);
   const sum = coldStart.reduce((total: number, { ms }: { ms: number }) => total + ms, 0);
   expect(toFirstTokenMs).toBeGreaterThanOrEqual(sum);
+});
+
+test('reads of the KV cache no more than the layers see', async () => {
+  const { model } = readGolden('gemma3-q8_0');
+  const windowed = await hostArtifact('run-bench-gemma3-q8_0', model);
+  const { code, stdout } = await realizarRun([
+    'bench',
+    windowed,
+    '-m',
+    model,
+    '-p',
+    '1',
+    '-n',
+    '4',
+    '-d',
+    '5',
+    '--json',
+  ]);
+  expect(code).toBe(0);
+  const { memory } = JSON.parse(readFileSync(join(windowed, 'plan.json'), 'utf8'));
+  // The steps between the tokens attend to 7, 8 and 9 positions, in five layers of six at most to 8.
+  const positions = 5 * ((7 + 8 + 8) / 3) + 8;
+  expect(JSON.parse(stdout).decode.bytesPerToken).toBeCloseTo(
+    memory.tokenReadBytes + (memory.kvRowBytes / 6) * positions,
+  );
 });
 
 test('the table has the same, and says that the host target is a simulator', async () => {

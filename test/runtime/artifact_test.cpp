@@ -220,5 +220,8 @@ TEST(damaged_tensors) {
 TEST(damaged_traffic) {
   REFUSED("nodes: their read_bytes are not token_read_bytes together", p.nodes[2].read_bytes++);
   REFUSED("nodes: their read_bytes are not token_read_bytes together", p.all.token_read_bytes = 0);
-  REFUSED("nodes: their kv_row_bytes are not the artifact's together", p.nodes[0].kv_row_bytes = 1);
+  REFUSED("nodes: their kv_row_bytes are not the artifact's together", p.nodes[1].kv_row_bytes++);
+  REFUSED("node 0 (token_embd): its kv_positions", p.nodes[0].kv_positions = 1);
+  REFUSED("node 1 (blk.0.mix): its kv_positions", p.nodes[1].kv_positions = 0);
+  REFUSED("node 1 (blk.0.mix): its kv_positions", p.nodes[1].kv_positions = p.all.n_ctx + 1);
 }

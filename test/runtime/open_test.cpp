@@ -25,6 +25,7 @@ TEST(describes_the_model_before_opening_it) {
   CHECK_EQUAL(info.file_bytes, uint64_t(3264));
   CHECK_EQUAL(info.token_read_bytes, uint64_t(1760));
   CHECK_EQUAL(info.kv_row_bytes, uint64_t(160));
+  CHECK_EQUAL(realizar_kv_read_bytes(3), uint64_t(3 * 160));
   CHECK_EQUAL(std::string(realizar_last_error()), "");
 }
 

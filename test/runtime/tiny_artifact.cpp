@@ -39,13 +39,13 @@ const Argument arguments[] = {{"state", Region::state, 0},
                               {"seen", Region::state, state_seen_offset(tiny::n_ctx)},
                               {"meeting", Region::none, 0}};
 const Edge edges[] = {{0, true}, {1, true}, {0, false}, {2, false}};
-const Node nodes[] = {{"token_embd", 0, {1, 1, 1}, {64, 1, 1}, 0, 0, 3, 0, 0, row_bytes, 0},
-                      {"blk.0.mix", 1, {1, 1, 1}, {64, 1, 1}, 0, 3, 4, 0, 1, 0, row_bytes},
-                      {"output", 2, {1, 1, 1}, {32, 1, 1}, 60000, 7, 5, 1, 1, matrix_bytes, 0},
+const Node nodes[] = {{"token_embd", 0, {1, 1, 1}, {64, 1, 1}, 0, 0, 3, 0, 0, row_bytes, 0, 0},
+                      {"blk.0.mix", 1, {1, 1, 1}, {64, 1, 1}, 0, 3, 4, 0, 1, 0, row_bytes, tiny::n_ctx},
+                      {"output", 2, {1, 1, 1}, {32, 1, 1}, 60000, 7, 5, 1, 1, matrix_bytes, 0, 0},
 #ifdef TINY_DAMAGED
-                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 8, 2, 3, 0, 0}};
+                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 8, 2, 3, 0, 0, 0}};
 #else
-                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 8, 2, 2, 0, 0}};
+                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 8, 2, 2, 0, 0, 0}};
 #endif
 const Tensor tensors[] = {
     {"token_embd.weight", 0, 64, matrix_bytes, tiny::n_vocab, tiny::n_cols, 0, no_repack, 0, 0, 0, 0},

@@ -170,12 +170,17 @@ async function timeDecode(session: Session, { generate, depth }: BenchSizes, sig
   return ((count - 1) / (last - first)) * 1000;
 }
 
-function traffic({ info }: Model, { generate, depth }: BenchSizes, tokensPerSecond: number, ceiling: number) {
-  // Step i of the generate - 1 that are timed attends to depth + 1 + i positions.
-  const positions = depth + 1 + generate / 2;
-  const bytesPerToken = info.tokenReadBytes + info.kvRowBytes * positions;
+function traffic(model: Model, sizes: BenchSizes, tokensPerSecond: number, ceiling: number) {
+  const bytesPerToken = model.info.tokenReadBytes + meanKvBytes(model, sizes);
   const bytesPerSecond = bytesPerToken * tokensPerSecond;
   return { bytesPerToken, bytesPerSecond, readCeilingBytesPerSecond: ceiling, ratio: bytesPerSecond / ceiling };
+}
+
+/** Of a step: step i of the generate - 1 that are timed attends to depth + 1 + i positions. */
+function meanKvBytes(model: Model, { generate, depth }: BenchSizes): number {
+  let bytes = 0;
+  for (let step = 1; step < generate; step++) bytes += model.kvReadBytes(depth + 1 + step);
+  return bytes / (generate - 1);
 }
 
 const rate = (tokens: number, samples: readonly number[]): Rate => ({

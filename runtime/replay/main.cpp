@@ -1,11 +1,8 @@
-#include <unistd.h>
-
 #include <bit>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <utility>
 
+#include "output_file.h"
 #include "replay.h"
 
 namespace replay {
@@ -13,38 +10,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "logits are written as they lie in memory");
 
-// A file that has its name only once it is complete.
-class NewFile {
- public:
-  explicit NewFile(const std::string& path)
-      : path_(path), part_(path + ".part" + std::to_string(getpid())), file_(fopen(part_.c_str(), "wb")) {
-    if (!file_) fail("cannot write ");
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-  ~NewFile() {
-    if (file_) fclose(file_);
-    if (!finished_) unlink(part_.c_str());
-  }
-  void write(const void* data, size_t bytes) {
-    if (fwrite(data, 1, bytes, file_) != bytes) fail("cannot write ");
-  }
-  void finish() {
-    if (fclose(std::exchange(file_, nullptr)) != 0) fail("cannot write ");
-    if (rename(part_.c_str(), path_.c_str()) != 0) fail("cannot rename the finished file to ");
-    finished_ = true;
-  }
-
- private:
-  [[noreturn]] void fail(const char* what) const { throw Failure(what + path_ + ": " + strerror(errno)); }
-
-  std::string path_, part_;
-  FILE* file_;
-  bool finished_ = false;
-};
-
 void write_logits(const Options& options, realizar_session* session) {
-  NewFile file(options.logits);
+  OutputFile file(options.logits);
   std::vector<float> logits(realizar_get_info()->n_vocab);
   for (const int32_t token : options.tokens) {
     check(realizar_session_step(session, token, options.mode));

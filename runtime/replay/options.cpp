@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <set>
 #include <span>
 #include <string_view>
 
+#include "output_file.h"
 #include "replay.h"
 
 namespace replay {
@@ -134,6 +136,8 @@ void check_combination(const Options& options, const std::set<string>& given) {
     throw UsageError(string(options.bench ? "--bench" : "--profile") + " chooses its own tokens: leave out --tokens");
   needs("--logits", !options.tokens.empty(), "--tokens");
   if (given.count("--logits") && options.logits.empty()) throw UsageError("--logits takes a file name");
+  if (!options.logits.empty() && is_of_model(options.logits, options.model))
+    throw UsageError("--logits would replace the model: " + options.logits + " is a file of " + options.model);
   needs("--generate", !options.tokens.empty(), "--tokens");
   if (options.generate && !options.logits.empty()) throw UsageError("--generate prints tokens: leave out --logits");
   needs("--stop", options.generate > 0, "--generate");

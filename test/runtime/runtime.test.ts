@@ -1,5 +1,17 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -199,6 +211,91 @@ describe('replay', () => {
       stderr: expect.stringContaining('cannot write'),
     });
     expect(readdirSync(dir)).toEqual(before);
+  });
+
+  /** Runs it with logits to a path; resolves with what `read` found there. */
+  const logitsTo = async <T>(path: string, read: () => T | Promise<T>): Promise<T> => {
+    const [exit, found] = await Promise.all([replay('--tokens', '1', '--logits', path), read()]);
+    expect(exit).toEqual({ code: 0, stdout: '', stderr: '' });
+    return found;
+  };
+  const bytesOfOne = Buffer.from(Float32Array.from(logitsAfter([1])).buffer);
+
+  it('writes logits to a pipe, which stays one', async () => {
+    const pipe = join(dir, 'pipe');
+    await run('mkfifo', [pipe]);
+    const link = join(dir, 'link_to_pipe');
+    symlinkSync('pipe', link);
+    for (const path of [pipe, link]) expect(await logitsTo(path, () => readFile(pipe))).toEqual(bytesOfOne);
+    expect(lstatSync(pipe).isFIFO()).toBe(true);
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+  });
+
+  it('writes logits to what is open, by its name in /proc', async () => {
+    const open = join(dir, 'open.f32');
+    const command = [join(dir, 'host/replay'), '--model', model, '--tokens', '1', '--logits', '/proc/self/fd/3'];
+    await run('sh', ['-c', 'file=$1; shift; "$@" 3> "$file"', 'sh', open, ...command]);
+    expect(readFileSync(open)).toEqual(bytesOfOne);
+    await run('sh', ['-c', 'file=$1; shift; "$@" 3>&1 | cat > "$file"', 'sh', open, ...command]);
+    expect(readFileSync(open)).toEqual(bytesOfOne);
+  });
+
+  it('follows links to the file that logits are for', async () => {
+    const folder = join(dir, 'linked');
+    mkdirSync(join(folder, 'far'), { recursive: true });
+    const [target, link, chain] = ['far/logits.f32', 'link', 'chain'].map((name) => join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    symlinkSync('far/logits.f32', link);
+    symlinkSync(link, chain);
+    for (const before of [undefined, 'old']) {
+      if (before) writeFileSync(target, before);
+      await logitsTo(chain, () => {});
+      expect(readFileSync(target)).toEqual(bytesOfOne);
+      for (const path of [link, chain]) expect(lstatSync(path).isSymbolicLink()).toBe(true);
+      expect(readdirSync(join(folder, 'far'))).toEqual(['logits.f32']);
+    }
+    symlinkSync('loop', join(folder, 'loop'));
+    for (const [name, why] of [
+      ['loop', 'symbolic links'],
+      ['far', 'Is a directory'],
+    ] as const)
+      expect(await replay('--tokens', '1', '--logits', join(folder, name))).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(`cannot write .*${name}: .*${why}`),
+      });
+    expect(readdirSync(folder).sort()).toEqual(['chain', 'far', 'link', 'loop']);
+  });
+
+  it('writes no logits over the model', async () => {
+    const folder = join(dir, 'models');
+    mkdirSync(join(folder, 'saved'), { recursive: true });
+    const name = (file: string) => join(folder, file);
+    writeModel(name('m.gguf'));
+    symlinkSync('m.gguf', name('link.gguf'));
+    linkSync(name('m.gguf'), name('same.gguf'));
+    const parts = [name('m-00001-of-00002.gguf'), name('m-00002-of-00002.gguf'), name('saved/model.safetensors')];
+    for (const part of parts) writeFileSync(part, 'weights');
+    const refused = [
+      ...['m.gguf', 'link.gguf', 'same.gguf', '../models/m.gguf'].map((file) => ['m.gguf', file]),
+      ...['m.gguf', 'link.gguf'].map((file) => ['link.gguf', file]),
+      ...['m-00001-of-00002.gguf', 'm-00002-of-00002.gguf'].map((file) => ['m-00001-of-00002.gguf', file]),
+      ['saved', 'saved/model.safetensors'],
+    ] as [string, string][];
+    for (const [of, file] of refused)
+      expect(await start('host/replay', '--model', name(of), '--tokens', '1', '--logits', name(file)), file).toEqual({
+        code: 2,
+        stdout: '',
+        stderr: `replay: --logits would replace the model: ${name(file)} is a file of ${name(of)} (replay --help explains)\n`,
+      });
+    for (const part of parts) expect(readFileSync(part, 'utf8')).toBe('weights');
+    // What merely lies beside a model is replaced.
+    writeFileSync(name('out.f32'), 'old');
+    const args = ['--model', name('m.gguf'), '--tokens', '1', '--logits', name('out.f32')];
+    expect(await start('host/replay', ...args)).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(readFileSync(name('out.f32'))).toEqual(bytesOfOne);
   });
 
   it('dumps nodes', async () => {

@@ -14,20 +14,23 @@ namespace {
 using std::string;
 using std::string_view;
 
+// Throws UsageError that has the range.
 template <typename T>
 T parse_number(string_view text, const string& flag, T least) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < least)
-    throw UsageError(flag + " takes a whole number from " + std::to_string(least) + " on, not \"" + string(text) +
-                     "\"");
+    throw UsageError(flag + " takes a whole number from " + std::to_string(least) + " to " +
+                     std::to_string(std::numeric_limits<T>::max()) + ", not \"" + string(text) + "\"");
   return value;
 }
 
-// Whether it is in range is for the library to say.
+// Whether the option has such a value is for the library to say.
 float parse_real(string_view text, const string& flag) {
   float value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc::result_out_of_range)
+    throw UsageError(flag + " takes a number within a float's range, not \"" + string(text) + "\"");
   if (error != std::errc() || end != text.data() + text.size())
     throw UsageError(flag + " takes a number, not \"" + string(text) + "\"");
   return value;

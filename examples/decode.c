@@ -5,7 +5,10 @@
  *
  * feeds tokens 1, 2 and 3 and prints the 16 that follow. RUNTIME is the folder of realizar.h; ARTIFACT holds
  * libNAME.so. */
+#include <errno.h>
 #include <realizar.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,17 +19,31 @@ static int failed(const char* what) {
   return 1;
 }
 
+/* Whether a text is a whole number from 0 to most, and nothing else. */
+static bool parse(const char* text, long most, int32_t* number) {
+  char* end;
+  errno = 0;
+  const long value = strtol(text, &end, 10);
+  *number = (int32_t)value;
+  return end != text && *end == '\0' && errno == 0 && value >= 0 && value <= most;
+}
+
 /* Feeds the prompt, then queues n steps that choose their own tokens on the device, and waits for them once. */
-static int decode(realizar_session* session, char** prompt, int n_prompt, uint32_t n, int32_t* tokens) {
-  for (int i = 0; i < n_prompt; i++) {
-    const int32_t token = (int32_t)strtol(prompt[i], NULL, 10);
-    if (realizar_session_step(session, token, REALIZAR_GRAPH) != REALIZAR_OK) return failed("step");
-  }
+static int decode(realizar_session* session, const int32_t* prompt, int n_prompt, uint32_t n, int32_t* tokens) {
+  for (int i = 0; i < n_prompt; i++)
+    if (realizar_session_step(session, prompt[i], REALIZAR_GRAPH) != REALIZAR_OK) return failed("step");
   if (realizar_session_run_greedy(session, n, tokens, REALIZAR_GRAPH) != REALIZAR_OK) return failed("run_greedy");
   return 0;
 }
 
-static int use_session(realizar_model* model, char** prompt, int n_prompt, uint32_t n) {
+static int print(const int32_t* tokens, uint32_t n) {
+  for (uint32_t i = 0; i < n; i++) printf("%d%c", (int)tokens[i], i + 1 < n ? ',' : '\n');
+  if (fflush(stdout) == 0 && !ferror(stdout)) return 0;
+  perror("write the tokens");
+  return 1;
+}
+
+static int use_session(realizar_model* model, const int32_t* prompt, int n_prompt, uint32_t n) {
   realizar_session* session = NULL;
   int32_t tokens[MAX_TOKENS];
   if (realizar_session_open(model, &session) != REALIZAR_OK) return failed("open a session");
@@ -35,17 +52,22 @@ static int use_session(realizar_model* model, char** prompt, int n_prompt, uint3
     status = failed("build the graph");
   else
     status = decode(session, prompt, n_prompt, n, tokens);
-  for (uint32_t i = 0; status == 0 && i < n; i++) printf("%d%c", (int)tokens[i], i + 1 < n ? ',' : '\n');
   realizar_session_close(session);
-  return status;
+  return status == 0 ? print(tokens, n) : status;
+}
+
+static int usage(const char* program) {
+  fprintf(stderr, "usage: %s MODEL.gguf N TOKEN...   (N from 1 to %d, up to %d tokens from 0 to %ld)\n", program,
+          MAX_TOKENS, MAX_TOKENS, (long)INT32_MAX);
+  return 2;
 }
 
 int main(int argc, char** argv) {
-  const long n = argc > 3 ? strtol(argv[2], NULL, 10) : 0;
-  if (n < 1 || n > MAX_TOKENS) {
-    fprintf(stderr, "usage: %s MODEL.gguf N TOKEN...   (N from 1 to %d)\n", argv[0], MAX_TOKENS);
-    return 2;
-  }
+  const int n_prompt = argc - 3;
+  int32_t n, prompt[MAX_TOKENS];
+  if (n_prompt < 1 || n_prompt > MAX_TOKENS || !parse(argv[2], MAX_TOKENS, &n) || n == 0) return usage(argv[0]);
+  for (int i = 0; i < n_prompt; i++)
+    if (!parse(argv[3 + i], INT32_MAX, &prompt[i])) return usage(argv[0]);
   const realizar_info* info = realizar_get_info();
   if (info->abi_version != REALIZAR_ABI_VERSION) {
     fprintf(stderr, "%s has ABI version %u, this program was built for %d\n", info->name, info->abi_version,
@@ -54,7 +76,7 @@ int main(int argc, char** argv) {
   }
   realizar_model* model = NULL;
   if (realizar_model_open(argv[1], NULL, &model) != REALIZAR_OK) return failed("open the model");
-  const int status = use_session(model, argv + 3, argc - 3, (uint32_t)n);
+  const int status = use_session(model, prompt, n_prompt, (uint32_t)n);
   realizar_model_close(model);
   return status;
 }

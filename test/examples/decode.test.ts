@@ -1,7 +1,10 @@
 /** examples/decode.c, built and run as docs/c-abi.md says. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hostArtifact, ROOT, replay, runProgram } from '../support/artifacts.js';
 
@@ -44,5 +47,31 @@ test('passes on what the library says', async () => {
     code: 1,
     stderr: expect.stringContaining('step: token 999999 is outside the vocabulary'),
   });
-  expect(await decode(model, '0', '1')).toMatchObject({ code: 2, stderr: expect.stringContaining('usage:') });
+});
+
+test.each([
+  ['0', '1'],
+  ['8x', '1'],
+  ['8'],
+  ['8', 'abc'],
+  ['8', '1', ''],
+  ['8', '1,2'],
+  ['8', '-1'],
+  ['8', '2147483648'],
+  ['8', '99999999999999999999'],
+])('decodes nothing for %j', async (...args) => {
+  expect(await decode(model, ...args)).toMatchObject({
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining('usage:'),
+  });
+});
+
+test('fails where its tokens cannot be written', async () => {
+  const readOnly = openSync(model, 'r');
+  const child = spawn(program, [model, '8', '1'], { stdio: ['ignore', readOnly, 'pipe'] });
+  const ended = once(child, 'close');
+  expect(await text(child.stderr!)).toMatch(/^write the tokens: \w+/);
+  expect(await ended).toEqual([1, null]);
+  closeSync(readOnly);
 });

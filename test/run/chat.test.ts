@@ -1,12 +1,12 @@
 /** `realizar-run chat`: on a terminal of its own, and with lines from a pipe. Greedy, on the host target. */
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { buildAddon } from '../addon/support.js';
 import { hostArtifact } from '../support/artifacts.js';
 import { readGolden } from '../support/goldens.js';
-import { onTerminal, realizarRun, type Step, storyteller, withInput } from './support.js';
+import { onTerminal, type Step, storyteller, withInput } from './support.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'realizar-chat-'));
 const STORY = 'Tell me a story about a fox and a kite.';
@@ -133,13 +133,21 @@ describe('with lines from a pipe', () => {
     expect(stderr).toMatch(message);
   });
 
-  test('what --load names must be a chat', async () => {
-    const file = join(scratch, 'text.txt');
-    writeFileSync(file, 'hello');
-    const { code, stderr } = await realizarRun(['chat', folder, '--load', file]);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/text\.txt: .*JSON.*expected a list of messages/);
-    expect(existsSync(`${file}.json`)).toBe(false);
+  test.each([
+    ['hello', /JSON.*expected a list of messages/],
+    ['{"role":"user","content":"x"}', /expected a list of messages/],
+    ['[{"role":"bad"}]', /message 1 has no content; expected a list of messages/],
+    ['[{"role":"user","content":"x"},{"role":"assistant","content":null}]', /message 2 has no content;/],
+    ['[{"role":"user","content":"x"},{"content":"y"}]', /message 2 has no role;/],
+    ['[{"role":"user","content":7}]', /message 1 has a content that is no text;/],
+    ['[null]', /message 1 is no object;/],
+  ])('what --load names must be a chat, not %s', async (content, message) => {
+    const file = join(scratch, 'loaded.json');
+    writeFileSync(file, content);
+    const { code, stdout, stderr } = await withInput(`${SUM}\n`, ['chat', folder, '--load', file]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+    expect(stderr.startsWith(`realizar-run: ${file}: `)).toBe(true);
   });
 });
 

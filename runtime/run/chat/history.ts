@@ -12,10 +12,22 @@ export function readMessages(file: string): Message[] {
   } catch (error) {
     throw new RunError(`${file}: ${(error as Error).message}; ${wanted}`);
   }
-  const isMessage = (message: unknown) =>
-    typeof message === 'object' && message !== null && 'role' in message && typeof message.role === 'string';
-  if (!Array.isArray(messages) || !messages.every(isMessage)) throw new RunError(`${file}: ${wanted}`);
+  if (!Array.isArray(messages)) throw new RunError(`${file}: ${wanted}`);
+  for (const [i, message] of messages.entries()) {
+    const problem = problemOf(message);
+    if (problem !== undefined) throw new RunError(`${file}: message ${i + 1} ${problem}; ${wanted}`);
+  }
   return messages;
+}
+
+/** Why a message is none: what a chat template would fail on without naming the file. */
+function problemOf(message: unknown): string | undefined {
+  if (typeof message !== 'object' || message === null || Array.isArray(message)) return 'is no object';
+  const { role, content, tool_calls: calls }: Partial<Record<string, unknown>> = { ...message };
+  if (typeof role !== 'string') return 'has no role';
+  if (typeof content === 'string' || Array.isArray(content)) return undefined; // a text or its parts
+  if (content !== undefined && content !== null) return 'has a content that is no text';
+  return Array.isArray(calls) ? undefined : 'has no content'; // calls of functions may stand alone
 }
 
 /** `replace`: the file may be there. Errors: RunError. */

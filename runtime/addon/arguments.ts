@@ -8,10 +8,10 @@ export function invalid(name: string, expected: string, value: unknown): Realiza
   return failure('INVALID_ARGUMENT', `${name} must be ${expected}; got ${found}`);
 }
 
-/** An integer from 0 to max. */
-export function checkInteger(name: string, value: unknown, max: number): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max)
-    throw invalid(name, `an integer from 0 to ${max}`, value);
+/** An integer from `least`, 0 unless given, to max. */
+export function checkInteger(name: string, value: unknown, max: number, least = 0): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < least || value > max)
+    throw invalid(name, `an integer from ${least} to ${max}`, value);
   return value + 0; // -0 becomes 0
 }
 

@@ -1,13 +1,14 @@
-/** What the runtime needs of an artifact directory: its library, found through manifest.json. */
+/** What the runtime needs of an artifact directory's manifest.json: its library, and what is checked before that is opened. */
 import { readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { failure } from './errors.js';
 
 const COMPILE_AGAIN = 'compile the model with realizar-compile';
 
-async function readManifest(path: string): Promise<unknown> {
+async function readManifest(path: string): Promise<Partial<Record<string, unknown>>> {
   try {
-    return JSON.parse(await readFile(path, 'utf8'));
+    const manifest: unknown = JSON.parse(await readFile(path, 'utf8'));
+    return typeof manifest === 'object' && manifest !== null ? { ...manifest } : {};
   } catch (error) {
     if (error instanceof SyntaxError)
       throw failure('BAD_ARTIFACT', `${path}: not JSON (${error.message}); ${COMPILE_AGAIN}`);
@@ -15,13 +16,19 @@ async function readManifest(path: string): Promise<unknown> {
   }
 }
 
+/** The positions that an artifact was compiled for. Rejects with a BAD_ARTIFACT error where its manifest does not say. */
+export async function compiledContext(directory: string): Promise<number> {
+  const path = join(resolve(directory), 'manifest.json');
+  const { contextLength } = await readManifest(path);
+  if (typeof contextLength === 'number' && Number.isInteger(contextLength)) return contextLength;
+  throw failure('BAD_ARTIFACT', `${path} does not say how many positions it was compiled for; ${COMPILE_AGAIN}`);
+}
+
 /** The absolute path of an artifact's library, links resolved. Rejects with a BAD_ARTIFACT error that says what is wrong. */
 export async function findLibrary(directory: string): Promise<string> {
   const root = resolve(directory);
   const path = join(root, 'manifest.json');
-  const manifest = await readManifest(path);
-  const library =
-    typeof manifest === 'object' && manifest !== null && 'library' in manifest ? manifest.library : undefined;
+  const { library } = await readManifest(path);
   if (typeof library !== 'string' || library === '' || library.includes('\0'))
     throw failure('BAD_ARTIFACT', `${path} names no library, as after --no-build; ${COMPILE_AGAIN}`);
   const inside = relative(root, resolve(root, library));

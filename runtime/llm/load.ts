@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { CompileError } from '../../compiler/errors.js';
 import { checkInteger, checkPath, invalid } from '../addon/arguments.js';
+import { compiledContext } from '../addon/artifact.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import { type Model, openModel } from '../addon/index.js';
 import { ChatTemplate } from '../text/chat_template.js';
@@ -29,14 +30,14 @@ export async function loadModel(artifactDir: string | URL, options: LoadOptions 
   const artifactPath = resolve(checkPath('artifactDir', artifactDir));
   const signal = checkSignal(options.signal);
   signal?.throwIfAborted();
-  const sessions = checkInteger('options.sessions', options.sessions ?? 1, MAX_SESSIONS);
-  if (sessions === 0) throw invalid('options.sessions', `an integer from 1 to ${MAX_SESSIONS}`, 0);
+  const sessions = checkInteger('options.sessions', options.sessions ?? 1, MAX_SESSIONS, 1);
   const { chatTemplate } = options;
   if (chatTemplate !== undefined && chatTemplate !== 'chatml')
     throw invalid('options.chatTemplate', "'chatml' or left out", chatTemplate);
   const modelPath =
     options.model === undefined ? await findModel(artifactPath) : checkPath('options.model', options.model);
   const onProgress = quietOnceAborted(options.onProgress, signal);
+  if (options.context !== undefined) checkContext(options.context, await compiledContext(artifactPath));
   const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions, ...onProgress });
   if (!signal) return loading;
   try {
@@ -108,8 +109,7 @@ async function openSlots(model: Model, { sessions, onProgress }: Load): Promise<
 function describe(model: Model, { parameters, tokenizer, template }: Text, options: Load): LanguageModelInfo {
   const { info } = model;
   const { context = info.contextLength, sessions, artifactPath, modelPath } = options;
-  if (checkInteger('options.context', context, info.contextLength) < 1)
-    throw invalid('options.context', `an integer from 1 to ${info.contextLength}`, context);
+  checkContext(context, info.contextLength); // again: the library has the last word
   return {
     name: info.name,
     architecture: info.architecture,
@@ -129,6 +129,11 @@ function describe(model: Model, { parameters, tokenizer, template }: Text, optio
     artifactPath,
     compilerVersion: info.compilerVersion,
   };
+}
+
+function checkContext(context: unknown, compiled: number): void {
+  if (typeof context !== 'number' || !Number.isInteger(context) || context < 1 || context > compiled)
+    throw invalid('options.context', `an integer from 1 to ${compiled}, the positions compiled for`, context);
 }
 
 /** The promise has settled by then. */

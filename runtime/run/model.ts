@@ -35,7 +35,7 @@ export function addModelOptions(command: Command): Command {
   return addArtifactOptions(command).option(
     '-c, --context <n>',
     'positions to use (default: those compiled for)',
-    integer(1, MAX_INT32),
+    integer(1, Number.MAX_SAFE_INTEGER), // the artifact knows how many
   );
 }
 
@@ -61,7 +61,7 @@ export async function withModel<T>(
   } catch (error) {
     // Nothing ends a load half way but the end of the process; a shell reports this as 130 too.
     if (error instanceof Interrupted) process.kill(process.pid, 'SIGINT');
-    throw error;
+    throw withFlags(error);
   } finally {
     status.clear();
   }
@@ -70,6 +70,12 @@ export async function withModel<T>(
   } finally {
     await model.close();
   }
+}
+
+/** What loadModel threw, options named as on the command line. */
+function withFlags(error: unknown): unknown {
+  const isOption = error instanceof RealizarError && error.statusName === 'INVALID_ARGUMENT';
+  return isOption ? new RunError(error.message.replace(/^options\./, '--')) : error;
 }
 
 /** The model file of an artifact. Errors: RunError that says what to name instead. */

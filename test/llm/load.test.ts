@@ -2,7 +2,7 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadModel, RealizarError } from '../../runtime/index.js';
+import { type LoadProgress, loadModel, RealizarError } from '../../runtime/index.js';
 import { cli, hostArtifact, ROOT, runProgram } from '../support/artifacts.js';
 import { readGolden } from '../support/goldens.js';
 import { temporaryFolder, tinyModel, writeModel } from '../support/tiny_models.js';
@@ -115,9 +115,11 @@ describe('the model file', () => {
 
 describe('what cannot be loaded', () => {
   it.each([
-    [{ context: 513 }, 'INVALID_ARGUMENT', /options\.context must be an integer from 0 to 512; got 513/],
-    [{ context: 0 }, 'INVALID_ARGUMENT', /options\.context must be an integer from 1 to 512/],
-    [{ sessions: 0 }, 'INVALID_ARGUMENT', /options\.sessions must be an integer from 1/],
+    [{ context: 513 }, 'INVALID_ARGUMENT', /options\.context must be an integer from 1 to 512, .*; got 513/],
+    [{ context: 0 }, 'INVALID_ARGUMENT', /options\.context must be an integer from 1 to 512, .*; got 0/],
+    [{ context: 1.5 }, 'INVALID_ARGUMENT', /options\.context/],
+    [{ sessions: 0 }, 'INVALID_ARGUMENT', /options\.sessions must be an integer from 1 to 1024; got 0/],
+    [{ sessions: 1025 }, 'INVALID_ARGUMENT', /options\.sessions must be an integer from 1 to 1024; got 1025/],
     [{ sessions: 1.5 }, 'INVALID_ARGUMENT', /options\.sessions/],
     [{ device: -1 }, 'INVALID_ARGUMENT', /options\.device/],
     [{ model: '' }, 'INVALID_ARGUMENT', /options\.model must be a path/],
@@ -132,6 +134,27 @@ describe('what cannot be loaded', () => {
     const error: unknown = await loadModel(bundled.folder, options as never).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(RealizarError);
     expect(error).toMatchObject(refused(statusName, message));
+  });
+
+  it('a context beyond the one compiled for, before anything is loaded', async () => {
+    const heard: string[] = [];
+    const options = { context: 513, onProgress: ({ phase }: LoadProgress) => heard.push(phase) };
+    await expect(loadModel(bundled.folder, options)).rejects.toMatchObject(refused('INVALID_ARGUMENT', /got 513/));
+    expect(heard).toEqual([]);
+  });
+
+  it('a context where the manifest does not say which was compiled for, or is wrong about it', async () => {
+    const folder = join(temporaryFolder, 'context');
+    cpSync(bundled.folder, folder, { recursive: true });
+    const path = join(folder, 'manifest.json');
+    const { contextLength: _, ...manifest } = JSON.parse(readFileSync(path, 'utf8'));
+    for (const [contextLength, statusName, message] of [
+      [undefined, 'BAD_ARTIFACT', /manifest\.json does not say how many positions/],
+      [1024, 'INVALID_ARGUMENT', /from 1 to 512.*got 513/],
+    ] as const) {
+      writeFileSync(path, JSON.stringify({ ...manifest, contextLength }));
+      await expect(loadModel(folder, { context: 513 })).rejects.toMatchObject(refused(statusName, message));
+    }
   });
 
   it('an artifact that is not there', async () => {

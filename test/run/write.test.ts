@@ -127,6 +127,7 @@ describe('usage', () => {
     ['half a token', ['DIR', '-p', 'x', '-n', '1.5']],
     ['a seed of more than 64 bits', ['DIR', '-p', 'x', '-s', '18446744073709551616']],
     ['a device that is no number', ['DIR', '-p', 'x', '--device', 'gpu']],
+    ['a context of no positions', ['DIR', '-p', 'x', '-c', '0']],
     ['JSON with something else', ['DIR', '-p', 'x', '--json', '--echo']],
     ['two folders', ['DIR', 'DIR', '-p', 'x']],
   ])('%s: exit code 2 and a message', async (_, args) => {
@@ -155,7 +156,12 @@ describe('failures: exit code 1 and what to do', () => {
     ['a file', [noArtifact, '-p', 'x'], /this is a file; expected the folder/],
     ['a folder that is no artifact', [scratch, '-p', 'x'], /no artifact here; .*manifest\.json/],
     ['an artifact whose model is gone', [moved, '-p', 'x'], /gone\.gguf .*--model FILE/],
-    ['a longer context than was compiled', ['DIR', '-p', 'x', '-c', '513'], /from 1 to 512|from 0 to 512/],
+    [
+      'a longer context than was compiled',
+      ['DIR', '-p', 'x', '-c', '513'],
+      /: --context must be .* from 1 to 512, .*; got 513/,
+    ],
+    ['the same before the model is looked into', ['DIR', '-p', 'x', '-c', '513', '-m', noArtifact], /--context/],
     ['a prompt that is too long', ['DIR', '-p', PROMPT, '-c', '3'], /4 tokens.*3 positions/],
     ['a GPU that is not there', ['DIR', '-p', 'x', '--device', '7'], /7/],
   ])('%s', async (_, args, message) => {

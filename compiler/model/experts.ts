@@ -73,7 +73,8 @@ export function readExperts(file: GgufFile, architecture: Architecture, h: Hyper
 }
 
 /** What the architecture leaves to the file of how experts are weighted. */
-function readWeighting({ metadata }: GgufFile, name: string, rules: ExpertRules): Omit<ExpertsSpec, 'count' | 'used'> {
+function readWeighting(file: GgufFile, name: string, rules: ExpertRules): Omit<ExpertsSpec, 'count' | 'used'> {
+  const { metadata } = file;
   const isNormed = rules.weightsOver === 'stated' && metadata.getBool(`${name}.expert_weights_norm`);
   const gating = `${name}.expert_gating_func`;
   const func = {
@@ -84,7 +85,7 @@ function readWeighting({ metadata }: GgufFile, name: string, rules: ExpertRules)
   const scale = rules.scaled && metadata.getFloat(`${name}.expert_weights_scale`);
   const stated = isNormed ? 'chosen' : 'all';
   return {
-    weightsOver: rules.weightsOver === 'stated' ? stated : rules.weightsOver,
+    weightsOver: file.stated?.weightsOver ?? (rules.weightsOver === 'stated' ? stated : rules.weightsOver),
     ...(isSigmoid && { gating: 'sigmoid' }),
     // As in llama.cpp, 0 is no factor.
     ...(scale && scale !== 1 && { scale }),

@@ -13,6 +13,8 @@ export interface Stated {
   /** Of each layer, the newest positions that attention sees; undefined: all. */
   readonly windows: readonly (number | undefined)[];
   readonly ropeFactors?: StatedFactors;
+  /** ExpertsSpec.weightsOver */
+  readonly weightsOver?: 'all' | 'chosen';
   /** Yarn.unrounded */
   readonly yarnUnrounded?: true;
 }

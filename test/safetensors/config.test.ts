@@ -60,6 +60,25 @@ describe("transformers 4's spelling means the same", () => {
   });
 });
 
+test('weights of experts over all or over those chosen, as norm_topk_prob says', () => {
+  const weightsOver = (name: string, config: Config) =>
+    modelSpec(readModel(withConfig(name, config))).experts!.weightsOver;
+  for (const name of ['qwen2moe', 'qwen3moe', 'olmoe'])
+    for (const [norm, over] of [
+      [true, 'chosen'],
+      [false, 'all'],
+      [undefined, 'all'],
+    ] as const)
+      expect(weightsOver(name, { norm_topk_prob: norm }), `${name} ${norm}`).toBe(over);
+  expect(weightsOver('mixtral', { norm_topk_prob: false })).toBe('chosen');
+});
+
+test('without head_dim the heads of qwen3_moe share the embedding, those of qwen3 are 128 wide', () => {
+  expect(modelSpec(readModel(withConfig('qwen3moe-window', { head_dim: undefined }))).headSize).toBe(32);
+  const qwen3 = withConfig('qwen3', { head_dim: undefined });
+  expect(() => modelSpec(readModel(qwen3))).toThrow('attn_q.weight of shape [64, 512]');
+});
+
 describe('refused by name', () => {
   test.each<[string, string, Config, string]>([
     ['a key that nobody knows', 'llama', { clever_new_scale: 2 }, 'key "clever_new_scale" (2) may change'],
@@ -81,7 +100,33 @@ describe('refused by name', () => {
     ['another kind of layer', 'qwen2', { layer_types: ['full_attention', 'linear_attention'] }, '"linear_attention"'],
     ['rope elsewhere', 'smollm3', { no_rope_layers: [0, 1, 1, 1] }, 'rope in other layers'],
     ['dense layers among experts', 'qwen3moe', { mlp_only_layers: [0] }, 'dense layers beside'],
-    ['experts weighted otherwise', 'qwen3moe', { norm_topk_prob: false }, 'another weighting of experts'],
+    [
+      'a window that is not to be used',
+      'smollm3',
+      { sliding_window: 8, layer_types: ['sliding_attention', ...Array(3).fill('full_attention')] },
+      'layers with a window that is not to be used',
+    ],
+    ['windows of some layers', 'qwen3moe-window', { max_window_layers: 1 }, 'windows of some layers'],
+    [
+      'windows that versions differ in',
+      'qwen2moe',
+      { use_sliding_window: true, layer_types: undefined },
+      'windows without',
+    ],
+    [
+      'ends of YaRN where nobody reads them',
+      'olmo3',
+      {
+        rope_parameters: {
+          ...(configOf('olmo3').rope_parameters as Config),
+          full_attention: {
+            ...(configOf('olmo3').rope_parameters as Record<string, Config>).full_attention,
+            truncate: false,
+          },
+        },
+      },
+      'YaRN with unrounded ends in one kind of layers',
+    ],
     ['MXFP4 of another model', 'llama', { quantization_config: { quant_method: 'mxfp4' } }, 'quantized already'],
     ['another quantization', 'gpt-oss', { quantization_config: { quant_method: 'gptq' } }, 'quantized already'],
     ['another limit of SwiGLU', 'gpt-oss', { swiglu_limit: 6 }, 'another limit of SwiGLU'],

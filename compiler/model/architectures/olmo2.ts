@@ -7,11 +7,11 @@ const { attnNorm: _, ffnNorm: __, ...LAYER } = DECODER_LAYER;
 export const olmo2: Architecture = {
   name: 'olmo2',
   ropePairing: 'half',
-  keys: ['attention.sliding_window', 'attention.sliding_window_pattern'],
+  keys: ['attention.sliding_window', 'attention.sliding_window_pattern', 'rope.freq_base_swa'],
   features: (keys, { blockCount, ropeBase }) => {
     const window = keys.positiveUint('attention.sliding_window');
     const isLocal = keys.layerPattern('attention.sliding_window_pattern', PERIOD, blockCount);
-    const rope = { base: ropeBase, scaled: false };
+    const rope = { base: keys.positiveFloat('rope.freq_base_swa') ?? ropeBase, scaled: false };
     return { layer: (index) => (window && isLocal(index) ? { window, rope } : {}) };
   },
   model: DECODER,

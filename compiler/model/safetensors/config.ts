@@ -67,7 +67,7 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
     'attention.layer_norm_rms_epsilon': config.number('rms_norm_eps'),
     vocab_size: needed(config, 'vocab_size'),
     ...rope.keys,
-    ...(type.architecture === 'gemma3' && { 'rope.freq_base_swa': local }),
+    ...(type.localRope && { 'rope.freq_base_swa': local }),
     ...own.keys,
   };
   const window = (type.windowed && config.uint('sliding_window')) || undefined;
@@ -85,6 +85,7 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
     stated: {
       windows: Array.from({ length: layers }, (_, layer) => (isLocal(layer) ? window : undefined)),
       ...(own.attentionScale !== undefined && { attentionScale: own.attentionScale }),
+      ...(own.weightsOver && { weightsOver: own.weightsOver }),
       ...(rope.factors && { ropeFactors: rope.factors }),
       ...(rope.yarnUnrounded && { yarnUnrounded: true }),
     },

@@ -12,6 +12,8 @@ interface Own {
   /** GGUF's keys, without the architecture's prefix. */
   readonly keys?: Readonly<Record<string, number | boolean | readonly boolean[] | undefined>>;
   readonly attentionScale?: number | undefined;
+  /** Where norm_topk_prob decides: Stated.weightsOver. */
+  readonly weightsOver?: 'all' | 'chosen';
   /** Which layers have the window; absent: all, where there is one. */
   readonly isLocal?: (layer: number) => boolean;
 }
@@ -51,11 +53,46 @@ export function localLayers(config: ConfigReader, { layers }: Context, otherwise
   return (layer: number) => types[layer] === 'sliding_attention';
 }
 
+/** Those of layer_types, where use_sliding_window says that there are any. */
+function windowsInUse(config: ConfigReader, context: Context, otherwise: (layer: number) => boolean): Own {
+  const isUsed = config.bool('use_sliding_window') ?? false;
+  const isLocal = localLayers(config, context, (layer) => isUsed && otherwise(layer));
+  // transformers' masks follow the one or the other, by the class and how attention is computed.
+  if (!isUsed && everyLayer(context.layers, isLocal).includes(true))
+    config.refuse(
+      'use_sliding_window',
+      'layers with a window that is not to be used',
+      'must be true, or layer_types full_attention',
+    );
+  return { isLocal };
+}
+
 /** Qwen's: layers from max_window_layers on, if at all. */
 function qwenWindows(config: ConfigReader, context: Context): Own {
   const from = config.uint('max_window_layers') ?? 28;
-  const isLocal = localLayers(config, context, (layer) => layer >= from);
-  return { isLocal: config.bool('use_sliding_window') ? isLocal : () => false };
+  return windowsInUse(config, context, (layer) => layer >= from);
+}
+
+/** Which layers have one where layer_types does not say, transformers' versions see differently. */
+function qwen2moeWindows(config: ConfigReader, context: Context): Own {
+  config.uint('max_window_layers');
+  if (config.bool('use_sliding_window') && !config.has('layer_types'))
+    config.refuse('use_sliding_window', 'windows without layer_types', 'must be false where layer_types is absent');
+  return windowsInUse(config, context, () => false);
+}
+
+/** All layers or none; transformers before 5 had it from max_window_layers on. */
+function qwen3moeWindows(config: ConfigReader): Own {
+  const isUsed = config.bool('use_sliding_window') ?? false;
+  config.get('layer_types');
+  const from = config.uint('max_window_layers') ?? 0;
+  if (isUsed && from > 0)
+    config.refuse(
+      'max_window_layers',
+      'windows of some layers',
+      'must be 0 or absent where use_sliding_window is true',
+    );
+  return { isLocal: () => isUsed };
 }
 
 /** Gemma's constant under the root, 1 / sqrt(it). */
@@ -65,11 +102,14 @@ function queryScale(config: ConfigReader): number {
   return 1 / Math.sqrt(scalar);
 }
 
-/** How many experts, and that they are in every layer; `normalized`: the weights of those chosen add up to 1. */
-function expertKeys(config: ConfigReader, normalized: boolean | 'always'): NonNullable<Own['keys']> {
-  if (normalized === 'always') config.get('norm_topk_prob');
-  else if ((config.bool('norm_topk_prob') ?? false) !== normalized)
-    config.refuse('norm_topk_prob', 'another weighting of experts', `must be ${normalized}`);
+/** Whether the weights of those chosen add up to 1. */
+const weightsOf = (config: ConfigReader): Pick<Own, 'weightsOver'> => ({
+  weightsOver: config.bool('norm_topk_prob') ? 'chosen' : 'all',
+});
+
+/** How many experts, and that they are in every layer. */
+function expertKeys(config: ConfigReader): NonNullable<Own['keys']> {
+  config.get('norm_topk_prob'); // weightsOf()'s, and nobody's in models whose weights always add up to 1
   config.only('decoder_sparse_step', [1], 'dense layers beside those with experts');
   config.only('mlp_only_layers', [[]], 'dense layers beside those with experts');
   const count = config.uint('num_experts');
@@ -242,8 +282,7 @@ const MODEL_TYPES: Readonly<Record<string, ModelType>> = {
       config.only('no_rope_layers', [turns, []], 'rope in other layers than three of four');
       config.bool('attention_bias');
       config.bool('mlp_bias');
-      const isLocal = localLayers(config, context, () => false);
-      return { isLocal: config.bool('use_sliding_window') ? isLocal : () => false };
+      return windowsInUse(config, context, (layer) => (layer + 1) % 4 === 0);
     },
   },
   stablelm: {
@@ -277,7 +316,7 @@ const EXPERT_TYPES: Readonly<Record<string, ModelType>> = {
   mixtral: {
     ...{ architecture: 'llama', activation: SILU, windowed: true },
     defaults: { ...UNTIED, rms_norm_eps: 1e-5, rope_theta: 1e6, num_local_experts: 8, num_experts_per_tok: 2 },
-    own: (config) => ({ keys: expertKeys(config, 'always') }),
+    own: (config) => ({ keys: expertKeys(config) }),
   },
   qwen2_moe: {
     ...qwen2!,
@@ -285,9 +324,10 @@ const EXPERT_TYPES: Readonly<Record<string, ModelType>> = {
     own: (config, context) => {
       config.only('qkv_bias', [true], 'attention without biases');
       return {
-        ...qwenWindows(config, context),
+        ...qwen2moeWindows(config, context),
+        ...weightsOf(config),
         keys: {
-          ...expertKeys(config, false),
+          ...expertKeys(config),
           expert_feed_forward_length: config.uint('moe_intermediate_size'),
           expert_shared_feed_forward_length: config.uint('shared_expert_intermediate_size'),
         },
@@ -297,17 +337,20 @@ const EXPERT_TYPES: Readonly<Record<string, ModelType>> = {
   qwen3_moe: {
     ...qwen3!,
     architecture: 'qwen3moe',
-    own: (config, context) => ({
-      ...qwen3!.own!(config, context),
-      keys: { ...expertKeys(config, true), expert_feed_forward_length: config.uint('moe_intermediate_size') },
-    }),
+    // Where it does not say head_dim, that is what heads share of the embedding.
+    defaults: { ...UNTIED, sliding_window: 4096 },
+    own: (config) => {
+      config.only('attention_bias', [false], 'biases of attention');
+      const keys = { ...expertKeys(config), expert_feed_forward_length: config.uint('moe_intermediate_size') };
+      return { ...qwen3moeWindows(config), ...weightsOf(config), keys };
+    },
   },
   olmoe: {
     ...{ architecture: 'olmoe', activation: SILU, defaults: { ...UNTIED, rms_norm_eps: 1e-5 } },
     own: (config) => {
       config.only('attention_bias', [false], 'biases of attention');
       config.only('clip_qkv', [], 'clamping of queries, keys and values');
-      return { keys: expertKeys(config, false) };
+      return { ...weightsOf(config), keys: expertKeys(config) };
     },
   },
   granitemoe: {
@@ -315,7 +358,7 @@ const EXPERT_TYPES: Readonly<Record<string, ModelType>> = {
     architecture: 'granitemoe',
     own: (config, context) => {
       const own = granite!.own!(config, context);
-      return { ...own, keys: { ...own.keys, ...expertKeys(config, 'always') } };
+      return { ...own, keys: { ...own.keys, ...expertKeys(config) } };
     },
   },
 };
@@ -330,7 +373,7 @@ const gptOss: ModelType = {
     config.only('swiglu_limit', [7], 'another limit of SwiGLU');
     config.only('swiglu_alpha', [1.702], 'another slope of SwiGLU');
     config.uint('initial_context_length'); // the authors' name of original_max_position_embeddings
-    const keys = expertKeys(config, 'always');
+    const keys = expertKeys(config);
     config.only('experts_per_token', [keys.expert_used_count!], 'two numbers of experts');
     const isLocal = localLayers(config, context, (layer) => layer % 2 === 0);
     return {

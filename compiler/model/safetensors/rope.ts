@@ -29,7 +29,9 @@ export function readRope(config: ConfigReader, input: RopeInput, of?: 'full_atte
   const parameters = config.object('rope_parameters');
   const old = config.object('rope_scaling');
   const nested = of && parameters?.object(of);
-  if (of) parameters?.get('sliding_attention'); // local_rope.ts's
+  if (of) parameters?.get('sliding_attention'); // readLocalBase()'s
+  // transformers reads it beside the kinds of layers, and not in them.
+  nested?.only('truncate', [true], 'YaRN with unrounded ends in one kind of layers');
   const scaling = nested ?? parameters ?? old;
   const outer = { base: config.number('rope_theta'), partial: readPartial(config, input) };
   const base = scaling?.number('rope_theta') ?? outer.base ?? DEFAULT_BASE;

@@ -186,7 +186,8 @@ export function namesOfArtifact(folder: string): ReadonlySet<string> | undefined
   // What its plan says will do, where something happened to the manifest.
   const plan = tryJson<Plan>(join(folder, FILES.plan));
   if (!isText(plan?.compilerVersion) || !isText(plan?.model?.name)) return undefined;
-  return new Set([...always, ...Object.values(FILES), ...BINDING, libraryFile(plan!.model.name)]);
+  const { build: _, ...files } = FILES; // the user's own
+  return new Set([...always, ...Object.values(files), ...BINDING, libraryFile(plan!.model.name)]);
 }
 
 const BINDING = ['index.mjs', 'index.d.mts'] as const;

@@ -41,7 +41,7 @@ export function bindWeights(
   for (let i = 0; i < blockCount && binder.missing.length < ENOUGH_MISSING; i++) {
     layers.push(binder.bind(layer(i), `blk.${i}.`));
   }
-  for (let i = 0; i < nextnLayers; i++) binder.ignore(`blk.${blockCount + i}.`);
+  binder.ignoreLayers(blockCount, blockCount + nextnLayers);
   binder.finish(architecture.name, blockCount);
   // bind() fills every role whose rule is not optional, or finish() has thrown.
   return { model: model as BoundWeights['model'], layers: layers as LayerWeights[] };
@@ -122,9 +122,12 @@ class Binder {
     };
   }
 
-  /** Tensors of these names may be there and are not read. */
-  ignore(prefix: string): void {
-    for (const name of this.unused) if (name.startsWith(prefix)) this.unused.delete(name);
+  /** Tensors of layers from `first` on, before `end`, may be there and are not read. */
+  ignoreLayers(first: number, end: number): void {
+    for (const name of this.unused) {
+      const layer = Number(/^blk\.(\d+)\./.exec(name)?.[1]);
+      if (layer >= first && layer < end) this.unused.delete(name);
+    }
   }
 
   finish(architecture: string, blockCount: number): void {

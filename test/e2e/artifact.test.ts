@@ -262,9 +262,11 @@ describe('the output folder', () => {
   test.each(['{', 'null', ''])('is made anew where its manifest is %j', async (manifest) => {
     writeFileSync(join(copy, 'manifest.json'), manifest);
     writeFileSync(join(copy, 'notes.txt'), 'mine');
+    mkdirSync(join(copy, 'build'));
     expect(await cli(change, { cwd })).toMatchObject({ code: 0, stderr: '' });
     expect((await cli(['verify', 'copy'], { cwd })).code).toBe(0);
     expect(existsSync(join(copy, 'libllama-q8_0.so'))).toBe(false);
+    expect(existsSync(join(copy, 'build'))).toBe(true);
     expect(readFileSync(join(copy, 'notes.txt'), 'utf8')).toBe('mine');
   });
 

@@ -1,5 +1,6 @@
 /** A rope of several axes, in models whose text halves are compiled: of a text all positions are the same. */
 import type { Keys } from '../keys.js';
+import type { Architecture } from './architecture.js';
 
 export const AXES = 'rope.dimension_sections';
 
@@ -10,3 +11,12 @@ export function axesOfText(keys: Keys, ropeDimensions: number): boolean {
   keys.textAxes(AXES, ropeDimensions / 2, 'sections');
   return true;
 }
+
+/** Of an architecture that the axes change nothing of but this. */
+export const TEXT_AXES = {
+  keys: [AXES],
+  features: (keys, { ropeDimensions }) => {
+    axesOfText(keys, ropeDimensions);
+    return {};
+  },
+} as const satisfies Partial<Architecture>;

@@ -1,15 +1,11 @@
 /** ERNIE 4.5, the dense ones: Llama without rope factors, and of VL the text half. */
 import { type Architecture, DECODER, DECODER_LAYER } from './architecture.js';
-import { AXES, axesOfText } from './axes.js';
+import { TEXT_AXES } from './axes.js';
 
 export const ernie4_5: Architecture = {
   name: 'ernie4_5',
   ropePairing: 'adjacent',
-  keys: [AXES],
-  features: (keys, { ropeDimensions }) => {
-    axesOfText(keys, ropeDimensions);
-    return {};
-  },
+  ...TEXT_AXES,
   model: DECODER,
   layer: DECODER_LAYER,
 };

@@ -1,14 +1,6 @@
 /** K-EXAONE: head norms, dense layers before those with experts; three of four layers have a window, and only those turn. */
-import {
-  type Architecture,
-  DECODER_LAYER,
-  EXPERTS_LAYER,
-  HEAD_NORMS,
-  OPTIONAL_SELECTION,
-  ROPE_FACTORS,
-  SHARED_EXPERT,
-  UNTIED_DECODER,
-} from './architecture.js';
+import { type Architecture, ROPE_FACTORS, SHARED_EXPERT, UNTIED_DECODER } from './architecture.js';
+import { dots1 } from './dots1.js';
 
 export const exaoneMoe: Architecture = {
   name: 'exaone-moe',
@@ -22,13 +14,5 @@ export const exaoneMoe: Architecture = {
     return { layer: (index) => (isLocal(index) ? { window } : { rope: 'none' }) };
   },
   model: { ...UNTIED_DECODER, ...ROPE_FACTORS },
-  experts: {
-    weightsOver: 'stated',
-    gating: 'stated',
-    scaled: true,
-    width: 'feedForward',
-    layer: { ...EXPERTS_LAYER, ...HEAD_NORMS, ...OPTIONAL_SELECTION },
-    dense: { ...DECODER_LAYER, ...HEAD_NORMS },
-    shared: { layer: SHARED_EXPERT, stated: true, otherwise: 'expert' },
-  },
+  experts: { ...dots1.experts!, shared: { layer: SHARED_EXPERT, stated: true, otherwise: 'expert' } },
 };

@@ -10,7 +10,7 @@ import {
   SHARED_EXPERT,
   vector,
 } from './architecture.js';
-import { AXES, axesOfText } from './axes.js';
+import { TEXT_AXES } from './axes.js';
 
 const ATTENTION = {
   attnQNorm: optional(HEAD_NORMS.attnQNorm),
@@ -22,11 +22,7 @@ export const glm4moe: Architecture = {
   name: 'glm4moe',
   ropePairing: 'half',
   nextn: true,
-  keys: [AXES],
-  features: (keys, { ropeDimensions }) => {
-    axesOfText(keys, ropeDimensions);
-    return {};
-  },
+  ...TEXT_AXES,
   model: DECODER,
   experts: {
     weightsOver: 'stated',

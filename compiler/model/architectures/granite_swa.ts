@@ -1,4 +1,4 @@
-/** Granite with attention sinks, and in some layers a window or no rope; the dense models. */
+/** Granite with attention sinks, and in some layers a window; the dense models, of which all layers turn. */
 import { type Architecture, f32Vector } from './architecture.js';
 import { granite, graniteConstants } from './granite.js';
 

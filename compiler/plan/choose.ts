@@ -76,7 +76,7 @@ class Chooser {
         (other) => other && configs.get(other),
       );
       if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op, before, beforeThat));
-      if (op.kind === 'experts') configs.set(op, this.#chooseExperts(op));
+      if (op.kind === 'experts') configs.set(op, this.#chooseExperts(op, before));
       if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op, buckets.configs.get(op)!));
       if (op.kind === 'norm_add') {
         this.#placeNorm(op.norm);
@@ -126,8 +126,8 @@ class Chooser {
     return config;
   }
 
-  #chooseExperts(op: Experts): ExpertsConfig {
-    const config = expertsConfig(op, this.target, this.#paired !== null);
+  #chooseExperts(op: Experts, before?: KernelConfig): ExpertsConfig {
+    const config = expertsConfig(op, this.target, op.sum && before?.kind === 'experts' ? before : undefined);
     this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
     this.#placeNorm(op.norm);
     this.#placeRowVectors([op.segment]);

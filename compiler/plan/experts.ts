@@ -3,7 +3,7 @@ import type { Experts } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import { roundUp, sharedUnitsBytes, slotStride, UNIT_COLS, unitsOf } from './formats.js';
 import { ACTIVATIONS, maskOf, strides, type Tiling } from './kernels.js';
-import type { Target } from './target.js';
+import { mostBeside, type Target } from './target.js';
 
 /** experts.cuh */
 export interface ExpertsConfig extends Tiling {
@@ -48,21 +48,38 @@ export interface ExpertsConfig extends Tiling {
 }
 
 /**
- * The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. Paired: the
- * multiprocessors have room for a block of the projection after it (Target.projection.paired).
+ * The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. Of a sum, `before`
+ * are the experts whose output it adds up: its blocks begin beside theirs where the target has room for both.
  */
-export function expertsConfig(op: Experts, target: Target, paired = false): ExpertsConfig {
-  const most = paired ? target.projection.paired!.mostShared : target.sharedBytes;
-  const tilings = tilingsOf(op, target);
-  const shapes = tilings.map((tiling) => shapeExperts(op, tiling, target));
-  const fitting = shapes.filter((shape) => neededShared(shape) <= most);
+export function expertsConfig(op: Experts, target: Target, before?: ExpertsConfig): ExpertsConfig {
+  const shapes = tilingsOf(op, target).map((tiling) => shapeExperts(op, tiling, target));
+  const fitting = ({ most }: ExpertsMemory) => shapes.filter((shape) => neededShared(shape) <= most);
+  const memories = memoriesOf(target, before);
+  const memory = memories.find((some) => fitting(some).length > 0) ?? memories.at(-1)!;
   // None fits: the one that needs least, which checkShared refuses where it must.
   const smallest = shapes.reduce((least, shape) => (neededShared(shape) < neededShared(least) ? shape : least));
-  const candidates = fitting.length > 0 ? fitting : [smallest];
+  const candidates = fitting(memory).length > 0 ? fitting(memory) : [smallest];
   const costs = candidates.map((shape) => ({ shape, cost: cyclesOf(shape, target) }));
   const { shape } = costs.reduce((best, other) => (other.cost < best.cost ? other : best));
-  const config = { ...shape, ...ringOf(shape, target, most), blocksPerMultiprocessor: paired ? 2 : 1 };
-  return { ...config, sharedBytes: Math.max(neededShared(config), target.experts.aloneBytes) };
+  const config = { ...shape, ...ringOf(shape, target, memory.most), blocksPerMultiprocessor: memory.blocks };
+  return { ...config, sharedBytes: Math.max(neededShared(config), memory.least) };
+}
+
+/** Shared memory that a block has at most and asks for at least, bytes, and blocks that a multiprocessor has room for. */
+interface ExpertsMemory {
+  readonly most: number;
+  readonly least: number;
+  readonly blocks: number;
+}
+
+/** From what is best to what always works. */
+function memoriesOf({ sharedBytes, projection: { paired }, experts }: Target, before?: ExpertsConfig): ExpertsMemory[] {
+  const alone = { most: sharedBytes, least: experts.aloneBytes, blocks: 1 };
+  if (paired === null) return [alone];
+  const roomy = { ...alone, most: paired.mostShared, blocks: 2 };
+  if (before?.blocksPerMultiprocessor !== 2) return [roomy, alone];
+  const beside = { most: mostBeside(sharedBytes, before.sharedBytes), least: paired.attentionShared, blocks: 2 };
+  return [beside, roomy, alone];
 }
 
 /** Every number of rows that divides an expert's, in chunks of whole 256-column blocks or of the whole row. */

@@ -1,7 +1,7 @@
 /** Blocks of two nodes that follow each other, side by side on the multiprocessors. */
 import type { FusedOp, Projection } from '../ir/ops.js';
 import { launchOf, projectionConfig } from './kernels.js';
-import type { Target } from './target.js';
+import { mostBeside, type Target } from './target.js';
 
 /** Does a projection make what an attention reads, or read what one makes? */
 export function besideAttention(ops: readonly FusedOp[], op: Projection): 'before' | 'after' | undefined {
@@ -35,7 +35,6 @@ export function pairedBlocks(ops: readonly FusedOp[], target: Target): number | 
 export function targetBeside(target: Target, sharedBytes: number): Target {
   const { paired } = target.projection;
   if (paired === null) return target;
-  // A multiprocessor has 1 KiB more than a block may ask for, and each block takes as much.
-  const mostShared = target.sharedBytes - 1024 - sharedBytes;
+  const mostShared = mostBeside(target.sharedBytes, sharedBytes);
   return { ...target, projection: { ...target.projection, paired: { ...paired, mostShared } } };
 }

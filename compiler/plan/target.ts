@@ -123,6 +123,12 @@ export interface Paired extends BlockMemory {
   readonly attentionShared: number;
 }
 
+/**
+ * The most shared memory, bytes, of a block beside another one: a multiprocessor has 1 KiB more than a block may ask for,
+ * and each block takes as much.
+ */
+export const mostBeside = (sharedBytes: number, other: number): number => sharedBytes - 1024 - other;
+
 interface Gpu {
   readonly multiprocessors: number;
   readonly sharedKiB: number;

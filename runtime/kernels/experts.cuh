@@ -210,33 +210,48 @@ DEVICE void write_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const Expe
   }
 }
 
+// What a row of the sum needs besides its products, fetched while they are computed.
+template <class C>
+struct SumExtras {
+  float residual = 0, shared = 0, bias[C::used] = {};
+
+  DEVICE SumExtras(const ExpertsArgs& a, const int* chosen, int row, bool wanted) {
+    if (!wanted) return;
+    if (C::add_residual) residual = load_global(a.residual + row);
+    if (C::add_shared) shared = load_global(a.shared + row);
+    if constexpr (C::bias != 0) {
+#pragma unroll
+      for (int j = 0; j < C::used; j++) bias[j] = a.bias[0][(int64_t)chosen[j] * C::rows + row];
+    }
+  }
+};
+
 // The block's rows of the weighted sum over the chosen experts.
 template <class C>
 DEVICE void sum_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const ExpertInput<C>& x, const Routing<C>& routing,
                      int groups) {
   using Shape = ExpertsShape<C>;
   constexpr int R = C::group_rows;
-  const int lane = thread_index() % 32;
+  const int lane = thread_index() % 32, first = stream.first * R, rows = groups * R;
   float* products = (float*)(routing.shared + Shape::sums_at);
+  SumExtras<C> extras(a, stream.chosen, first + thread_index(), thread_index() < rows);
   for (int item = thread_index() / 32; item < groups * C::used; item += C::warps) {
     float sums[R] = {};
     dot_item(stream, x, stream.at(stream.first, item).chosen, sums);
     if (lane < R) products[item * R + lane] = pick_row<R>(sums);
   }
   block_sync();
-  for (int i = thread_index(); i < groups * R; i += Shape::threads) {
-    const int row = stream.first * R + i;
-    const float residual = C::add_residual ? load_global(a.residual + row) : 0.f;
-    const float shared = C::add_shared ? load_global(a.shared + row) : 0.f;
+  for (int i = thread_index(); i < rows; i += Shape::threads) {
+    if (i >= Shape::threads) extras = SumExtras<C>(a, stream.chosen, first + i, true);
     float y = 0;
+#pragma unroll
     for (int j = 0; j < C::used; j++) {
       float product = products[(i / R * C::used + j) * R + i % R];
       if (C::matrix_scale) product *= a.matrix_scale[0][stream.chosen[j]];
-      if (C::bias) product += a.bias[0][(int64_t)stream.chosen[j] * C::rows + row];
-      y = fmaf(routing.weights()[j], product, y);
+      y = fmaf(routing.weights()[j], product + extras.bias[j], y);
     }
-    if (C::add_shared) y = fmaf(routing.shared_weight(), shared, y);
-    a.output[row] = fmaf(y, C::scale, residual);
+    if (C::add_shared) y = fmaf(routing.shared_weight(), extras.shared, y);
+    a.output[first + i] = fmaf(y, C::scale, extras.residual);
   }
 }
 

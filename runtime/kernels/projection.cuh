@@ -270,6 +270,10 @@ DEVICE void projection(const ProjectionArgs& a) {
   // Not earlier: the next node's weights would be in the way of this one's input.
   if (!C::whole) grid_release();
   if constexpr (C::sum_input) {
+    // What has come early is behind each lane's wait before the block's barriers: racecheck takes a barrier as the end
+    // of what it knows of a copy.
+    for (int i = 0; i < C::early; i++)
+      if (first + row_warp + i / Shape::parts * C::row_warps < end) stream.barriers[i].wait(0);
     // What is at best_at is used at the end only.
     sum_input<C>(sum_norm, residual, (float*)(shared + Shape::best_at), input);
     // The last block has the least to do.

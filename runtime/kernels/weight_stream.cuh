@@ -90,9 +90,6 @@ struct Stream {
   }
   DEVICE const char* wait() {
     barriers[place].wait(phase);
-    // Each lane has waited. But where the copy is there long before, racecheck follows that only of lanes that go on
-    // together.
-    if constexpr (C::sum_input) warp_sync();
     return ring + place * Shape::slot_bytes;
   }
   // All lanes have read the slot that wait() returned.

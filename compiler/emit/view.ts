@@ -74,8 +74,8 @@ interface NodeView {
 }
 
 const ARGS: Record<KernelConfig['kind'], { struct: string; count: number; body: string }> = {
-  embed: { struct: 'EmbedArgs', count: 3, body: 'embed' },
-  projection: { struct: 'ProjectionArgs', count: 17, body: 'projection' },
+  embed: { struct: 'EmbedArgs', count: 4, body: 'embed' },
+  projection: { struct: 'ProjectionArgs', count: 20, body: 'projection' },
   experts: { struct: 'ExpertsArgs', count: 12, body: 'experts' },
   norm_add: { struct: 'NormAddArgs', count: 5, body: 'norm_add' },
   attend: { struct: 'AttendArgs', count: 11, body: 'attend' },
@@ -199,10 +199,10 @@ function fields(config: KernelConfig, symbol: string): string[] {
   }
 }
 
-function embedFields({ cols, groupRows, chunkCols, format, groupBytes, scale }: EmbedConfig): string[] {
+function embedFields({ cols, groupRows, chunkCols, format, groupBytes, scale, clearBytes }: EmbedConfig): string[] {
   return [
     `using format = ${format};`,
-    constant('int', { cols, group_rows: groupRows, chunk_cols: chunkCols }),
+    constant('int', { cols, group_rows: groupRows, chunk_cols: chunkCols, clear_bytes: clearBytes }),
     constant('int64_t', { group_bytes: groupBytes }),
     constant('float', { scale: cFloat(scale) }),
   ];
@@ -218,7 +218,8 @@ function projectionFields(config: ProjectionConfig): string[] {
     constant('int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }),
     constant('int', { row_warps: config.rowWarps, round_groups: config.roundGroups }),
     constant('int', { ring: config.ring, early: config.early, paced: config.paced }),
-    constant('int', { blocks: config.blocks, bias: config.bias, matrix_scale: config.matrixScale }),
+    constant('int', { blocks: config.blocks, routes: config.routes }),
+    constant('int', { bias: config.bias, matrix_scale: config.matrixScale }),
     constant('bool', {
       whole: config.whole,
       sum_input: config.sumInput,
@@ -248,11 +249,13 @@ function expertsFields(c: ExpertsConfig): string[] {
     constant('int', { warps: c.warps, ring: c.ring, early: c.early, blocks: c.blocks }),
     constant('int', { bias: c.bias, matrix_scale: c.matrixScale }),
     constant('int', { expert_groups: c.expertGroups, expert_groups_used: c.expertGroupsUsed }),
+    constant('int', { gathers: c.gathers, router_cols: c.routerCols }),
     constant('bool', { over_all: c.weightsOver === 'all', sigmoid: c.sigmoid, scored: c.scored, biased: c.biased }),
     constant('bool', { sum: c.sum, normalize: c.normalize }),
     constant('bool', { gated: c.gated, add_shared: c.addShared, add_residual: c.addResidual }),
     `static constexpr Activation activation = Activation::${c.activation};`,
     constant('float', { weights_scale: cFloat(c.weightsScale), scale: cFloat(c.scale), epsilon: cFloat(c.epsilon) }),
+    constant('float', { router_epsilon: cFloat(c.routerEpsilon) }),
   ];
 }
 

@@ -74,7 +74,7 @@ export function writes(op: Op): Effects {
     case 'attend':
       return { values: [op.output], resources: [kvCache(op.layer)] };
     case 'projection': {
-      const besides = [op.best, op.inputSum?.output].filter((value) => value !== undefined);
+      const besides = [op.best, op.inputSum?.output, op.router?.logits].filter((value) => value !== undefined);
       return { values: [op.output, ...besides], resources: [] };
     }
     default:

@@ -194,6 +194,16 @@ export interface InputSum {
 }
 
 /**
+ * A small matrix times norm(output), whose products each block adds up for the rows that it has. Over all of them they are
+ * `logits`, as experts that are `gathered` read them.
+ */
+export interface RouterShare {
+  readonly norm: Norm;
+  readonly weight: Weight;
+  readonly logits: Value;
+}
+
+/**
  * Fused: norm, matrix products of one input, and what follows them row by row.
  * output is the concatenation of the segments' rows, in order:
  * cap(act(segments x norm(input) + bias) * scale) + residual.
@@ -212,6 +222,8 @@ export interface Projection {
   readonly output: Value;
   /** The output is the logits: each block also leaves its largest one and that one's row here. */
   readonly best?: Value;
+  /** The experts that read the output are chosen by what the blocks leave here besides. */
+  readonly router?: RouterShare;
 }
 
 /** Fused: per-head norms, rope, KV append and attention. Reads the output of the QKV projection: q, then k, then v. */
@@ -254,6 +266,8 @@ export interface Experts {
   readonly shared?: Value;
   /** The last logit gates the shared output. */
   readonly gated?: true;
+  /** The logits are those of a RouterShare with this norm: sums that blocks have added to, not yet divided by the root mean square. */
+  readonly gathered?: Norm;
   readonly residual?: Value;
   readonly output: Value;
 }

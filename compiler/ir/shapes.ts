@@ -10,6 +10,7 @@ import type {
   Norm,
   Op,
   Projection,
+  RouterShare,
   Segment,
   Value,
 } from './ops.js';
@@ -98,6 +99,7 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     checks.constant('scale', op.scale);
     checks.cap(op.softCap);
     if (op.residual) checks.equal('residual', op.residual.size, 'output', op.output.size);
+    if (op.router) checks.router(op.router, op.output.size);
   },
   norm_add: (op, checks) => {
     checks.equal('output', op.output.size, 'input', op.input.size);
@@ -120,6 +122,7 @@ function checkExperts(op: Experts, checks: Checks): void {
   const { experts, segment, sum, input, shared, residual } = op;
   checks.experts(experts);
   checks.vector(op.selection, experts.count);
+  if (op.gathered) checks.gathered(op.gathered, op);
   const gated = op.gated ? 1 : 0;
   checks.logits(op.logits.size, experts.count, sum === undefined, gated);
   const weight = segment.weights[0]!;
@@ -207,6 +210,19 @@ class Checks {
     this.need(!norm.centred && !norm.bias && !own?.centred, 'a sum of the input beside a norm about the mean');
     this.equal('what is added to the input', residual.size, 'input', input.size);
     this.equal('the sum', output.size, 'input', input.size);
+  }
+
+  router({ norm, weight, logits }: RouterShare, size: number): void {
+    this.norm(norm, size);
+    this.need(!norm.centred && !norm.bias, "a router's share of a norm about the mean");
+    this.equal(`${weight.name} cols`, weight.cols, 'output', size);
+    this.equal('logits', logits.size, `${weight.name} rows`, weight.rows);
+  }
+
+  /** Which are the largest must not depend on what they are to be divided by. */
+  gathered(norm: Norm, { gated, selection, experts: { groups } }: Experts): void {
+    this.norm(norm, norm.weight.cols);
+    this.need(!gated && !selection && !groups, 'gathered logits of which more is asked than which are the largest');
   }
 
   headNorm(norm: Norm, headSize: number, heads: number): void {

@@ -6,6 +6,7 @@ import { foldConstants } from './fold_constants.js';
 import { foldNorm } from './fold_norm.js';
 import { foldNormAdd } from './fold_norm_add.js';
 import { foldResidual } from './fold_residual.js';
+import { foldRouter } from './fold_router.js';
 import { fuseAttention } from './fuse_attention.js';
 import { fuseExperts } from './fuse_experts.js';
 import { fuseGateUp } from './fuse_gate_up.js';
@@ -30,6 +31,7 @@ export const passes: readonly Pass[] = [
   { name: 'fold_constants', run: foldConstants },
   { name: 'fold_residual', run: foldResidual },
   { name: 'fold_norm_add', run: foldNormAdd },
+  { name: 'fold_router', run: foldRouter },
   { name: 'fuse_select', run: fuseSelect },
 ];
 

@@ -1,5 +1,6 @@
 /** The lines that the plan's table, the plan itself and the emitted source say of each node. */
 import type { Experts, FusedOp, Projection } from '../ir/ops.js';
+import type { Weight } from '../model/spec.js';
 
 /** What a node computes, in a line. */
 export function about(op: FusedOp): string {
@@ -9,7 +10,7 @@ export function about(op: FusedOp): string {
     case 'projection': {
       const matrices = op.segments
         .flatMap(({ weights }) => weights)
-        .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows} x ${cols}]`);
+        .map(matrix);
       const product = `${inputSum(op)}${op.norm ? 'norm, ' : ''}${matrices.join(' + ')}`;
       const activation = op.activation && {
         silu_mul: ', silu(gate) * up',
@@ -21,7 +22,8 @@ export function about(op: FusedOp): string {
       const act = activation ? activation[op.activation!] : '';
       const constants = `${op.scale ? `, * ${op.scale}` : ''}${op.softCap ? `, capped at ${op.softCap}` : ''}`;
       const rest = `${act}${constants}${op.residual ? `, + ${op.residual.name}` : ''}`;
-      return `${op.input.name} f32[${op.input.size}]: ${product}${rest} -> f32[${op.output.size}]`;
+      const router = op.router ? `; ${op.router.logits.name}: norm, ${matrix(op.router.weight)}` : '';
+      return `${op.input.name} f32[${op.input.size}]: ${product}${rest} -> f32[${op.output.size}]${router}`;
     }
     case 'experts':
       return aboutExperts(op);
@@ -59,4 +61,5 @@ function aboutExperts(op: Experts): string {
   return `${input.name} f32[${input.size}]: ${product}${sum ? ', weighted sum' : ''}${rest} -> f32[${output.size}]`;
 }
 
+const matrix = ({ name, type, rows, cols }: Weight): string => `${shortName(name)} ${type} [${rows} x ${cols}]`;
 const shortName = (weight: string): string => weight.replace(/^blk\.\d+\./, '').replace(/\.weight$/, '');

@@ -1,10 +1,22 @@
 /** Fused graph -> kernels with their shapes, and weights laid out for them. */
 import { CompileError } from '../errors.js';
-import type { Attend, Embed, Experts, FusedOp, Graph, Norm, Projection, Segment } from '../ir/ops.js';
+import type {
+  Attend,
+  Embed,
+  Experts,
+  FusedOp,
+  Graph,
+  Norm,
+  Projection,
+  RouterShare,
+  Segment,
+  Value,
+} from '../ir/ops.js';
 import { aheadConfig, fillsRings, lookAhead } from './ahead.js';
 import { type AttendConfig, attendCounters } from './attention.js';
 import { attentionBuckets } from './buckets.js';
 import { type ExpertsConfig, expertsConfig } from './experts.js';
+import { roundUp } from './formats.js';
 import { embedConfig, type KernelConfig, normAddConfig, type ProjectionConfig, projectionConfig } from './kernels.js';
 import { besideAttention, pairedBlocks, targetBeside } from './paired.js';
 import { meetingBytes, selectConfig } from './select.js';
@@ -22,6 +34,9 @@ export interface Lowered {
   readonly shorter: readonly AttendConfig[];
 }
 
+/** Of a gathered logit: router.cuh. */
+const GATHERED_BYTES = 64;
+
 /** Every operation's kernel, and what follows from the kernels together. */
 export interface Choice {
   readonly lowered: readonly Lowered[];
@@ -32,10 +47,18 @@ export interface Choice {
   readonly ahead: ReadonlyMap<FusedOp, FusedOp>;
   /** Buckets.limits */
   readonly limits: readonly number[];
+  /** Logits of experts that blocks add up, each value's sums and the blocks' squares, as they lie in one buffer. */
+  readonly gathered: Gathered;
   /** Blocks of the output projection, each of which leaves its best token. */
   readonly candidates: number;
   /** What the blocks that choose a token need to meet. */
   readonly meetingBytes: number;
+}
+
+/** Bytes, of the whole buffer; and of each value from its start. */
+export interface Gathered {
+  readonly bytes: number;
+  readonly values: ReadonlyMap<Value, { readonly offset: number; readonly bytes: number }>;
 }
 
 export interface ChoiceOptions {
@@ -55,6 +78,8 @@ class Chooser {
   readonly #ahead = new Map<FusedOp, FusedOp>();
   /** pairedBlocks */
   readonly #paired: number | null;
+  readonly #gathered = new Map<Value, { offset: number; bytes: number; blocks: number }>();
+  #gatheredBytes = 0;
   #candidates = 0;
 
   constructor(
@@ -106,6 +131,7 @@ class Chooser {
       weights: this.#weights,
       weightStarts: this.#weightStarts,
       ahead: this.#ahead,
+      gathered: { bytes: this.#gatheredBytes, values: this.#gathered },
       limits: buckets.limits,
       candidates: this.#candidates,
       meetingBytes: meeting,
@@ -123,11 +149,21 @@ class Chooser {
     this.#placeNorm(op.norm);
     this.#placeRowVectors(op.segments);
     if (op.best) this.#candidates = config.blocks;
+    if (op.router) this.#gather(op.router, config.blocks);
     return config;
   }
 
+  #gather({ norm, weight, logits }: RouterShare, blocks: number): void {
+    this.#placeNorm(norm);
+    this.#weights.vector(weight);
+    const bytes = GATHERED_BYTES * logits.size + 4 * blocks;
+    this.#gathered.set(logits, { offset: this.#gatheredBytes, bytes, blocks });
+    this.#gatheredBytes += roundUp(bytes, 16);
+  }
+
   #chooseExperts(op: Experts, before?: KernelConfig): ExpertsConfig {
-    const config = expertsConfig(op, this.target, op.sum && before?.kind === 'experts' ? before : undefined);
+    const experts = op.sum && before?.kind === 'experts' ? before : undefined;
+    const config = expertsConfig(op, this.target, { experts, gathers: this.#gathered.get(op.logits)?.blocks });
     this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
     this.#placeNorm(op.norm);
     this.#placeRowVectors([op.segment]);
@@ -158,7 +194,7 @@ class Chooser {
   #chooseEmbed(op: Embed): KernelConfig {
     const { offset, tiling } = this.#weights.embedding(op.weight);
     this.#weightStarts.set(op, offset);
-    return embedConfig(op, tiling);
+    return embedConfig(op, tiling, this.#gatheredBytes);
   }
 }
 

@@ -22,6 +22,10 @@ export interface ExpertsConfig extends Tiling {
   readonly expertGroups: number;
   readonly expertGroupsUsed: number;
   readonly weightsScale: number;
+  /** Logits are sums that so many blocks have added to, of rows of routerCols; 0: as a projection leaves them. */
+  readonly gathers: number;
+  readonly routerCols: number;
+  readonly routerEpsilon: number;
   /** One format, or those of gate and up. */
   readonly formats: readonly GgmlType[];
   readonly warps: number;
@@ -47,14 +51,21 @@ export interface ExpertsConfig extends Tiling {
   readonly matrixScale: number;
 }
 
+/** What is planned before: of a sum, the experts whose output it adds up; blocks that gather the logits. */
+export interface ExpertsBefore {
+  readonly experts?: ExpertsConfig | undefined;
+  readonly gathers?: number | undefined;
+}
+
 /**
- * The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. Of a sum, `before`
- * are the experts whose output it adds up: its blocks begin beside theirs where the target has room for both.
+ * The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. Blocks of a sum
+ * begin beside those of the experts before it where the target has room for both.
  */
-export function expertsConfig(op: Experts, target: Target, before?: ExpertsConfig): ExpertsConfig {
-  const shapes = tilingsOf(op, target).map((tiling) => shapeExperts(op, tiling, target));
+export function expertsConfig(op: Experts, target: Target, before: ExpertsBefore = {}): ExpertsConfig {
+  const gathers = before.gathers ?? 0;
+  const shapes = tilingsOf(op, target).map((tiling) => ({ ...shapeExperts(op, tiling, target), gathers }));
   const fitting = ({ most }: ExpertsMemory) => shapes.filter((shape) => neededShared(shape) <= most);
-  const memories = memoriesOf(target, before);
+  const memories = memoriesOf(target, before.experts);
   const memory = memories.find((some) => fitting(some).length > 0) ?? memories.at(-1)!;
   // None fits: the one that needs least, which checkShared refuses where it must.
   const smallest = shapes.reduce((least, shape) => (neededShared(shape) < neededShared(least) ? shape : least));
@@ -116,6 +127,9 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfi
     expertGroups: experts.groups?.count ?? 1,
     expertGroupsUsed: experts.groups?.used ?? 1,
     weightsScale: experts.scale ?? 1,
+    gathers: 0,
+    routerCols: op.gathered?.weight.cols ?? 0,
+    routerEpsilon: op.gathered?.epsilon ?? 0,
     formats: segment.weights.map(({ type }) => type),
     ...tiling,
     warps: target.experts.warps,
@@ -179,7 +193,9 @@ function neededShared(config: ExpertsConfig): number {
   const units = unitsOf(cols) * (sum ? used : 1);
   const barriersAt = warps * ring * slotOf(config) + sharedUnitsBytes(formats, units);
   const sumsOfGroups = expertGroups > 1 ? expertGroups : 0;
-  const numbers = roundUp(experts + (gated ? 1 : 0), 4) * (scored ? 2 : 1) + 3 * used + sumsOfGroups + warps;
+  const candidates = experts % 32 === 0 && experts > 32 && used <= 16 ? (experts / 32) * used : 0;
+  const ofExperts = roundUp(experts + (gated ? 1 : 0), 4) * (scored ? 2 : 1) + 2 * roundUp(candidates, 4);
+  const numbers = ofExperts + 3 * used + sumsOfGroups + warps;
   const products = sum ? blockGroups(config) * used * groupRows : 0;
   return roundUp(barriersAt + warps * ring * 16 + 4 * (numbers + products), 16);
 }

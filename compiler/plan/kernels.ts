@@ -33,6 +33,8 @@ export interface EmbedConfig extends Tiling {
   readonly format: GgmlType;
   readonly groupBytes: number;
   readonly scale: number;
+  /** What it sets to zero for later nodes of the token, a multiple of 16. */
+  readonly clearBytes: number;
 }
 
 /** projection.cuh */
@@ -76,6 +78,8 @@ export interface ProjectionConfig extends Tiling {
   /** The scales are of the biases too. */
   readonly scalesBias: boolean;
   readonly ahead: Ahead | null;
+  /** Logits that blocks add their rows' part to; 0: none. */
+  readonly routes: number;
 }
 export interface SegmentConfig {
   readonly rows: number;
@@ -289,6 +293,7 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     matrixScale: maskOf(weights.map(({ scale }) => scale)),
     scalesBias: weights.some(({ scalesBias }) => scalesBias),
     ahead: null,
+    routes: op.router?.logits.size ?? 0,
   };
 }
 
@@ -337,16 +342,22 @@ function projectionShared(config: ProjectionConfig): number {
   const formats = segments.flatMap((segment) => segment.formats);
   const ofWarp = ring * (largestSlot(config) + 16) + sharedUnitsBytes(formats, chunkUnits);
   const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
-  const buffers = Math.ceil(groups / config.blocks) > roundGroups ? 2 : 1;
+  const blockGroups = Math.ceil(groups / config.blocks);
+  const buffers = blockGroups > roundGroups ? 2 : 1;
   const partial = buffers * mostParts(segments) * chunks * roundGroups * groupRows * 4;
-  return roundUp(warps * ofWarp + partial + roundUp(chunks * 4, 8) + warps * 8, 16);
+  const routed = config.routes > 0 ? 4 * (blockGroups * groupRows + 1) : 0;
+  return roundUp(warps * ofWarp + partial + roundUp(chunks * 4, 8) + warps * 8 + routed, 16);
 }
 
-export function embedConfig(op: Embed, tiling: Tiling): EmbedConfig {
+export function embedConfig(op: Embed, tiling: Tiling, clearBytes: number): EmbedConfig {
   const { cols, type } = op.weight;
   const groupBytes = strides([type], cols, tiling).groupStride;
-  return { kind: 'embed', cols, ...tiling, format: type, groupBytes, scale: op.scale ?? 1 };
+  return { kind: 'embed', cols, ...tiling, format: type, groupBytes, scale: op.scale ?? 1, clearBytes };
 }
+
+/** A thread a unit, or as many as clear some 64 bytes each. */
+const embedBlocks = ({ cols, clearBytes }: EmbedConfig): number =>
+  Math.max(Math.ceil(unitsOf(cols) / 32), Math.ceil(clearBytes / 2048));
 
 export function normAddConfig(op: NormAdd, target: Target): NormAddConfig {
   const size = op.input.size;
@@ -369,7 +380,7 @@ export function rowTiling(weight: Weight): Tiling {
 export function launchOf(config: KernelConfig): Launch {
   switch (config.kind) {
     case 'embed':
-      return { blocks: Math.ceil(unitsOf(config.cols) / 32), threads: 32, sharedBytes: 0 };
+      return { blocks: embedBlocks(config), threads: 32, sharedBytes: 0 };
     case 'projection':
       return {
         blocks: config.blocks,

@@ -145,7 +145,11 @@ class Lowering {
     };
     for (const [index, lowered] of this.#choice.lowered.entries()) {
       const { op } = lowered;
-      for (const value of [...reads(op).values, ...writes(op).values]) use(value.name, this.#valueBytes(value), index);
+      const { bytes, values } = this.#choice.gathered;
+      for (const value of [...reads(op).values, ...writes(op).values])
+        if (!values.has(value)) use(value.name, this.#valueBytes(value), index);
+        else use(GATHERED, bytes, index);
+      if (op.kind === 'embed' && bytes > 0) use(GATHERED, bytes, index);
       if (op.kind === 'attend' && partialBytes(lowered) > 0) use(partialName(op), partialBytes(lowered), index);
       if (op.kind === 'select_best') use(adjustedName(op), 4 * op.logits.size, index);
     }
@@ -184,7 +188,12 @@ class Lowering {
 
   #effects(lowered: Lowered, placed: BufferPlan): EdgeNode {
     const { op } = lowered;
-    const value = (v: Value): Interval => this.#arena(v.name, this.#valueBytes(v), placed);
+    const value = (v: Value): Interval => {
+      const gathered = this.#choice.gathered.values.get(v);
+      if (!gathered) return this.#arena(v.name, this.#valueBytes(v), placed);
+      const start = placed.offsets.get(GATHERED)! + gathered.offset;
+      return { region: 'arena', start, end: start + gathered.bytes };
+    };
     const resource = (name: string): Interval =>
       name === 'state'
         ? { region: 'state', start: 0, end: STATE_BYTES }
@@ -196,6 +205,8 @@ class Lowering {
       write.push(this.#arena(partialName(op), partialBytes(lowered), placed));
     }
     if (op.kind === 'select_best') write.push(this.#arena(adjustedName(op), 4 * op.logits.size, placed));
+    const { bytes } = this.#choice.gathered;
+    if (op.kind === 'embed' && bytes > 0) write.push(this.#arena(GATHERED, bytes, placed));
     // Each node's blocks take all multiprocessors: two side by side would only share them, and a chain needs no joins.
     write.push({ region: 'order', start: 0, end: 1 });
     return { reads: read, writes: write, waits: true };
@@ -213,8 +224,16 @@ class Lowering {
   #args(lowered: Lowered, placed: BufferPlan): PlannedArgument[] {
     const { op } = lowered;
     const none = (name: string): PlannedArgument => ({ name, region: null, offset: 0 });
-    const value = (name: string, v: Value | undefined): PlannedArgument =>
-      v ? { name, region: 'arena', offset: placed.offsets.get(v.name)! } : none(name);
+    const arena = (name: string, buffer: string, from = 0): PlannedArgument => ({
+      name,
+      region: 'arena',
+      offset: placed.offsets.get(buffer)! + from,
+    });
+    const value = (name: string, v: Value | undefined): PlannedArgument => {
+      const gathered = v && this.#choice.gathered.values.get(v);
+      if (gathered) return arena(name, GATHERED, gathered.offset);
+      return v ? arena(name, v.name) : none(name);
+    };
     const vector = (name: string, w: Weight | undefined): PlannedArgument =>
       w ? { name, region: 'weights', offset: this.#choice.weights.vector(w) } : none(name);
     const weights = (name = 'weights', of: FusedOp = op): PlannedArgument => ({
@@ -225,7 +244,12 @@ class Lowering {
     const state: PlannedArgument = { name: 'state', region: 'state', offset: 0 };
     switch (op.kind) {
       case 'embed':
-        return [weights(), state, value('output', op.output)];
+        return [
+          weights(),
+          state,
+          value('output', op.output),
+          this.#choice.gathered.bytes > 0 ? arena('clear', GATHERED) : none('clear'),
+        ];
       case 'projection': {
         const biases = op.segments.flatMap((segment) => segment.biases);
         const scales = op.segments.flatMap((segment) => segment.weights.map(({ scale }) => scale));
@@ -244,6 +268,9 @@ class Lowering {
           vector('sum_norm', op.inputSum?.norm.weight),
           value('sum_residual', op.inputSum?.residual),
           value('sum', op.inputSum?.output),
+          vector('router', op.router?.weight),
+          vector('router_norm', op.router?.norm.weight),
+          value('logits', op.router?.logits),
         ];
       }
       case 'experts':
@@ -280,7 +307,7 @@ class Lowering {
           { name: 'values', region: 'kv_cache', offset: start + this.#kvLayerBytes },
           state,
           { name: 'counters', region: 'state', offset: STATE_COUNTERS_OFFSET },
-          splits ? { name: 'partial', region: 'arena', offset: placed.offsets.get(partialName(op))! } : none('partial'),
+          splits ? arena('partial', partialName(op)) : none('partial'),
           value('output', op.output),
         ];
       }
@@ -288,7 +315,7 @@ class Lowering {
         return [
           value('best', op.best),
           value('logits', op.logits),
-          { name: 'adjusted', region: 'arena', offset: placed.offsets.get(adjustedName(op))! },
+          arena('adjusted', adjustedName(op)),
           state,
           { name: 'history', region: 'state', offset: STATE_HISTORY_OFFSET },
           { name: 'fed', region: 'state', offset: this.#stateFedOffset },
@@ -301,6 +328,8 @@ class Lowering {
   }
 }
 
+/** The buffer of all gathered logits: the first node clears it, so it lives from there on. */
+const GATHERED = 'gathered_logits';
 const adjustedName = (op: SelectBest): string => `${op.logits.name}.adjusted`;
 const partialName = (op: Attend): string => `${op.output.name}.splits`;
 
@@ -315,7 +344,8 @@ function readBytes(op: FusedOp): number {
   if (op.kind === 'embed') return op.weight.bytes / op.weight.rows;
   if (op.kind === 'experts')
     return sum(op.segment.weights.map(({ bytes }) => (bytes / op.experts.count) * op.experts.used));
-  return op.kind === 'projection' ? sum(op.segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) : 0;
+  if (op.kind !== 'projection') return 0;
+  return sum(op.segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) + (op.router?.weight.bytes ?? 0);
 }
 
 /** A key and a value of each head: of one position. */

@@ -8,7 +8,7 @@ import type { Edge } from './edges.js';
 import type { KernelConfig, Launch } from './kernels.js';
 import type { PlannedTensor } from './weights.js';
 
-export const PLAN_VERSION = 5;
+export const PLAN_VERSION = 6;
 
 /** The device allocations that arguments point into. weights belong to a model, the others to a session. */
 export type Region = 'weights' | 'arena' | 'kv_cache' | 'state';

@@ -153,14 +153,14 @@ const GPUS: Record<string, Gpu> = {
  * seven heads a block (docs/performance.md, "Attention").
  */
 const ATTENTION_COST = { head: 0.06, blockByte: 1.8e-5, byte: 3.4e-7, combine: 2.6, combineHead: 0.0134 };
-/** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85 or 87 + 85 fit together, and no two of 70 beside 87. */
+/** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 100 + 116 or 100 + 87 fit together, and no two of 70 beside 87. */
 const PAIRED: Paired = {
   slotBytes: 2560,
   ringBytes: 139264,
   earlyBytes: 36864,
   mostShared: 141 * 1024,
   leastShared: 116 * 1024,
-  whole: { mostShared: 85 * 1024, leastShared: 70 * 1024 },
+  whole: { mostShared: 100 * 1024, leastShared: 70 * 1024 },
   attentionShared: 87 * 1024,
 };
 

@@ -48,7 +48,7 @@ export type Shape = Readonly<Record<string, unknown>>;
 
 const PROJECTION: readonly (keyof ProjectionConfig)[] = [
   ...(['cols', 'segments', 'normalize', 'centred', 'normBias', 'activation', 'scale', 'softCap'] as const),
-  ...(['addResidual', 'findBest', 'bias', 'matrixScale', 'scalesBias', 'sumInput', 'storeSum'] as const),
+  ...(['addResidual', 'findBest', 'bias', 'matrixScale', 'scalesBias', 'sumInput', 'storeSum', 'routes'] as const),
 ];
 const ATTENTION: readonly (keyof AttendConfig)[] = [
   ...(['heads', 'kvHeads', 'headSize', 'contextLength', 'window', 'softCap', 'ropeFactors', 'sinks'] as const),

@@ -16,7 +16,7 @@ export interface PlannedTensor {
   readonly fileBytes: number;
   readonly deviceOffset: number;
   readonly deviceBytes: number;
-  /** tiled: runtime/kernels/formats.cuh; vector: f32, widened where the file has 16 bits. */
+  /** tiled: runtime/kernels/formats.cuh; vector: f32, widened where the file has 16 bits; a small matrix as one row. */
   readonly layout: 'tiled' | 'vector';
   readonly rowsPerGroup: number;
   readonly colsPerChunk: number;
@@ -102,18 +102,19 @@ export class WeightPlanner {
     return { offset, tiling };
   }
 
-  /** A norm weight, bias or rope factors, as f32. */
+  /** A norm weight, bias or rope factors, as f32; or the rows of a small matrix, one after another. */
   vector(weight: Weight): number {
     const placed = this.#tensors.get(weight.name);
     if (placed) return placed.deviceOffset;
     const offset = this.#end;
-    const deviceBytes = weight.cols * 4;
-    this.#add(weight, {
+    const cols = weight.rows * weight.cols;
+    const deviceBytes = cols * 4;
+    this.#add({ ...weight, rows: 1, cols }, {
       layout: 'vector',
       deviceOffset: offset,
       deviceBytes,
       rowsPerGroup: 1,
-      colsPerChunk: weight.cols,
+      colsPerChunk: cols,
       groupStride: deviceBytes,
       chunkStride: deviceBytes,
     });

@@ -123,6 +123,11 @@ DEVICE int load_global(const int* p) {
   return v;
 }
 DEVICE uint32_t load_global(const uint32_t* p) { return (uint32_t)load_global((const int*)p); }
+DEVICE int64_t load_global(const int64_t* p) {
+  int64_t v;
+  asm volatile("ld.global.cg.s64 %0, [%1];" : "=l"(v) : "l"(p) : "memory");
+  return v;
+}
 DEVICE float4 load_global(const float4* p) {
   float4 v;
   asm volatile("ld.global.cg.v4.f32 {%0,%1,%2,%3}, [%4];"
@@ -140,6 +145,7 @@ DEVICE uint32_t block_add(uint32_t* p, uint32_t v) { return atomicAdd(p, v); }
 DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return atomicExch(p, v); }
 // Among all blocks of the node; returns what was there.
 DEVICE uint32_t node_add(uint32_t* p, uint32_t v) { return atomicAdd(p, v); }
+DEVICE void node_add(int64_t* p, int64_t v) { atomicAdd((unsigned long long*)p, (unsigned long long)v); }
 // Written by nobody in this launch before the node that reads it, so it may be read before grid_wait.
 template <typename T>
 DEVICE T load_settled(const T* p) {
@@ -257,6 +263,7 @@ DEVICE float signed_byte_to_float(uint32_t bytes, int i) {  // -128 to 127
   return __uint_as_float(__byte_perm(bytes ^ 0x80808080u, 0x4b000000u, 0x7440 + i)) - 8388736.f;
 }
 DEVICE int round_to_int(float v) { return __float2int_rn(v); }
+DEVICE int64_t round_to_int64(float v) { return __float2ll_rn(v); }  // what no number is gives some number
 DEVICE float fast_divide(float a, float b) { return __fdividef(a, b); }
 DEVICE float fast_exp(float v) { return __expf(v); }  // relative error |v| 2^-23 or so
 
@@ -351,6 +358,7 @@ DEVICE void store_to_host(uint64_t* p, uint64_t v) { __atomic_store_n(p, v, __AT
 DEVICE uint32_t block_add(uint32_t* p, uint32_t v) { return std::exchange(*p, *p + v); }
 DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return std::exchange(*p, v); }
 DEVICE uint32_t node_add(uint32_t* p, uint32_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
+DEVICE void node_add(int64_t* p, int64_t v) { __atomic_fetch_add((uint64_t*)p, (uint64_t)v, __ATOMIC_RELAXED); }
 template <typename T>
 DEVICE T load_settled(const T* p) {
   return *p;
@@ -388,6 +396,7 @@ DEVICE uint32_t select_bytes(uint32_t a, uint32_t b, uint32_t digits) {
 DEVICE float byte_to_float(uint32_t bytes, int i) { return (float)(bytes >> 8 * i & 255); }
 DEVICE float signed_byte_to_float(uint32_t bytes, int i) { return (float)(int8_t)(bytes >> 8 * i); }
 DEVICE int round_to_int(float v) { return (int)lrintf(v); }
+DEVICE int64_t round_to_int64(float v) { return fabsf(v) < 9e18f ? (int64_t)llrintf(v) : INT64_MIN; }
 DEVICE float fast_divide(float a, float b) { return a / b; }
 DEVICE float fast_exp(float v) { return expf(v); }
 

@@ -19,19 +19,21 @@
 //    biased (Routing::score), expert_groups and expert_groups_used (Routing::sum_groups), formats (ExpertFormats),
 //    group_rows, chunk_cols, warps, ring and early (slots a warp), blocks; sum, gated (the shared output, by the last
 //    logit), add_shared, add_residual, scale; normalize, epsilon, activation, bias and matrix_scale (bit i: matrix i
-//    has one).
+//    has one); gathers (blocks that the logits are sums of: router.cuh; 0: they are there), router_cols,
+//    router_epsilon.
 #pragma once
 #include "activation.cuh"
 #include "experts_input.cuh"
 #include "experts_route.cuh"
 #include "group_run.cuh"
+#include "router.cuh"
 
 namespace realizar {
 
 struct ExpertsArgs {
   const char* weights;
   const float* input;            // [cols], or [used][cols]
-  const float* logits;           // [experts], or one more
+  char* logits;                  // [experts] f32, or one more; or Gathered
   const float* norm;             // [cols]
   const float* shared;           // [rows]
   const float* residual;         // [rows]
@@ -115,12 +117,12 @@ DEVICE void dot_experts(const char* slot, ExpertFormats<F...>, const ExpertInput
   }
 }
 
-// The sums of one item, in every lane.
+// One of the sums of an item, part by part and row by row: of Shape::sum_lanes neighbours each.
 template <class C>
-DEVICE void dot_item(ExpertStream<C>& stream, const ExpertInput<C>& x, int chosen,
-                     float (&sums)[ExpertsShape<C>::parts * C::group_rows]) {
+DEVICE float dot_item(ExpertStream<C>& stream, const ExpertInput<C>& x, int chosen) {
   using Shape = ExpertsShape<C>;
   const int first = C::sum ? chosen * Shape::units : 0;
+  float sums[Shape::parts * C::group_rows] = {};
   for (int chunk = 0; chunk < Shape::chunks - 1; chunk++) {
     dot_experts<C, Shape::chunk_units>(stream.wait(), typename C::formats{}, x, first + chunk * Shape::chunk_units,
                                        sums);
@@ -129,18 +131,7 @@ DEVICE void dot_item(ExpertStream<C>& stream, const ExpertInput<C>& x, int chose
   dot_experts<C, Shape::last_units>(stream.wait(), typename C::formats{}, x,
                                     first + (Shape::chunks - 1) * Shape::chunk_units, sums);
   stream.next();
-  warp_sum(sums);
-}
-
-// The lane's row of R sums: lane r has row r.
-template <int R>
-DEVICE float pick_row(const float* sums) {
-  const int lane = thread_index() % 32;
-  float mine = sums[0];
-#pragma unroll
-  for (int r = 1; r < R; r++)
-    if (lane == r) mine = sums[r];
-  return mine;
+  return warp_sums<32>(sums);
 }
 
 // The rest of an input of more than a batch, x to shared memory, and the scale of the norm.
@@ -187,26 +178,26 @@ DEVICE float store_input(const ExpertsArgs& a, const ExpertInput<C>& x, float4 (
 template <class C>
 DEVICE void write_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const ExpertInput<C>& x, int count, float scale) {
   using Shape = ExpertsShape<C>;
-  constexpr int R = C::group_rows;
+  constexpr int R = C::group_rows, lanes = Shape::sum_lanes;
   const int lane = thread_index() % 32;
+  const bool writes = lane % lanes == 0 && lane < R * lanes;
   for (int item = thread_index() / 32; item < count; item += C::warps) {
     const auto [j, group] = stream.at(stream.first, item);
-    const int row = group * R + lane;
+    const int row = group * R + lane / lanes;
     const int64_t of_expert = (int64_t)stream.chosen[j] * C::rows + row;
     float bias[2] = {};  // fetched now: they arrive while the rows are computed
-    if (C::bias & 1 && lane < R) bias[0] = a.bias[0][of_expert];
-    if (C::bias & 2 && lane < R) bias[1] = a.bias[1][of_expert];
+    if (C::bias & 1 && writes) bias[0] = a.bias[0][of_expert];
+    if (C::bias & 2 && writes) bias[1] = a.bias[1][of_expert];
     float scales[2] = {scale, scale};
     if (C::matrix_scale & 1) scales[0] *= a.matrix_scale[0][stream.chosen[j]];
     if (C::matrix_scale & 2) scales[1] *= a.matrix_scale[1][stream.chosen[j]];
-    float sums[Shape::parts * R] = {};
-    dot_item(stream, x, j, sums);
-    float y = fmaf(pick_row<R>(sums), scales[0], bias[0]);
-    if constexpr (Shape::parts == 2)
-      y = gate<C::activation>(y, fmaf(pick_row<R>(sums + R), scales[1], bias[1]));
+    const float sum = dot_item(stream, x, j);
+    float y = fmaf(sum, scales[0], bias[0]);
+    if constexpr (Shape::parts == 2)  // the other half of the lanes has the other part
+      y = gate<C::activation>(y, fmaf(warp_shuffle_xor(sum, 16), scales[1], bias[1]));
     else
       y = activate<C::activation>(y);
-    if (lane < R) a.output[j * C::rows + row] = y;
+    if (writes) a.output[j * C::rows + row] = y;
   }
 }
 
@@ -236,9 +227,8 @@ DEVICE void sum_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const Expert
   float* products = (float*)(routing.shared + Shape::sums_at);
   SumExtras<C> extras(a, stream.chosen, first + thread_index(), thread_index() < rows);
   for (int item = thread_index() / 32; item < groups * C::used; item += C::warps) {
-    float sums[R] = {};
-    dot_item(stream, x, stream.at(stream.first, item).chosen, sums);
-    if (lane < R) products[item * R + lane] = pick_row<R>(sums);
+    const float sum = dot_item(stream, x, stream.at(stream.first, item).chosen);
+    if (lane % Shape::sum_lanes == 0) products[item * R + lane / Shape::sum_lanes] = sum;
   }
   block_sync();
   for (int i = thread_index(); i < rows; i += Shape::threads) {
@@ -254,6 +244,54 @@ DEVICE void sum_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const Expert
     a.output[first + i] = fmaf(y, C::scale, extras.residual);
   }
 }
+
+// The logits, on their way to where experts are chosen. Settled: no node that may still run writes them. Gathered ones
+// are not divided by the root mean square for it: which are the largest does not depend on it.
+template <class C, bool Settled>
+class Logits {
+ public:
+  DEVICE void load(const ExpertsArgs& a) {
+    const auto get = [](const auto* p) { return Settled ? load_settled(p) : load_global(p); };
+    if (has_squares) {
+      const float* squares = Gathered::squares(a.logits, C::experts);
+      for (int i = thread_index(); i < C::gathers; i += Shape::threads) squares_[0] += get(squares + i);
+    }
+#pragma unroll
+    for (int j = 0; j < Shape::logits_each; j++) {
+      const int i = thread_index() + j * Shape::threads;
+      if (i >= Shape::logits) continue;
+      if constexpr (C::gathers > 0)
+        values_[j] = (float)get(Gathered::sum(a.logits, i)) * Gathered::step;
+      else
+        values_[j] = get((const float*)a.logits + i);
+    }
+  }
+  // partial: a number a warp in shared memory.
+  DEVICE void store(const Routing<C>& routing, float* partial) {
+    if (has_squares) {
+      warp_sum(squares_);
+      if (thread_index() % 32 == 0) partial[thread_index() / 32] = squares_[0];
+    }
+#pragma unroll
+    for (int j = 0; j < Shape::logits_each; j++) {
+      const int i = thread_index() + j * Shape::threads;
+      if (i < Shape::logits) routing.set(i, values_[j]);
+    }
+  }
+  // What those that were stored are to be multiplied with. Of a sum, after a barrier.
+  DEVICE float scale(const float* partial) const {
+    if (!has_squares) return 1.f;
+    float mean_square = 0;
+#pragma unroll
+    for (int w = 0; w < C::warps; w++) mean_square += partial[w];
+    return rsqrtf(mean_square / C::router_cols + C::router_epsilon);
+  }
+
+ private:
+  using Shape = ExpertsShape<C>;
+  static constexpr bool has_squares = C::gathers > 0 && C::sum;
+  float squares_[1] = {}, values_[Shape::logits_each];
+};
 
 template <class C>
 DEVICE void experts(const ExpertsArgs& a) {
@@ -278,11 +316,10 @@ DEVICE void experts(const ExpertsArgs& a) {
     for (int i = 0; i < C::ring; i++) stream.barriers[i].init();
   copy_barriers_ready();
   float4 norm[batch], v[batch];
-  const auto load_logits = [&]<bool Settled>() {
-    for (int i = thread_index(); i < Shape::logits; i += Shape::threads)
-      routing.set(i, Settled ? load_settled(a.logits + i) : load_global(a.logits + i));
-  };
+  float* partial = (float*)(shared + Shape::squares_at);
+  Logits<C, C::sum> logits;
   const auto choose = [&](int slots) {
+    logits.store(routing, partial);
     block_sync();
     if constexpr (C::scored) {
       routing.score(a.selection);
@@ -303,9 +340,9 @@ DEVICE void experts(const ExpertsArgs& a) {
     for (int j = 0; j < batch; j++) v[j] = Input::template load<false>(a.input, j * Shape::threads + thread_index());
   };
   if constexpr (C::sum) {
-    load_logits.template operator()<true>();
+    logits.load(a);
     choose(C::early);
-    if (warp == 0) routing.weigh();
+    if (warp == 0) routing.weigh(logits.scale(partial));
     grid_wait();
     load_input();
     stream.start_until(C::ring);
@@ -315,13 +352,13 @@ DEVICE void experts(const ExpertsArgs& a) {
       for (int j = 0; j < batch; j++) norm[j] = Input::template load<true>(a.norm, j * Shape::threads + thread_index());
     }
     grid_wait();
-    load_logits.template operator()<false>();
+    logits.load(a);
     load_input();
     choose(C::ring);
   }
   // Not earlier: the next node's weights would be in the way; and it counts on this one having waited.
   grid_release();
-  const float scale = store_input<C>(a, x, v, norm, (float*)(shared + Shape::squares_at));
+  const float scale = store_input<C>(a, x, v, norm, partial);
   if constexpr (C::sum)
     sum_rows<C>(a, stream, x, routing, groups);
   else

@@ -12,22 +12,18 @@ DEVICE int sort_key(float v) {
 }
 DEVICE float sorted_value(int key) { return bits_to_float((uint32_t)(key < 0 ? key ^ 0x7fffffff : key)); }
 
-// 1 to 32.
-constexpr int round_down_to_power_of_two(int n) {
-  return n < 2 ? 1 : n >= 32 ? 32 : 2 * round_down_to_power_of_two(n / 2);
-}
-
 DEVICE float sigmoid(float v) { return 1.f / (1.f + expf(-v)); }
 
 template <class C>
 struct Routing {
   using Shape = ExpertsShape<C>;
-  static constexpr int each = round_down_to_power_of_two(Shape::threads / C::experts);  // lanes for an expert's rank
   char* shared;
 
   DEVICE int* keys() const { return (int*)(shared + Shape::keys_at); }          // of what chooses
   DEVICE float* logits() const { return (float*)(shared + Shape::logits_at); }  // where that is something else
   DEVICE float logit(int i) const { return C::scored ? logits()[i] : sorted_value(keys()[i]); }
+  DEVICE int* candidate_keys() const { return (int*)(shared + Shape::candidate_keys_at); }
+  DEVICE int* candidates() const { return (int*)(shared + Shape::candidates_at); }
   DEVICE int* chosen() const { return (int*)(shared + Shape::chosen_at); }
   DEVICE float* chosen_logits() const { return (float*)(shared + Shape::chosen_logits_at); }
   DEVICE float* weights() const { return (float*)(shared + Shape::weights_at); }
@@ -88,38 +84,35 @@ struct Routing {
   }
 
   // An expert's rank is how many have a larger logit, or the same and come before it; those of rank 0 to used - 1 are
-  // chosen. `each` neighbouring lanes share the comparisons of one expert, four at a time, so that all experts have
-  // theirs at once where there are threads enough. All threads; barriers before and after.
+  // chosen. Where experts are many, first the ranks among each 32, and then those of the candidates that are left:
+  // every block of the grid does this while memory waits. All threads; barriers before and after.
   DEVICE void choose() const {
-    constexpr int fours = (C::experts + 3) / 4;
-    constexpr int at_once = Shape::threads / each;
-    const int part = thread_index() % each;
-    for (int first = 0; first < C::experts; first += at_once) {
-      const int expert = first + thread_index() / each, mine = keys()[expert < C::experts ? expert : 0];
-      int rank = 0;
-#pragma unroll 4
-      for (int i = part; i < fours; i += each) {
-        const uint4 theirs = ((const uint4*)keys())[i];
-        const int four[4] = {(int)theirs.x, (int)theirs.y, (int)theirs.z, (int)theirs.w};
-#pragma unroll
-        for (int k = 0; k < 4; k++) {
-          const int other = 4 * i + k;
-          if (C::experts % 4 == 0 || other < C::experts) rank += four[k] > (other < expert ? mine - 1 : mine);
-        }
-      }
-#pragma unroll
-      for (int mask = 1; mask < each; mask *= 2) rank += warp_shuffle_xor(rank, mask);
-      if (part == 0 && expert < C::experts && rank < C::used)
-        chosen()[rank] = expert, chosen_logits()[rank] = C::scored ? logits()[expert] : sorted_value(mine);
+    const auto take = [&](int rank, int expert, int key) {
+      if (rank >= C::used) return;
+      chosen()[rank] = expert;
+      chosen_logits()[rank] = C::scored ? logits()[expert] : sorted_value(key);
+    };
+    if constexpr (Shape::candidates > 0) {
+      rank<C::experts, 32>(keys(), [&](int rank, int expert, int key) {
+        if (rank >= C::used) return;
+        const int at = expert / 32 * C::used + rank;
+        candidate_keys()[at] = key, candidates()[at] = expert;
+      });
+      block_sync();
+      // Of equal ones those of lower numbers come first here, too.
+      rank<Shape::candidates, Shape::candidates>(candidate_keys(),
+                                                 [&](int rank, int at, int key) { take(rank, candidates()[at], key); });
+    } else {
+      rank<C::experts, C::experts>(keys(), take);
     }
   }
 
   // Softmax of all logits or of those chosen, of which the first is the largest where they alone choose; or sigmoids,
-  // as they are or divided by their sum. The lanes of one warp.
-  DEVICE void weigh() const {
+  // as they are or divided by their sum. `by`: what logits are multiplied with. The lanes of one warp.
+  DEVICE void weigh(float by) const {
     const int lane = thread_index() % 32;
     if (C::sigmoid) {
-      const float mine = lane < C::used ? sigmoid(chosen_logits()[lane]) : 0.f;
+      const float mine = lane < C::used ? sigmoid(chosen_logits()[lane] * by) : 0.f;
       float sum[1] = {mine};
       warp_sum(sum);
       if (lane < C::used)
@@ -132,11 +125,11 @@ struct Routing {
       warp_max(largest);
     }
     const float most = C::scored ? largest[0] : chosen_logits()[0];
-    const float mine = lane < C::used ? expf(chosen_logits()[lane] - most) : 0.f;
+    const float mine = lane < C::used ? expf((chosen_logits()[lane] - most) * by) : 0.f;
     float sum[1] = {mine};
     if (C::over_all) {
       sum[0] = 0;
-      for (int expert = lane; expert < C::experts; expert += 32) sum[0] += expf(logit(expert) - most);
+      for (int expert = lane; expert < C::experts; expert += 32) sum[0] += expf((logit(expert) - most) * by);
     }
     warp_sum(sum);
     if (lane < C::used) weights()[lane] = mine / sum[0] * C::weights_scale;
@@ -144,6 +137,46 @@ struct Routing {
 
   // What the shared expert's output is multiplied with.
   DEVICE float shared_weight() const { return C::gated ? sigmoid(logit(C::experts)) : 1.f; }
+
+ private:
+  // Calls found(rank, i, key) for each of Count keys, with its rank among the aligned Among that it is one of.
+  // Neighbouring lanes share the comparisons of one key, four at a time, so that all have theirs at once where there
+  // are threads enough.
+  template <int Count, int Among>
+  struct Ranks {
+    static constexpr int fours = (Among + 3) / 4, share = round_down_to_power_of_two(Shape::threads / Count);
+    static constexpr int each = share < fours ? share : round_down_to_power_of_two(fours);
+  };
+  template <int Count, int Among, class F>
+  DEVICE void rank(const int* keys, F&& found) const {
+    constexpr int fours = Ranks<Count, Among>::fours, each = Ranks<Count, Among>::each;
+    constexpr int steps = (fours + each - 1) / each, at_once = Shape::threads / each;
+    const int part = thread_index() % each;
+    for (int first = 0; first < Count; first += at_once) {
+      const int i = first + thread_index() / each, at = i < Count ? i : 0, begin = at / Among * Among;
+      const int mine = keys[at];
+      int rank = 0;
+#pragma unroll 8
+      for (int step = 0; step < steps; step++) {
+        const int other = begin + 4 * (part + step * each);
+        if (fours % each && other >= begin + Among) break;
+        // One that comes later must be larger.
+        const int least = other + 3 < at ? mine - 1 : mine;
+        const uint4 theirs = *(const uint4*)(keys + other);
+        const int four[4] = {(int)theirs.x, (int)theirs.y, (int)theirs.z, (int)theirs.w};
+#pragma unroll
+        for (int k = 0; k < 4; k++)
+          if (Among % 4 == 0 || other + k < begin + Among) rank += four[k] > least;
+      }
+#pragma unroll
+      for (int mask = 1; mask < each; mask *= 2) rank += warp_shuffle_xor(rank, mask);
+      // Of its own four, the same before it.
+      const uint4 own = *(const uint4*)(keys + at / 4 * 4);
+      rank +=
+          (at % 4 > 0 && (int)own.x == mine) + (at % 4 > 1 && (int)own.y == mine) + (at % 4 > 2 && (int)own.z == mine);
+      if (part == 0 && i < Count) found(rank, i, mine);
+    }
+  }
 };
 
 }  // namespace realizar

@@ -37,6 +37,7 @@ struct ExpertsShape {
   // Groups of an expert; what blocks share out: groups of all that are chosen, or groups of rows of their sum.
   static constexpr int groups = C::rows / C::group_rows, shared_out = C::sum ? groups : C::used * groups;
   static constexpr int block_groups = (shared_out + C::blocks - 1) / C::blocks;
+  static constexpr int sum_lanes = 32 / (parts * C::group_rows);  // that have one sum of an item
   // The input, one for all or one for each that is chosen, four columns at a time for each thread.
   static constexpr int inputs = C::sum ? C::used : 1, x_units = inputs * units;
   static constexpr int input_steps = (x_units * 8 + threads - 1) / threads;
@@ -44,15 +45,21 @@ struct ExpertsShape {
   static constexpr int most_steps = C::normalize ? 4 : 8;
   static constexpr int input_batch = input_steps < most_steps ? input_steps : most_steps;
   static constexpr int logits = C::experts + (C::gated ? 1 : 0);
+  static constexpr int logits_each = (logits + threads - 1) / threads;  // a thread
   // Shared memory: the rings; the input; the barriers of the rings; keys of the logits, or of what chooses, and then
-  // the logits; numbers, logits and weights of those chosen; sums of their groups; a number a warp; sums of the block's
-  // rows, [group][chosen][row].
+  // the logits; keys and numbers of candidates; numbers, logits and weights of those chosen; sums of their groups; a
+  // number a warp; sums of the block's rows, [group][chosen][row].
   using Input = SharedUnits<Formats, x_units>;
   static constexpr int input_at = C::warps * C::ring * slot_bytes;
   static constexpr int barriers_at = input_at + Input::bytes;
   static constexpr int keys_at = barriers_at + C::warps * C::ring * 16;
   static constexpr int logits_at = keys_at + round_up(logits, 4) * 4;
-  static constexpr int chosen_at = logits_at + (C::scored ? round_up(logits, 4) * 4 : 0);
+  // Of many experts, the first ones of each 32 (Routing::choose).
+  static constexpr int candidates =
+      C::experts % 32 == 0 && C::experts > 32 && C::used <= 16 ? C::experts / 32 * C::used : 0;
+  static constexpr int candidate_keys_at = logits_at + (C::scored ? round_up(logits, 4) * 4 : 0);
+  static constexpr int candidates_at = candidate_keys_at + round_up(candidates, 4) * 4;
+  static constexpr int chosen_at = candidates_at + round_up(candidates, 4) * 4;
   static constexpr int chosen_logits_at = chosen_at + C::used * 4, weights_at = chosen_logits_at + C::used * 4;
   static constexpr int group_keys_at = weights_at + C::used * 4;
   static constexpr int squares_at = group_keys_at + (C::expert_groups > 1 ? C::expert_groups * 4 : 0);
@@ -60,7 +67,7 @@ struct ExpertsShape {
   static constexpr int sums_bytes = C::sum ? block_groups * C::used * C::group_rows * 4 : 0;
   static constexpr int shared_bytes = round_up(sums_at + sums_bytes, 16);
   static_assert(keys_at % 16 == 0);  // four are read at once
-  static_assert(C::rows % C::group_rows == 0 && C::group_rows <= 32 && C::chunk_cols % 32 == 0);
+  static_assert(C::rows % C::group_rows == 0 && sum_lanes * parts * C::group_rows == 32 && C::chunk_cols % 32 == 0);
   static_assert(C::experts % C::expert_groups == 0 && (C::expert_groups == 1 || C::scored));
   static_assert(C::used <= 32 && C::used <= C::experts && sizeof(CopyBarrier) <= 16 && C::early <= C::ring);
 };

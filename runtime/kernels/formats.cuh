@@ -31,6 +31,11 @@ struct QuantUnit {
 template <int Units>
 constexpr int super_units = (Units + 7) / 8;
 constexpr int round_up(int n, int to) { return (n + to - 1) / to * to; }
+constexpr int round_up_to_power_of_two(int n) { return n <= 1 ? 1 : 2 * round_up_to_power_of_two((n + 1) / 2); }
+// 1 to 32.
+constexpr int round_down_to_power_of_two(int n) {
+  return n < 2 ? 1 : n >= 32 ? 32 : 2 * round_down_to_power_of_two(n / 2);
+}
 constexpr int padded(int n) { return round_up(n, 128) - n <= n / 32 ? round_up(n, 128) : round_up(n, 16); }
 // Bytes of a slot that are read, and from it to the next.
 template <class F, int Rows, int Units>

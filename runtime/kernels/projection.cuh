@@ -26,10 +26,12 @@
 //    segments, Segments<Segment<rows, Format...>...>; sum_input (the input is RMSNorm(input) + sum_residual),
 //    store_sum, sum_epsilon; normalize, centred (LayerNorm), norm_bias, epsilon, activation, scale, soft_cap (0: none),
 //    add_residual, find_best, bias and matrix_scale (bit i: segment i, or weight i of a gated segment, has one),
-//    scales_bias (the latter is of the bias too); ahead (ahead.cuh).
+//    scales_bias (the latter is of the bias too); ahead (ahead.cuh); routes (logits that the block adds its share of
+//    the output to: router.cuh; 0: none).
 #pragma once
 #include "activation.cuh"
 #include "activations.cuh"
+#include "router.cuh"
 #include "weight_stream.cuh"
 
 namespace realizar {
@@ -48,6 +50,9 @@ struct ProjectionArgs {
   const float* sum_norm;         // [cols]
   const float* sum_residual;     // [cols]
   float* sum;                    // [cols]
+  const float* router;           // [routes][rows]
+  const float* router_norm;      // [rows]
+  char* logits;                  // Gathered: [routes] sums and [blocks] squares
 };
 
 // The sum of what one lane of each warp has, of the warps with the first groups of rows. Used: `partial` may still be
@@ -194,7 +199,7 @@ DEVICE RowExtras fetch_extras(const ProjectionArgs& a, int first_group, int end,
 // Adds up the chunks of a row and writes its output.
 template <class C>
 DEVICE void finish_row(const ProjectionArgs& a, int first_group, int end, int round_row, const float* sums, float scale,
-                       const RowExtras& extras, Best& best) {
+                       const RowExtras& extras, Best& best, const RouterShare<C>& share) {
   using Shape = ProjectionShape<C>;
   visit_row<C>(first_group, end, round_row, [&]<int Index, class S>(int, int out) {
     const auto total = [&](int part) {
@@ -213,6 +218,7 @@ DEVICE void finish_row(const ProjectionArgs& a, int first_group, int end, int ro
     if constexpr (S::parts == 2) y *= biased(1);
     y = soft_cap(y * C::scale, C::soft_cap) + extras.residual;
     a.output[out] = y;
+    share.keep(out, y);
     if (C::find_best && y > best.value) best = {y, out};
   });
 }
@@ -236,7 +242,8 @@ DEVICE void projection(const ProjectionArgs& a) {
   float* partial = (float*)(shared + Shape::partial_at);
   float* squares = (float*)(shared + Shape::squares_at);
 
-  const auto [first, end] = GroupRun(Shape::groups, C::blocks, block_index());
+  const GroupRun run(Shape::groups, C::blocks, block_index());
+  const auto [first, end] = run;
   Stream<C> stream{a.weights,
                    chunk,
                    first + row_warp,
@@ -251,6 +258,7 @@ DEVICE void projection(const ProjectionArgs& a) {
   warp_sync();
   if (stream.group < end) stream.enter_segment();
   for (int i = 0; i < C::early; i++) stream.start(i);
+  const RouterShare<C> share(a.router, a.router_norm, run, shared + Shape::rows_at);
   InputColumns<C> sum_norm, norm;
   if constexpr (C::sum_input) sum_norm.template load<true>(a.sum_norm, chunk);
   if constexpr (C::normalize) norm.template load<true>(a.norm, chunk);
@@ -304,10 +312,11 @@ DEVICE void projection(const ProjectionArgs& a) {
       for (int i = 0; i < Shape::chunks; i++) mean_square += squares[i];
       scale = rsqrtf(mean_square / C::cols + C::epsilon);
     }
-    finish_row<C>(a, from, end, thread_index(), sums, scale, extras, best);
+    finish_row<C>(a, from, end, thread_index(), sums, scale, extras, best, share);
     for (int row = thread_index() + Shape::threads; row < Shape::round_rows; row += Shape::threads)
-      finish_row<C>(a, from, end, row, sums, scale, fetch_extras<C>(a, from, end, row), best);
+      finish_row<C>(a, from, end, row, sums, scale, fetch_extras<C>(a, from, end, row), best, share);
   }
+  share.add(a.logits);
   if (C::find_best) store_best<C>(a, best, (Best*)(shared + Shape::best_at));
 }
 

@@ -83,8 +83,6 @@ struct Segments {
   }
 };
 
-constexpr int round_up_to_power_of_two(int n) { return n <= 1 ? 1 : 2 * round_up_to_power_of_two((n + 1) / 2); }
-
 // Shapes that follow from C.
 template <class C>
 struct ProjectionShape {
@@ -135,7 +133,10 @@ struct ProjectionShape {
   static constexpr int partial_at = barriers_at + warps * C::ring * 16;
   static constexpr int squares_at = partial_at + (rounds > 1 ? 2 : 1) * sums_size * 4;
   static constexpr int best_at = squares_at + round_up(chunks * 4, 8);
-  static constexpr int shared_bytes = round_up(best_at + warps * (int)sizeof(Best), 16);
+  // And of a router's share: the block's rows, and a flag.
+  static constexpr int rows_at = best_at + warps * (int)sizeof(Best);
+  static constexpr int rows_bytes = C::routes > 0 ? 4 * (block_groups * C::group_rows + 1) : 0;
+  static constexpr int shared_bytes = round_up(rows_at + rows_bytes, 16);
   static_assert(sizeof(CopyBarrier) <= 16 && C::group_rows <= 32 && C::chunk_cols % 32 == 0);
   static_assert(C::round_groups % C::row_warps == 0 && C::early <= C::paced && C::paced <= C::ring);
 };

@@ -199,10 +199,10 @@ function fields(config: KernelConfig, symbol: string): string[] {
   }
 }
 
-function embedFields({ cols, groupRows, chunkCols, format, groupBytes, scale, clearBytes }: EmbedConfig): string[] {
+function embedFields({ cols, groupRows, chunkCols, format, groupBytes, scale, sums }: EmbedConfig): string[] {
   return [
     `using format = ${format};`,
-    constant('int', { cols, group_rows: groupRows, chunk_cols: chunkCols, clear_bytes: clearBytes }),
+    constant('int', { cols, group_rows: groupRows, chunk_cols: chunkCols, sums }),
     constant('int64_t', { group_bytes: groupBytes }),
     constant('float', { scale: cFloat(scale) }),
   ];

@@ -8,9 +8,7 @@ export function about(op: FusedOp): string {
     case 'embed':
       return `${op.weight.name} ${op.weight.type} [${op.weight.rows} x ${op.weight.cols}], row of the token${op.scale ? `, * ${op.scale}` : ''} -> f32[${op.output.size}]`;
     case 'projection': {
-      const matrices = op.segments
-        .flatMap(({ weights }) => weights)
-        .map(matrix);
+      const matrices = op.segments.flatMap(({ weights }) => weights).map(matrix);
       const product = `${inputSum(op)}${op.norm ? 'norm, ' : ''}${matrices.join(' + ')}`;
       const activation = op.activation && {
         silu_mul: ', silu(gate) * up',

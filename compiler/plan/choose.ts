@@ -17,8 +17,15 @@ import { type AttendConfig, attendCounters } from './attention.js';
 import { attentionBuckets } from './buckets.js';
 import { type ExpertsConfig, expertsConfig } from './experts.js';
 import { roundUp } from './formats.js';
-import { embedConfig, type KernelConfig, normAddConfig, type ProjectionConfig, projectionConfig } from './kernels.js';
-import { besideAttention, pairedBlocks, targetBeside } from './paired.js';
+import {
+  embedConfig,
+  GATHERED_BYTES,
+  type KernelConfig,
+  normAddConfig,
+  type ProjectionConfig,
+  projectionConfig,
+} from './kernels.js';
+import { besideAttention, pairedBlocks, targetBeside, targetOfWhole } from './paired.js';
 import { meetingBytes, selectConfig } from './select.js';
 import { STATE_COUNTERS } from './state.js';
 import type { Target } from './target.js';
@@ -33,9 +40,6 @@ export interface Lowered {
   /** Of an attention: its kernels in shorter contexts, one a bucket. */
   readonly shorter: readonly AttendConfig[];
 }
-
-/** Of a gathered logit: router.cuh. */
-const GATHERED_BYTES = 64;
 
 /** Every operation's kernel, and what follows from the kernels together. */
 export interface Choice {
@@ -139,8 +143,10 @@ class Chooser {
   }
 
   #chooseProjection(op: Projection, before?: KernelConfig, beforeThat?: KernelConfig): ProjectionConfig {
-    const place = this.#paired === null ? 'alone' : besideAttention(this.ops, op) ? 'whole' : 'paired';
-    const target = this.options.targetOf(shapeOf(projectionConfig(op, this.target, place)));
+    const where = besideAttention(this.ops, op);
+    const place = this.#paired === null ? 'alone' : where ? 'whole' : 'paired';
+    const untuned = projectionConfig(op, this.target, place);
+    const target = targetOfWhole(this.options.targetOf(shapeOf(untuned)), where ?? 'before');
     const fills = this.#paired !== null && fillsRings(before, beforeThat, target);
     const chosen = projectionConfig(op, fills ? targetBeside(target, this.#paired!) : target, place);
     const config = fills ? { ...chosen, paced: chosen.ring } : chosen;
@@ -158,7 +164,7 @@ class Chooser {
     this.#weights.vector(weight);
     const bytes = GATHERED_BYTES * logits.size + 4 * blocks;
     this.#gathered.set(logits, { offset: this.#gatheredBytes, bytes, blocks });
-    this.#gatheredBytes += roundUp(bytes, 16);
+    this.#gatheredBytes += roundUp(bytes, GATHERED_BYTES);
   }
 
   #chooseExperts(op: Experts, before?: KernelConfig): ExpertsConfig {
@@ -194,7 +200,7 @@ class Chooser {
   #chooseEmbed(op: Embed): KernelConfig {
     const { offset, tiling } = this.#weights.embedding(op.weight);
     this.#weightStarts.set(op, offset);
-    return embedConfig(op, tiling, this.#gatheredBytes);
+    return embedConfig(op, tiling, this.#gatheredBytes / GATHERED_BYTES);
   }
 }
 

@@ -26,6 +26,9 @@ export interface Tiling {
   readonly chunkCols: number;
 }
 
+/** Of a logit that blocks add up, from one to the next: router.cuh. */
+export const GATHERED_BYTES = 256;
+
 /** embed.cuh */
 export interface EmbedConfig extends Tiling {
   readonly kind: 'embed';
@@ -33,8 +36,8 @@ export interface EmbedConfig extends Tiling {
   readonly format: GgmlType;
   readonly groupBytes: number;
   readonly scale: number;
-  /** What it sets to zero for later nodes of the token, a multiple of 16. */
-  readonly clearBytes: number;
+  /** GATHERED_BYTES, of which the first are set to zero for later nodes of the token. */
+  readonly sums: number;
 }
 
 /** projection.cuh */
@@ -142,8 +145,8 @@ interface Cut extends Tiling {
 /** Rows that a group may have: their sums take at most so many steps of a warp, each a register. */
 const GROUP_ROWS = [1, 2, 4, 8, 16, 32];
 const MOST_STEPS = 8;
-/** Of the sums of rows that meet in shared memory at once, bytes. */
-const SUMS_BYTES = 16384;
+/** Of the sums of rows that meet in shared memory: all of a block at once, or in rounds that leave more of it to rings; bytes. */
+const SUMS_BYTES = { all: 16384, round: 2048 };
 /** Registers of a multiprocessor. */
 const REGISTERS = 65536;
 /**
@@ -301,12 +304,13 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
 export const maskOf = (vectors: readonly (Weight | undefined)[]): number =>
   vectors.reduce((mask, vector, i) => mask | (vector ? 1 << i : 0), 0);
 
-/** As many as the block has, within what their sums may take of shared memory. */
+/** All that the block has, or as many as a round has. */
 function roundGroups(segments: readonly SegmentConfig[], cols: number, cut: Cut, ofBlock: number): number {
   const { groupRows, chunkCols, rowWarps } = cut;
   const ofGroup = Math.ceil(cols / chunkCols) * groupRows * mostParts(segments) * 4;
-  const most = Math.floor(SUMS_BYTES / ofGroup / rowWarps) * rowWarps;
-  return Math.max(rowWarps, Math.min(most, roundUp(ofBlock, rowWarps)));
+  const all = roundUp(ofBlock, rowWarps);
+  if (all * ofGroup <= SUMS_BYTES.all) return all;
+  return Math.max(rowWarps, Math.floor(SUMS_BYTES.round / ofGroup / rowWarps) * rowWarps);
 }
 
 const mostParts = (segments: readonly SegmentConfig[]): number => Math.max(...segments.map((s) => s.formats.length));
@@ -349,15 +353,15 @@ function projectionShared(config: ProjectionConfig): number {
   return roundUp(warps * ofWarp + partial + roundUp(chunks * 4, 8) + warps * 8 + routed, 16);
 }
 
-export function embedConfig(op: Embed, tiling: Tiling, clearBytes: number): EmbedConfig {
+export function embedConfig(op: Embed, tiling: Tiling, sums: number): EmbedConfig {
   const { cols, type } = op.weight;
   const groupBytes = strides([type], cols, tiling).groupStride;
-  return { kind: 'embed', cols, ...tiling, format: type, groupBytes, scale: op.scale ?? 1, clearBytes };
+  return { kind: 'embed', cols, ...tiling, format: type, groupBytes, scale: op.scale ?? 1, sums };
 }
 
-/** A thread a unit, or as many as clear some 64 bytes each. */
-const embedBlocks = ({ cols, clearBytes }: EmbedConfig): number =>
-  Math.max(Math.ceil(unitsOf(cols) / 32), Math.ceil(clearBytes / 2048));
+/** A thread a unit, and for some four sums. */
+const embedBlocks = ({ cols, sums }: EmbedConfig): number =>
+  Math.max(Math.ceil(unitsOf(cols) / 32), Math.ceil(sums / 128));
 
 export function normAddConfig(op: NormAdd, target: Target): NormAddConfig {
   const size = op.input.size;

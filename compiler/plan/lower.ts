@@ -248,7 +248,7 @@ class Lowering {
           weights(),
           state,
           value('output', op.output),
-          this.#choice.gathered.bytes > 0 ? arena('clear', GATHERED) : none('clear'),
+          this.#choice.gathered.bytes > 0 ? arena('logits', GATHERED) : none('logits'),
         ];
       case 'projection': {
         const biases = op.segments.flatMap((segment) => segment.biases);

@@ -24,11 +24,19 @@ export function pairedBlocks(ops: readonly FusedOp[], target: Target): number | 
   for (const op of ops) {
     const where = op.kind === 'projection' && besideAttention(ops, op);
     if (!where) continue;
-    const config = projectionConfig(op, target, 'whole');
+    const config = projectionConfig(op, targetOfWhole(target, where), 'whole');
     if (!config.whole) return null;
     if (where === 'after') most = Math.max(most, launchOf(config).sharedBytes);
   }
   return most > 0 ? most : null;
+}
+
+/** The target for a projection that is to be asked for whole. */
+export function targetOfWhole(target: Target, where: 'before' | 'after'): Target {
+  const { paired } = target.projection;
+  if (paired === null || where === 'before') return target;
+  const whole = { ...paired.whole, mostShared: paired.mostAfterAttention };
+  return { ...target, projection: { ...target.projection, paired: { ...paired, whole } } };
 }
 
 /** The target for a node beside which multiprocessors have room for another one's block of so many bytes, and no more. */

@@ -119,6 +119,8 @@ export interface BlockMemory {
 export interface Paired extends BlockMemory {
   /** Of a projection whose ring holds all that its block reads. */
   readonly whole: { readonly mostShared: number; readonly leastShared: number };
+  /** The most that one after attention has, beside which the next one wants room for its rings. */
+  readonly mostAfterAttention: number;
   /** Of attention, which has a block on every multiprocessor to keep the places. */
   readonly attentionShared: number;
 }
@@ -153,14 +155,18 @@ const GPUS: Record<string, Gpu> = {
  * seven heads a block (docs/performance.md, "Attention").
  */
 const ATTENTION_COST = { head: 0.06, blockByte: 1.8e-5, byte: 3.4e-7, combine: 2.6, combineHead: 0.0134 };
-/** Of 228 KiB, of which each block takes 1 KiB more than it asks for: 100 + 116 or 100 + 87 fit together, and no two of 70 beside 87. */
+/**
+ * Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85 or 87 + 100 fit together, and no two of 70
+ * beside 87.
+ */
 const PAIRED: Paired = {
-  slotBytes: 2560,
+  slotBytes: 3712,
   ringBytes: 139264,
   earlyBytes: 36864,
   mostShared: 141 * 1024,
   leastShared: 116 * 1024,
   whole: { mostShared: 100 * 1024, leastShared: 70 * 1024 },
+  mostAfterAttention: 85 * 1024,
   attentionShared: 87 * 1024,
 };
 
@@ -239,6 +245,7 @@ export function hostTarget(): Target {
         earlyBytes: 1024,
         mostShared: 227 * 1024,
         whole: { mostShared: 24 * 1024, leastShared: 0 },
+        mostAfterAttention: 24 * 1024,
         attentionShared: 32 * 1024,
       },
       aheadBytes: 1024,

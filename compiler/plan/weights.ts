@@ -109,15 +109,18 @@ export class WeightPlanner {
     const offset = this.#end;
     const cols = weight.rows * weight.cols;
     const deviceBytes = cols * 4;
-    this.#add({ ...weight, rows: 1, cols }, {
-      layout: 'vector',
-      deviceOffset: offset,
-      deviceBytes,
-      rowsPerGroup: 1,
-      colsPerChunk: cols,
-      groupStride: deviceBytes,
-      chunkStride: deviceBytes,
-    });
+    this.#add(
+      { ...weight, rows: 1, cols },
+      {
+        layout: 'vector',
+        deviceOffset: offset,
+        deviceBytes,
+        rowsPerGroup: 1,
+        colsPerChunk: cols,
+        groupStride: deviceBytes,
+        chunkStride: deviceBytes,
+      },
+    );
     this.#end = roundUp(offset + deviceBytes, ALIGNMENT);
     return offset;
   }

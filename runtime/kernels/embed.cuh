@@ -1,9 +1,9 @@
 // x = the embedding row of the state's token, from the device layout of formats.cuh. One thread a unit (32 columns).
-// The token's first node, so it also clears what later ones add to (router.cuh).
-// C: cols, group_rows, chunk_cols, format, group_bytes (stride from a row group to the next), scale, clear_bytes.
+// The token's first node, so it also clears the sums that later ones add to (router.cuh).
+// C: cols, group_rows, chunk_cols, format, group_bytes (stride from a row group to the next), scale, sums.
 #pragma once
 #include "../artifact.h"
-#include "formats.cuh"
+#include "router.cuh"
 
 namespace realizar {
 
@@ -11,7 +11,7 @@ struct EmbedArgs {
   const char* weights;
   const State* state;
   float* output;  // [cols]
-  float4* clear;  // clear_bytes
+  char* logits;   // Gathered: C::sums of them
 };
 
 template <class C, int Units>
@@ -34,7 +34,7 @@ DEVICE void embed(const EmbedArgs& a) {
   grid_release();
   grid_wait();
   const int unit = block_index() * block_threads() + thread_index();
-  for (int i = unit; i < C::clear_bytes / 16; i += grid_blocks() * block_threads()) a.clear[i] = {};
+  for (int i = unit; i < C::sums; i += grid_blocks() * block_threads()) *Gathered::sum(a.logits, i) = 0;
   if (unit >= units) return;
   const int token = load_global(&a.state->token), row = token % C::group_rows;
   const int chunk = unit / chunk_units, u = unit % chunk_units;

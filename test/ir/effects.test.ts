@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/ir/build.js';
 import { reads, writes } from '../../compiler/ir/effects.js';
-import type { Graph, InputSum, Op, Value } from '../../compiler/ir/ops.js';
+import type { Graph, InputSum, Op, RouterShare, Value } from '../../compiler/ir/ops.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { FAMILIES, makeSpec } from '../support/specs.js';
 
@@ -9,20 +9,23 @@ const primitive = buildGraph(makeSpec(FAMILIES.qwen3));
 const fused = runPasses(primitive);
 const summed = runPasses(buildGraph(makeSpec(FAMILIES.gemma2)));
 const experts = buildGraph(makeSpec({ ...FAMILIES.qwen2moe, sinks: true }));
+const routed = runPasses(buildGraph(makeSpec(FAMILIES.mixtral)));
 
 const isValue = (field: unknown): field is Value => typeof field === 'object' && field !== null && 'size' in field;
 const find = (graph: Graph, kind: Op['kind']) => graph.ops.find((op) => op.kind === kind)!;
 
 describe('reads and writes', () => {
   it('together name every value that stands in an operation', () => {
-    for (const op of [primitive, fused, summed, experts, runPasses(experts)].flatMap(({ ops }) => ops)) {
+    for (const op of [primitive, fused, summed, experts, runPasses(experts), routed].flatMap(({ ops }) => ops)) {
       const entries = Object.entries(op).flatMap(([key, field]) =>
-        key === 'inputSum'
-          ? Object.entries(field as InputSum).map(([key, field]) => [`sum ${key}`, field])
+        key === 'inputSum' || key === 'router'
+          ? Object.entries(field as InputSum | RouterShare).map(([part, field]) => [`${key} ${part}`, field])
           : [[key, field]],
       );
       const fields = entries.map(([, field]) => field).filter(isValue);
-      const written = entries.flatMap(([key, field]) => (/^(output|best|sum output)$/.test(key) ? [field] : []));
+      const written = entries.flatMap(([key, field]) =>
+        /^(output|best|inputSum output|router logits)$/.test(key) ? [field] : [],
+      );
       const expected = op.kind === 'select_best' ? [] : written;
       expect(writes(op).values).toEqual(expected);
       expect(reads(op).values).toEqual(fields.filter((field) => !expected.includes(field)));

@@ -99,7 +99,14 @@ describe('the rule about shapes', () => {
   const { inputSum } = find(postNormed, 'projection', 2);
   const sumOf = (fields: Partial<InputSum>) =>
     patch(postNormed, 'projection', 2, { inputSum: { ...inputSum!, ...fields } });
+  const biased = { ...norm(12), bias: vector(12) };
+  const folded = runPasses(buildGraph(makeSpec(FAMILIES.mixtral)));
+  const { router } = find(folded, 'projection', 1);
   const cases: [what: string, graph: Graph][] = [
+    ['a router of another width', patch(folded, 'projection', 1, { router: { ...router!, weight: matrix(4, 13) } })],
+    ['a router with other logits', patch(folded, 'projection', 1, { router: { ...router!, weight: matrix(5, 12) } })],
+    ['a router after a norm with a bias', patch(folded, 'projection', 1, { router: { ...router!, norm: biased } })],
+    ['gathered logits and a selection', patch(folded, 'experts', 0, { selection: vector(4) })],
     ['more experts used than there are', patch(routed, 'route', 0, { used: 6, output: { ...route.output, size: 12 } })],
     ['experts without a logit', patch(routed, 'route', 0, { count: 6 })],
     ['experts of other rows', patch(routed, 'expert_linear', 0, { count: 6 })],

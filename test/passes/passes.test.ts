@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/ir/build.js';
-import type { Graph, Norm, Op, Projection, Value } from '../../compiler/ir/ops.js';
+import type { Experts, Graph, Norm, Op, Projection, Value } from '../../compiler/ir/ops.js';
 import { verifyGraph } from '../../compiler/ir/verify.js';
-import type { ModelSpec, Weight } from '../../compiler/model/spec.js';
+import type { LayerWeights, ModelSpec, Weight } from '../../compiler/model/spec.js';
 import { type Pass, passes, runPasses } from '../../compiler/passes/index.js';
 import { primitiveGraph } from '../support/graphs.js';
 import { evaluate } from '../support/interpreter.js';
-import { FAMILIES, makeSpec } from '../support/specs.js';
+import { expertNodes, FAMILIES, makeSpec } from '../support/specs.js';
 
 const families = Object.entries(FAMILIES);
 
@@ -28,8 +28,12 @@ const UNLESS: Record<string, (spec: ModelSpec) => boolean> = {
   fold_activation: ({ layers }) => layers[0]!.ffnGate !== undefined || layers[0]!.ffnRouter !== undefined,
   lower_norm: ({ layers }) => !layers[0]!.attnPostNorm,
   fold_norm_add: ({ layers }) => !layers[0]!.attnPostNorm,
+  fold_router: ({ experts, layers }) => !experts || experts.groups !== undefined || asksMore(layers[0]!),
   fold_constants: ({ embeddingScale, residualScale }) => !embeddingScale && !residualScale,
 };
+
+const asksMore = ({ ffnRouterBias, ffnRouterSelection, ffnSharedRouter }: LayerWeights): boolean =>
+  (ffnRouterBias ?? ffnRouterSelection ?? ffnSharedRouter) !== undefined;
 
 const run = (graph: Graph) => evaluate(graph, [3, 1, 5], 4);
 
@@ -40,10 +44,8 @@ function count(graph: Graph, matches: (op: Op) => boolean): number {
 describe.each(families)('the passes on %s', (_, options) => {
   const spec = makeSpec(options);
 
-  it('leave five operations a layer, six or eight with experts, and three around them', () => {
-    const shared = options.shared ? ['projection', 'projection'] : [];
-    const experts = ['projection', 'experts', ...shared, 'experts'];
-    const feedForward = options.experts ? experts : ['projection', 'projection'];
+  it('leave five operations a layer, up to eight with experts, and three around them', () => {
+    const feedForward = options.experts ? expertNodes(options) : ['projection', 'projection'];
     const layer = ['projection', 'attend', 'projection', ...feedForward];
     const layers = spec.layers.flatMap(() => layer);
     const kinds = runPasses(buildGraph(spec)).ops.map((op) => op.kind);
@@ -163,6 +165,63 @@ describe('a norm_add', () => {
     ['that a projection adds before another reads it', [added, projection(y, b!, { residual: sum! }), product]],
     ['that its reader also adds', [added, { ...product, residual: sum! }]],
     ['that nothing reads', [added]],
+  ])('stays, %s', (_, ops) => {
+    expect(folded(...ops)).toEqual(ops);
+  });
+});
+
+describe('the projection of a router', () => {
+  const { run } = passes.find(({ name }) => name === 'fold_router')!;
+  const weight = (name: string, rows: number, more: Partial<Weight> = {}): Weight => ({
+    ...{ ...makeSpec().output, name, rows, cols: 4, type: 'F32' },
+    ...more,
+  });
+  const [x, y, logits, rows, sum] = [4, 4, 6, 8, 4].map((size, id) => ({ id, name: `v${id}`, size }));
+  const norm: Norm = { weight: weight('norm', 1), epsilon: 1e-5 };
+  const before: Projection = {
+    ...{ kind: 'projection', input: x!, residual: x!, output: y! },
+    segments: [{ weights: [weight('w', 4)], biases: [undefined] }],
+  };
+  const router: Projection = {
+    ...{ kind: 'projection', input: y!, norm, output: logits! },
+    segments: [{ weights: [weight('router', 6)], biases: [undefined] }],
+  };
+  const experts = { count: 6, used: 2, weightsOver: 'chosen' } as const;
+  const up: Experts = {
+    ...{ kind: 'experts', input: y!, logits: logits!, norm, experts, activation: 'silu', output: rows! },
+    segment: { weights: [weight('up', 24)], biases: [undefined] },
+  };
+  const down: Experts = {
+    ...{ kind: 'experts', input: rows!, logits: logits!, experts, sum: {}, output: sum! },
+    segment: { weights: [weight('down', 24)], biases: [undefined] },
+  };
+  const folded = (...ops: Op[]) => run({ ops, logits: sum! }).ops;
+
+  it('is shared by the blocks of the projection before it', () => {
+    expect(folded(before, router, up, down)).toEqual([
+      { ...before, router: { norm, weight: weight('router', 6), logits } },
+      { ...up, gathered: norm },
+      { ...down, gathered: norm },
+    ]);
+  });
+
+  const of = (more: Partial<Weight>, bias?: Weight): Op => ({
+    ...router,
+    segments: [{ weights: [weight('router', 6, more)], biases: [bias] }],
+  });
+  it.each<[string, Op[]]>([
+    ['with a bias', [before, of({}, weight('bias', 1, { cols: 6 })), up, down]],
+    ['that is quantized', [before, of({ type: 'Q8_0' }), up, down]],
+    ['whose file has it by columns', [before, of({ transposed: true }), up, down]],
+    ['with a scale', [before, of({ scale: weight('scale', 1) }), up, down]],
+    ['without a norm', [before, { ...router, norm: undefined } as unknown as Op, up, down]],
+    ['of a norm about the mean', [before, { ...router, norm: { ...norm, centred: true } }, up, down]],
+    ['after two matrices', [{ ...before, segments: [...before.segments, ...before.segments] }, router, up, down]],
+    ['after no projection', [{ kind: 'gelu', input: x!, output: y! }, router, up, down]],
+    ['whose logits are not all that chooses', [before, router, up, { ...down, selection: weight('selection', 1) }]],
+    ['of groups', [before, router, up, { ...down, experts: { ...experts, groups: { count: 2, used: 1 } } }]],
+    ['that also gates', [before, router, up, { ...down, gated: true }]],
+    ['that something else reads', [before, router, up, down, { kind: 'silu', input: logits!, output: x! }]],
   ])('stays, %s', (_, ops) => {
     expect(folded(...ops)).toEqual(ops);
   });

@@ -7,7 +7,7 @@ import { lower } from '../../compiler/plan/lower.js';
 import { type Plan, planJson, type Region, verifyPlan } from '../../compiler/plan/plan.js';
 import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
 import { readGolden } from '../support/goldens.js';
-import { FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
+import { expertNodes, FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
 
 const TARGETS = [hostTarget(), cudaTarget(['sm_90a'])];
 
@@ -17,8 +17,8 @@ function planOf(options: SpecOptions = {}, target = TARGETS[1]!, contextLength =
 }
 
 describe.each(Object.entries(FAMILIES))('%s', (_, options) => {
-  it.each(TARGETS)('takes five nodes a layer, more for experts, and three ($kind)', (target) => {
-    const each = 5 + (options.experts ? 1 : 0) + (options.shared ? 2 : 0);
+  it.each(TARGETS)('takes five nodes a layer, more for some experts, and three ($kind)', (target) => {
+    const each = 3 + (options.experts ? expertNodes(options).length : 2);
     for (const layers of [1, 2, 5])
       expect(planOf({ ...options, layers }, target).nodes).toHaveLength(each * layers + 3);
   });
@@ -133,10 +133,10 @@ describe('a plan', () => {
 
   it('counts of the experts only those that a token chooses', () => {
     const options: SpecOptions = { layers: 1, experts: 8, used: 3 };
-    const { ffnRouter, ffnGateExperts, ffnUpExperts, ffnDownExperts } = makeSpec(options).layers[0]!;
+    const { attnOutput, ffnRouter, ffnGateExperts, ffnUpExperts, ffnDownExperts } = makeSpec(options).layers[0]!;
     const { nodes } = planOf(options);
     const bytes = (name: string) => nodes.find((node) => node.name === `blk.0.${name}`)!.readBytes;
-    expect(bytes('ffn_moe_logits')).toBe(ffnRouter!.bytes);
+    expect(bytes('ffn_inp')).toBe(attnOutput.bytes + ffnRouter!.bytes);
     expect(bytes('ffn_moe_swiglu')).toBe((3 * (ffnGateExperts!.bytes + ffnUpExperts!.bytes)) / 8);
     expect(bytes('l_out')).toBe((3 * ffnDownExperts!.bytes) / 8);
   });

@@ -154,8 +154,8 @@ class Draft {
   }
 
   /** Router, experts and their sum, with or without a shared one; half of the time with something that keeps a pass from fusing it. */
-  experts([a, b, leak, miss]: readonly number[], [bias, shared, gated]: readonly boolean[]): void {
-    const input = this.#norm(this.#pick(a));
+  experts([a, b = 0, leak, miss]: readonly number[], [bias, shared, gated]: readonly boolean[]): void {
+    const input = this.#norm(b < 3 ? this.#linear(this.#pick(a)) : this.#pick(a));
     const logits = this.#linear(input, bias, EXPERTS.count);
     const routing = this.#value(2 * EXPERTS.used);
     const groups = gated && { groups: { count: 2, used: 1 } };

@@ -61,6 +61,10 @@ class Interpreter {
     else if (op.kind === 'select_best') this.#select(this.#read(op.best));
     else this.#values.set(op.output, this.#output(op));
     if (op.kind === 'projection' && op.inputSum?.output) this.#values.set(op.inputSum.output, this.#inputOf(op));
+    if (op.kind === 'projection' && op.router) {
+      const { norm, weight, logits } = op.router;
+      this.#values.set(logits, this.#linear(this.#norm(this.#read(op.output), norm), weight));
+    }
     // Three rows a block: several blocks, and a last one that is not full.
     if (op.kind === 'projection' && op.best) this.#values.set(op.best, blockBest(this.#read(op.output), 3));
   }

@@ -61,6 +61,13 @@ interface SpecShape {
 
 export type SpecOptions = Partial<SpecShape>;
 
+/** Nodes of a layer of experts: its router has one of its own where more than its logits chooses. */
+export const expertNodes = ({ expertBiases, sigmoid, expertGroups, shared }: SpecOptions): string[] => {
+  const own = expertBiases || sigmoid || expertGroups || shared === 'gated';
+  const beside = shared === 'plain' || shared === 'gated' ? ['projection', 'projection'] : [];
+  return [...(own ? ['projection'] : []), 'experts', ...beside, 'experts'];
+};
+
 const DEFAULTS: SpecShape = {
   layers: 2,
   embedding: 12,

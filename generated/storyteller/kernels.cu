@@ -22,7 +22,7 @@ namespace {
 // token_embd: token_embd.weight Q8_0 [909 x 256], row of the token -> f32[256]
 struct token_embd_shape {
   using format = Q8_0;
-  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256, sums = 0;
   static constexpr int64_t group_bytes = 1088;
   static constexpr float scale = 1.f;
 };
@@ -34,7 +34,8 @@ struct attn_qkv_shape {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 1, early = 1, paced = 1;
-  static constexpr int blocks = 128, bias = 0, matrix_scale = 0;
+  static constexpr int blocks = 128, routes = 0;
+  static constexpr int bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
@@ -66,7 +67,8 @@ struct ffn_inp_shape {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 1, early = 1, paced = 1;
-  static constexpr int blocks = 64, bias = 0, matrix_scale = 0;
+  static constexpr int blocks = 64, routes = 0;
+  static constexpr int bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
@@ -81,7 +83,8 @@ struct ffn_swiglu_shape {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 2, early = 2, paced = 2;
-  static constexpr int blocks = 132, bias = 0, matrix_scale = 0;
+  static constexpr int blocks = 132, routes = 0;
+  static constexpr int bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::silu;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
@@ -96,7 +99,8 @@ struct l_out_shape {
   static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 5, round_groups = 5;
   static constexpr int ring = 1, early = 1, paced = 1;
-  static constexpr int blocks = 64, bias = 0, matrix_scale = 0;
+  static constexpr int blocks = 64, routes = 0;
+  static constexpr int bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
@@ -111,7 +115,8 @@ struct logits_shape {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int row_warps = 16, round_groups = 16;
   static constexpr int ring = 1, early = 1, paced = 1;
-  static constexpr int blocks = 132, bias = 0, matrix_scale = 0;
+  static constexpr int blocks = 132, routes = 0;
+  static constexpr int bias = 0, matrix_scale = 0;
   static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = true, scales_bias = false;
   static constexpr Activation activation = Activation::none;
   static constexpr float sum_epsilon = 0.f, epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;

@@ -97,7 +97,7 @@ describe('plan', () => {
     const { code, stdout } = await cli(['plan', model, '--json']);
     expect(code).toBe(0);
     const plan = JSON.parse(stdout);
-    expect(plan).toMatchObject({ version: 5, target: { kind: 'cuda', archs: ['sm_90a'] }, model: { vocabSize: 300 } });
+    expect(plan).toMatchObject({ version: 6, target: { kind: 'cuda', archs: ['sm_90a'] }, model: { vocabSize: 300 } });
     expect(plan.nodes).toHaveLength(13);
     expect((await cli(['plan', model, '--json'])).stdout).toBe(stdout);
   });

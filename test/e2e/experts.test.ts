@@ -1,9 +1,15 @@
 /** Models with experts through the whole compiler, against what transformers computes (test/fixtures/experts/make.py). */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { readGguf } from '../../compiler/model/gguf.js';
+import { modelSpec } from '../../compiler/model/load.js';
+import type { LayerWeights } from '../../compiler/model/spec.js';
+import { referenceLogits } from '../../compiler/reference.js';
+import { ARCHITECTURE_MODELS, architectureModel } from '../support/architecture_models.js';
 import { hostArtifact, ROOT, replayLogits } from '../support/artifacts.js';
 import { nmse, readF32 } from '../support/nmse.js';
+import { temporaryFile } from '../support/tiny_models.js';
 
 const folder = join(ROOT, 'test/fixtures/experts');
 const tokens: number[] = JSON.parse(readFileSync(join(folder, 'tokens.json'), 'utf8'));
@@ -13,4 +19,36 @@ test.each(['qwen2moe', 'olmoe', 'granitemoe', 'gpt-oss'])('%s', async (name) => 
   const artifact = await hostArtifact(`experts/${name}`, model);
   const logits = await replayLogits(artifact, model, tokens);
   expect(nmse(logits, readF32(join(folder, `${name}.logits.f32`)))).toBeLessThanOrEqual(1e-5);
+});
+
+describe('256 experts', () => {
+  const original = architectureModel(ARCHITECTURE_MODELS.find(({ name }) => name === 'qwen3moe-256-experts-f32')!);
+
+  /** The logits, and the reference's, with all elements of a tensor of the layer replaced. */
+  async function logitsWith(name: keyof LayerWeights, change: (element: number) => number) {
+    const bytes = readFileSync(original);
+    const { offset, rows, cols } = modelSpec(readGguf(original)).layers[0]![name] as NonNullable<
+      LayerWeights['ffnNorm']
+    >;
+    for (let at = offset; at < offset + 4 * rows * cols; at += 4) bytes.writeFloatLE(change(bytes.readFloatLE(at)), at);
+    const model = temporaryFile(bytes, `${name}.gguf`);
+    const expected = referenceLogits(modelSpec(readGguf(model)), tokens);
+    return { logits: await replayLogits(await hostArtifact(`experts/${name}`, model), model, tokens), expected };
+  }
+
+  test('of the same logits: the first', async () => {
+    const { logits, expected } = await logitsWith('ffnRouter', () => 0);
+    expect(nmse(logits, expected)).toBeLessThanOrEqual(1e-5);
+  });
+
+  // Blocks add up logits in whole numbers (router.cuh).
+  test('chosen by logits of tiny rows', async () => {
+    const { logits, expected } = await logitsWith('ffnNorm', (element) => element * 1e-3);
+    expect(nmse(logits, expected)).toBeLessThanOrEqual(1e-5);
+  });
+
+  test('by logits beyond what sums hold: no number, rather than others', async () => {
+    const { logits } = await logitsWith('ffnNorm', (element) => element * 1e12);
+    expect(logits.every(Number.isNaN)).toBe(true);
+  });
 });

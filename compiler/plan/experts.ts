@@ -90,7 +90,7 @@ function memoriesOf({ sharedBytes, projection: { paired }, experts }: Target, be
   const roomy = { ...alone, most: paired.mostShared, blocks: 2 };
   if (before?.blocksPerMultiprocessor !== 2) return [roomy, alone];
   const beside = { most: mostBeside(sharedBytes, before.sharedBytes), least: paired.attentionShared, blocks: 2 };
-  return [beside, roomy, alone];
+  return beside.most < beside.least ? [roomy, alone] : [beside, roomy, alone];
 }
 
 /** Every number of rows that divides an expert's, in chunks of whole 256-column blocks or of the whole row. */

@@ -5,7 +5,7 @@ import type { AttendConfig } from './attention.js';
 import type { KernelConfig, ProjectionConfig } from './kernels.js';
 import type { Target } from './target.js';
 
-export const TUNING_VERSION = 2;
+export const TUNING_VERSION = 3;
 
 /** Numbers of the target's description that take other values; alone and paired: of its projection. */
 export interface Changes {

@@ -116,6 +116,25 @@ describe('experts', () => {
     );
   });
 
+  it('are summed by blocks that begin beside those before them, one each, or by blocks as large as others', () => {
+    const target = cudaTarget(['sm_90a']);
+    // A multiprocessor has 228 KiB, of which each block takes 1 KiB more than it asks for.
+    const fit = (...blocks: readonly number[]) => blocks.reduce((all, bytes) => all + bytes + 1024, 0) <= 228 * 1024;
+    let beside = 0;
+    fc.assert(
+      fc.property(shapes, (shape) => {
+        const before = expertsConfig(expertsOp({ ...shape, sum: false }), target);
+        const sum = expertsConfig(expertsOp({ ...shape, sum: true }), target, { experts: before });
+        expect(fit(before.sharedBytes, sum.sharedBytes, sum.sharedBytes)).toBe(false);
+        if (fit(before.sharedBytes, sum.sharedBytes)) {
+          beside++;
+          expect([before, sum]).toMatchObject([{ blocksPerMultiprocessor: 2 }, { blocksPerMultiprocessor: 2 }]);
+        } else expect(fit(sum.sharedBytes, sum.sharedBytes)).toBe(false);
+      }),
+    );
+    expect(beside).toBeGreaterThan(10);
+  });
+
   it('are laid out so that one copy brings all matrices of a chunk, and offsets go beyond 4 GiB', () => {
     const shape: Shape = { cols: 6144, rows: 16384, types: ['Q8_0', 'Q8_0'], count: 128, used: 4, sum: false };
     const op = expertsOp(shape);

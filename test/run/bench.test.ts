@@ -98,3 +98,15 @@ test.each([
   expect({ code, stdout }).toEqual({ code: expected, stdout: '' });
   expect(stderr).toMatch(message);
 });
+
+test.each([
+  ['a prompt', ['-p', '513'], 513],
+  ['a depth', ['-d', '511'], 513],
+  ['tokens after a depth', ['-d', '500', '-n', '20'], 520],
+])('%s beyond the context is refused before a model is looked at', async (_, sizes, needed) => {
+  const { code, stderr } = await realizarRun(['bench', folder, '-m', 'no.gguf', ...sizes]);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringContaining(`needs ${needed} positions`),
+  });
+});

@@ -1,4 +1,6 @@
 /** Measures what a user of the Node API gets from an artifact on this machine. */
+
+import { compiledContext } from '../../addon/artifact.js';
 import { type Model, type ModelInfo, type OpenProgress, openModel, type Session } from '../../addon/index.js';
 import { RunError } from '../exit.js';
 
@@ -71,6 +73,7 @@ const TOKEN = 1;
 /** Errors: those of openModel; RunError where the context is too short. */
 export async function measure(request: BenchRequest): Promise<BenchResult> {
   const { dir, model: file, device, sizes, signal, onStep } = request;
+  checkSizes(await compiledContext(dir), sizes);
   const clock = new PhaseClock();
   const onProgress = (progress: OpenProgress) => {
     request.onLoading(progress);
@@ -121,15 +124,19 @@ export async function measure(request: BenchRequest): Promise<BenchResult> {
 
 function chooseSizes({ target, contextLength }: ModelInfo, given: Partial<BenchSizes>): BenchSizes {
   const usual = DEFAULTS[target];
-  const sizes = {
+  return {
     prompt: Math.min(usual.prompt, contextLength),
     generate: Math.min(usual.generate, Math.max(2, contextLength - (given.depth ?? 0) - 1)),
     depth: usual.depth,
     repetitions: usual.repetitions,
     ...given,
   };
-  const needed = Math.max(sizes.prompt, sizes.depth + sizes.generate);
-  if (needed <= contextLength) return sizes;
+}
+
+/** Before a model is loaded for them: of what is not given, as little as is measured. */
+function checkSizes(contextLength: number, { prompt = 1, depth = 0, generate = 2 }: Partial<BenchSizes>): void {
+  const needed = Math.max(prompt, depth + generate);
+  if (needed <= contextLength) return;
   throw new RunError(
     `this needs ${needed} positions (the prompt, or depth and generated tokens), and the artifact has ${contextLength}: ask for fewer, or compile it with a larger --context`,
   );

@@ -3,14 +3,9 @@ import type { GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
 import { ropeFrequencies } from '../model/rope.js';
 import type { AttendConfig } from '../plan/attention.js';
+import type { EmbedConfig } from '../plan/embed.js';
 import type { ExpertsConfig } from '../plan/experts.js';
-import {
-  type EmbedConfig,
-  type KernelConfig,
-  type NormAddConfig,
-  type ProjectionConfig,
-  strides,
-} from '../plan/kernels.js';
+import { type KernelConfig, type NormAddConfig, type ProjectionConfig, strides } from '../plan/kernels.js';
 import type { Plan, PlannedKernel } from '../plan/plan.js';
 import { meetingBytes } from '../plan/select.js';
 import { type LoaderView, loadersOf, tensorRows } from './loaders.js';

@@ -15,10 +15,10 @@ import type {
 import { aheadConfig, fillsRings, lookAhead } from './ahead.js';
 import { type AttendConfig, attendCounters } from './attention.js';
 import { attentionBuckets } from './buckets.js';
+import { embedConfig } from './embed.js';
 import { type ExpertsConfig, expertsConfig } from './experts.js';
 import { roundUp } from './formats.js';
 import {
-  embedConfig,
   GATHERED_BYTES,
   type KernelConfig,
   normAddConfig,

@@ -64,12 +64,14 @@ export interface ExpertsBefore {
 export function expertsConfig(op: Experts, target: Target, before: ExpertsBefore = {}): ExpertsConfig {
   const gathers = before.gathers ?? 0;
   const shapes = tilingsOf(op, target).map((tiling) => ({ ...shapeExperts(op, tiling, target), gathers }));
-  const fitting = ({ most }: ExpertsMemory) => shapes.filter((shape) => neededShared(shape) <= most);
-  const memories = memoriesOf(target, before.experts);
-  const memory = memories.find((some) => fitting(some).length > 0) ?? memories.at(-1)!;
+  const choices = memoriesOf(target, before.experts).map((memory) => ({
+    memory,
+    fitting: shapes.filter((shape) => neededShared(shape) <= memory.most),
+  }));
+  const { memory, fitting } = choices.find((choice) => choice.fitting.length > 0) ?? choices.at(-1)!;
   // None fits: the one that needs least, which checkShared refuses where it must.
   const smallest = shapes.reduce((least, shape) => (neededShared(shape) < neededShared(least) ? shape : least));
-  const candidates = fitting(memory).length > 0 ? fitting(memory) : [smallest];
+  const candidates = fitting.length > 0 ? fitting : [smallest];
   const costs = candidates.map((shape) => ({ shape, cost: cyclesOf(shape, target) }));
   const { shape } = costs.reduce((best, other) => (other.cost < best.cost ? other : best));
   const config = { ...shape, ...ringOf(shape, target, memory.most), blocksPerMultiprocessor: memory.blocks };

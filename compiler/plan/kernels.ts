@@ -1,10 +1,11 @@
 /** Fused operation -> kernel: its compile-time shape, launch geometry and shared memory. The twin of runtime/kernels. */
 import { CompileError } from '../errors.js';
-import type { Embed, NormAdd, Projection } from '../ir/ops.js';
+import type { NormAdd, Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
 import type { Ahead } from './ahead.js';
 import { type AttendConfig, attendShared } from './attention.js';
+import type { EmbedConfig } from './embed.js';
 import type { ExpertsConfig } from './experts.js';
 import {
   isQuant,
@@ -28,17 +29,6 @@ export interface Tiling {
 
 /** Of a logit that blocks add up, from one to the next: router.cuh. */
 export const GATHERED_BYTES = 256;
-
-/** embed.cuh */
-export interface EmbedConfig extends Tiling {
-  readonly kind: 'embed';
-  readonly cols: number;
-  readonly format: GgmlType;
-  readonly groupBytes: number;
-  readonly scale: number;
-  /** GATHERED_BYTES, of which the first are set to zero for later nodes of the token. */
-  readonly sums: number;
-}
 
 /** projection.cuh */
 export interface ProjectionConfig extends Tiling {
@@ -353,16 +343,6 @@ function projectionShared(config: ProjectionConfig): number {
   return roundUp(warps * ofWarp + partial + roundUp(chunks * 4, 8) + warps * 8 + routed, 16);
 }
 
-export function embedConfig(op: Embed, tiling: Tiling, sums: number): EmbedConfig {
-  const { cols, type } = op.weight;
-  const groupBytes = strides([type], cols, tiling).groupStride;
-  return { kind: 'embed', cols, ...tiling, format: type, groupBytes, scale: op.scale ?? 1, sums };
-}
-
-/** A thread a unit, and for some four sums. */
-const embedBlocks = ({ cols, sums }: EmbedConfig): number =>
-  Math.max(Math.ceil(unitsOf(cols) / 32), Math.ceil(sums / 128));
-
 export function normAddConfig(op: NormAdd, target: Target): NormAddConfig {
   const size = op.input.size;
   return {
@@ -376,15 +356,10 @@ export function normAddConfig(op: NormAdd, target: Target): NormAddConfig {
   };
 }
 
-/** For a matrix that only the embedding reads: a row at a time. */
-export function rowTiling(weight: Weight): Tiling {
-  return { groupRows: 1, chunkCols: unitsOf(weight.cols) * UNIT_COLS };
-}
-
 export function launchOf(config: KernelConfig): Launch {
   switch (config.kind) {
     case 'embed':
-      return { blocks: embedBlocks(config), threads: 32, sharedBytes: 0 };
+      return { blocks: config.blocks, threads: 32, sharedBytes: 0 };
     case 'projection':
       return {
         blocks: config.blocks,

@@ -3,8 +3,9 @@ import type { Projection } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
 import type { Stored } from '../model/tensor_table.js';
+import { rowTiling } from './embed.js';
 import { roundUp } from './formats.js';
-import { rowTiling, strides, type Tiling } from './kernels.js';
+import { strides, type Tiling } from './kernels.js';
 
 /** One tensor of the file and its place in the weights region; offsets and strides are bytes. */
 export interface PlannedTensor {

@@ -42,7 +42,7 @@ describe('256 experts', () => {
   });
 
   // Blocks add up logits in whole numbers (router.cuh).
-  test('chosen by logits of tiny rows', async () => {
+  test('chosen by logits of tiny parts', async () => {
     const { logits, expected } = await logitsWith('ffnNorm', (element) => element * 1e-3);
     expect(nmse(logits, expected)).toBeLessThanOrEqual(1e-5);
   });

@@ -1,5 +1,4 @@
 /** Measures what a user of the Node API gets from an artifact on this machine. */
-
 import { compiledContext } from '../../addon/artifact.js';
 import { type Model, type ModelInfo, type OpenProgress, openModel, type Session } from '../../addon/index.js';
 import { RunError } from '../exit.js';

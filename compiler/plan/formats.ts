@@ -48,7 +48,7 @@ export const isQuant = (type: GgmlType): boolean => !['F32', 'F16', 'BF16'].incl
 export const scalesTogether = (type: GgmlType): boolean => FORMATS[type].superBytes > 0;
 
 /** Has the format an offset or a minimum, so that products need the sums of the activations? */
-export const needsSums = (type: GgmlType): boolean => /^Q(?!8)/.test(type);
+export const needsSums = (type: GgmlType): boolean => /^(Q(?!8)|IQ[123]|MXFP4)/.test(type);
 
 export const unitsOf = (cols: number): number => Math.ceil(cols / UNIT_COLS);
 

@@ -74,7 +74,10 @@ export interface Target {
     /** The largest slot, of all matrices together, and one block's rings together, bytes. */
     readonly slotBytes: number;
     readonly ringBytes: number;
-    /** Bytes a block asks for before it waits for the node before it, where it knows the experts by then. */
+    /**
+     * Bytes that a block asks for before it waits for the node before it, where it knows the experts by then; one slot a
+     * warp is not more, where it can be. What a multiprocessor has asked for is in the way of that node's end.
+     */
     readonly earlyBytes: number;
     /**
      * Shared memory that a block asks for at least: more than half of a multiprocessor's, so that each runs one. Smaller
@@ -216,8 +219,8 @@ export function cudaTarget(archs: readonly string[]): Target {
     experts: {
       warps: 16,
       slotBytes: 4608,
-      ringBytes: 139264,
-      earlyBytes: 36864,
+      ringBytes: 81920,
+      earlyBytes: 49152,
       aloneBytes: sharedBytes / 2 + 1024,
       groupRows: [1, 2, 4, 8],
       cost: { bytesPerCycle: 13.4, item: 150, slot: 100, step: 30 },

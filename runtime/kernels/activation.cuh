@@ -8,7 +8,7 @@ enum class Activation { none, silu, gelu, relu_sqr, swiglu_oai };
 
 template <Activation A>
 DEVICE float activate(float v) {
-  if (A == Activation::silu) return v / (1.f + expf(-v));
+  if (A == Activation::silu) return fast_divide(v, 1.f + expf(-v));
   // The tanh form; 0.797... is sqrt(2 / pi).
   if (A == Activation::gelu) return 0.5f * v * (1.f + tanhf(0.7978845608f * v * fmaf(0.044715f * v, v, 1.f)));
   if (A == Activation::relu_sqr) return fmaxf(v, 0.f) * fmaxf(v, 0.f);
@@ -20,7 +20,7 @@ template <Activation A>
 DEVICE float gate(float g, float up) {
   if (A != Activation::swiglu_oai) return activate<A>(g) * up;
   const float clamped = fminf(g, 7.f);
-  return clamped / (1.f + expf(-1.702f * clamped)) * (fmaxf(-7.f, fminf(up, 7.f)) + 1.f);
+  return fast_divide(clamped, 1.f + expf(-1.702f * clamped)) * (fmaxf(-7.f, fminf(up, 7.f)) + 1.f);
 }
 
 // cap * tanh(v / cap); no cap is 0.

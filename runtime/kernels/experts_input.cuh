@@ -14,6 +14,7 @@ struct ExpertInput : ExpertsShape<C>::Input {
   static DEVICE float4 load(const float* from, int i) {
     const auto get = [](const auto* p) { return Settled ? load_settled(p) : load_global(p); };
     if (i >= Shape::x_units * 8) return {};
+    if (C::cols % 32 == 0) return get((const float4*)from + i);
     const int input = i / (Shape::units * 8), col = i % (Shape::units * 8) * 4;
     const float* at = from + (int64_t)input * C::cols + col;
     if (C::cols % 4 == 0 || (Shape::inputs == 1 && col + 3 < C::cols))

@@ -5,12 +5,19 @@
 
 namespace realizar {
 
+template <class Code>
+DEVICE uint4 pack_codes(Code code) {
+  uint32_t w[4] = {};
+  for (int c = 0; c < 32; c++) w[c / 8] |= (uint32_t)(code(c) & 15) << 4 * (c % 8);
+  return {w[0], w[1], w[2], w[3]};
+}
+
 template <>
 struct Source<IQ4_NL> {
   static constexpr int block_cols = 32, block_bytes = 18;
   static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
     const uint8_t* b = row + (int64_t)u * block_bytes;
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return b[2 + c % 16] >> (c < 16 ? 0 : 4); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return b[2 + c % 16] >> (c < 16 ? 0 : 4); });
     to.plane<uint16_t>(16)[to.i] = read_u16(b);
   }
 };
@@ -20,7 +27,7 @@ struct Source<MXFP4> {
   static constexpr int block_cols = 32, block_bytes = 17;
   static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
     const uint8_t* b = row + (int64_t)u * block_bytes;
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return b[1 + c % 16] >> (c < 16 ? 0 : 4); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return b[1 + c % 16] >> (c < 16 ? 0 : 4); });
     to.plane<uint8_t>(16)[to.i] = b[0];
   }
 };
@@ -33,7 +40,7 @@ struct Source<MXFP4Codes> {
   static constexpr int block_cols = 32, block_bytes = 16;
   static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
     const uint8_t* b = row + (int64_t)u * block_bytes;
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return b[c / 2] >> 4 * (c % 2); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return b[c / 2] >> 4 * (c % 2); });
   }
 };
 template <>
@@ -58,7 +65,7 @@ struct Source<IQ4_XS> {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const int j = u % 8;
     const uint8_t* codes = b + 8 + 16 * j;
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return codes[c % 16] >> (c < 16 ? 0 : 4); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return codes[c % 16] >> (c < 16 ? 0 : 4); });
     const int scale = (b[4 + j / 2] >> 4 * (j % 2) & 15) | (read_u16(b + 2) >> 2 * j & 3) << 4;
     pack_multipliers(to, read_u16(b), scale - 32);
   }
@@ -93,7 +100,7 @@ struct Source<IQ2_XXS> {
     const uint32_t more = read_u32(q + 4);
     int point[4], signs[4];
     for (int i = 0; i < 4; i++) point[i] = grid_points<F>()[q[i]], signs[i] = even_signs(more >> 7 * i & 127);
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return code<8>(point, signs, c); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return code<8>(point, signs, c); });
     const int multiplier = 2 * (more >> 28) + 1;
     pack_multipliers(to, read_u16(b), multiplier);
   }
@@ -110,7 +117,7 @@ struct Source<IQ2_XS> {
       const int q = read_u16(b + 2 + 8 * (u % 8) + 2 * i);
       point[i] = grid_points<F>()[q & 511], signs[i] = even_signs(q >> 9);
     }
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return code<8>(point, signs, c); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return code<8>(point, signs, c); });
     const int scales = b[66 + u % 8];
     pack_multipliers(to, read_u16(b), 2 * (scales & 15) + 1, 2 * (scales >> 4) + 1);
   }
@@ -128,7 +135,7 @@ struct Source<IQ2_S> {
       point[i] = grid_points<F>()[b[2 + 4 * j + i] | (high >> 2 * i & 3) << 8];
       signs[i] = b[34 + 4 * j + i];
     }
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return code<8>(point, signs, c); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return code<8>(point, signs, c); });
     const int scales = b[74 + j];
     pack_multipliers(to, read_u16(b), 2 * (scales & 15) + 1, 2 * (scales >> 4) + 1);
   }
@@ -144,7 +151,7 @@ struct Source<IQ3_XXS> {
     int point[8], signs[4];
     for (int i = 0; i < 8; i++) point[i] = grid_points<F>()[b[2 + 8 * (u % 8) + i]];
     for (int i = 0; i < 4; i++) signs[i] = even_signs(more >> 7 * i & 127);
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return code<4>(point, signs, c); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return code<4>(point, signs, c); });
     const int multiplier = 2 * (more >> 28) + 1;
     pack_multipliers(to, read_u16(b), multiplier);
   }
@@ -160,7 +167,7 @@ struct Source<IQ3_S> {
     int point[8], signs[4];
     for (int i = 0; i < 8; i++) point[i] = grid_points<F>()[b[2 + 8 * j + i] | (high >> i & 1) << 8];
     for (int i = 0; i < 4; i++) signs[i] = b[74 + 4 * j + i];
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return code<4>(point, signs, c); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return code<4>(point, signs, c); });
     const int multiplier = 2 * (b[106 + j / 2] >> 4 * (j % 2) & 15) + 1;
     pack_multipliers(to, read_u16(b), multiplier);
   }
@@ -176,7 +183,7 @@ struct Source<IQ1_S> {
     int point[4];
     const int signs[4] = {sign, sign, sign, sign};
     for (int i = 0; i < 4; i++) point[i] = grid_points<F>()[b[2 + 4 * j + i] | (high >> 3 * i & 7) << 8];
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return code<8>(point, signs, c); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return code<8>(point, signs, c); });
     const int multiplier = 2 * (high >> 12 & 7) + 1;
     pack_multipliers(to, read_u16(b), multiplier);
   }
@@ -195,7 +202,7 @@ struct Source<IQ1_M> {
       point[i] = grid_points<F>()[b[4 * j + i] | (high & 7) << 8];
       signs[i] = high & 8 ? 255 : 0;
     }
-    to.plane<uint4>(0)[to.i] = pack_nibbles([&](int c) { return code<8>(point, signs, c); });
+    to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return code<8>(point, signs, c); });
     const int scales = read_u16(b + 48 + j / 2 * 2) >> 6 * (j % 2);
     int d = 0;  // its four digits are the highest of the four words of scales
     for (int k = 0; k < 4; k++) d |= read_u16(b + 48 + 2 * k) >> 12 << 4 * k;

@@ -26,16 +26,14 @@ struct SharedUnits {
 #pragma unroll
     for (int mask = 1; mask < 8; mask *= 2) largest = fmaxf(largest, warp_shuffle_xor(largest, mask));
     const float by = largest > 0.f ? fast_divide(32767.f, largest) : 0.f;
-    const int q[4] = {round_to_int(v.x * by), round_to_int(v.y * by), round_to_int(v.z * by), round_to_int(v.w * by)};
-    int sum = q[0] + q[1] + q[2] + q[3];
+    const uint32_t q[4] = {fixed_point(v.x * by), fixed_point(v.y * by), fixed_point(v.z * by), fixed_point(v.w * by)};
+    int sum = (int)(q[0] + q[1] + q[2] + q[3] - 4 * fixed_point_zero);
     if (Formats::any_sums) {
       sum += warp_shuffle_xor(sum, 1);
       sum += warp_shuffle_xor(sum, 2);
     }
     if (!inside) return;
-    uint32_t high = 0, low = 0;
-#pragma unroll
-    for (int k = 0; k < 4; k++) high |= (uint32_t)(q[k] >> 8 & 255) << 8 * k, low |= (uint32_t)(q[k] & 255) << 8 * k;
+    const uint32_t high = four_bytes<1>(q[0], q[1], q[2], q[3]), low = four_bytes<0>(q[0], q[1], q[2], q[3]);
     const int u = i / 8, half = i % 8 / 4, at = u * 4 + i % 4;
     ((uint32_t*)plane(half))[at] = high;
     ((uint32_t*)plane(2 + half))[at] = low;

@@ -5,7 +5,9 @@ import type { Stated } from '../stated.js';
 import { ConfigReader } from './config_reader.js';
 import type { JsonObject } from './json.js';
 import { missingOf } from './missing.js';
-import { localLayers, MODEL_TYPE_NAMES, type ModelType, modelType } from './models.js';
+import { MODEL_TYPE_NAMES, modelType } from './models/index.js';
+import type { ModelType } from './models/model_type.js';
+import { localLayers } from './models/windows.js';
 import { readLocalBase, readRope } from './rope.js';
 import { TEXT_TYPE_NAMES, type TextPart, textPart } from './text_part.js';
 

@@ -1,0 +1,78 @@
+/** Qwen 2 and 3, dense and with experts. */
+import type { ConfigReader } from '../config_reader.js';
+import { type Context, type ModelType, type Own, SILU, UNTIED } from './model_type.js';
+import { expertKeys, weightsOf } from './routing.js';
+import { windowsInUse } from './windows.js';
+
+/** Layers from max_window_layers on, if at all. */
+function windows(config: ConfigReader, context: Context): Own {
+  const from = config.uint('max_window_layers') ?? 28;
+  return windowsInUse(config, context, (layer) => layer >= from);
+}
+
+/** Which layers have one where layer_types does not say, transformers' versions see differently. */
+function qwen2moeWindows(config: ConfigReader, context: Context): Own {
+  config.uint('max_window_layers');
+  if (config.bool('use_sliding_window') && !config.has('layer_types'))
+    config.refuse('use_sliding_window', 'windows without layer_types', 'must be false where layer_types is absent');
+  return windowsInUse(config, context, () => false);
+}
+
+/** All layers or none; transformers before 5 had it from max_window_layers on. */
+function qwen3moeWindows(config: ConfigReader): Own {
+  const isUsed = config.bool('use_sliding_window') ?? false;
+  config.get('layer_types');
+  const from = config.uint('max_window_layers') ?? 0;
+  if (isUsed && from > 0)
+    config.refuse(
+      'max_window_layers',
+      'windows of some layers',
+      'must be 0 or absent where use_sliding_window is true',
+    );
+  return { isLocal: () => isUsed };
+}
+
+export const qwen2: ModelType = {
+  ...{ architecture: 'qwen2', activation: SILU, windowed: true, own: windows },
+  defaults: { ...UNTIED, sliding_window: 4096 },
+};
+
+export const qwen3: ModelType = {
+  architecture: 'qwen3',
+  windowed: true,
+  activation: SILU,
+  defaults: { ...UNTIED, head_dim: 128, sliding_window: 4096 },
+  own: (config, context) => {
+    config.only('attention_bias', [false], 'biases of attention');
+    return windows(config, context);
+  },
+};
+
+export const qwen2moe: ModelType = {
+  ...qwen2,
+  architecture: 'qwen2moe',
+  own: (config, context) => {
+    config.only('qkv_bias', [true], 'attention without biases');
+    return {
+      ...qwen2moeWindows(config, context),
+      ...weightsOf(config),
+      keys: {
+        ...expertKeys(config),
+        expert_feed_forward_length: config.uint('moe_intermediate_size'),
+        expert_shared_feed_forward_length: config.uint('shared_expert_intermediate_size'),
+      },
+    };
+  },
+};
+
+export const qwen3moe: ModelType = {
+  ...qwen3,
+  architecture: 'qwen3moe',
+  // Where it does not say head_dim, that is what heads share of the embedding.
+  defaults: { ...UNTIED, sliding_window: 4096 },
+  own: (config) => {
+    config.only('attention_bias', [false], 'biases of attention');
+    const keys = { ...expertKeys(config), expert_feed_forward_length: config.uint('moe_intermediate_size') };
+    return { ...qwen3moeWindows(config), ...weightsOf(config), keys };
+  },
+};

@@ -91,10 +91,11 @@ function layerSpecs(
   return layers.map((weights, index) => {
     const features = featuresOf(index);
     const window = stated ? stated.windows[index] : features.window;
-    const turns = typeof features.rope === 'object' ? local(features.rope) : rope;
+    const turns = stated?.turns?.[index] ?? features.rope !== 'none';
+    const own = typeof features.rope === 'object' ? local(features.rope) : rope;
     return {
       ...weights,
-      ...(features.rope !== 'none' && { rope: turns }),
+      ...(turns && { rope: own }),
       ...(window && { window }),
     };
   });
@@ -124,8 +125,8 @@ function ropeOf(
   return {
     dimensions: h.ropeDimensions,
     base: h.ropeBase,
-    // llama.cpp's converter reorders rows so that pairs are neighbours; transformers' files have them as they were.
-    pairing: stated ? 'half' : ropePairing,
+    // llama.cpp's converter may reorder rows so that pairs are neighbours; transformers' files have them as they were.
+    pairing: stated ? (stated.ropePairing ?? 'half') : ropePairing,
     ...(stated?.ropeFactors && { statedFactors: stated.ropeFactors }),
     ...(scaling && { scaling }),
     ...(factors && { factors }),

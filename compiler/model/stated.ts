@@ -13,6 +13,10 @@ export interface Stated {
   /** Of each layer, the newest positions that attention sees; undefined: all. */
   readonly windows: readonly (number | undefined)[];
   readonly ropeFactors?: StatedFactors;
+  /** RopeSpec.pairing, where it is not halves. */
+  readonly ropePairing?: 'adjacent';
+  /** Of each layer, whether queries and keys turn; absent: as the architecture says. */
+  readonly turns?: readonly boolean[];
   /** ExpertsSpec.weightsOver */
   readonly weightsOver?: 'all' | 'chosen';
   /** Yarn.unrounded */

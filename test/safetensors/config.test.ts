@@ -10,26 +10,15 @@ import { F32_PAIR, safetensorsFile, writeFolder } from '../support/safetensors_w
 import { temporaryFolder } from '../support/tiny_models.js';
 import {
   type Config,
+  comparable,
   configOf,
+  old,
   readTransformersModel,
   withConfig,
   withVision,
 } from '../support/transformers_models.js';
 
-/** All that config.json decides: weights lie elsewhere in a file whose config.json is longer. */
-function comparable(folder: string) {
-  const spec = modelSpec(readModel(folder));
-  const { file: _, name: __, tokenEmbedding, outputNorm: ___, outputNormBias: ____, output, layers, ...rest } = spec;
-  return { ...rest, layers: layers.map(({ rope, window }) => ({ rope, window })), tied: output === tokenEmbedding };
-}
-
 describe("transformers 4's spelling means the same", () => {
-  const old = (scaling?: Config, more: Config = {}) => ({
-    rope_parameters: undefined,
-    ...{ rope_theta: 10000, torch_dtype: 'bfloat16', dtype: undefined },
-    ...(scaling && { rope_scaling: scaling }),
-    ...more,
-  });
   const YARN = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 128 };
   const longrope = configOf('phi3-longrope').rope_parameters as Config;
   test.each<[string, Config]>([

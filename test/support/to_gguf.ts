@@ -14,7 +14,7 @@ import { f32, type MetadataValue, str, type TensorInput, u32, writeGguf } from '
 import { temporaryFile } from './tiny_models.js';
 
 /** Pairs of these are neighbours in GGUF. */
-const REORDERED = ['llama', 'granite', 'granitemoe', 'smollm3'];
+const REORDERED = ['llama', 'granite', 'granitemoe', 'smollm3', 'arcee'];
 
 export function ggufOf(folder: string, name: string, type?: 'Q8_0' | 'Q4_0'): string {
   const model = readModel(folder);
@@ -94,7 +94,7 @@ function tensorOf(
   type: GgmlType | undefined,
   plus: number,
 ) {
-  if (dims.length === 1) {
+  if (dims.length === 1 || name.endsWith('.bias')) {
     const values = dequantize(stored, bytes).map((value) => value + plus);
     return { name, type: 'F32' as const, dims, data: floats(values) };
   }
@@ -116,12 +116,14 @@ function statedAsGguf({ metadata, stated }: ReturnType<typeof readModel>, archit
   }
   const add = (name: string, list: readonly number[]) =>
     factors.push({ name, type: 'F32', dims: [list.length], data: floats(Float64Array.from(list)) });
-  const { ropeFactors, attentionScale, windows } = stated!;
+  const { ropeFactors, attentionScale, windows, weightsOver } = stated!;
   if (ropeFactors?.long) {
     add('rope_factors_short.weight', ropeFactors.short);
     add('rope_factors_long.weight', ropeFactors.long.factors);
     own('rope.scaling.original_context_length', u32(ropeFactors.long.beyond));
   } else if (ropeFactors) add('rope_freqs.weight', ropeFactors.short);
+  if (['glm4moe', 'dots1'].includes(architecture))
+    own('expert_weights_norm', { type: 'bool', value: weightsOver === 'chosen' });
   if (architecture.startsWith('granite')) own('attention.scale', f32(attentionScale!));
   const window = windows.find((size) => size !== undefined);
   if (window && ['llama', 'phi3', 'gemma2'].includes(architecture)) own('attention.sliding_window', u32(window));

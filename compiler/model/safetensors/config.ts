@@ -7,7 +7,7 @@ import type { JsonObject } from './json.js';
 import { missingOf } from './missing.js';
 import { MODEL_TYPE_NAMES, modelType } from './models/index.js';
 import type { ModelType } from './models/model_type.js';
-import { localLayers } from './models/windows.js';
+import { everyLayer, localLayers } from './models/windows.js';
 import { readLocalBase, readRope } from './rope.js';
 import { TEXT_TYPE_NAMES, type TextPart, textPart } from './text_part.js';
 
@@ -55,8 +55,9 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
   const context = { layers, headSize };
   const own = type.own?.(config, context) ?? {};
   const local = type.localRope ? readLocalBase(config) : undefined;
-  const partial = type.partialRope ?? false;
-  const rope = readRope(config, { headSize, contextLength, partial }, type.localRope ? 'full_attention' : undefined);
+  const { partialRope: partial = false, alphaRope: alpha = false } = type;
+  const shape = { headSize, contextLength, partial, alpha, partialFactor: own.partialFactor };
+  const rope = readRope(config, shape, type.localRope ? 'full_attention' : undefined);
   const keys: Record<string, Value | undefined> = {
     block_count: layers,
     context_length: contextLength,
@@ -80,19 +81,28 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
     architecture: type.architecture,
     tied,
     normPlusOne: type.normPlusOne ?? false,
-    nameOf: part.nameOf,
+    nameOf: own.isUnused ? without(part.nameOf, own.isUnused) : part.nameOf,
     keys: Object.entries(keys).flatMap(([key, value]) =>
       value === undefined ? [] : [{ key, value, origin: Object.hasOwn(ORIGINS, key) ? ORIGINS[key]! : key }],
     ),
     stated: {
-      windows: Array.from({ length: layers }, (_, layer) => (isLocal(layer) ? window : undefined)),
+      windows: everyLayer(layers, (layer) => (isLocal(layer) ? window : undefined)),
       ...(own.attentionScale !== undefined && { attentionScale: own.attentionScale }),
       ...(own.weightsOver && { weightsOver: own.weightsOver }),
+      ...(type.adjacentPairs && { ropePairing: 'adjacent' }),
+      ...(own.turns && { turns: everyLayer(layers, own.turns) }),
       ...(rope.factors && { ropeFactors: rope.factors }),
       ...(rope.yarnUnrounded && { yarnUnrounded: true }),
     },
   };
 }
+
+const without =
+  (nameOf: TextPart['nameOf'], isUnused: (tensor: string) => boolean): TextPart['nameOf'] =>
+  (tensor) => {
+    const name = nameOf(tensor);
+    return name !== undefined && isUnused(name) ? undefined : name;
+  };
 
 /** As transformers: what heads share of the embedding, where the file does not say. */
 function readHeadSize(config: ConfigReader, hidden: number, heads: number): number {
@@ -158,8 +168,8 @@ function checkQuantization(config: ConfigReader, { mxfp4 }: ModelType): void {
 function checkCommon(config: ConfigReader, { activation, architecture }: ModelType): void {
   // Gemma's authors named the exact GELU in their first files and computed this one.
   const old = architecture === 'gemma' ? ['gelu'] : [];
-  const alias = activation === 'silu' ? ['silu', 'swish'] : [activation, 'gelu_new', ...old];
+  const alias = { silu: ['swish'], gelu_pytorch_tanh: ['gelu_new', ...old], relu2: [] }[activation];
   const [key, unused] = config.has('hidden_activation') ? ['hidden_activation', 'hidden_act'] : ['hidden_act', ''];
   config.get(unused!);
-  config.only(key!, alias, `an activation other than ${activation}`);
+  config.only(key!, [activation, ...alias], `an activation other than ${activation}`);
 }

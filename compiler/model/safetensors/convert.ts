@@ -68,7 +68,8 @@ const INTEGERS: ReadonlySet<string> = new Set([
   ...['block_count', 'context_length', 'embedding_length', 'feed_forward_length', 'vocab_size', 'rope.dimension_count'],
   ...['attention.head_count', 'attention.head_count_kv', 'attention.key_length', 'attention.value_length'],
   ...['attention.sliding_window', 'rope.scaling.original_context_length', 'expert_count', 'expert_used_count'],
-  ...['expert_feed_forward_length', 'expert_shared_feed_forward_length'],
+  ...['expert_feed_forward_length', 'expert_shared_feed_forward_length', 'expert_shared_count', 'expert_gating_func'],
+  ...['leading_dense_block_count', 'interleave_moe_layer_step'],
 ]);
 
 /** More than any model has: a list of them stays short. */

@@ -10,6 +10,8 @@ const LAYER: Readonly<Record<string, string>> = {
   'self_attn.qkv_proj': 'attn_qkv',
   'self_attn.q_norm': 'attn_q_norm',
   'self_attn.k_norm': 'attn_k_norm',
+  'self_attn.query_layernorm': 'attn_q_norm',
+  'self_attn.key_layernorm': 'attn_k_norm',
   post_attention_layernorm: 'ffn_norm',
   'mlp.gate_proj': 'ffn_gate',
   'mlp.up_proj': 'ffn_up',
@@ -18,10 +20,17 @@ const LAYER: Readonly<Record<string, string>> = {
   'mlp.c_fc': 'ffn_up',
   'mlp.c_proj': 'ffn_down',
   'mlp.gate': 'ffn_gate_inp',
+  'mlp.gate.wg': 'ffn_gate_inp',
   'mlp.router': 'ffn_gate_inp',
   'mlp.shared_expert.gate_proj': 'ffn_gate_shexp',
   'mlp.shared_expert.up_proj': 'ffn_up_shexp',
   'mlp.shared_expert.down_proj': 'ffn_down_shexp',
+  'mlp.shared_experts.gate_proj': 'ffn_gate_shexp',
+  'mlp.shared_experts.up_proj': 'ffn_up_shexp',
+  'mlp.shared_experts.down_proj': 'ffn_down_shexp',
+  'mlp.shared_mlp.gate_proj': 'ffn_gate_shexp',
+  'mlp.shared_mlp.up_proj': 'ffn_up_shexp',
+  'mlp.shared_mlp.down_proj': 'ffn_down_shexp',
   'mlp.shared_expert_gate': 'ffn_gate_inp_shexp',
   'block_sparse_moe.gate': 'ffn_gate_inp',
   'block_sparse_moe.router.layer': 'ffn_gate_inp',
@@ -51,11 +60,18 @@ const POST_NORMS: Readonly<Record<string, string>> = {
   pre_feedforward_layernorm: 'ffn_norm',
   post_feedforward_layernorm: 'post_ffw_norm',
 };
+/** The second half's norm, by the name of the first one's elsewhere. */
+const SECOND_NORM = { post_attention_layernorm: 'post_attention_norm' } as const;
 const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   gemma2: POST_NORMS,
   gemma3: POST_NORMS,
   olmo2: POST_NORMS,
-  'gpt-oss': { post_attention_layernorm: 'post_attention_norm' },
+  exaone4: POST_NORMS,
+  glm4: { post_self_attn_layernorm: 'post_attention_norm', post_mlp_layernorm: 'post_ffw_norm' },
+  phi2: { 'self_attn.dense': 'attn_output', 'mlp.fc1': 'ffn_up', 'mlp.fc2': 'ffn_down' },
+  'gpt-oss': SECOND_NORM,
+  seed_oss: SECOND_NORM,
+  glm4moe: SECOND_NORM,
 };
 
 /** How a tensor of all experts is held: columns one after another, or as MXFP4 in two tensors. */
@@ -63,6 +79,7 @@ export type ExpertsForm = 'transposed' | 'codes' | 'exponents';
 
 const GATE_UP = { name: 'ffn_gate_exps.weight', alternates: 'ffn_up_exps.weight' } as const;
 const DOWN = { name: 'ffn_down_exps.weight' } as const;
+const SELECTION = { name: 'exp_probs_b.bias' } as const;
 
 /** By architecture, the tensors of a layer whose names do not end with ".weight" or ".bias". */
 const BARE: Readonly<Record<string, Readonly<Record<string, GgufName>>>> = {
@@ -77,11 +94,16 @@ const BARE: Readonly<Record<string, Readonly<Record<string, GgufName>>>> = {
     'mlp.experts.down_proj_scales': { ...DOWN, form: 'exponents' },
     'mlp.experts.down_proj_bias': { name: 'ffn_down_exps.bias' },
   },
+  dots1: { 'mlp.gate.e_score_correction_bias': SELECTION },
+  glm4moe: { 'mlp.gate.e_score_correction_bias': SELECTION },
+  'ernie4_5-moe': { 'mlp.moe_statics.e_score_correction_bias': SELECTION },
+  'minimax-m2': { 'block_sparse_moe.e_score_correction_bias': SELECTION },
 };
 
 const MODEL: Readonly<Record<string, string>> = {
   'model.embed_tokens': 'token_embd',
   'model.norm': 'output_norm',
+  'model.final_layernorm': 'output_norm',
   lm_head: 'output',
 };
 

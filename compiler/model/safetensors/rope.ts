@@ -15,6 +15,10 @@ interface RopeInput {
   readonly contextLength: number;
   /** A part of each head may turn. */
   readonly partial: boolean;
+  /** The part where partial_rotary_factor does not say. */
+  readonly partialFactor?: number | undefined;
+  /** ModelType.alphaRope */
+  readonly alpha: boolean;
 }
 
 const DEFAULT_BASE = 10000;
@@ -35,9 +39,9 @@ export function readRope(config: ConfigReader, input: RopeInput, of?: 'full_atte
   const scaling = nested ?? parameters ?? old;
   const outer = { base: config.number('rope_theta'), partial: readPartial(config, input) };
   const base = scaling?.number('rope_theta') ?? outer.base ?? DEFAULT_BASE;
-  const partial = (scaling && readPartial(scaling, input)) ?? outer.partial ?? 1;
+  const partial = (scaling && readPartial(scaling, input)) ?? outer.partial ?? input.partialFactor ?? 1;
   const dimensions = Math.trunc(input.headSize * partial);
-  const shape = { base, dimensions, contextLength: input.contextLength };
+  const shape = { base, dimensions, contextLength: input.contextLength, alpha: input.alpha };
   const { keys, ...stated } = scaling ? readScaling(config, scaling, shape) : { keys: {} };
   for (const reader of [nested, parameters, old]) reader?.finish('rope scaling');
   return {
@@ -50,6 +54,7 @@ interface RopeShape {
   readonly base: number;
   readonly dimensions: number;
   readonly contextLength: number;
+  readonly alpha: boolean;
 }
 
 function readScaling(config: ConfigReader, scaling: ConfigReader, shape: RopeShape): RopeConfig {
@@ -74,16 +79,29 @@ function readScaling(config: ConfigReader, scaling: ConfigReader, shape: RopeSha
       return { keys: {}, factors: { short: llama3Factors(shape, needed) } };
     case 'yarn':
       return yarn(scaling, positive, original(), shape);
+    case 'dynamic':
+      if (!shape.alpha || !scaling.has('alpha')) return unknownType(scaling);
+      return { keys: { 'rope.freq_base': alphaBase(scaling, needed('alpha'), shape) } };
     case 'longrope':
     case 'su':
       return longRope(scaling, positive, original(), shape);
     default:
-      return scaling.refuse(
-        scaling.has('rope_type') ? 'rope_type' : 'type',
-        'rope scaling of this type',
-        'must be default, linear, llama3, yarn or longrope',
-      );
+      return unknownType(scaling);
   }
+}
+
+function unknownType(scaling: ConfigReader): never {
+  return scaling.refuse(
+    scaling.has('rope_type') ? 'rope_type' : 'type',
+    'rope scaling of this type',
+    'must be default, linear, llama3, yarn or longrope',
+  );
+}
+
+/** Hunyuan's: up to max_position_embeddings nothing is dynamic, and only alpha counts. */
+function alphaBase(scaling: ConfigReader, alpha: number, { base, dimensions }: RopeShape): number {
+  for (const key of ['factor', 'beta_fast', 'beta_slow', 'mscale', 'mscale_all_dim']) scaling.get(key);
+  return base * alpha ** (dimensions / (dimensions - 2));
 }
 
 /** Llama 3.1: pairs with long waves turn slower by `factor`, those with short ones as before, a blend between. */

@@ -1,5 +1,5 @@
-/** StableLM 2 and StarCoder 2, whose norms are LayerNorm. */
-import { GELU, type ModelType, SILU, TIED, UNTIED } from './model_type.js';
+/** StableLM 2, StarCoder 2 and Nemotron, whose norms are LayerNorm. */
+import { GELU, type ModelType, RELU_SQR, SILU, TIED, UNTIED } from './model_type.js';
 
 export const stablelm: ModelType = {
   architecture: 'stablelm',
@@ -22,5 +22,15 @@ export const starcoder2: ModelType = {
   own: (config) => {
     config.only('use_bias', [true], 'a model without biases');
     return { keys: { 'attention.layer_norm_epsilon': config.number('norm_epsilon') } };
+  },
+};
+
+export const nemotron: ModelType = {
+  ...{ architecture: 'nemotron', activation: RELU_SQR, partialRope: true, normPlusOne: true },
+  defaults: { tie_word_embeddings: false, rope_theta: 10000, partial_rotary_factor: 0.5, norm_eps: 1e-5 },
+  own: (config) => {
+    config.bool('attention_bias');
+    config.bool('mlp_bias');
+    return { keys: { 'attention.layer_norm_epsilon': config.number('norm_eps') } };
   },
 };

@@ -1,5 +1,5 @@
-/** Llama, Mistral, Mixtral, and SmolLM 3. */
-import { type ModelType, SILU, TIED, UNTIED } from './model_type.js';
+/** Llama, Mistral, Mixtral, and what differs from them in little: SmolLM 3, Seed-OSS, Arcee. */
+import { type ModelType, RELU_SQR, SILU, TIED, UNTIED } from './model_type.js';
 import { expertKeys } from './routing.js';
 import { everyLayer, windowsInUse } from './windows.js';
 
@@ -39,5 +39,24 @@ export const smollm3: ModelType = {
     config.bool('attention_bias');
     config.bool('mlp_bias');
     return windowsInUse(config, context, (layer) => (layer + 1) % 4 === 0);
+  },
+};
+
+export const seedOss: ModelType = {
+  ...{ architecture: 'seed_oss', activation: SILU, defaults: { ...UNTIED, head_dim: 128 } },
+  own: (config) => {
+    config.bool('attention_bias');
+    config.only('attention_out_bias', [false], 'a bias of what attention gives');
+    config.only('mlp_bias', [false], 'biases of the feed-forward');
+    return {};
+  },
+};
+
+export const arcee: ModelType = {
+  ...{ architecture: 'arcee', activation: RELU_SQR, defaults: { ...UNTIED, rms_norm_eps: 1e-5 } },
+  own: (config) => {
+    config.only('attention_bias', [false], 'biases of attention');
+    config.only('mlp_bias', [false], 'biases of the feed-forward');
+    return {};
   },
 };

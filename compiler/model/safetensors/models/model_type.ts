@@ -16,6 +16,12 @@ export interface Own {
   readonly weightsOver?: 'all' | 'chosen';
   /** Which layers have the window; absent: all, where there is one. */
   readonly isLocal?: (layer: number) => boolean;
+  /** Which layers turn; absent: as the architecture says. */
+  readonly turns?: (layer: number) => boolean;
+  /** partial_rotary_factor where config.json says it by another name. */
+  readonly partialFactor?: number | undefined;
+  /** Tensors that take no part in what is computed. */
+  readonly isUnused?: (tensor: string) => boolean;
 }
 
 export interface ModelType {
@@ -23,11 +29,15 @@ export interface ModelType {
   readonly architecture: string;
   /** What config.json means where it is silent. */
   readonly defaults: Readonly<Record<string, Json>>;
-  readonly activation: 'silu' | 'gelu_pytorch_tanh';
+  readonly activation: 'silu' | 'gelu_pytorch_tanh' | 'relu2';
   /** Layers with a window turn with a base of their own, and without rope scaling. */
   readonly localRope?: boolean;
+  /** Pairs of rope are neighbours; else halves. */
+  readonly adjacentPairs?: boolean;
   /** It knows partial_rotary_factor. */
   readonly partialRope?: boolean;
+  /** Of rope_type dynamic, alpha is of another base; no other dynamic one is known. */
+  readonly alphaRope?: boolean;
   /** It knows sliding_window. */
   readonly windowed?: boolean;
   /** The norm weights in the file lack the 1 that is added to them. */
@@ -39,5 +49,13 @@ export interface ModelType {
 
 export const SILU = 'silu';
 export const GELU = 'gelu_pytorch_tanh';
+export const RELU_SQR = 'relu2';
 export const UNTIED = { tie_word_embeddings: false, rope_theta: 10000, rms_norm_eps: 1e-6 };
 export const TIED = { ...UNTIED, tie_word_embeddings: true };
+
+/** Errors: ModelFileError for anything but a number above 0. */
+export function positive(config: ConfigReader, key: string): number {
+  const value = config.require(key, config.number(key));
+  if (!(value > 0)) config.fail(key, `expected a number above 0, found ${value}`);
+  return value;
+}

@@ -27,8 +27,27 @@ export function windowsInUse(config: ConfigReader, context: Context, otherwise: 
   return { isLocal };
 }
 
-export const everyLayer = (layers: number, of: (layer: number) => boolean) =>
+export const everyLayer = <T>(layers: number, of: (layer: number) => T): T[] =>
   Array.from({ length: layers }, (_, i) => of(i));
+
+/** All but every n-th, sliding_window_pattern, where layer_types does not say. */
+export function patternedLayers(config: ConfigReader, context: Context): (layer: number) => boolean {
+  const key = 'sliding_window_pattern';
+  config.get(key);
+  if (config.has('layer_types')) return localLayers(config, context, () => false);
+  const period = config.require(key, config.uint(key));
+  if (period === 0) config.fail(key, 'expected a number above 0, found 0');
+  return (layer) => (layer + 1) % period !== 0;
+}
+
+/** Errors: ModelFileError for 0; UnsupportedError where layers have a window and it has no size. */
+export function windowOf(config: ConfigReader, { layers }: Context, isLocal: (layer: number) => boolean) {
+  const window = config.uint('sliding_window');
+  if (window === 0) config.fail('sliding_window', 'expected a number above 0, found 0');
+  if (window === undefined && everyLayer(layers, isLocal).includes(true))
+    config.refuse('sliding_window', 'layers with a window of no size', 'must be a number above 0');
+  return window;
+}
 
 /** GGUF's keys of them. */
 export const windowKeys = (config: ConfigReader, { layers }: Context, isLocal: (layer: number) => boolean) => ({

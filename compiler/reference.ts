@@ -79,12 +79,26 @@ function gelu(x: number): number {
   return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 }
 
+/** All terms have the sign of x, so nothing cancels out; past 6 there is nothing but 1 in float64. */
+function erf(x: number): number {
+  if (Math.abs(x) > 6) return Math.sign(x);
+  let [sum, term] = [0, x];
+  for (let n = 1; sum + term !== sum; n++) {
+    sum += term;
+    term *= (2 * x * x) / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
+const geluErf = (x: number): number => 0.5 * x * (1 + erf(x / Math.SQRT2));
+
 const reluSqr = (x: number): number => Math.max(x, 0) ** 2;
 
 /** activation(gate) * up, element by element. */
 const GATED: Record<Activation, (gate: number, up: number) => number> = {
   silu: (gate, up) => silu(gate) * up,
   gelu: (gate, up) => gelu(gate) * up,
+  gelu_erf: (gate, up) => geluErf(gate) * up,
   relu_sqr: (gate, up) => reluSqr(gate) * up,
   swiglu_oai: (gate, up) => {
     const clamped = Math.min(gate, 7);
@@ -96,6 +110,7 @@ const GATED: Record<Activation, (gate: number, up: number) => number> = {
 const UNGATED: Record<Activation, (x: number) => number> = {
   silu,
   gelu,
+  gelu_erf: geluErf,
   relu_sqr: reluSqr,
   swiglu_oai: () => {
     throw new Error('swiglu_oai is of two');

@@ -187,7 +187,7 @@ class Builder {
   /** part: "ffn" names the output ffn_swiglu. */
   activation(name: NameOf, part: string, gate: Value | undefined, up: Value): Value {
     const { activation } = this.spec;
-    const isGated = gate !== undefined && activation !== 'relu_sqr';
+    const isGated = gate !== undefined && activation !== 'relu_sqr' && activation !== 'gelu_erf';
     const output = this.value(name(`${part}_${isGated ? GATED_NAME[activation] : 'act'}`), up.size);
     if (isGated) this.ops.push({ kind: `${activation}_mul`, gate, up, output });
     else if (!gate && activation !== 'swiglu_oai') this.ops.push({ kind: activation, input: up, output });

@@ -22,6 +22,7 @@ export function reads(op: Op): Effects {
     case 'linear':
     case 'silu':
     case 'gelu':
+    case 'gelu_erf':
     case 'relu_sqr':
     case 'scale':
     case 'soft_cap':

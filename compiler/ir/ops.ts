@@ -148,9 +148,9 @@ export interface SigmoidScale {
   readonly output: Value;
 }
 
-/** relu_sqr: max(input, 0)^2. */
+/** gelu in its tanh form, gelu_erf the exact one; relu_sqr: max(input, 0)^2. */
 export interface Activate {
-  readonly kind: 'silu' | 'gelu' | 'relu_sqr';
+  readonly kind: 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr';
   readonly input: Value;
   readonly output: Value;
 }

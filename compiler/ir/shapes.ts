@@ -80,6 +80,7 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
   },
   silu: checkActivate,
   gelu: checkActivate,
+  gelu_erf: checkActivate,
   relu_sqr: checkActivate,
   scale: (op, checks) => {
     checks.equal('output', op.output.size, 'input', op.input.size);

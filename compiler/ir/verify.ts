@@ -37,6 +37,7 @@ const PRIMITIVE: Record<PrimitiveOp['kind'], true> = {
   sigmoid_scale: true,
   silu: true,
   gelu: true,
+  gelu_erf: true,
   relu_sqr: true,
   scale: true,
   soft_cap: true,

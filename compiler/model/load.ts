@@ -50,7 +50,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
     headSize: h.headSize,
     norm: architecture.norm ?? 'rms',
     normEpsilon: h.normEpsilon,
-    activation: architecture.activation ?? 'silu',
+    activation: file.stated?.activation ?? architecture.activation ?? 'silu',
     attentionScale: file.stated?.attentionScale ?? features.attentionScale ?? 1 / Math.sqrt(h.headSize),
     ...(features.attentionSoftCap && { attentionSoftCap: features.attentionSoftCap }),
     ...(features.logitSoftCap && { logitSoftCap: features.logitSoftCap }),

@@ -130,8 +130,8 @@ export interface LayerSpec extends LayerWeights {
   readonly window?: number;
 }
 
-/** relu_sqr: max(x, 0)^2, without a gate. swiglu_oai, of a gate and an up: min(gate, 7) * sigmoid(1.702 * min(gate, 7)) * (clamp(up, -7, 7) + 1). */
-export type Activation = 'silu' | 'gelu' | 'relu_sqr' | 'swiglu_oai';
+/** gelu: in its tanh form; gelu_erf: the exact one, without a gate. relu_sqr: max(x, 0)^2, without a gate. swiglu_oai, of a gate and an up: min(gate, 7) * sigmoid(1.702 * min(gate, 7)) * (clamp(up, -7, 7) + 1). */
+export type Activation = 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr' | 'swiglu_oai';
 
 export interface ModelSpec {
   /** The file's stem as it is; never used as code or path without emit/names.ts. */

@@ -19,6 +19,8 @@ export interface Stated {
   readonly turns?: readonly boolean[];
   /** ExpertsSpec.weightsOver */
   readonly weightsOver?: 'all' | 'chosen';
+  /** In place of the architecture's. */
+  readonly activation?: 'gelu_erf';
   /** Yarn.unrounded */
   readonly yarnUnrounded?: true;
 }

@@ -1,12 +1,15 @@
-/** silu, gelu or relu_sqr of a projection that nothing else reads -> the activation of that projection */
-import type { Activate, Graph } from '../ir/ops.js';
+/** The activation of a projection that nothing else reads -> the activation of that projection */
+import type { Activate, Graph, Op } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
+
+const KINDS: readonly Op['kind'][] = ['silu', 'gelu', 'gelu_erf', 'relu_sqr'] satisfies Activate['kind'][];
+
+const isActivate = (op: Op): op is Activate => KINDS.includes(op.kind);
 
 export function foldActivation(graph: Graph): Graph {
   const uses = new Uses(graph);
   const edits: Edits = new Map();
-  for (const op of graph.ops)
-    if (op.kind === 'silu' || op.kind === 'gelu' || op.kind === 'relu_sqr') fold(uses, op, edits);
+  for (const op of graph.ops) if (isActivate(op)) fold(uses, op, edits);
   return rewrite(graph, edits);
 }
 

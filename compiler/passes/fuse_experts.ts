@@ -74,7 +74,7 @@ function matchExperts(uses: Uses, sum: ExpertSum): ExpertsMatch | undefined {
 }
 
 function matchActivation(uses: Uses, value: Value): GateMul | Activate | undefined {
-  for (const kind of ['silu_mul', 'gelu_mul', 'swiglu_oai_mul', 'silu', 'gelu', 'relu_sqr'] as const) {
+  for (const kind of ['silu_mul', 'gelu_mul', 'swiglu_oai_mul', 'silu', 'gelu', 'gelu_erf', 'relu_sqr'] as const) {
     const op = uses.soleWriter(kind, value);
     if (op) return op;
   }

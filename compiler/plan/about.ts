@@ -15,6 +15,7 @@ export function about(op: FusedOp): string {
         gelu_mul: ', gelu(gate) * up',
         silu: ', silu',
         gelu: ', gelu',
+        gelu_erf: ', exact gelu',
         relu_sqr: ', relu squared',
       };
       const act = activation ? activation[op.activation!] : '';

@@ -45,7 +45,7 @@ export interface ExpertsConfig extends Tiling {
   readonly addResidual: boolean;
   readonly normalize: boolean;
   readonly epsilon: number;
-  readonly activation: 'none' | 'silu' | 'gelu' | 'relu_sqr' | 'swiglu_oai';
+  readonly activation: 'none' | 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr' | 'swiglu_oai';
   /** Bit i: matrix i has a bias; a scale. */
   readonly bias: number;
   readonly matrixScale: number;

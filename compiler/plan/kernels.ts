@@ -1,6 +1,6 @@
 /** Fused operation -> kernel: its compile-time shape, launch geometry and shared memory. The twin of runtime/kernels. */
 import { CompileError } from '../errors.js';
-import type { NormAdd, Projection } from '../ir/ops.js';
+import type { NormAdd, Projection, Segment } from '../ir/ops.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
 import type { Ahead } from './ahead.js';
@@ -59,7 +59,7 @@ export interface ProjectionConfig extends Tiling {
   readonly centred: boolean;
   readonly normBias: boolean;
   readonly epsilon: number;
-  readonly activation: 'none' | 'silu' | 'gelu' | 'relu_sqr';
+  readonly activation: 'none' | 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr';
   readonly scale: number;
   /** 0: none. */
   readonly softCap: number;
@@ -160,7 +160,7 @@ function cuts({ input, inputSum, segments }: Projection, target: Target, tight: 
     const chunks = Math.ceil(units / chunkUnits);
     const { warps } = inputSum ? sumWarps(chunkUnits, target, paired) : target.projection;
     if (chunks > warps) continue;
-    for (const groupRows of GROUP_ROWS) {
+    for (const groupRows of GROUP_ROWS.filter((group) => segments.every((segment) => isWhole(segment, group)))) {
       const { lanesR, steps } = laneShape(chunkUnits, groupRows);
       if (steps > MOST_STEPS || (!tight && groupRows < Math.min(lanesR, 8))) continue;
       found.push({ groupRows, chunkCols: chunkUnits * UNIT_COLS, rowWarps: tight ? 1 : Math.floor(warps / chunks) });
@@ -168,6 +168,10 @@ function cuts({ input, inputSum, segments }: Projection, target: Target, tight: 
     if (chunks === 1) return found;
   }
 }
+
+/** No group of rows spans two pieces of the file. */
+const isWhole = ({ weights }: Segment, groupRows: number): boolean =>
+  weights.every(({ rows, pieces = [] }) => pieces.length < 2 || (rows / pieces.length) % groupRows === 0);
 
 /** Of a sum, warps hold their chunk of four vectors: there are only so many as have the registers for it. */
 function sumWarps(chunkUnits: number, { projection }: Target, paired: boolean): { warps: number } {
@@ -247,7 +251,7 @@ const memoryOf = ({ projection }: Target, paired: boolean): BlockMemory =>
 
 /** activation.cuh; of one matrix and of two. */
 export const ACTIVATIONS = {
-  ...({ silu: 'silu', gelu: 'gelu', relu_sqr: 'relu_sqr' } as const),
+  ...({ silu: 'silu', gelu: 'gelu', gelu_erf: 'gelu_erf', relu_sqr: 'relu_sqr' } as const),
   ...({ silu_mul: 'silu', gelu_mul: 'gelu', swiglu_oai_mul: 'swiglu_oai' } as const),
 };
 

@@ -105,24 +105,27 @@ export class WeightPlanner {
 
   /** A norm weight, bias or rope factors, as f32; or the rows of a small matrix, one after another. */
   vector(weight: Weight): number {
-    const placed = this.#tensors.get(weight.name);
+    const { pieces = [weight], ...whole } = weight;
+    const nameOf = (piece: number) => (pieces.length > 1 ? `${weight.name}.${piece}` : weight.name);
+    const placed = this.#tensors.get(nameOf(0));
     if (placed) return placed.deviceOffset;
     const offset = this.#end;
-    const cols = weight.rows * weight.cols;
+    const cols = (weight.rows * weight.cols) / pieces.length;
     const deviceBytes = cols * 4;
-    this.#add(
-      { ...weight, rows: 1, cols },
-      {
-        layout: 'vector',
-        deviceOffset: offset,
-        deviceBytes,
-        rowsPerGroup: 1,
-        colsPerChunk: cols,
-        groupStride: deviceBytes,
-        chunkStride: deviceBytes,
-      },
-    );
-    this.#end = roundUp(offset + deviceBytes, ALIGNMENT);
+    for (const [i, piece] of pieces.entries())
+      this.#add(
+        { ...whole, ...piece, name: nameOf(i), rows: 1, cols },
+        {
+          layout: 'vector',
+          deviceOffset: offset + i * deviceBytes,
+          deviceBytes,
+          rowsPerGroup: 1,
+          colsPerChunk: cols,
+          groupStride: deviceBytes,
+          chunkStride: deviceBytes,
+        },
+      );
+    this.#end = roundUp(offset + pieces.length * deviceBytes, ALIGNMENT);
     return offset;
   }
 

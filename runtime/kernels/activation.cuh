@@ -4,13 +4,14 @@
 
 namespace realizar {
 
-enum class Activation { none, silu, gelu, relu_sqr, swiglu_oai };
+enum class Activation { none, silu, gelu, gelu_erf, relu_sqr, swiglu_oai };
 
 template <Activation A>
 DEVICE float activate(float v) {
   if (A == Activation::silu) return fast_divide(v, 1.f + expf(-v));
   // The tanh form; 0.797... is sqrt(2 / pi).
   if (A == Activation::gelu) return 0.5f * v * (1.f + tanhf(0.7978845608f * v * fmaf(0.044715f * v, v, 1.f)));
+  if (A == Activation::gelu_erf) return 0.5f * v * (1.f + erff(0.7071067812f * v));
   if (A == Activation::relu_sqr) return fmaxf(v, 0.f) * fmaxf(v, 0.f);
   return v;
 }

@@ -98,6 +98,34 @@ describe('the weights region', () => {
     expect(find(planner, 'half')).toMatchObject({ layout: 'vector', type: 'F16', deviceBytes: 400 });
   });
 
+  it('holds what lies in pieces in one place, and no group of rows of two pieces', () => {
+    const planner = new WeightPlanner();
+    const piecesOf = (bytes: number) => Array.from({ length: 6 }, (_, i) => ({ offset: 3 * i * bytes, bytes }));
+    const weight = { ...matrix('q', 'F16', 6 * 40, 256), pieces: piecesOf(40 * 512) };
+    const { start, config } = place(planner, [[weight]], 256);
+    expect(40 % config.groupRows).toBe(0);
+    const bias = { ...vector('bias', 6 * 40, 'F16'), pieces: piecesOf(80) };
+    const offset = planner.vector(bias);
+    for (let i = 0; i < 6; i++) {
+      expect(find(planner, `q.${i}`)).toMatchObject({
+        ...{ rows: 40, fileOffset: 3 * i * 40 * 512, fileBytes: 40 * 512 },
+        deviceOffset: start + ((i * 40) / config.groupRows) * find(planner, 'q.0').groupStride,
+      });
+      expect(find(planner, `bias.${i}`)).toMatchObject({
+        ...{
+          rows: 1,
+          cols: 40,
+          deviceOffset: offset + i * 160,
+          deviceBytes: 160,
+          fileOffset: 3 * i * 80,
+          fileBytes: 80,
+        },
+      });
+    }
+    expect(planner.vector(bias)).toBe(offset);
+    expect(planner.tensors).toHaveLength(12);
+  });
+
   it('shares a tied embedding with the output projection', () => {
     const planner = new WeightPlanner();
     const embedding = matrix('token_embd.weight', 'Q8_0', 100, 256);

@@ -95,7 +95,7 @@ class Draft {
   activate([a, b = 0]: readonly number[], [fresh]: readonly boolean[]): void {
     const output = this.#value();
     this.#ops.push({
-      kind: (['gelu', 'relu_sqr', 'silu'] as const)[b % 3]!,
+      kind: (['gelu', 'relu_sqr', 'silu', 'gelu_erf'] as const)[b % 4]!,
       input: fresh ? this.#linear(this.#pick(a)) : this.#pick(a),
       output,
     });

@@ -99,6 +99,7 @@ class Interpreter {
         return this.#experts(op);
       case 'silu':
       case 'gelu':
+      case 'gelu_erf':
       case 'relu_sqr':
         return this.#read(op.input).map(UNGATED[op.kind]);
       case 'scale':
@@ -321,7 +322,7 @@ function expertSum(input: Vector, routing: Vector, used: number): Vector {
 /** Of one matrix's rows, or of a gate's and an up's. */
 function activated(kind: Experts['activation'], products: readonly Vector[]): Vector {
   if (kind === undefined) return products[0]!;
-  if (kind === 'silu' || kind === 'gelu' || kind === 'relu_sqr') return products[0]!.map(UNGATED[kind]);
+  if (isUngated(kind)) return products[0]!.map(UNGATED[kind]);
   return gated(kind, products[0]!, products[1]!);
 }
 
@@ -341,7 +342,20 @@ const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0
 const add = (a: Vector, b: Vector) => a.map((x, i) => x + b[i]!);
 const multiply = (a: Vector, b: Vector) => a.map((x, i) => x * b[i]!);
 const silu = (x: number) => x / (1 + Math.exp(-x));
-const UNGATED = { silu, gelu: (x: number) => gelu(x), relu_sqr: (x: number) => Math.max(x, 0) ** 2 };
+const UNGATED = {
+  silu,
+  gelu: (x: number) => gelu(x),
+  gelu_erf: (x: number) => (x / 2) * (1 + erf(x / Math.SQRT2)),
+  relu_sqr: (x: number) => Math.max(x, 0) ** 2,
+};
+const isUngated = (kind: string): kind is keyof typeof UNGATED => Object.hasOwn(UNGATED, kind);
+/** To 1.5e-7 (Abramowitz and Stegun, 7.1.26): graphs are only compared with each other. */
+function erf(x: number): number {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x));
+  const terms = [0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429];
+  const sum = terms.reduceRight((rest, term) => t * (term + rest), 0);
+  return Math.sign(x) * (1 - sum * Math.exp(-x * x));
+}
 const gelu = (x: number) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 const scaled = (x: Vector, by?: number) => (by === undefined ? x : x.map((value) => value * by));
 const capped = (x: Vector, cap?: number) => (cap ? x.map((value) => cap * Math.tanh(value / cap)) : x);

@@ -10,13 +10,13 @@ import { ggufOf } from '../support/to_gguf.js';
 import { CONTEXTS, readTransformersModel, TRANSFORMERS_NAMES } from '../support/transformers_models.js';
 
 /**
- * No GGUF key says what these say: where windows are, that a small EXAONE 4 has any, what is under the root of Gemma's attention scale, YaRN unrounded,
+ * No GGUF key says what these say: where windows are, that a small EXAONE 4 has any, what is under the root of Gemma's attention scale, YaRN unrounded, the exact GELU,
  * weights of experts that do not add up to 1;
  * or it is one that llama.cpp does not read, of the ends of YaRN's ramp.
  */
 const NOT_IN_GGUF = [
   ...['starcoder2-window', 'qwen3-window', 'gemma2', 'gemma3', 'llama-yarn-mscale'],
-  ...['gpt-oss', 'gpt-oss-mxfp4', 'qwen3moe-window', 'exaone4'],
+  ...['gpt-oss', 'gpt-oss-mxfp4', 'qwen3moe-window', 'exaone4', 'gptneox'],
 ];
 
 test.each(TRANSFORMERS_NAMES.filter((name) => !NOT_IN_GGUF.includes(name)))('%s', (name) => {

@@ -24,6 +24,14 @@ describe("the publishers' own files mean the same", () => {
         ...changes,
       },
     );
+  const pythia = (rotary_pct?: number, changes: Config = {}) =>
+    old(undefined, {
+      rope_theta: undefined,
+      rotary_emb_base: 10000,
+      rotary_pct,
+      attention_bias: undefined,
+      ...changes,
+    });
   test.each<[string, Config]>([
     ['cohere', old(undefined, { rope_theta: 8e6 })],
     [
@@ -42,6 +50,9 @@ describe("the publishers' own files mean the same", () => {
     ['exaone4-full', { sliding_window_pattern: null, layer_types: undefined }],
     ['seed-oss', old(undefined, { rope_theta: 1e7 })],
     ['phi', old(undefined, { partial_rotary_factor: 0.5 })],
+    ['gptneox', pythia(0.25)],
+    ['gptneox', pythia(undefined, { partial_rotary_factor: 0.25, rope_theta: 10000 })],
+    ['gptneox-serial', pythia(1, { torch_dtype: 'bfloat16', hidden_act: 'gelu_new' })],
     ['nemotron', old(undefined, { partial_rotary_factor: 0.5, head_dim: 32 })],
     ['ernie4_5', old(undefined, { rope_theta: undefined })],
     ['ernie4_5-moe', old(undefined, { rope_theta: 500000, moe_layer_end_index: -1, num_nextn_predict_layers: 1 })],
@@ -87,7 +98,12 @@ describe('refused by name', () => {
     ['seed-oss', { attention_out_bias: true }, 'a bias of what attention gives'],
     ['seed-oss', { mlp_bias: true }, 'biases of the feed-forward'],
     ['phi', { qk_layernorm: true }, 'LayerNorm of query and key heads'],
-    ['phi', { hidden_act: 'gelu' }, 'an activation other than gelu_pytorch_tanh'],
+    ['phi', { hidden_act: 'quick_gelu' }, 'an activation other than gelu_pytorch_tanh'],
+    ['gemma2', { hidden_activation: 'gelu' }, 'an activation other than gelu_pytorch_tanh'],
+    ['gptneox', { rope_theta: 500000 }, 'two bases of rope'],
+    ['gptneox', { partial_rotary_factor: 1 }, 'rope of two parts of each head'],
+    ['gptneox', { attention_bias: false }, 'attention without biases'],
+    ['gptneox', { num_attention_heads: 16 }, 'heads of 4'],
     ['nemotron', { hidden_act: 'silu' }, 'an activation other than relu2'],
     ['arcee', { attention_bias: true }, 'biases of attention'],
     ['arcee', { mlp_bias: true }, 'biases of the feed-forward'],
@@ -145,11 +161,23 @@ test('only layers with a window turn in models that have one', () => {
   expect(turns('exaone4', { layer_types: full, sliding_window: null })).toEqual([true, true, true, true]);
 });
 
-test('tensors of layers that guess ahead are left out', () => {
+test('gelu is exact but for Gemma, whose authors computed the other one', () => {
+  const activation = (name: string, hidden_act?: string) =>
+    modelSpec(readModel(withConfig(name, { hidden_act, hidden_activation: undefined }))).activation;
+  for (const name of ['phi', 'gptneox', 'starcoder2']) {
+    expect(activation(name, 'gelu'), name).toBe('gelu_erf');
+    expect(activation(name, 'gelu_new'), name).toBe('gelu');
+  }
+  expect([activation('phi'), activation('gptneox'), activation('starcoder2')]).toEqual(['gelu', 'gelu_erf', 'gelu']);
+  expect(activation('gemma', 'gelu')).toBe('gelu');
+});
+
+test('tensors of layers that guess ahead, and masks, are left out', () => {
   const layers = (folder: string) => modelSpec(readModel(folder)).layers.length;
   expect(
     layers(withTensors('glm4moe', ['model.layers.2.eh_proj.weight', 'model.layers.2.input_layernorm.weight'])),
   ).toBe(2);
   expect(layers(withTensors('ernie4_5-moe', ['model.mtp_block.0.input_layernorm.weight']))).toBe(2);
+  expect(layers(withTensors('gptneox', ['gpt_neox.layers.0.attention.bias']))).toBe(2);
   expect(() => layers(withTensors('glm4', ['model.layers.2.eh_proj.weight']))).toThrow('has no place for');
 });

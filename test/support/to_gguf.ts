@@ -112,6 +112,7 @@ function statedAsGguf({ metadata, stated }: ReturnType<typeof readModel>, archit
     if (entry.type === 'array')
       keys.push([key, { type: 'array', of: 'bool', value: [...entry.elements()] as boolean[] }]);
     else if (typeof entry.value === 'string') keys.push([key, str(entry.value)]);
+    else if (typeof entry.value === 'boolean') keys.push([key, { type: 'bool', value: entry.value }]);
     else keys.push([key, entry.type === 'float64' ? f32(Number(entry.value)) : u32(Number(entry.value))]);
   }
   const add = (name: string, list: readonly number[]) =>

@@ -17,6 +17,7 @@ export interface ModelConfig {
   readonly architecture: string;
   readonly tied: boolean;
   readonly normPlusOne: boolean;
+  readonly heads: number;
   /** GGUF's keys without the architecture's prefix, and config.json's that they come from. */
   readonly keys: readonly { readonly key: string; readonly value: Value; readonly origin: string }[];
   readonly stated: Stated;
@@ -56,7 +57,7 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
   const own = type.own?.(config, context) ?? {};
   const local = type.localRope ? readLocalBase(config) : undefined;
   const { partialRope: partial = false, alphaRope: alpha = false } = type;
-  const shape = { headSize, contextLength, partial, alpha, partialFactor: own.partialFactor };
+  const shape = { headSize, contextLength, partial, alpha, named: own.rope ?? {} };
   const rope = readRope(config, shape, type.localRope ? 'full_attention' : undefined);
   const keys: Record<string, Value | undefined> = {
     block_count: layers,
@@ -81,6 +82,7 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
     architecture: type.architecture,
     tied,
     normPlusOne: type.normPlusOne ?? false,
+    heads,
     nameOf: own.isUnused ? without(part.nameOf, own.isUnused) : part.nameOf,
     keys: Object.entries(keys).flatMap(([key, value]) =>
       value === undefined ? [] : [{ key, value, origin: Object.hasOwn(ORIGINS, key) ? ORIGINS[key]! : key }],
@@ -90,6 +92,7 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
       ...(own.attentionScale !== undefined && { attentionScale: own.attentionScale }),
       ...(own.weightsOver && { weightsOver: own.weightsOver }),
       ...(type.adjacentPairs && { ropePairing: 'adjacent' }),
+      ...(isExact(config, type) && { activation: 'gelu_erf' }),
       ...(own.turns && { turns: everyLayer(layers, own.turns) }),
       ...(rope.factors && { ropeFactors: rope.factors }),
       ...(rope.yarnUnrounded && { yarnUnrounded: true }),
@@ -165,11 +168,15 @@ function checkQuantization(config: ConfigReader, { mxfp4 }: ModelType): void {
     );
 }
 
-function checkCommon(config: ConfigReader, { activation, architecture }: ModelType): void {
+const isExact = (config: ConfigReader, { exactGelu = false }: ModelType): boolean =>
+  exactGelu && config.get('hidden_act') === 'gelu';
+
+function checkCommon(config: ConfigReader, type: ModelType): void {
+  const { activation, architecture } = type;
   // Gemma's authors named the exact GELU in their first files and computed this one.
   const old = architecture === 'gemma' ? ['gelu'] : [];
   const alias = { silu: ['swish'], gelu_pytorch_tanh: ['gelu_new', ...old], relu2: [] }[activation];
   const [key, unused] = config.has('hidden_activation') ? ['hidden_activation', 'hidden_act'] : ['hidden_act', ''];
   config.get(unused!);
-  config.only(key!, [activation, ...alias], `an activation other than ${activation}`);
+  if (!isExact(config, type)) config.only(key!, [activation, ...alias], `an activation other than ${activation}`);
 }

@@ -115,7 +115,7 @@ class TensorConverter {
   }
 
   #convert({ name, dtype, shape, ...place }: SafetensorsTensor, tensors: Map<string, TensorInfo>): void {
-    const { architecture, tied, normPlusOne, nameOf } = this.config;
+    const { architecture, tied, normPlusOne, heads, nameOf } = this.config;
     const alone = nameOf(name);
     if (alone === undefined || isDerived(name)) return;
     const found = ggufName(architecture, alone);
@@ -131,7 +131,7 @@ class TensorConverter {
       if (found.expert !== undefined) this.#keepExpert(tensor, found.expert, name);
       else if (found.form || found.alternates)
         for (const one of stackedTensors(this.folder.path, name, tensor, found)) into.set(one.name, one);
-      else for (const one of halves(tensor, found.second)) tensors.set(one.name, one);
+      else for (const one of shares(tensor, found, heads)) tensors.set(one.name, one);
     }
   }
 
@@ -178,17 +178,20 @@ function typeOf(dtype: string, { form }: GgufName): GgmlType | undefined {
   return Object.hasOwn(DTYPES, dtype) ? DTYPES[dtype]! : undefined;
 }
 
-/** The rows of each expert's matrix, or of the only one, belong to two tensors; without a second to one. */
-function halves(tensor: TensorInfo, second: string | undefined): TensorInfo[] {
-  if (second === undefined) return [tensor];
-  const [cols = 1, rows = 1, experts = 1] = tensor.dims;
-  const half = tensor.bytes / experts / 2;
-  return [tensor.name, second].map((name, i) => {
-    const pieces = Array.from({ length: experts }, (_, expert) => {
-      return { offset: tensor.offset + (2 * expert + i) * half, bytes: half };
+/** Rows (a vector's elements) that belong in equal parts to several tensors: of each expert, of each head, or of all. */
+function shares(tensor: TensorInfo, { beside = [], ofHeads }: GgufName, heads: number): TensorInfo[] {
+  if (beside.length === 0) return [tensor];
+  const { dims, offset } = tensor;
+  const names = [tensor.name, ...beside];
+  const groups = ofHeads ? heads : (dims[2] ?? 1);
+  const bytes = tensor.bytes / groups / names.length;
+  const rows = Math.min(1, dims.length - 1);
+  return names.map((name, i) => {
+    const pieces = Array.from({ length: groups }, (_, group) => {
+      return { offset: offset + (names.length * group + i) * bytes, bytes };
     });
-    const dims = [cols, rows / 2, ...tensor.dims.slice(2)];
-    const place = { offset: pieces[0]!.offset, bytes: half * experts };
-    return { ...tensor, name, dims, ...place, ...(experts > 1 && { pieces }) };
+    const place = { offset: pieces[0]!.offset, bytes: bytes * groups };
+    const share = dims.map((dim, d) => (d === rows ? dim / names.length : dim));
+    return { ...tensor, name, dims: share, ...place, ...(groups > 1 && { pieces }) };
   });
 }

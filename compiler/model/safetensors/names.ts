@@ -48,10 +48,14 @@ const EXPERT: Readonly<Record<string, string>> = {
   w2: 'ffn_down_exps',
 };
 
-/** Rows of gate and up under one another, of each expert. */
-const GATE_AND_UP: Readonly<Record<string, readonly [gate: string, up: string]>> = {
+/** Rows of several tensors under one another, of each expert. */
+const OF_EACH_EXPERT: Readonly<Record<string, readonly string[]>> = {
   'block_sparse_moe.input_linear': ['ffn_gate_exps', 'ffn_up_exps'],
   'shared_mlp.input_linear': ['ffn_gate_shexp', 'ffn_up_shexp'],
+};
+/** The same of each head. */
+const OF_EACH_HEAD: Readonly<Record<string, readonly string[]>> = {
+  'attention.query_key_value': ['attn_q', 'attn_k', 'attn_v'],
 };
 
 /** Where norms follow the halves of a layer, the name that elsewhere is the second half's norm is the first one's. */
@@ -69,6 +73,7 @@ const OWN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   exaone4: POST_NORMS,
   glm4: { post_self_attn_layernorm: 'post_attention_norm', post_mlp_layernorm: 'post_ffw_norm' },
   phi2: { 'self_attn.dense': 'attn_output', 'mlp.fc1': 'ffn_up', 'mlp.fc2': 'ffn_down' },
+  gptneox: { 'attention.dense': 'attn_output', 'mlp.dense_h_to_4h': 'ffn_up', 'mlp.dense_4h_to_h': 'ffn_down' },
   'gpt-oss': SECOND_NORM,
   seed_oss: SECOND_NORM,
   glm4moe: SECOND_NORM,
@@ -102,9 +107,12 @@ const BARE: Readonly<Record<string, Readonly<Record<string, GgufName>>>> = {
 
 const MODEL: Readonly<Record<string, string>> = {
   'model.embed_tokens': 'token_embd',
+  'model.embed_in': 'token_embd',
   'model.norm': 'output_norm',
   'model.final_layernorm': 'output_norm',
+  'model.final_layer_norm': 'output_norm',
   lm_head: 'output',
+  embed_out: 'output',
 };
 
 const LAYER_PLACE = /^model\.layers\.(\d{1,9})\.(.*)$/;
@@ -116,15 +124,17 @@ export interface GgufName {
   readonly name: string;
   /** The tensor is the part of this expert. */
   readonly expert?: number;
-  /** The other half of its rows, of each expert, is this tensor. */
-  readonly second?: string;
+  /** Its rows belong in equal parts to it and these: of each expert, or of each head. */
+  readonly beside?: readonly string[];
+  readonly ofHeads?: true;
   /** Its rows take turns with those of this tensor. */
   readonly alternates?: string;
   readonly form?: ExpertsForm;
 }
 
 /** undefined for a name that no model of this architecture has. */
-export function ggufName(architecture: string, name: string): GgufName | undefined {
+export function ggufName(architecture: string, saved: string): GgufName | undefined {
+  const name = architecture === 'gptneox' ? saved.replace(/^gpt_neox\./, 'model.') : saved;
   return bareName(architecture, name) ?? usualName(architecture, name);
 }
 
@@ -143,8 +153,11 @@ function usualName(architecture: string, name: string): GgufName | undefined {
   const [, expert, part = ''] = (layer !== undefined && OF_EXPERT.exec(stem)) || [];
   if (expert !== undefined)
     return Object.hasOwn(EXPERT, part) ? { name: full(EXPERT[part]!), expert: Number(expert) } : undefined;
-  const [gate, up] = layer !== undefined && Object.hasOwn(GATE_AND_UP, stem) ? GATE_AND_UP[stem]! : [];
-  if (gate !== undefined) return { name: full(gate), second: full(up!) };
+  for (const table of layer === undefined ? [] : [OF_EACH_EXPERT, OF_EACH_HEAD]) {
+    if (!Object.hasOwn(table, stem)) continue;
+    const [first, ...beside] = table[stem]!.map(full);
+    return { name: first!, beside, ...(table === OF_EACH_HEAD && { ofHeads: true }) };
+  }
   const own = Object.hasOwn(OWN, architecture) ? OWN[architecture]! : {};
   const names = layer === undefined ? MODEL : { ...LAYER, ...own };
   return Object.hasOwn(names, stem) ? { name: full(names[stem]!) } : undefined;

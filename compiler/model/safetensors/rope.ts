@@ -2,6 +2,7 @@
 import { yarnMagnitude } from '../rope.js';
 import type { StatedFactors } from '../stated.js';
 import type { ConfigReader } from './config_reader.js';
+import type { Own } from './models/model_type.js';
 
 export interface RopeConfig {
   /** Without the architecture's prefix. */
@@ -15,8 +16,8 @@ interface RopeInput {
   readonly contextLength: number;
   /** A part of each head may turn. */
   readonly partial: boolean;
-  /** The part where partial_rotary_factor does not say. */
-  readonly partialFactor?: number | undefined;
+  /** Own.rope */
+  readonly named: NonNullable<Own['rope']>;
   /** ModelType.alphaRope */
   readonly alpha: boolean;
 }
@@ -38,8 +39,8 @@ export function readRope(config: ConfigReader, input: RopeInput, of?: 'full_atte
   nested?.only('truncate', [true], 'YaRN with unrounded ends in one kind of layers');
   const scaling = nested ?? parameters ?? old;
   const outer = { base: config.number('rope_theta'), partial: readPartial(config, input) };
-  const base = scaling?.number('rope_theta') ?? outer.base ?? DEFAULT_BASE;
-  const partial = (scaling && readPartial(scaling, input)) ?? outer.partial ?? input.partialFactor ?? 1;
+  const base = scaling?.number('rope_theta') ?? outer.base ?? input.named.base ?? DEFAULT_BASE;
+  const partial = (scaling && readPartial(scaling, input)) ?? outer.partial ?? input.named.partial ?? 1;
   const dimensions = Math.trunc(input.headSize * partial);
   const shape = { base, dimensions, contextLength: input.contextLength, alpha: input.alpha };
   const { keys, ...stated } = scaling ? readScaling(config, scaling, shape) : { keys: {} };

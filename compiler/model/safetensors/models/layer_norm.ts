@@ -16,6 +16,7 @@ export const stablelm: ModelType = {
 
 export const starcoder2: ModelType = {
   architecture: 'starcoder2',
+  exactGelu: true,
   windowed: true,
   activation: GELU,
   defaults: { ...TIED, norm_epsilon: 1e-5 },

@@ -22,7 +22,7 @@ export const minimaxM2: ModelType = {
     for (const key of UNUSED) config.get(key);
     const rotary = config.uint('rotary_dim');
     return {
-      partialFactor: rotary && rotary / headSize,
+      rope: { partial: rotary && rotary / headSize },
       keys: { ...expertKeys(config), expert_gating_func: SIGMOID },
     };
   },

@@ -18,8 +18,8 @@ export interface Own {
   readonly isLocal?: (layer: number) => boolean;
   /** Which layers turn; absent: as the architecture says. */
   readonly turns?: (layer: number) => boolean;
-  /** partial_rotary_factor where config.json says it by another name. */
-  readonly partialFactor?: number | undefined;
+  /** rope_theta and partial_rotary_factor where config.json says them by other names. */
+  readonly rope?: { readonly base?: number | undefined; readonly partial?: number | undefined };
   /** Tensors that take no part in what is computed. */
   readonly isUnused?: (tensor: string) => boolean;
 }
@@ -30,6 +30,8 @@ export interface ModelType {
   /** What config.json means where it is silent. */
   readonly defaults: Readonly<Record<string, Json>>;
   readonly activation: 'silu' | 'gelu_pytorch_tanh' | 'relu2';
+  /** hidden_act gelu is known, too: the exact one. */
+  readonly exactGelu?: boolean;
   /** Layers with a window turn with a base of their own, and without rope scaling. */
   readonly localRope?: boolean;
   /** Pairs of rope are neighbours; else halves. */

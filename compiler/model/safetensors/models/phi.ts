@@ -16,7 +16,7 @@ export const phi3: ModelType = {
 };
 
 export const phi: ModelType = {
-  ...{ architecture: 'phi2', activation: GELU, partialRope: true },
+  ...{ architecture: 'phi2', activation: GELU, exactGelu: true, partialRope: true },
   defaults: { tie_word_embeddings: false, rope_theta: 10000, partial_rotary_factor: 0.5, layer_norm_eps: 1e-5 },
   own: (config) => {
     config.only('qk_layernorm', [false], 'LayerNorm of query and key heads');

@@ -33,7 +33,7 @@ describe("the publishers' own files mean the same", () => {
       ...changes,
     });
   test.each<[string, Config]>([
-    ['cohere', old(undefined, { rope_theta: 8e6 })],
+    ['cohere', old(undefined, { rope_theta: 8e6, model_max_length: 131072 })],
     [
       'cohere2',
       old(undefined, {
@@ -53,9 +53,21 @@ describe("the publishers' own files mean the same", () => {
     ['gptneox', pythia(0.25)],
     ['gptneox', pythia(undefined, { partial_rotary_factor: 0.25, rope_theta: 10000 })],
     ['gptneox-serial', pythia(1, { torch_dtype: 'bfloat16', hidden_act: 'gelu_new' })],
-    ['nemotron', old(undefined, { partial_rotary_factor: 0.5, head_dim: 32 })],
+    ['nemotron', old(undefined, { partial_rotary_factor: 0.5, head_dim: 32, kv_channels: 32 })],
     ['ernie4_5', old(undefined, { rope_theta: undefined })],
-    ['ernie4_5-moe', old(undefined, { rope_theta: 500000, moe_layer_end_index: -1, num_nextn_predict_layers: 1 })],
+    [
+      'ernie4_5-moe',
+      old(undefined, {
+        rope_theta: 500000,
+        moe_layer_end_index: -1,
+        num_nextn_predict_layers: 1,
+        moe_gate: 'topk',
+        moe_capacity: [4, 4, 4],
+        moe_use_aux_free: true,
+        use_rmsnorm: true,
+        is_quantized: false,
+      }),
+    ],
     ['glm4moe', old(undefined, { rope_theta: 1e6, partial_rotary_factor: 0.5 })],
     ['hunyuan', hunyuan()],
     [
@@ -65,7 +77,17 @@ describe("the publishers' own files mean the same", () => {
         ...{ moe_topk: 2, moe_layer_num_skipped: 0, norm_topk_prob: true },
       }),
     ],
-    ['dots1', old(undefined, { rope_theta: 1e7, sliding_window: 4096, max_window_layers: 2, layer_types: undefined })],
+    [
+      'dots1',
+      old(undefined, {
+        scoring_func: 'noaux_tc',
+        moe_layer_freq: 1,
+        rope_theta: 1e7,
+        sliding_window: 4096,
+        max_window_layers: 2,
+        layer_types: undefined,
+      }),
+    ],
     [
       'minimax-m2',
       old(undefined, {
@@ -99,17 +121,21 @@ describe('refused by name', () => {
     ['seed-oss', { mlp_bias: true }, 'biases of the feed-forward'],
     ['phi', { qk_layernorm: true }, 'LayerNorm of query and key heads'],
     ['phi', { hidden_act: 'quick_gelu' }, 'an activation other than gelu_pytorch_tanh'],
+    ['phi', { hidden_activation: 'gelu_new', hidden_act: 'relu' }, 'an activation other than gelu_pytorch_tanh'],
+    ['phi', { hidden_activation: 'gelu_new' }, 'key "hidden_activation" ("gelu_new") may change'],
     ['gemma2', { hidden_activation: 'gelu' }, 'an activation other than gelu_pytorch_tanh'],
     ['gptneox', { rope_theta: 500000 }, 'two bases of rope'],
     ['gptneox', { partial_rotary_factor: 1 }, 'rope of two parts of each head'],
     ['gptneox', { attention_bias: false }, 'attention without biases'],
     ['gptneox', { num_attention_heads: 16 }, 'heads of 4'],
+    ['nemotron', { kv_channels: 64 }, 'two sizes of heads'],
     ['nemotron', { hidden_act: 'silu' }, 'an activation other than relu2'],
     ['arcee', { attention_bias: true }, 'biases of attention'],
     ['arcee', { mlp_bias: true }, 'biases of the feed-forward'],
     ['ernie4_5', { use_bias: true }, 'biases'],
     ['ernie4_5-moe', { moe_layer_end_index: 0 }, 'dense layers after those with experts'],
     ['ernie4_5-moe', { moe_norm_min: 0.5 }, 'another least sum of weights'],
+    ['glm4moe', { scoring_func: 'softmax' }, 'weights of experts by other than sigmoids'],
     ['glm4moe', { n_group: 2 }, 'experts in groups'],
     ['hunyuan', { rope_parameters: { rope_type: 'dynamic', factor: 2 } }, 'rope scaling of this type'],
     ['hunyuan', { rope_parameters: { rope_type: 'linear', factor: 2, alpha: 9 } }, 'rope_parameters.alpha'],
@@ -122,6 +148,7 @@ describe('refused by name', () => {
     ['dots1', { layer_types: LOCAL_AND_FULL }, 'layers with a window of no size'],
     ['dots1', { layer_types: LOCAL_AND_FULL, sliding_window: 4, use_sliding_window: false }, 'not to be used'],
     ['minimax-m2', { scoring_func: 'softmax' }, 'weights of experts by other than sigmoids'],
+    ['minimax-m2', { rotary_dim: 32, partial_rotary_factor: 0.5 }, 'rope of two parts of each head'],
     ['minimax-m2', { attn_type_list: [0, 1] }, 'linear attention'],
     ['llama', { rope_parameters: { rope_type: 'dynamic', alpha: 9, factor: 1 } }, 'rope scaling of this type'],
   ])('%s %j', (name, changes, message) => {

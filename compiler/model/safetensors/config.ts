@@ -171,12 +171,12 @@ function checkQuantization(config: ConfigReader, { mxfp4 }: ModelType): void {
 const isExact = (config: ConfigReader, { exactGelu = false }: ModelType): boolean =>
   exactGelu && config.get('hidden_act') === 'gelu';
 
-function checkCommon(config: ConfigReader, type: ModelType): void {
-  const { activation, architecture } = type;
+function checkCommon(config: ConfigReader, { activation, architecture, exactGelu }: ModelType): void {
   // Gemma's authors named the exact GELU in their first files and computed this one.
-  const old = architecture === 'gemma' ? ['gelu'] : [];
-  const alias = { silu: ['swish'], gelu_pytorch_tanh: ['gelu_new', ...old], relu2: [] }[activation];
-  const [key, unused] = config.has('hidden_activation') ? ['hidden_activation', 'hidden_act'] : ['hidden_act', ''];
+  const gelu = architecture === 'gemma' || exactGelu ? ['gelu'] : [];
+  const alias = { silu: ['swish'], gelu_pytorch_tanh: ['gelu_new', ...gelu], relu2: [] }[activation];
+  const isRenamed = architecture.startsWith('gemma') && config.has('hidden_activation');
+  const [key, unused] = isRenamed ? ['hidden_activation', 'hidden_act'] : ['hidden_act', ''];
   config.get(unused!);
-  if (!isExact(config, type)) config.only(key!, [activation, ...alias], `an activation other than ${activation}`);
+  config.only(key!, [activation, ...alias], `an activation other than ${activation}`);
 }

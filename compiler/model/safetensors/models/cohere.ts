@@ -23,6 +23,7 @@ function cohereKeys(config: ConfigReader): NonNullable<Own['keys']> {
     'an output other than the embedding',
   );
   config.get('use_parallel_embedding');
+  config.get('model_max_length');
   return {
     logit_scale: positive(config, 'logit_scale'),
     'attention.layer_norm_epsilon': config.number('layer_norm_eps'),

@@ -6,6 +6,8 @@ export const ernie4_5: ModelType = {
   defaults: { ...TIED, rms_norm_eps: 1e-5, rope_theta: 500000, head_dim: 128 },
   own: (config) => {
     config.only('use_bias', [false], 'biases');
+    config.only('use_rmsnorm', [true], 'other norms');
+    config.only('is_quantized', [false], 'a model that is quantized already');
     return {};
   },
 };
@@ -23,8 +25,10 @@ export const ernie4_5_moe: ModelType = {
     ernie4_5.own!(config, context);
     config.only('moe_layer_end_index', [-1, context.layers - 1], 'dense layers after those with experts');
     config.only('moe_norm_min', [1e-12], 'another least sum of weights');
-    // Layers that guess ahead, where the file has them.
-    config.uint('num_nextn_predict_layers');
+    config.only('moe_gate', ['topk'], 'another choice of experts');
+    config.get('moe_capacity');
+    config.get('moe_use_aux_free'); // the tensors tell
+    config.uint('num_nextn_predict_layers'); // they guess ahead, and are left out
     const count = (key: string) => config.require(key, config.uint(key));
     const width = count('moe_intermediate_size');
     return {

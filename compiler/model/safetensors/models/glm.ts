@@ -21,7 +21,7 @@ export const glm4moe: ModelType = {
   own: (config, { layers }) => {
     config.bool('attention_bias');
     config.bool('use_qk_norm');
-    // Layers that guess ahead come after all others, where the file has them.
+    // Layers that guess ahead come after all others, and are left out.
     config.uint('num_nextn_predict_layers');
     config.uint('num_mtp_layers');
     return {

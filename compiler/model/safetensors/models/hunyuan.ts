@@ -3,10 +3,10 @@ import type { ConfigReader } from '../config_reader.js';
 import { type Context, type ModelType, type Own, SILU, UNTIED } from './model_type.js';
 import { alike } from './routing.js';
 
-/** In the publisher's own files: tokens, and what is always so. */
+/** In the publisher's own files: tokens, and parts that no such model has. */
 const UNUSED = [
   ...['eod_token_id', 'pad_id', 'sep_id', 'im_start_id', 'im_end_id', 'im_newline_id', 'text_start_id', 'text_end_id'],
-  ...['mask_init_id', 'org_vocab_size', 'cla_share_factor'],
+  ...['mask_init_id', 'org_vocab_size', 'cla_share_factor', 'class_num', 'dense_list', 'pool_type'],
 ];
 
 function checkHunyuan(config: ConfigReader, { headSize }: Context): Own {
@@ -14,6 +14,7 @@ function checkHunyuan(config: ConfigReader, { headSize }: Context): Own {
   config.only('mlp_bias', [false], 'biases of the feed-forward');
   config.only('use_qk_norm', [true], 'attention without norms of heads');
   config.only('use_rotary_pos_emb', [true], 'position embeddings other than rope');
+  config.only('add_classification_head', [false], 'classes in place of tokens');
   config.only('use_cla', [false], 'keys and values that layers share');
   config.only('norm_type', ['rms'], 'other norms');
   config.only('attention_head_dim', [headSize], 'two sizes of heads');

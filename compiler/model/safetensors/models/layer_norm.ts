@@ -29,9 +29,10 @@ export const starcoder2: ModelType = {
 export const nemotron: ModelType = {
   ...{ architecture: 'nemotron', activation: RELU_SQR, partialRope: true, normPlusOne: true },
   defaults: { tie_word_embeddings: false, rope_theta: 10000, partial_rotary_factor: 0.5, norm_eps: 1e-5 },
-  own: (config) => {
+  own: (config, { headSize }) => {
     config.bool('attention_bias');
     config.bool('mlp_bias');
+    config.only('kv_channels', [headSize], 'two sizes of heads');
     return { keys: { 'attention.layer_norm_epsilon': config.number('norm_eps') } };
   },
 };

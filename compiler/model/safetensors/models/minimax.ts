@@ -9,6 +9,7 @@ export const minimaxM2: ModelType = {
   ...{ architecture: 'minimax-m2', activation: SILU, partialRope: true },
   defaults: { ...UNTIED, rope_theta: 5e6, head_dim: 128, num_local_experts: 256, num_experts_per_tok: 8 },
   own: (config, { headSize, layers }) => {
+    config.only('attention_bias', [false], 'biases of attention');
     config.only('tie_word_embeddings', [false], 'an output that is the embedding');
     // There too, of what is always so.
     config.only('use_qk_norm', [true], 'attention without norms');
@@ -21,6 +22,7 @@ export const minimaxM2: ModelType = {
       config.only(`layernorm_${kind}_beta`, [1], 'a scale of the residual');
     for (const key of UNUSED) config.get(key);
     const rotary = config.uint('rotary_dim');
+    if (rotary) config.only('partial_rotary_factor', [rotary / headSize], 'rope of two parts of each head');
     return {
       rope: { partial: rotary && rotary / headSize },
       keys: { ...expertKeys(config), expert_gating_func: SIGMOID },

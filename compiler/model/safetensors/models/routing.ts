@@ -26,6 +26,9 @@ export const SIGMOID = 2;
 export function deepseekKeys(config: ConfigReader): NonNullable<Own['keys']> {
   config.only('n_group', [1], 'experts in groups');
   config.only('topk_group', [1], 'experts in groups');
+  config.only('moe_layer_freq', [1], 'dense layers beside those with experts');
+  config.only('scoring_func', ['sigmoid', 'noaux_tc'], 'weights of experts by other than sigmoids');
+  config.only('topk_method', ['noaux_tc'], 'another choice of experts');
   const count = (key: string) => config.require(key, config.uint(key));
   return {
     expert_count: count('n_routed_experts'),

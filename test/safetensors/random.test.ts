@@ -1,6 +1,6 @@
 /**
  * Models of every type with random hyperparameters, where somebody has made them (test/fixtures/transformers/random_models.py):
- * each has transformers' logits in the reference, or is refused by name.
+ * each has transformers' logits in the reference, those in float64 too if there are any, or is refused by name.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { modelSpec } from '../../compiler/model/load.js';
 import { readModel } from '../../compiler/model/read.js';
 import type { ModelSpec } from '../../compiler/model/spec.js';
 import { referenceLogits } from '../../compiler/reference.js';
-import { nmse, readF32 } from '../support/nmse.js';
+import { nmse, readF32, readF64 } from '../support/nmse.js';
 
 const folder = process.env.RANDOM_MODELS;
 const names =
@@ -29,6 +29,9 @@ describe.skipIf(folder === undefined)('RANDOM_MODELS', () => {
       return;
     }
     const { tokens } = JSON.parse(readFileSync(join(path, 'tokens.json'), 'utf8'));
-    expect(nmse(referenceLogits(spec, tokens), readF32(join(path, 'logits.f32')))).toBeLessThan(1e-9);
+    const logits = referenceLogits(spec, tokens);
+    expect(nmse(logits, readF32(join(path, 'logits.f32')))).toBeLessThan(1e-9);
+    const exact = join(path, 'logits.f64');
+    if (existsSync(exact)) expect(nmse(logits, readF64(exact))).toBeLessThan(1e-25);
   });
 });

@@ -26,3 +26,10 @@ export function readF32(path: string): Float32Array {
   if (bytes.length % 4 !== 0) throw new Error(`${path}: ${bytes.length} bytes are no whole number of float32`);
   return Float32Array.from({ length: bytes.length / 4 }, (_, i) => bytes.readFloatLE(4 * i));
 }
+
+/** A file of little-endian float64. */
+export function readF64(path: string): Float64Array {
+  const bytes = readFileSync(path);
+  if (bytes.length % 8 !== 0) throw new Error(`${path}: ${bytes.length} bytes are no whole number of float64`);
+  return Float64Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readDoubleLE(8 * i));
+}

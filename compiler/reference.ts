@@ -81,7 +81,7 @@ function gelu(x: number): number {
 
 /** All terms have the sign of x, so nothing cancels out; past 6 there is nothing but 1 in float64. */
 function erf(x: number): number {
-  if (Math.abs(x) > 6) return Math.sign(x);
+  if (!(Math.abs(x) <= 6)) return Math.sign(x);
   let [sum, term] = [0, x];
   for (let n = 1; sum + term !== sum; n++) {
     sum += term;

@@ -64,6 +64,7 @@ export interface ExpertsBefore {
 export function expertsConfig(op: Experts, target: Target, before: ExpertsBefore = {}): ExpertsConfig {
   const gathers = before.gathers ?? 0;
   const all = tilingsOf(op, target).map((tiling) => ({ ...shapeExperts(op, tiling, target), gathers }));
+  // A slot a warp is asked for early, at least.
   const early = all.filter((shape) => !shape.sum || shape.warps * slotOf(shape) <= target.experts.earlyBytes);
   const shapes = early.length > 0 ? early : all;
   const choices = memoriesOf(target, before.experts).map((memory) => ({

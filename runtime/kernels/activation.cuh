@@ -1,6 +1,6 @@
 // What a projection does to its rows before it adds the residual.
 #pragma once
-#include "device.h"
+#include "numbers.h"
 
 namespace realizar {
 

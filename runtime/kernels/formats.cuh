@@ -13,7 +13,7 @@
 //   pairs      8 bytes: bits 2(k % 4) + 8b of word k / 4 hold column 4k + b
 //   bits       4 bytes: bit k + 8b holds column 4k + b
 #pragma once
-#include "device.h"
+#include "numbers.h"
 
 namespace realizar {
 

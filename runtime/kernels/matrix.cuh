@@ -6,7 +6,7 @@
 //   b, 16 x 8: column g, rows t and t + 8, each with the next row in one register
 //   sum, 16 x 8: row g columns t and t + 1, row g + 8 columns t and t + 1
 #pragma once
-#include "device.h"
+#include "numbers.h"
 
 namespace realizar {
 

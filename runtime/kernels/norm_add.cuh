@@ -2,7 +2,7 @@
 // next projection does not take with its input (projection.cuh). One block. C: size, threads; centred (LayerNorm, else
 // RMSNorm), norm_bias, add_residual, epsilon.
 #pragma once
-#include "device.h"
+#include "numbers.h"
 
 namespace realizar {
 

@@ -15,6 +15,7 @@
 #pragma once
 #include "../artifact.h"
 #include "best.cuh"
+#include "numbers.h"
 #include "philox.cuh"
 
 namespace realizar {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Experts, Value } from '../../compiler/ir/ops.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { type ExpertsConfig, expertsConfig } from '../../compiler/plan/experts.js';
+import { slotStride } from '../../compiler/plan/formats.js';
 import { checkShared, launchOf, strides } from '../../compiler/plan/kernels.js';
 import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
 import { WeightPlanner } from '../../compiler/plan/weights.js';
@@ -88,6 +89,19 @@ describe('experts', () => {
         // Four bytes a column of each input as floats, two and some as integers; both where formats are mixed.
         const columns = shape.cols * (shape.sum ? shape.used : 1);
         if (8 * columns < 0.7 * target.sharedBytes) expect(launch.sharedBytes).toBeLessThanOrEqual(target.sharedBytes);
+      }),
+    );
+  });
+
+  it('of a sum ask for no more early than the target says, where one row a slot is not more', () => {
+    fc.assert(
+      fc.property(anywhere, ([shape, target]) => {
+        const [type] = shape.types;
+        const slot = (rows: number, cols: number) => slotStride(type, rows, Math.ceil(cols / 32));
+        const { earlyBytes, warps } = target.experts;
+        fc.pre(shape.sum && warps * slot(1, shape.cols) <= earlyBytes);
+        const { early, groupRows, chunkCols } = expertsConfig(expertsOp(shape), target);
+        expect(early * warps * slot(groupRows, chunkCols)).toBeLessThanOrEqual(earlyBytes);
       }),
     );
   });

@@ -21,21 +21,8 @@ import { qwen2, qwen2moe, qwen3, qwen3moe } from './qwen.js';
 const MODEL_TYPES = new Map<string, ModelType>(
   Object.entries({
     ...{ llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text: gemma3, phi3, granite, olmo2, olmo3, smollm3 },
-    ...{
-      stablelm,
-      starcoder2,
-      cohere,
-      cohere2,
-      glm4,
-      exaone4,
-      seed_oss: seedOss,
-      phi,
-      gpt_neox: gptNeox,
-      nemotron,
-      arcee,
-      ernie4_5,
-    },
-    hunyuan_v1_dense: hunyuanDense,
+    ...{ stablelm, starcoder2, cohere, cohere2, glm4, exaone4, seed_oss: seedOss, phi, gpt_neox: gptNeox },
+    ...{ nemotron, arcee, ernie4_5, hunyuan_v1_dense: hunyuanDense },
     ...{ mixtral, qwen2_moe: qwen2moe, qwen3_moe: qwen3moe, olmoe, granitemoe, gpt_oss: gptOss },
     ...{ ernie4_5_moe, glm4_moe: glm4moe, hunyuan_v1_moe: hunyuanMoe, dots1, minimax_m2: minimaxM2 },
   }),

@@ -1,7 +1,14 @@
 /* A library with the C ABI of realizar.h and no model: the next token is (5 * token + position + 1) % n_vocab. The
- * "GGUF file" is a text of lines that tell it how to behave: log PATH          append what is called to a file slow
- * CALL MS      sleep in that call fail CALL STATUS  fail that call It checks what callers must guarantee: a session is
- * used by one thread at a time, nothing is used after its close. */
+ * "GGUF file" is a text of lines that tell it how to behave:
+ *
+ *   log PATH          append what is called to a file
+ *   slow CALL MS      sleep in that call
+ *   hold CALL PIPE    go on with that call when a byte can be read from the pipe
+ *   fail CALL STATUS  fail that call
+ *
+ * "slow token" and "hold token" are of each token that is fed or generated; "fail token" fails the second one
+ * generated. It checks what callers must guarantee: a session is used by one thread at a time, nothing is used after
+ * its close. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -71,17 +78,30 @@ static void record(const realizar_model* m, const char* pattern, ...) {
   line[n++] = '\n';
   if (m->log >= 0 && write(m->log, line, n) != n) abort();
 }
-/* The number after "verb call" in the script, or 0. */
-static int scripted(const realizar_model* m, const char* verb, const char* call) {
+/* What follows "verb call" in the script, or null. */
+static const char* scripted(const realizar_model* m, const char* verb, const char* call) {
   char key[64];
   snprintf(key, sizeof key, "%s %s ", verb, call);
   const char* at = strstr(m->script, key);
-  return at ? atoi(at + strlen(key)) : 0;
+  return at ? at + strlen(key) : NULL;
+}
+static void wait_for(const realizar_model* m, const char* call) {
+  const char* ms = scripted(m, "slow", call);
+  if (ms) usleep(atoi(ms) * 1000);
+  char path[1024], byte;
+  const char* pipe = scripted(m, "hold", call);
+  if (!pipe || sscanf(pipe, "%1023s", path) != 1) return;
+  int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0 || read(file, &byte, 1) != 1) abort();
+  close(file);
+}
+static int scripted_status(const realizar_model* m, const char* call) {
+  const char* status = scripted(m, "fail", call);
+  return status ? fail(atoi(status), "the script fails %s", call) : REALIZAR_OK;
 }
 static int behave(const realizar_model* m, const char* call) {
-  int ms = scripted(m, "slow", call), status = scripted(m, "fail", call);
-  if (ms) usleep(ms * 1000);
-  return status ? fail(status, "the script fails %s", call) : REALIZAR_OK;
+  wait_for(m, call);
+  return scripted_status(m, call);
 }
 static int enter(realizar_session* s, const char* call) {
   if (s->state != ALIVE) abort();
@@ -178,13 +198,12 @@ int realizar_session_run_greedy(realizar_session* s, uint32_t n_step, int32_t* t
   }
   return leave(s, "run_greedy", status);
 }
-/* "slow token MS" sleeps before each token. */
 int realizar_session_prefill(realizar_session* s, const int32_t* tokens, uint32_t n_token, realizar_on_fed on_fed,
                              void* user, int mode, uint32_t* n_fed) {
-  int status = enter(s, "prefill"), ms = scripted(s->model, "slow", "token");
+  int status = enter(s, "prefill");
   uint32_t done = 0;
   while (done < n_token && status == REALIZAR_OK) {
-    if (ms) usleep(ms * 1000);
+    wait_for(s->model, "token");
     status = step(s, tokens[done], mode);
     if (status == REALIZAR_OK && on_fed && on_fed(user, ++done)) break;
   }
@@ -205,19 +224,14 @@ int realizar_session_set_sampling(realizar_session* s, const realizar_sampling* 
     record(s->model, "bias %d %g", p->logit_bias[i].token, p->logit_bias[i].bias);
   return leave(s, "set_sampling", status);
 }
-/* "slow token MS" sleeps before each token, "fail token STATUS" fails the second. */
 int realizar_session_generate(realizar_session* s, uint32_t n_token, const int32_t* stop, uint32_t n_stop,
                               realizar_on_token on_token, void* user, int mode, uint32_t* n_generated) {
   int status = enter(s, "generate");
   (void)n_generated;
   for (uint32_t i = 0; i < n_token && status == REALIZAR_OK; i++) {
     int32_t token = s->next;
-    int ms = scripted(s->model, "slow", "token");
-    if (ms) usleep(ms * 1000);
-    if (i == 1 && (status = scripted(s->model, "fail", "token"))) {
-      fail(status, "the script fails token");
-      break;
-    }
+    wait_for(s->model, "token");
+    if (i == 1 && (status = scripted_status(s->model, "token"))) break;
     int end = on_token(user, token);
     for (uint32_t j = 0; j < n_stop; j++) end |= stop[j] == token;
     if (end || i + 1 == n_token || s->position == N_CTX) break;

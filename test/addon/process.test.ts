@@ -18,6 +18,12 @@ const prologue = (script: Script) => `
   await session.buildGraph();
 `;
 
+/** Waits for a call, in a script. */
+const untilCalled = (script: Script, call: string) =>
+  `for (const fs = await import('node:fs'), log = ${JSON.stringify(script.log)};
+        !(fs.existsSync(log) && fs.readFileSync(log, 'utf8').includes(${JSON.stringify(`${call}\n`)}));)
+     await new Promise((done) => setTimeout(done, 5));`;
+
 describe('a process that uses the installed package', () => {
   it('ends by itself, and frees what was not closed', () => {
     const script = new Script();
@@ -34,7 +40,11 @@ describe('a process that uses the installed package', () => {
 
   it('may exit while a step is running', () => {
     const script = new Script('slow step 300');
-    runNode(project, `${prologue(script)} session.step(1); setTimeout(() => process.exit(0), 50);`);
+    runNode(
+      project,
+      `${prologue(script)} session.step(1);
+       ${untilCalled(script, 'step begins')} process.exit(0);`,
+    );
     expect(script.calls()).toContain('step begins');
   });
 
@@ -45,7 +55,7 @@ describe('a process that uses the installed package', () => {
       project,
       `import { Worker } from 'node:worker_threads';
        const [stopped, whole] = [new Worker('./worker.mjs'), new Worker('./worker.mjs')];
-       setTimeout(() => stopped.terminate(), 150);
+       ${untilCalled(script, 'step begins')} stopped.terminate();
        whole.on('exit', (code) => console.log('worker ended', code));`,
     );
     expect(out).toBe('worker ended 0\n');
@@ -56,7 +66,8 @@ describe('a process that uses the installed package', () => {
     const script = new Script('slow token 30');
     const generate =
       'await session.step(1); for await (const token of session.generate({ maxTokens: 1000 })) parentPort?.postMessage(token);';
-    runNode(project, `${prologue(script)} setTimeout(() => process.exit(0), 100); ${generate}`);
+    const exit = `(async () => { ${untilCalled(script, 'generate begins')} process.exit(0); })();`;
+    runNode(project, `${prologue(script)} ${exit} ${generate}`);
     expect(script.calls()).toContain('generate begins');
     writeFileSync(join(project, 'generating.mjs'), `${prologue(script)} ${generate}`);
     const out = runNode(
@@ -72,15 +83,14 @@ describe('a process that uses the installed package', () => {
 
   it('may stop a worker in the middle of a prompt', () => {
     const script = new Script('slow token 100');
-    const prompt =
-      'setTimeout(() => parentPort.postMessage(0), 150); await session.prefill(Array.from({ length: 32 }, () => 1));';
+    const prompt = 'await session.prefill(Array.from({ length: 32 }, () => 1));';
     writeFileSync(join(project, 'prompt.mjs'), `${prologue(script)} ${prompt}`);
     const out = runNode(
       project,
       `import { Worker } from 'node:worker_threads';
        const worker = new Worker('./prompt.mjs');
-       worker.once('message', () => worker.terminate());
-       worker.on('exit', (code) => console.log('worker ended', code));`,
+       worker.on('exit', (code) => console.log('worker ended', code));
+       ${untilCalled(script, 'prefill begins')} worker.terminate();`,
     );
     expect(out).toBe('worker ended 1\n');
     expect(script.calls()).toContain('prefill ends');

@@ -1,6 +1,15 @@
 /** The addon's binary, mock libraries to open with it, and a place to run scripts that use the package. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,21 +42,40 @@ export function buildArtifact(dir: string, { source = join(root, 'test/addon/moc
   return dir;
 }
 
-/** A "model file" for the mock: its behaviour, and what was called on it. */
+/** A "model file" for the mock: its behaviour (mock.c), and what was called on it. */
 export class Script {
   readonly path: string;
-  readonly #log: string;
+  readonly log: string;
+  readonly #pipe: string;
 
+  /** A line `hold CALL` needs no pipe: it is this script's, see release(). */
   constructor(...lines: string[]) {
     const dir = temporaryDirectory();
     this.path = join(dir, 'mock.gguf');
-    this.#log = join(dir, 'log');
-    writeFileSync(this.path, [...lines, `log ${this.#log}`, ''].join('\n'));
+    this.log = join(dir, 'log');
+    this.#pipe = join(dir, 'pipe');
+    const held = lines.map((line) => (line.startsWith('hold ') ? `${line} ${this.#pipe}` : line));
+    writeFileSync(this.path, [...held, `log ${this.log}`, ''].join('\n'));
+    if (held.join() !== lines.join()) execFileSync('mkfifo', [this.#pipe]);
+  }
+
+  /** Lets so many held calls go on, now or when they come. */
+  release(count: number): void {
+    // Open for both, it never waits for a reader, and what nobody has read stays.
+    this.#open ??= openSync(this.#pipe, 'r+');
+    writeSync(this.#open, Buffer.alloc(count));
+  }
+  #open: number | undefined;
+
+  /** Waits for a call that is made elsewhere. */
+  async until(call: string, times = 1): Promise<void> {
+    while (this.calls().filter((line) => line === call).length < times)
+      await new Promise((done) => setTimeout(done, 5));
   }
 
   /** What was called so far, in order. */
   calls(): string[] {
-    return existsSync(this.#log) ? readFileSync(this.#log, 'utf8').trimEnd().split('\n') : [];
+    return existsSync(this.log) ? readFileSync(this.log, 'utf8').trimEnd().split('\n') : [];
   }
 }
 

@@ -60,16 +60,21 @@ describe('a slot', () => {
   });
 
   it('knows what it holds of a prompt that was given up', async () => {
-    const script = new Script('slow token 30');
+    const script = new Script('hold token');
     const slot = await openSlot(script);
     const prompt = Array.from({ length: 30 }, (_, i) => i % 16);
     const controller = new AbortController();
-    setTimeout(() => controller.abort(new Error('enough')), 100);
-    await expect(generate(slot, prompt, { signal: controller.signal })).rejects.toThrow('enough');
-    expect(slot.size).toBeGreaterThan(0);
-    expect(slot.size).toBeLessThan(30);
-    expect(script.calls()).toContain(`prefilled ${slot.size}`);
+    const given = generate(slot, prompt, { signal: controller.signal });
+    await script.until('prefill begins');
+    script.release(3);
+    controller.abort(new Error('enough'));
+    script.release(1); // if it had begun with a fourth one
+    await expect(given).rejects.toThrow('enough');
     const held = slot.size;
+    expect(held).toBeGreaterThan(0);
+    expect(held).toBeLessThanOrEqual(4);
+    expect(script.calls()).toContain(`prefilled ${held}`);
+    script.release(100);
     expect(await generate(slot, prompt, { count: 2 })).toEqual({ tokens: following(prompt, 2), cached: held });
   });
 

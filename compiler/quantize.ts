@@ -13,6 +13,7 @@ export function toHalf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
   if (Number.isNaN(value)) return 0x7e00;
+  if (magnitude === Number.POSITIVE_INFINITY) return sign | 0x7c00;
   const exponent = Math.max(LEAST_EXPONENT, Math.floor(Math.log2(magnitude)));
   const steps = magnitude / 2 ** (exponent - HALF_BITS);
   const whole = Math.floor(steps);
@@ -46,7 +47,8 @@ function q8(values: Float64Array): Buffer {
 }
 
 function q4(values: Float64Array): Buffer {
-  const largest = values.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
+  const exceeds = (value: number, most: number) => Math.abs(value) > Math.abs(most) || Number.isNaN(value);
+  const largest = values.reduce((most, value) => (exceeds(value, most) ? value : most), 0);
   const d = single(largest / -8);
   const inverse = d === 0 ? 0 : single(1 / d);
   const quant = (i: number) => Math.min(15, Math.trunc(values[i]! * inverse + 8.5));

@@ -147,6 +147,7 @@ constexpr uint64_t state_ring_offset = sizeof(State);  // u64, the address of th
 // Chosen tokens on their way to the host: u64 ring[token_ring_size] in host memory that the device writes to. The step
 // `serial` leaves serial << 32 | token in entry serial % token_ring_size, in one store.
 constexpr uint32_t token_ring_size = 64;
+constexpr int32_t no_token = -1;  // in the ring and the history: no logit was a number
 
 constexpr uint64_t state_counters_offset = 64;
 constexpr uint32_t state_counters = 1024;  // u32 each; zero between nodes, each reset by its last user

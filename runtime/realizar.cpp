@@ -121,8 +121,9 @@ const char* realizar_status_name(int status) {
                                       "REALIZAR_DRIVER",
                                       "REALIZAR_CONTEXT_FULL",
                                       "REALIZAR_NO_GRAPH",
-                                      "REALIZAR_DAMAGED_PLAN"};
-  return status >= 0 && status <= REALIZAR_DAMAGED_PLAN ? names[status] : "unknown status";
+                                      "REALIZAR_DAMAGED_PLAN",
+                                      "REALIZAR_NOT_A_NUMBER"};
+  return status >= 0 && status <= REALIZAR_NOT_A_NUMBER ? names[status] : "unknown status";
 }
 
 int realizar_model_open(const char* gguf_path, const realizar_model_options* options, realizar_model** out) {

@@ -28,10 +28,11 @@ typedef enum realizar_status {
   REALIZAR_NO_DEVICE = 5,          /* the driver sees no GPU, or not the one asked for */
   REALIZAR_WRONG_ARCHITECTURE = 6, /* the library holds no machine code for this GPU */
   REALIZAR_OUT_OF_MEMORY = 7,
-  REALIZAR_DRIVER = 8,       /* a driver call failed */
-  REALIZAR_CONTEXT_FULL = 9, /* the session has used all n_ctx positions */
-  REALIZAR_NO_GRAPH = 10,    /* a graph step before realizar_graph_build succeeded */
-  REALIZAR_DAMAGED_PLAN = 11 /* the plan compiled into this library breaks its own rules */
+  REALIZAR_DRIVER = 8,        /* a driver call failed */
+  REALIZAR_CONTEXT_FULL = 9,  /* the session has used all n_ctx positions */
+  REALIZAR_NO_GRAPH = 10,     /* a graph step before realizar_graph_build succeeded */
+  REALIZAR_DAMAGED_PLAN = 11, /* the plan compiled into this library breaks its own rules */
+  REALIZAR_NOT_A_NUMBER = 12  /* a step computed logits of which none is a number, so it chose no token */
 } realizar_status;
 
 typedef enum realizar_mode { REALIZAR_GRAPH = 0, REALIZAR_EAGER = 1 } realizar_mode;
@@ -155,7 +156,8 @@ REALIZAR_API int realizar_session_generate(realizar_session* session, uint32_t n
 REALIZAR_API int realizar_session_run_greedy(realizar_session* session, uint32_t n_step, int32_t* tokens, int mode);
 
 /* Wait for the last step, then read its logits (f32[n_vocab], before biases and penalties), the token it chose, or its
- * greedy token (the first of equal maxima): the same, and an error if a temperature was set. */
+ * greedy token (the first of equal maxima): the same, and an error if a temperature was set. Logits are read as they
+ * are; where none is a number there is no token, and who asks for one gets REALIZAR_NOT_A_NUMBER. */
 REALIZAR_API int realizar_session_logits(realizar_session* session, float* logits, size_t n_logits);
 REALIZAR_API int realizar_session_chosen(realizar_session* session, int32_t* token);
 REALIZAR_API int realizar_session_greedy(realizar_session* session, int32_t* token);

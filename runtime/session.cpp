@@ -113,6 +113,14 @@ void Session::refuse_greedy() {
               "realizar_session_chosen, or set the temperature to 0");
 }
 
+void Session::refuse_no_number(uint32_t position) {
+  throw Error(REALIZAR_NOT_A_NUMBER,
+              format("not one of the %u logits after position %u is a number (all are NaN), so there is no token to "
+                     "choose: weights of the model file are none, or a value on the way was too large for its type; "
+                     "compare the file's checksum with its publisher's",
+                     artifact.n_vocab, position));
+}
+
 // The state of a step at the session's position, where it stays until that step has ended.
 const State& Session::write_state(int32_t token) {
   if (slots_in_flight_ == n_slots) synchronize(model_->device, stream_.get(), "the steps queued so far");
@@ -246,7 +254,13 @@ void Session::run_greedy(uint32_t n_step, int32_t* tokens, realizar_mode mode) {
   model_->device.make_current();
   const uint32_t first = position_;
   for (uint32_t i = 0; i < n_step; i++) advance(mode);
-  if (tokens && n_step > 0) read(tokens, history(first - 1), n_step * sizeof(int32_t), "the chosen tokens");
+  if (!tokens || n_step == 0) return;
+  read(tokens, history(first - 1), n_step * sizeof(int32_t), "the chosen tokens");
+  const int32_t* none = std::find(tokens, tokens + n_step, no_token);
+  if (none == tokens + n_step) return;
+  const uint32_t position = first + uint32_t(none - tokens);
+  rewind(position);
+  refuse_no_number(position - 1);
 }
 
 void Session::read_logits(float* logits) {
@@ -281,7 +295,9 @@ int32_t Session::wait_token(uint32_t serial) {
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
   if (serial == serial_) slots_in_flight_ = 0;
-  return int32_t(entry);
+  const int32_t token = int32_t(entry);
+  if (token == no_token) refuse_no_number(position_ - 1 - (serial_ - serial));
+  return token;
 }
 
 DevicePtr Session::history(uint32_t position) const {

@@ -49,6 +49,7 @@ class Session {
   static void require_token(int32_t token);
   void require_step() const;
   [[noreturn]] static void refuse_greedy();
+  [[noreturn]] static void refuse_no_number(uint32_t position);
   void launch(realizar_mode mode);
   uint32_t bucket() const { return bucket_of(artifact, position_ + 1); }
   void advance(realizar_mode mode);

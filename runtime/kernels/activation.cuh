@@ -12,7 +12,7 @@ DEVICE float activate(float v) {
   // The tanh form; 0.797... is sqrt(2 / pi).
   if (A == Activation::gelu) return 0.5f * v * (1.f + tanhf(0.7978845608f * v * fmaf(0.044715f * v, v, 1.f)));
   if (A == Activation::gelu_erf) return 0.5f * v * (1.f + erff(0.7071067812f * v));
-  if (A == Activation::relu_sqr) return fmaxf(v, 0.f) * fmaxf(v, 0.f);
+  if (A == Activation::relu_sqr) return maximum(v, 0.f) * maximum(v, 0.f);
   return v;
 }
 
@@ -20,8 +20,8 @@ DEVICE float activate(float v) {
 template <Activation A>
 DEVICE float gate(float g, float up) {
   if (A != Activation::swiglu_oai) return activate<A>(g) * up;
-  const float clamped = fminf(g, 7.f);
-  return fast_divide(clamped, 1.f + expf(-1.702f * clamped)) * (fmaxf(-7.f, fminf(up, 7.f)) + 1.f);
+  const float clamped = minimum(g, 7.f);
+  return fast_divide(clamped, 1.f + expf(-1.702f * clamped)) * (maximum(-7.f, minimum(up, 7.f)) + 1.f);
 }
 
 // cap * tanh(v / cap); no cap is 0.

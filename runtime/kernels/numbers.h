@@ -37,6 +37,17 @@ DEVICE float byte_to_float(uint32_t bytes, int i) {
 DEVICE float signed_byte_to_float(uint32_t bytes, int i) {  // -128 to 127
   return __uint_as_float(__byte_perm(bytes ^ 0x80808080u, 0x4b000000u, 0x7440 + i)) - 8388736.f;
 }
+// What is no number stays it: fmaxf and fminf would give the other one.
+DEVICE float maximum(float a, float b) {
+  float v;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(v) : "f"(a), "f"(b));
+  return v;
+}
+DEVICE float minimum(float a, float b) {
+  float v;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(v) : "f"(a), "f"(b));
+  return v;
+}
 DEVICE int64_t round_to_int64(float v) { return __float2ll_rn(v); }  // what no number is gives some number
 DEVICE float fast_divide(float a, float b) { return __fdividef(a, b); }
 DEVICE float fast_exp(float v) { return __expf(v); }  // relative error |v| 2^-23 or so
@@ -76,6 +87,8 @@ DEVICE uint32_t four_bytes(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
 }
 DEVICE float byte_to_float(uint32_t bytes, int i) { return (float)(bytes >> 8 * i & 255); }
 DEVICE float signed_byte_to_float(uint32_t bytes, int i) { return (float)(int8_t)(bytes >> 8 * i); }
+DEVICE float maximum(float a, float b) { return a != a || a > b ? a : b; }
+DEVICE float minimum(float a, float b) { return a != a || a < b ? a : b; }
 DEVICE int64_t round_to_int64(float v) { return fabsf(v) < 9e18f ? (int64_t)llrintf(v) : INT64_MIN; }
 DEVICE float fast_divide(float a, float b) { return a / b; }
 DEVICE float fast_exp(float v) { return expf(v); }

@@ -1,6 +1,7 @@
 // repack.cuh's sources of float matrices that are quantized on their way to the device. The blocks are those that
 // ggml's reference makes (quantize_row_q8_0_ref, quantize_row_q4_0_ref), so that a model quantized here computes what
-// the same model in a quantized GGUF file computes.
+// the same model in a quantized GGUF file computes. But a block with what is no number, which that would give some
+// scale, is none either.
 #pragma once
 #include "repack.cuh"
 
@@ -22,7 +23,7 @@ DEVICE void store_scale(uint8_t* block, float scale) {
 
 DEVICE void quantize_block(Q8_0, const float (&values)[32], uint8_t* block) {
   float largest = 0;
-  for (float v : values) largest = fmaxf(largest, fabsf(v));
+  for (float v : values) largest = maximum(largest, fabsf(v));
   const float d = largest / 127, inverse = d != 0 ? 1 / d : 0;
   store_scale(block, d);
   for (int c = 0; c < 32; c++) block[2 + c] = (uint8_t)(int8_t)roundf(values[c] * inverse);
@@ -31,13 +32,13 @@ DEVICE void quantize_block(Q8_0, const float (&values)[32], uint8_t* block) {
 DEVICE void quantize_block(Q4_0, const float (&values)[32], uint8_t* block) {
   float largest = 0;  // with its sign; of equals the first
   for (float v : values)
-    if (fabsf(v) > fabsf(largest)) largest = v;
+    if (fabsf(v) > fabsf(largest) || v != v) largest = v;
   const float d = largest / -8, inverse = d != 0 ? 1 / d : 0;
   store_scale(block, d);
   // In double: ggml's sum is fused where the processor can, and this is as exact on all of them.
   const auto quant = [&](int c) {
-    const int q = (int)((double)values[c] * (double)inverse + 8.5);
-    return q < 15 ? q : 15;
+    const double q = (double)values[c] * (double)inverse + 8.5;
+    return q < 15 ? (int)q : 15;
   };
   for (int c = 0; c < 16; c++) block[2 + c] = (uint8_t)(quant(c) | quant(c + 16) << 4);
 }

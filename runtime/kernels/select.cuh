@@ -69,11 +69,12 @@ DEVICE void select(const SelectArgs& a) {
     token = best_candidate(a.best, C::candidates).row;
   }
   if (block_index() != 0 || thread_index() != 0) return;
-  if (token < 0 || token >= C::n_vocab) token = 0;  // no logit is a number: any token is as good
+  if (token < 0 || token >= C::n_vocab) token = no_token;  // no logit is a number
   a.history[position] = token;
   a.fed[position] = fed_token;
   const uint32_t serial = a.state->serial;
-  *a.state = State{token, position + 1, a.state->seq_len + 1, serial + 1};
+  // Steps that are queued already feed some token, which nobody will see.
+  *a.state = State{token == no_token ? 0 : token, position + 1, a.state->seq_len + 1, serial + 1};
   uint64_t* ring = *(uint64_t* const*)((const char*)a.state + state_ring_offset);
   store_to_host(ring + serial % token_ring_size, (uint64_t)serial << 32 | (uint32_t)token);
 }

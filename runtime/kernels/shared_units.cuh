@@ -17,14 +17,15 @@ struct SharedUnits {
   static constexpr int bytes = round_up(scale_at + (Formats::any_quant ? Units * 4 : 0), 16);
   char* shared;
 
-  // Stores columns 4i..4i+3. Lanes 8j..8j+7 hold a unit: its scale makes the largest of it 32767. All lanes of a warp.
+  // Stores columns 4i..4i+3. Lanes 8j..8j+7 hold a unit: its scale makes the largest of it 32767, and is no number
+  // where one of them is none. All lanes of a warp.
   DEVICE void store(int i, const float4& v) const {
     const bool inside = i < Units * 8;
     if (Formats::any_float && inside) ((float4*)shared)[i % 8 * stride + i / 8] = v;
     if (!Formats::any_quant) return;
-    float largest = fmaxf(fmaxf(fabsf(v.x), fabsf(v.y)), fmaxf(fabsf(v.z), fabsf(v.w)));
+    float largest = maximum(maximum(fabsf(v.x), fabsf(v.y)), maximum(fabsf(v.z), fabsf(v.w)));
 #pragma unroll
-    for (int mask = 1; mask < 8; mask *= 2) largest = fmaxf(largest, warp_shuffle_xor(largest, mask));
+    for (int mask = 1; mask < 8; mask *= 2) largest = maximum(largest, warp_shuffle_xor(largest, mask));
     const float by = largest > 0.f ? fast_divide(32767.f, largest) : 0.f;
     const uint32_t q[4] = {fixed_point(v.x * by), fixed_point(v.y * by), fixed_point(v.z * by), fixed_point(v.w * by)};
     int sum = (int)(q[0] + q[1] + q[2] + q[3] - 4 * fixed_point_zero);

@@ -33,8 +33,9 @@ TEST(names_every_status) {
   CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_OK)), "REALIZAR_OK");
   CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_DRIVER)), "REALIZAR_DRIVER");
   CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_DAMAGED_PLAN)), "REALIZAR_DAMAGED_PLAN");
+  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_NOT_A_NUMBER)), "REALIZAR_NOT_A_NUMBER");
   CHECK_EQUAL(std::string(realizar_status_name(-1)), "unknown status");
-  CHECK_EQUAL(std::string(realizar_status_name(12)), "unknown status");
+  CHECK_EQUAL(std::string(realizar_status_name(13)), "unknown status");
 }
 
 TEST(reports_phases_and_the_weights_in_bytes_of_the_file) {

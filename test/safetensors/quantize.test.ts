@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { dequantize } from '../../compiler/dequantize.js';
 import { quantize, toHalf } from '../../compiler/quantize.js';
 
 const fixture = JSON.parse(
@@ -12,6 +13,15 @@ const VALUES = Float64Array.from(new Float32Array(Uint32Array.from(fixture.value
 
 test.each(['Q8_0', 'Q4_0'] as const)('%s: the bits that the gguf package makes', (type) => {
   expect(Buffer.from(quantize(type, VALUES)).toString('hex')).toBe(fixture[type]);
+});
+
+test.each(['Q8_0', 'Q4_0'] as const)('%s: a block with NaN or infinity in it has no other numbers', (type) => {
+  for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+    for (const at of [0, 5, 31]) {
+      const values = Float64Array.from({ length: 32 }, (_, i) => (i === at ? odd : i - 9));
+      for (const value of dequantize(type, Buffer.from(quantize(type, values))))
+        expect(Number.isFinite(value)).toBe(false);
+    }
 });
 
 /** The value of a half, from IEEE 754. */

@@ -96,11 +96,11 @@ class Chooser {
     const State before = state();
     const SelectArgs args = {best, logits, adjusted, &state(), history, fed, seen, meeting};
     device.expect(device.launch("choose", C::blocks, C::threads, shared, args).result);
-    const int32_t token = state().token;
+    const int32_t token = history[before.position];
+    EXPECT_EQ(state().token, token == no_token ? 0 : token);
     EXPECT_EQ(state().position, before.position + 1);
     EXPECT_EQ(state().seq_len, before.seq_len + 1);
     EXPECT_EQ(state().serial, before.serial + 1);
-    EXPECT_EQ(history[before.position], token);
     EXPECT_EQ(fed[before.position], before.token);
     EXPECT_EQ(ring[before.serial % token_ring_size], uint64_t(before.serial) << 32 | uint32_t(token));
     return token;
@@ -356,16 +356,16 @@ void check_greedy() {
     if (round % 8 == 7)
       for (float& v : logits) v = v > 0 ? NAN : -INFINITY;
     if (round == 39) logits.assign(logits.size(), NAN);
-    int expected = -1;
+    int32_t expected = no_token;
     for (int t = 0; t < C::n_vocab; t++) {
       const float v = logits[size_t(t)];
-      if (expected < 0 ? !std::isnan(v) : v > logits[size_t(expected)]) expected = t;
+      if (expected == no_token ? !std::isnan(v) : v > logits[size_t(expected)]) expected = t;
     }
     chooser.set_logits(logits);
     for (const realizar_sampling& s : {defaults(), copied, one}) {
       chooser.set(s);
       const int token = chooser.choose_at(round);
-      EXPECT_EQ(token, std::max(expected, 0));
+      EXPECT_EQ(token, expected);
     }
   }
 }

@@ -276,7 +276,14 @@ class Reference {
         for (let i = 0; i < headSize; i++) mixed[h * headSize + i]! += share * value[at + i]!;
       });
     });
-    return this.#linear(mixed, layer.attnOutput, layer.attnOutputBias);
+    return this.#linear(this.#gate(mixed, layer, x), layer.attnOutput, layer.attnOutputBias);
+  }
+
+  /** What attention gives, times the sigmoids of its gates. */
+  #gate(mixed: Vector, { attnGate }: LayerSpec, x: Vector): Vector {
+    if (!attnGate) return mixed;
+    const gates = this.#linear(x, attnGate).map(sigmoid);
+    return mixed.map((value, i) => value * gates[Math.floor((i * gates.length) / mixed.length)]!);
   }
 
   #feedForward(layer: LayerSpec, x: Vector): Vector {

@@ -278,6 +278,7 @@ function attendFields(c: AttendConfig, symbol: string): string[] {
     constant('bool', { rope_adjacent: c.rope?.pairing === 'adjacent', rope_factors: c.ropeFactors }),
     constant('bool', { query_norm: c.queryNorm, key_norm: c.keyNorm, norm_turned: c.normTurned ?? false }),
     constant('bool', { sinks: c.sinks }),
+    `static constexpr Gates gates = Gates::${c.gates ?? 'none'};`,
     constant('int', { whole_norms: c.wholeNorms }),
     constant('float', { scale: cFloat(c.scale), soft_cap: cFloat(c.softCap), epsilon: cFloat(c.epsilon) }),
     constant('float', { rope_magnitude: cFloat(c.rope?.scaling?.magnitude ?? 1) }),

@@ -43,7 +43,12 @@ function buildAttention(builder: Builder, spec: ModelSpec, layer: number, w: Lay
     ...(w.attnSinks && { sinks: w.attnSinks }),
   };
   builder.ops.push({ kind: 'attention', layer, query, headCount, headCountKv, headSize, ...scoring, output });
-  const attention = builder.linear(name('attn_output'), output, w.attnOutput, w.attnOutputBias);
+  const gated = builder.headGate(
+    name('attn_gated'),
+    output,
+    w.attnGate && builder.linear(name('attn_gate'), input, w.attnGate),
+  );
+  const attention = builder.linear(name('attn_output'), gated, w.attnOutput, w.attnOutputBias);
   return builder.add(
     name('ffn_inp'),
     builder.scale(
@@ -143,6 +148,14 @@ class Builder {
 
   value(name: string, size: number): Value {
     return { id: this.#values++, name, size };
+  }
+
+  /** No gate: the input. */
+  headGate(name: string, input: Value, gate: Value | undefined): Value {
+    if (!gate) return input;
+    const output = this.value(name, input.size);
+    this.ops.push({ kind: 'head_gate', gate, input, headSize: this.spec.headSize, output });
+    return output;
   }
 
   embed(name: string, weight: Weight): Value {

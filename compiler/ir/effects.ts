@@ -40,6 +40,7 @@ export function reads(op: Op): Effects {
     case 'expert_linear':
     case 'expert_sum':
       return { values: [op.input, op.routing], resources: [] };
+    case 'head_gate':
     case 'sigmoid_scale':
       return { values: [op.gate, op.input], resources: [] };
     case 'silu_mul':

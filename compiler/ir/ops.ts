@@ -87,6 +87,15 @@ export interface Attention extends Scoring {
   readonly output: Value;
 }
 
+/** output = sigmoid(gate) * input; the gate has an element for each of the input's, or one for each head. */
+export interface HeadGate {
+  readonly kind: 'head_gate';
+  readonly gate: Value;
+  readonly input: Value;
+  readonly headSize: number;
+  readonly output: Value;
+}
+
 export interface Add {
   readonly kind: 'add';
   readonly a: Value;
@@ -226,7 +235,10 @@ export interface Projection {
   readonly router?: RouterShare;
 }
 
-/** Fused: per-head norms, rope, KV append and attention. Reads the output of the QKV projection: q, then k, then v. */
+/**
+ * Fused: per-head norms, rope, KV append, attention and its gates. Reads the output of the QKV projection: q, then k, then
+ * v, then the gates.
+ */
 export interface Attend extends Scoring {
   readonly kind: 'attend';
   readonly layer: number;
@@ -242,6 +254,8 @@ export interface Attend extends Scoring {
   readonly headCountKv: number;
   readonly headSize: number;
   readonly sinks?: Weight;
+  /** How many there are: one for each head, or for each element of the output. */
+  readonly gates?: number;
   readonly output: Value;
 }
 
@@ -298,6 +312,7 @@ export type PrimitiveOp =
   | Rope
   | KvAppend
   | Attention
+  | HeadGate
   | Add
   | GateMul
   | Route

@@ -49,6 +49,11 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     checks.equal('query', op.query.size, 'heads x head size', op.headCount * op.headSize);
     checks.attention(op);
   },
+  head_gate: (op, checks) => {
+    checks.equal('output', op.output.size, 'input', op.input.size);
+    checks.heads('input', op.input.size, op.headSize);
+    checks.gates(op.gate.size, op.input.size, op.headSize);
+  },
   add: (op, checks) => {
     checks.equal('b', op.b.size, 'a', op.a.size);
     checks.equal('output', op.output.size, 'a', op.a.size);
@@ -108,8 +113,9 @@ const SHAPES: { [K in Op['kind']]: (op: Extract<Op, { kind: K }>, checks: Checks
     if (op.residual) checks.equal('residual', op.residual.size, 'output', op.output.size);
   },
   attend: (op, checks) => {
-    const rows = (op.headCount + 2 * op.headCountKv) * op.headSize;
-    checks.equal('qkv', op.qkv.size, '(heads + 2 x kv heads) x head size', rows);
+    const rows = (op.headCount + 2 * op.headCountKv) * op.headSize + (op.gates ?? 0);
+    checks.equal('qkv', op.qkv.size, '(heads + 2 x kv heads) x head size + gates', rows);
+    if (op.gates) checks.gates(op.gates, op.output.size, op.headSize);
     if (op.queryNorm) checks.headNorm(op.queryNorm, op.headSize, op.headCount);
     if (op.keyNorm) checks.headNorm(op.keyNorm, op.headSize, op.headCountKv);
     if (op.rope) checks.rope(op.rope, op.headSize);
@@ -163,6 +169,11 @@ class Checks {
   heads(found: string, size: number, headSize: number): void {
     const holds = headSize > 0 && size % headSize === 0;
     this.need(holds, `${found} is ${size}, no multiple of the head size ${headSize}`);
+  }
+
+  gates(size: number, elements: number, headSize: number): void {
+    const holds = size === elements || size === elements / headSize;
+    this.need(holds, `${size} gates for ${elements} elements in heads of ${headSize}`);
   }
 
   vector(weight: Weight | undefined, size: number): void {

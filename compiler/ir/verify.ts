@@ -27,6 +27,7 @@ const PRIMITIVE: Record<PrimitiveOp['kind'], true> = {
   rope: true,
   kv_append: true,
   attention: true,
+  head_gate: true,
   add: true,
   silu_mul: true,
   gelu_mul: true,

@@ -17,7 +17,6 @@ const SIGNS: readonly Sign[] = [
   { key: /^attention\.kv_lora_rank$/, tensor: /^attn_kv_a_mqa\./, feature: 'multi-head latent attention' },
   { key: /^shortconv\./, tensor: /^shortconv\./, feature: 'short convolutions' },
   { key: /^attention\.indexer\./, feature: 'sparse attention' },
-  { tensor: /^attn_gate\./, feature: 'gated attention' },
   { tensor: /^(cross_attn|enc\.|dec\.)/, feature: 'an encoder beside the decoder' },
   { tensor: /^position_embd\./, feature: 'learned position embeddings' },
   { tensor: /^(per_layer_|laurel_|altup_)/, feature: 'per-layer embeddings' },

@@ -73,6 +73,8 @@ export interface LayerWeights {
   readonly attnKNorm?: Weight;
   /** [headCount]: a score beside those of the positions that takes its share of the softmax and has no value. */
   readonly attnSinks?: Weight;
+  /** [headCount] or [headCount * headSize] rows: what each head or element of attention's output is multiplied with is their sigmoid. */
+  readonly attnGate?: Weight;
   readonly ffnNorm?: Weight;
   readonly ffnNormBias?: Weight;
   readonly ffnPostNorm?: Weight;

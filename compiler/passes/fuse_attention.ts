@@ -1,11 +1,12 @@
 /**
- * linear q, k, v of one input; norms of q and k; rope of both, or rope and then norms; kv_append; attention
- *   -> projection with the segments q, k, v; attend
+ * linear q, k, v of one input; norms of q and k; rope of both, or rope and then norms; kv_append; attention; where it is
+ * gated, linear of the same input and head_gate
+ *   -> projection with the segments q, k, v and the gates; attend
  *
  * One pass and not two: between the two halves, q, k and v would be parts of one value, which the IR has no name for.
  */
 import { kvCache } from '../ir/effects.js';
-import type { Attend, Attention, Graph, KvAppend, Linear, NormOp, Op, Rope, Value } from '../ir/ops.js';
+import type { Attend, Attention, Graph, HeadGate, KvAppend, Linear, NormOp, Op, Rope, Value } from '../ir/ops.js';
 import { asSegment } from './lower_linear.js';
 import { type Edits, freshValues, rewrite, Uses } from './uses.js';
 
@@ -24,6 +25,7 @@ interface AttentionMatch {
   readonly query: RotatedHeads;
   readonly key: RotatedHeads;
   readonly value: Linear;
+  readonly gate?: { readonly linear: Linear; readonly op: HeadGate };
 }
 
 export function fuseAttention(graph: Graph): Graph {
@@ -49,7 +51,17 @@ function matchAttention(uses: Uses, attention: Attention): AttentionMatch | unde
   if (!query || !key || !value) return undefined;
   const sameInput = query.linear.input === key.linear.input && key.linear.input === value.input;
   if (!sameInput || query.rope?.rope !== key.rope?.rope || query.normTurned !== key.normTurned) return undefined;
-  return { attention, append, query, key, value };
+  const gate = matchGate(uses, attention, value.input);
+  return { attention, append, query, key, value, ...(gate && { gate }) };
+}
+
+/** The kernel's projection has no place for a bias or a scale of a fourth matrix. */
+function matchGate(uses: Uses, attention: Attention, input: Value): AttentionMatch['gate'] {
+  const [op, another] = uses.readers(attention.output);
+  if (another || op?.kind !== 'head_gate' || op.input !== attention.output || op.headSize !== attention.headSize)
+    return undefined;
+  const linear = uses.soleWriter('linear', op.gate);
+  return linear?.input === input && !linear.bias && !linear.weight.scale ? { linear, op } : undefined;
 }
 
 function matchHeads(uses: Uses, value: Value, headSize: number): RotatedHeads | undefined {
@@ -66,14 +78,14 @@ function matchHeads(uses: Uses, value: Value, headSize: number): RotatedHeads | 
   return linear && { linear, ...(norm && { norm }), ...(rope && { rope }), ...(normTurned && { normTurned: true }) };
 }
 
-function matchedOps({ append, query, key, value }: AttentionMatch): Op[] {
+function matchedOps({ append, query, key, value, gate }: AttentionMatch): Op[] {
   const heads = [query, key].flatMap(({ linear, norm, rope }) => [linear, norm, rope]);
-  return [...heads, value, append].filter((op) => op !== undefined);
+  return [...heads, value, append, gate?.linear, gate?.op].filter((op) => op !== undefined);
 }
 
-function fused({ attention, query, key, value }: AttentionMatch, fresh: ReturnType<typeof freshValues>): Op[] {
+function fused({ attention, query, key, value, gate }: AttentionMatch, fresh: ReturnType<typeof freshValues>): Op[] {
   const { layer, headCount, headCountKv, headSize, scale, softCap, window, sinks, output } = attention;
-  const linears = [query.linear, key.linear, value];
+  const linears = [query.linear, key.linear, value, ...(gate ? [gate.linear] : [])];
   const size = linears.reduce((sum, linear) => sum + linear.output.size, 0);
   const qkv = fresh(`blk.${layer}.attn_qkv`, size);
   const attend: Attend = {
@@ -91,7 +103,8 @@ function fused({ attention, query, key, value }: AttentionMatch, fresh: ReturnTy
     ...(softCap && { softCap }),
     ...(window && { window }),
     ...(sinks && { sinks }),
-    output,
+    ...(gate && { gates: gate.op.gate.size }),
+    output: gate?.op.output ?? output,
   };
   return [{ kind: 'projection', input: value.input, segments: linears.map(asSegment), output: qkv }, attend];
 }

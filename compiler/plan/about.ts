@@ -34,7 +34,7 @@ export function about(op: FusedOp): string {
       const seen = `${op.softCap ? `, capped at ${op.softCap}` : ''}${op.window ? `, newest ${op.window}` : ''}`;
       return (
         `${turned ? `${turned} q and k, ` : ''}append to KV cache ${op.layer}, ` +
-        `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen} -> f32[${op.output.size}]`
+        `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen}${op.gates ? ', * sigmoid(gates)' : ''} -> f32[${op.output.size}]`
       );
     }
     case 'select_best':

@@ -39,6 +39,8 @@ export interface AttendConfig {
   readonly normTurned?: true;
   readonly epsilon: number;
   readonly sinks: boolean;
+  /** Gates of the output, of each head or of each element. */
+  readonly gates?: 'heads' | 'elements';
 }
 
 interface Shape {
@@ -144,6 +146,7 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
     ...(op.normTurned && { normTurned: true }),
     epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
     sinks: op.sinks !== undefined,
+    ...(op.gates && { gates: op.gates === op.headCount ? 'heads' : 'elements' }),
   };
   const mostShared = paired ? target.projection.paired!.attentionShared : target.sharedBytes;
   return fitted(largest, Math.ceil(seen / splits), Math.min(mostShared, target.attention.mostShared));

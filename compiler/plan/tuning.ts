@@ -52,7 +52,7 @@ const PROJECTION: readonly (keyof ProjectionConfig)[] = [
 ];
 const ATTENTION: readonly (keyof AttendConfig)[] = [
   ...(['heads', 'kvHeads', 'headSize', 'contextLength', 'window', 'softCap', 'ropeFactors', 'sinks'] as const),
-  ...(['queryNorm', 'keyNorm', 'wholeNorms', 'normTurned'] as const),
+  ...(['queryNorm', 'keyNorm', 'wholeNorms', 'normTurned', 'gates'] as const),
 ];
 
 /** undefined for kernels that have nothing to tune. */

@@ -53,6 +53,7 @@ struct attn_kqv_shape {
   static constexpr bool rope_adjacent = true, rope_factors = false;
   static constexpr bool query_norm = false, key_norm = false, norm_turned = false;
   static constexpr bool sinks = false;
+  static constexpr Gates gates = Gates::none;
   static constexpr int whole_norms = 0;
   static constexpr float scale = 0.176776692f, soft_cap = 0.f, epsilon = 0.f;
   static constexpr float rope_magnitude = 1.f;

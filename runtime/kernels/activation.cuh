@@ -4,6 +4,8 @@
 
 namespace realizar {
 
+DEVICE float sigmoid(float v) { return 1.f / (1.f + expf(-v)); }
+
 enum class Activation { none, silu, gelu, gelu_erf, relu_sqr, swiglu_oai };
 
 template <Activation A>

@@ -21,7 +21,7 @@
 //    window (newest positions that are seen; 0: all); rope_dims (0: nothing turns), rope_adjacent, rope_magnitude,
 //    inverse_frequency(i), rope_factors; query_norm, key_norm, whole_norms (bit 0: of all query heads together, bit 1:
 //    of all key heads), norm_turned (norms come after the rope), epsilon; sinks (a score of each head's that takes its
-//    share of the softmax).
+//    share of the softmax); gates (of what).
 #pragma once
 #include "activation.cuh"
 #include "attend_shape.cuh"
@@ -240,10 +240,24 @@ DEVICE float sink_share(const AttendBlock<C>& b, int head, float largest) {
   return C::sinks ? fast_exp(b.args.sinks[head] - largest) : 0.f;
 }
 
+// The gate of element i of what the block's heads give, as the projection left it.
+template <class C>
+DEVICE float load_gate(const AttendBlock<C>& b, int i) {
+  const float* gates = b.args.qkv + (C::heads + 2 * C::kv_heads) * C::head_size;
+  const int element = b.first_head * C::head_size + i;
+  return load_global(gates + (C::gates == Gates::heads ? element / C::head_size : element));
+}
+
+// What element i is multiplied with. first_gate: that of the thread's first one, loaded long before.
+template <class C>
+DEVICE float gated_by(const AttendBlock<C>& b, int i, float first_gate) {
+  return C::gates == Gates::none ? 1.f : sigmoid(i == thread_index() ? first_gate : load_gate(b, i));
+}
+
 // Adds up the splits of the block's heads: out = sum_s e^(m_s - M) values_s / sum_s e^(m_s - M) sum_s. First a warp a
 // head, lanes over splits, for what each split weighs; then a thread for each of the heads' dimensions.
 template <class C>
-DEVICE void combine_splits(const AttendBlock<C>& b) {
+DEVICE void combine_splits(const AttendBlock<C>& b, float first_gate) {
   using Shape = AttendShape<C>;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
   float* weights = b.floats(0);  // [H][splits]
@@ -289,13 +303,13 @@ DEVICE void combine_splits(const AttendBlock<C>& b) {
     }
 #pragma unroll 8
     for (; s < b.splits; s++) value = fmaf(weight[s], value_of(i, s), value);
-    b.args.output[b.first_head * C::head_size + i] = value;
+    b.args.output[b.first_head * C::head_size + i] = value * gated_by(b, i, first_gate);
   }
 }
 
 // Adds up the block's warps and writes the heads' results, or what combine_splits needs of them.
 template <class C>
-DEVICE void finish_heads(const AttendBlock<C>& b, WarpHeads<C>& found) {
+DEVICE void finish_heads(const AttendBlock<C>& b, WarpHeads<C>& found, float first_gate) {
   using Shape = AttendShape<C>;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
   float *all_most = b.floats(Shape::most_at), *all_sums = b.floats(Shape::sum_at);
@@ -324,7 +338,7 @@ DEVICE void finish_heads(const AttendBlock<C>& b, WarpHeads<C>& found) {
       value = fmaf(weight, ((const float*)b.ring(w))[h * Shape::value_row + d], value);
     }
     if (b.splits == 1) {
-      b.args.output[head * C::head_size + d] = value / (sum + sink_share(b, head, most));
+      b.args.output[head * C::head_size + d] = value / (sum + sink_share(b, head, most)) * gated_by(b, i, first_gate);
       continue;
     }
     float* partial = b.args.partial + ((int64_t)head * C::splits + b.split) * Shape::partial_row;
@@ -337,7 +351,7 @@ DEVICE void finish_heads(const AttendBlock<C>& b, WarpHeads<C>& found) {
   if (thread_index() == 0) *is_last = arrive(b.args.counters + b.counter) == (uint32_t)b.splits - 1;
   block_sync();
   if (!*is_last) return;
-  combine_splits(b);
+  combine_splits(b, first_gate);
   if (thread_index() == 0) b.args.counters[b.counter] = 0;
 }
 
@@ -386,6 +400,8 @@ DEVICE void attend(const AttendArgs& a) {
   load_norms(b);
   block_sync();
   grid_wait();
+  float first_gate = 0;
+  if (C::gates != Gates::none && thread_index() < Shape::H * C::head_size) first_gate = load_gate(b, thread_index());
   load_heads(b);
   block_sync();
   Queries<C> queries(b);
@@ -396,7 +412,7 @@ DEVICE void attend(const AttendArgs& a) {
     warp_sync();
     b.fetch(warp, i + C::ring);
   }
-  finish_heads(b, found);
+  finish_heads(b, found, first_gate);
 }
 
 }  // namespace realizar

@@ -6,8 +6,11 @@
 
 namespace realizar {
 
+// What attention's output is multiplied with, the sigmoid of a gate: one for each head, or for each element.
+enum class Gates { none, heads, elements };
+
 struct AttendArgs {
-  const float* qkv;           // [heads * head_size + 2 * kv_heads * head_size]
+  const float* qkv;           // [heads * head_size + 2 * kv_heads * head_size + gates]
   const float* query_norm;    // [head_size], or [heads * head_size]
   const float* key_norm;      // [head_size], or [kv_heads * head_size]
   const float* rope_factors;  // [rope_dims / 2]

@@ -12,8 +12,6 @@ DEVICE int sort_key(float v) {
 }
 DEVICE float sorted_value(int key) { return bits_to_float((uint32_t)(key < 0 ? key ^ 0x7fffffff : key)); }
 
-DEVICE float sigmoid(float v) { return 1.f / (1.f + expf(-v)); }
-
 template <class C>
 struct Routing {
   using Shape = ExpertsShape<C>;

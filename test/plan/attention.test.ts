@@ -137,7 +137,7 @@ describe('context buckets', () => {
       const plan = lower(spec, runPasses(buildGraph(spec)), target, { contextLength: 8192, compilerVersion: '0.0.0' });
       for (const { kernels } of plan.buckets)
         for (const { node, kernel } of kernels) {
-          expect(plan.nodes[node]!.name).toMatch(/attn_kqv$/);
+          expect(plan.nodes[node]!.name).toMatch(/attn_(kqv|gated)$/);
           expect(plan.kernels[kernel]!.config.kind).toBe('attend');
           expect(kernel).not.toBe(plan.nodes[node]!.kernel);
         }

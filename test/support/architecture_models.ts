@@ -82,6 +82,22 @@ const EXPERT_TYPES = ['Q4_K', 'Q6_K', 'Q5_K', 'Q3_K', 'Q2_K', 'IQ4_XS', 'Q4_0', 
 
 const EXPERT_MODELS: readonly ArchitectureModel[] = [
   {
+    name: 'afmoe',
+    architecture: 'afmoe',
+    layers: 4,
+    type: 'Q4_0',
+    used: 3,
+    dense: 1,
+    shared: true,
+    sizes: { sharedFeedForward: 2 * 96 },
+    optional: ['ffnRouterSelection', 'output'],
+    keys: {
+      'attention.sliding_window': u32(7),
+      expert_weights_norm: { type: 'bool', value: 1 },
+      expert_weights_scale: f32(2.5),
+    },
+  },
+  {
     name: 'qwen2moe',
     architecture: 'qwen2moe',
     layers: 2,
@@ -266,6 +282,16 @@ export const ARCHITECTURE_MODELS: readonly ArchitectureModel[] = [
     type: 'F16',
     sizes: { embedding: 90 },
     optional: ['attnOutputBias'],
+  },
+  {
+    name: 'spark2_5',
+    architecture: 'spark2_5',
+    layers: 2,
+    type: 'Q8_0',
+    keys: {
+      'attention.sliding_window': u32(33),
+      'attention.sliding_window_pattern': { type: 'array', of: 'bool', value: [0, 1] },
+    },
   },
   ...CODED.map((type) => ({
     name: `llama-${type.toLowerCase()}`,

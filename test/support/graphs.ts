@@ -139,7 +139,8 @@ class Draft {
     if (leak) this.#values.push([input, q, v, query, key][leak - 1]!);
     this.#append(key, v);
     if (miss === 4) this.reuse([a ?? 0]);
-    const output = this.#attend(query);
+    const mixed = this.#attend(query);
+    const output = stray === 5 ? this.#headGate(this.#linear(input, leak === 5), mixed) : mixed;
     if (miss === 5) this.reuse([a ?? 0]);
     this.#values.push(this.#add(this.#linear(output, bias), this.#pick(a)));
   }
@@ -269,6 +270,12 @@ class Draft {
     const output = this.#value();
     const heads = { headCount: HEADS, headCountKv: HEADS, headSize: HEAD_SIZE, scale: 0.5 };
     this.#ops.push({ kind: 'attention', layer: this.#layers - 1, query, ...heads, output });
+    return output;
+  }
+
+  #headGate(gate: Value, input: Value): Value {
+    const output = this.#value();
+    this.#ops.push({ kind: 'head_gate', gate, input, headSize: HEAD_SIZE, output });
     return output;
   }
 

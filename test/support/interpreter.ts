@@ -81,6 +81,8 @@ class Interpreter {
         return this.#rope(this.#read(op.input), op.rope, op.headSize);
       case 'attention':
         return this.#attention(op, this.#read(op.query));
+      case 'head_gate':
+        return gatedHeads(this.#read(op.gate), this.#read(op.input));
       case 'add':
         return add(this.#read(op.a), this.#read(op.b));
       case 'silu_mul':
@@ -204,8 +206,9 @@ class Interpreter {
     const turned = (x: Vector) => (op.rope ? this.#rope(x, op.rope, op.headSize) : x);
     const rotated = (x: Vector, norm?: Norm) => (op.normTurned ? normed(turned(x), norm) : turned(normed(x, norm)));
     const key = rotated(qkv.subarray(qSize, qSize + kvSize), op.keyNorm);
-    this.#append(op.layer, key, qkv.subarray(qSize + kvSize));
-    return this.#attention(op, rotated(qkv.subarray(0, qSize), op.queryNorm));
+    this.#append(op.layer, key, qkv.subarray(qSize + kvSize, qSize + 2 * kvSize));
+    const output = this.#attention(op, rotated(qkv.subarray(0, qSize), op.queryNorm));
+    return op.gates ? gatedHeads(qkv.subarray(qSize + 2 * kvSize), output) : output;
   }
 
   #append(layer: number, key: Vector, value: Vector): void {
@@ -335,6 +338,11 @@ function gated(kind: GateMul['kind'], gate: Vector, up: Vector): Vector {
     clamped.map((x) => x * sigmoid(1.702 * x)),
     linear,
   );
+}
+
+function gatedHeads(gate: Vector, input: Vector): Vector {
+  const each = input.length / gate.length;
+  return input.map((x, i) => x * sigmoid(gate[Math.floor(i / each)]!));
 }
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));

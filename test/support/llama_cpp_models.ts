@@ -59,6 +59,11 @@ const KEYS: Readonly<Record<string, Readonly<Record<string, MetadataValue>>>> = 
     ...WINDOW,
     'attention.sliding_window_pattern': { type: 'array', of: 'bool', value: [1, 0, 1, 0] },
   },
+  afmoe: { ...WINDOW, expert_weights_norm: { type: 'bool', value: 1 }, expert_weights_scale: f32(2.5) },
+  spark2_5: {
+    ...WINDOW,
+    'attention.sliding_window_pattern': { type: 'array', of: 'bool', value: [1, 0, 1, 0] },
+  },
   qwen3vl: AXES,
   qwen3vlmoe: AXES,
   granite: GRANITE,

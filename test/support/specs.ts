@@ -33,6 +33,8 @@ interface SpecShape {
   readonly stillLayers: boolean;
   readonly scaling?: RopeSpec['scaling'];
   readonly sinks: boolean;
+  /** Of attention's output. */
+  readonly gates: 'none' | 'heads' | 'elements';
   /** Experts in place of the feed-forward; 0: none. */
   readonly experts: number;
   readonly used: number;
@@ -93,6 +95,7 @@ const DEFAULTS: SpecShape = {
   window: 0,
   stillLayers: false,
   sinks: false,
+  gates: 'none',
   experts: 0,
   used: 2,
   weightsOver: 'chosen',
@@ -131,6 +134,11 @@ export const FAMILIES: Readonly<Record<string, SpecOptions>> = {
     ...{ experts: 6, expertBiases: true },
   },
   'hunyuan-dense': { ...{ pairing: 'half', queryNorm: true, keyNorm: true }, constants: { normTurned: true } },
+  afmoe: {
+    ...{ pairing: 'half', queryNorm: true, keyNorm: true, gates: 'elements', postNorms: true, window: 3 },
+    ...{ experts: 5, used: 3, sigmoid: true, shared: 'plain', constants: { embeddingScale: 3.5 } },
+  },
+  spark2_5: { pairing: 'half', activation: 'gelu', gates: 'heads', window: 3, heads: 4, kvHeads: 2 },
   'every bias': { qkvBias: true, outputBiases: true, layers: 1 },
 };
 
@@ -210,6 +218,7 @@ function makeLayer(file: TensorTable, prefix: string, o: SpecShape): LayerWeight
     }),
     ...(o.experts > 0 ? expertLayer(matrix, vector, o) : denseLayer(matrix, vector, o)),
     ...(o.sinks && { attnSinks: vector('attn_sinks.weight', o.heads) }),
+    ...(o.gates !== 'none' && { attnGate: matrix('attn_gate', o.gates === 'heads' ? o.heads : qRows, embedding) }),
     attnQ: matrix('attn_q', qRows, embedding),
     attnK: matrix('attn_k', kvRows, embedding),
     attnV: matrix('attn_v', kvRows, embedding),

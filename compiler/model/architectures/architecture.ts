@@ -246,6 +246,12 @@ export const HEAD_NORMS = {
   attnKNorm: f32Vector('attn_k_norm.weight', 'head'),
 } as const;
 
+/** Gates of each element of what attention gives. */
+export const ELEMENT_GATES = { attnGate: matrix('attn_gate.weight', 'query', 'embedding') } as const;
+
+/** Gates of each head. */
+export const HEAD_GATES = { attnGate: matrix('attn_gate.weight', 'heads', 'embedding') } as const;
+
 /** What is added where experts are chosen. */
 export const OPTIONAL_SELECTION = {
   ffnRouterSelection: optional(f32Vector('exp_probs_b.bias', 'experts')),

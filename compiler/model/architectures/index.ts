@@ -1,4 +1,5 @@
 /** The architectures that this compiler supports. To add one, write a file like its neighbours and name it here. */
+import { afmoe } from './afmoe.js';
 import { arcee } from './arcee.js';
 import type { Architecture } from './architecture.js';
 import { bailingmoe } from './bailingmoe.js';
@@ -52,6 +53,7 @@ import { qwen3moe } from './qwen3moe.js';
 import { qwen3vl, qwen3vlmoe } from './qwen3vl.js';
 import { seedOss } from './seed_oss.js';
 import { smollm3 } from './smollm3.js';
+import { spark } from './spark.js';
 import { stablelm } from './stablelm.js';
 import { starcoder2 } from './starcoder2.js';
 import { xverse } from './xverse.js';
@@ -115,6 +117,8 @@ const ALL = [
   nanbeige,
   paddleocr,
   graniteSwa,
+  afmoe,
+  spark,
 ];
 
 export const ARCHITECTURES: ReadonlyMap<string, Architecture> = new Map(

@@ -1,25 +1,18 @@
 /** AFMoE (Trinity): gated attention, norms of heads and after the halves, windows; in every fourth layer nothing turns. */
-import {
-  type Architecture,
-  DECODER,
-  DECODER_LAYER,
-  ELEMENT_GATES,
-  EXPERTS_LAYER,
-  HEAD_NORMS,
-  OPTIONAL_SELECTION,
-  POST_NORMS,
-  SHARED_EXPERT,
-} from './architecture.js';
+import { type Architecture, DECODER, ELEMENT_GATES, POST_NORMS } from './architecture.js';
+import { dots1 } from './dots1.js';
 
-const BESIDES = { ...HEAD_NORMS, ...ELEMENT_GATES, ...POST_NORMS } as const;
+const PATTERN = 'attention.sliding_window_pattern';
+const BESIDES = { ...ELEMENT_GATES, ...POST_NORMS } as const;
+const experts = dots1.experts!;
 
 export const afmoe: Architecture = {
   name: 'afmoe',
   ropePairing: 'half',
-  keys: ['attention.sliding_window', 'attention.sliding_window_pattern'],
+  keys: ['attention.sliding_window', PATTERN],
   features: (keys, { blockCount, embeddingLength }) => {
     const window = keys.positiveUint('attention.sliding_window');
-    const isLocal = keys.layerPattern('attention.sliding_window_pattern', 4, blockCount);
+    const isLocal = keys.layerPattern(PATTERN, 4, blockCount);
     return {
       embeddingScale: Math.sqrt(embeddingLength),
       // llama.cpp counts the layers in which nothing turns, whatever the pattern of windows says.
@@ -28,12 +21,9 @@ export const afmoe: Architecture = {
   },
   model: DECODER,
   experts: {
-    weightsOver: 'stated',
+    ...experts,
     gating: 'sigmoid',
-    scaled: true,
-    width: 'feedForward',
-    layer: { ...EXPERTS_LAYER, ...BESIDES, ...OPTIONAL_SELECTION },
-    dense: { ...DECODER_LAYER, ...BESIDES },
-    shared: { layer: SHARED_EXPERT, otherwise: 'expert', counted: true },
+    layer: { ...experts.layer, ...BESIDES },
+    dense: { ...experts.dense!, ...BESIDES },
   },
 };

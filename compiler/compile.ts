@@ -155,8 +155,8 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
 }
 
 function textOf({ metadata }: GgufFile): CompileResult['text'] {
-  const has = (key: string) => metadata.get(key) !== undefined;
-  return { vocabulary: has('tokenizer.ggml.model'), chat: has('tokenizer.chat_template') };
+  const chat = metadata.getString('tokenizer.chat_template')?.trim();
+  return { vocabulary: metadata.get('tokenizer.ggml.model') !== undefined, chat: Boolean(chat) };
 }
 
 /** Undefined too where the manifest is damaged: then it is made anew. */

@@ -187,7 +187,7 @@ export interface TemplateOptions {
   readonly addGenerationPrompt?: boolean;
   /** Functions that the model may call, as JSON schemas. */
   readonly tools?: readonly unknown[];
-  /** Further variables of the template: enable_thinking, documents, ... They are trusted. */
+  /** Further variables of the template: enable_thinking, reasoning_effort, documents, ...; any JSON. */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
 }
 

@@ -21,7 +21,7 @@ export interface ChatOptions {
   readonly addGenerationPrompt?: boolean;
   /** Functions that the model may call, as JSON schemas. */
   readonly tools?: readonly unknown[];
-  /** Further variables of the template: enable_thinking, documents, ... They are trusted. */
+  /** Further variables of the template: enable_thinking, reasoning_effort, documents, ...; any JSON. */
   readonly variables?: Readonly<Record<string, unknown>>;
   /** Milliseconds; 2000 unless given. */
   readonly deadline?: number;
@@ -56,19 +56,19 @@ export class ChatTemplate {
     private readonly tokenizer: Tokenizer,
     { format }: { format?: 'chatml' } = {},
   ) {
-    const template = format === 'chatml' ? CHATML : file.metadata.getString(TEMPLATE_KEY);
+    const template = format === 'chatml' ? CHATML : written(file, TEMPLATE_KEY);
     if (template === undefined) {
       const hint = `it has no ${TEMPLATE_KEY}; complete plain text with it, or ask for the format "chatml" if it was trained on that`;
       throw new UnsupportedError(file.path, 'chat with this model', hint);
     }
     this.#template = template;
-    const forTools = format === undefined ? file.metadata.getString(`${TEMPLATE_KEY}.tool_use`) : undefined;
+    const forTools = format === undefined ? written(file, `${TEMPLATE_KEY}.tool_use`) : undefined;
     this.#toolTemplate = forTools ?? template;
   }
 
   /** Whether a file has a template. */
-  static isIn({ metadata }: TextSource): boolean {
-    return metadata.getString(TEMPLATE_KEY) !== undefined;
+  static isIn(file: TextSource): boolean {
+    return written(file, TEMPLATE_KEY) !== undefined;
   }
 
   /** Starts the process that renders, so that the first rendering need not wait for it. */
@@ -86,7 +86,7 @@ export class ChatTemplate {
     return SpecialTokens.unshield(await this.prepare(messages, options));
   }
 
-  /** The prompt as token ids. Control tokens that messages and tools spell out stay text. */
+  /** The prompt as token ids. Control tokens that messages, tools and variables spell out stay text. */
   async encode(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<number[]> {
     return this.tokenizer.encodePrompt(await this.prepare(messages, options));
   }
@@ -100,13 +100,14 @@ export class ChatTemplate {
       eos_token: role('eos'),
       unk_token: role('unknown'),
       add_generation_prompt: addGenerationPrompt,
-      ...variables,
     };
-    const untrusted = this.#shield(JSON.parse(JSON.stringify({ messages, tools })));
+    // What is not given is none, as in transformers: templates ask "tools is not none".
+    const given = { documents: null, ...variables, messages, tools: tools ?? null };
+    const untrusted = this.#shield(JSON.parse(JSON.stringify(given)));
     const template = tools === undefined ? this.#template : this.#toolTemplate;
     this.#checkSize('the template', template.length, MAX_TEMPLATE);
     const request = { template, variables: { ...trusted, ...untrusted }, limit: MAX_OUTPUT };
-    this.#checkSize('messages, tools and template', JSON.stringify(request).length, MAX_INPUT);
+    this.#checkSize('messages, tools, variables and template', JSON.stringify(request).length, MAX_INPUT);
     const outcome = await this.#process.render(request, deadline);
     if (outcome.text !== undefined) return outcome.text;
     return this.#fail(SpecialTokens.unshield(outcome.failed));
@@ -128,4 +129,10 @@ export class ChatTemplate {
   #fail(problem: string): never {
     throw new ChatTemplateError(`${this.file.path}: chat template: ${problem}`);
   }
+}
+
+/** A text of the file's; one of nothing but white space is none. */
+function written({ metadata }: TextSource, key: string): string | undefined {
+  const text = metadata.getString(key);
+  return text?.trim() ? text : undefined;
 }

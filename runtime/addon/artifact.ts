@@ -2,24 +2,29 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { failure } from './errors.js';
+import { requireArtifact } from './no_artifact.js';
 
 const COMPILE_AGAIN = 'compile the model with realizar-compile';
 
-async function readManifest(path: string): Promise<Partial<Record<string, unknown>>> {
+/** `root`: the artifact. */
+async function readManifest(root: string): Promise<Partial<Record<string, unknown>>> {
+  requireArtifact(root);
+  const path = join(root, 'manifest.json');
   try {
     const manifest: unknown = JSON.parse(await readFile(path, 'utf8'));
     return typeof manifest === 'object' && manifest !== null ? { ...manifest } : {};
   } catch (error) {
     if (error instanceof SyntaxError)
       throw failure('BAD_ARTIFACT', `${path}: not JSON (${error.message}); ${COMPILE_AGAIN}`);
-    throw failure('BAD_ARTIFACT', `no artifact here: ${(error as Error).message}; ${COMPILE_AGAIN}`);
+    throw failure('BAD_ARTIFACT', `${path} cannot be read: ${(error as Error).message}; ${COMPILE_AGAIN}`);
   }
 }
 
 /** The positions that an artifact was compiled for. Rejects with a BAD_ARTIFACT error where its manifest does not say. */
 export async function compiledContext(directory: string): Promise<number> {
-  const path = join(resolve(directory), 'manifest.json');
-  const { contextLength } = await readManifest(path);
+  const root = resolve(directory);
+  const path = join(root, 'manifest.json');
+  const { contextLength } = await readManifest(root);
   if (typeof contextLength === 'number' && Number.isInteger(contextLength)) return contextLength;
   throw failure('BAD_ARTIFACT', `${path} does not say how many positions it was compiled for; ${COMPILE_AGAIN}`);
 }
@@ -28,7 +33,7 @@ export async function compiledContext(directory: string): Promise<number> {
 export async function findLibrary(directory: string): Promise<string> {
   const root = resolve(directory);
   const path = join(root, 'manifest.json');
-  const { library } = await readManifest(path);
+  const { library } = await readManifest(root);
   if (typeof library !== 'string' || library === '' || library.includes('\0'))
     throw failure('BAD_ARTIFACT', `${path} names no library, as after --no-build; ${COMPILE_AGAIN}`);
   const inside = relative(root, resolve(root, library));

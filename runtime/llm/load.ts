@@ -7,6 +7,7 @@ import { checkInteger, checkPath, invalid } from '../addon/arguments.js';
 import { compiledContext } from '../addon/artifact.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import { type Model, openModel } from '../addon/index.js';
+import { requireArtifact } from '../addon/no_artifact.js';
 import { ChatTemplate } from '../text/chat_template.js';
 import { countParameters, textSource } from '../text/open.js';
 import { Tokenizer } from '../text/tokenizer.js';
@@ -34,8 +35,9 @@ export async function loadModel(artifactDir: string | URL, options: LoadOptions 
   const { chatTemplate } = options;
   if (chatTemplate !== undefined && chatTemplate !== 'chatml')
     throw invalid('options.chatTemplate', "'chatml' or left out", chatTemplate);
-  const modelPath =
-    options.model === undefined ? await findModel(artifactPath) : checkPath('options.model', options.model);
+  const givenModel = options.model === undefined ? undefined : checkPath('options.model', options.model);
+  requireArtifact(artifactPath);
+  const modelPath = givenModel ?? (await findModel(artifactPath));
   const onProgress = quietOnceAborted(options.onProgress, signal);
   if (options.context !== undefined) checkContext(options.context, await compiledContext(artifactPath));
   const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions, ...onProgress });

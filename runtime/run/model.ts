@@ -1,8 +1,8 @@
 /** The artifact that a command is about: its options, and loading it with progress on a terminal. */
-import { existsSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { RealizarError } from '../addon/errors.js';
+import { requireArtifact } from '../addon/no_artifact.js';
 import { type LanguageModel, type LoadOptions, loadModel } from '../llm/index.js';
 import { findModel } from '../llm/load.js';
 import { Interrupted, RunError } from './exit.js';
@@ -41,7 +41,7 @@ export function addModelOptions(command: Command): Command {
 
 /**
  * Loads a model with the flags of {@link addModelOptions}, and closes it when `use` has ended. Progress is drawn on stderr
- * where that is a terminal. Errors: RunError for what is no artifact or has no model file, Interrupted, those of loadModel.
+ * where that is a terminal. Errors: RunError for what has no model file, Interrupted, those of loadModel.
  */
 export async function withModel<T>(
   dir: string,
@@ -78,7 +78,7 @@ function withFlags(error: unknown): unknown {
   return isOption ? new RunError(error.message.replace(/^options\./, '--')) : error;
 }
 
-/** The model file of an artifact. Errors: RunError that says what to name instead. */
+/** The model file of an artifact. Errors: BAD_ARTIFACT for what is none, RunError that says what to name instead. */
 export async function modelFile(dir: string, given: string | undefined): Promise<string> {
   requireArtifact(dir);
   try {
@@ -92,17 +92,4 @@ export async function modelFile(dir: string, given: string | undefined): Promise
 /** The properties that are not undefined. */
 export function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
-}
-
-function requireArtifact(dir: string): void {
-  const found = statSync(dir, { throwIfNoEntry: false });
-  const manifest = join(dir, 'manifest.json');
-  if (found?.isDirectory() && existsSync(manifest)) return;
-  if (found?.isFile() && dir.endsWith('.gguf'))
-    throw new RunError(
-      `${dir} is a model, which is compiled before it runs: realizar-compile ${dir}, then realizar-run with the folder that it names`,
-    );
-  const what =
-    found === undefined ? 'there is no such folder' : found.isDirectory() ? 'no artifact here' : 'this is a file';
-  throw new RunError(`${dir}: ${what}; expected the folder that realizar-compile made, with its ${manifest}`);
 }

@@ -106,7 +106,7 @@ describe('a directory that is no artifact', () => {
   };
 
   it('is missing, or holds no readable manifest', async () => {
-    await expectBad('/nowhere', /\/nowhere\/manifest\.json/);
+    await expectBad('/nowhere', /^\/nowhere: there is no such folder/);
     await expectBad(manifest('{"library"'), /manifest\.json: not JSON/);
     await expectBad(manifest('null'), /names no library/);
     await expectBad(manifest([]), /names no library/);
@@ -144,7 +144,7 @@ describe('a directory that is no artifact', () => {
     buildArtifact(dir);
     await expectBad(dir, /built again after this process had loaded it/);
     rmSync(dir, { recursive: true });
-    await expectBad(dir, /no artifact here/);
+    await expectBad(dir, /there is no such folder/);
   });
 });
 

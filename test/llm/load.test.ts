@@ -157,11 +157,46 @@ describe('what cannot be loaded', () => {
     }
   });
 
-  it('an artifact that is not there', async () => {
-    await expect(loadModel('/nowhere', { model: STORYTELLER })).rejects.toMatchObject(
-      refused('BAD_ARTIFACT', /no artifact here.*realizar-compile/),
-    );
-    await expect(loadModel('/nowhere')).rejects.toMatchObject(refused('NO_MODEL_FILE', /\/nowhere\/model-path\.json/));
+  describe('what is no artifact', () => {
+    const place = (name: string, files: Record<string, string> = {}) => {
+      const folder = join(temporaryFolder, 'no artifacts', name);
+      mkdirSync(folder, { recursive: true });
+      for (const [file, content] of Object.entries(files)) writeFileSync(join(folder, file), content);
+      return folder;
+    };
+    const made = /expected an artifact, the folder that realizar-compile makes .*npx realizar-compile MODEL -o DIR/;
+    const file = join(place('files', { 'notes.txt': 'notes', model: 'GGUF\x03' }), 'notes.txt');
+    it.each([
+      ['nothing', '/nowhere', /^\/nowhere: there is no such folder; /],
+      [
+        'something below a file',
+        join(file, 'below'),
+        /notes\.txt\/below: there is no such folder; |cannot be read: ENOTDIR/,
+      ],
+      ['a file', file, /notes\.txt: this is a file; /],
+      ['a device', '/dev/null', /^\/dev\/null: this is no folder; /],
+      ['a folder', place('empty'), /empty: no artifact here, since it has no manifest\.json; /],
+    ])('%s', async (_, path, found) => {
+      for (const options of [{}, { model: STORYTELLER }, { context: 7 }]) {
+        await expect(loadModel(path, options)).rejects.toMatchObject(refused('BAD_ARTIFACT', found));
+        await expect(loadModel(path, options)).rejects.toMatchObject(refused('BAD_ARTIFACT', made));
+      }
+    });
+
+    const saved = place('saved', { 'config.json': '{}', 'model.safetensors': '' });
+    const beside = place('beside', { 'it is.gguf': '' });
+    it.each([
+      ['a GGUF file', STORYTELLER, STORYTELLER],
+      ['one without its ending', join(place('files'), 'model'), "'.*/no artifacts/files/model'"],
+      ['a folder of transformers', saved, "'.*/saved'"],
+      ['a folder with a GGUF file', beside, "'.*/beside/it is\\.gguf'"],
+    ])('%s: how one is made of it', async (_, path, model) => {
+      const how = new RegExp(`: .*model.*; compile it first, npx realizar-compile ${model}, and name the folder`);
+      await expect(loadModel(path)).rejects.toMatchObject(refused('BAD_ARTIFACT', how));
+    });
+  });
+
+  it('a folder that is no path', async () => {
     await expect(loadModel(3 as never)).rejects.toMatchObject(refused('INVALID_ARGUMENT', /artifactDir/));
   });
 

@@ -150,11 +150,11 @@ describe('failures: exit code 1 and what to do', () => {
     [
       'a model instead of an artifact',
       [MODEL, '-p', 'x'],
-      /compiled before it runs: realizar-compile .*storyteller-q8_0\.gguf/,
+      /storyteller-q8_0\.gguf: this is a model, not an artifact; compile it first, npx realizar-compile .*storyteller-q8_0\.gguf/,
     ],
     ['a folder that is not there', [join(scratch, 'nix'), '-p', 'x'], /nix: there is no such folder/],
-    ['a file', [noArtifact, '-p', 'x'], /this is a file; expected the folder/],
-    ['a folder that is no artifact', [scratch, '-p', 'x'], /no artifact here; .*manifest\.json/],
+    ['a file', [noArtifact, '-p', 'x'], /this is a file; expected an artifact, the folder/],
+    ['a folder that is no artifact', [scratch, '-p', 'x'], /no artifact here, .* no manifest\.json; expected/],
     ['an artifact whose model is gone', [moved, '-p', 'x'], /gone\.gguf .*--model FILE/],
     [
       'a longer context than was compiled',

@@ -2,8 +2,9 @@
 import { invalid } from '../addon/arguments.js';
 import { failure } from '../addon/errors.js';
 import type { ChatOptions as RenderOptions } from '../text/chat_template.js';
+import type { ChatPrompt } from './chat_prompt.js';
 import type { RunningGeneration, Work } from './generation.js';
-import { checkMessage, checkMessages, checkTemplateOptions } from './messages.js';
+import { checkTemplateOptions } from './messages.js';
 import { checkOptions, type Settings, TEMPLATE_NAMES } from './options.js';
 import type { Chat, ChatOptions, GenerateOptions, Message } from './types.js';
 
@@ -11,6 +12,7 @@ import type { Chat, ChatOptions, GenerateOptions, Message } from './types.js';
 export interface Host {
   readonly info: { readonly context: number };
   settings(options: GenerateOptions): Settings;
+  chatPrompt(): ChatPrompt;
   encodeMessages(messages: readonly Message[], options: RenderOptions): Promise<number[]>;
   /** Writes what follows the tokens, a text of its own. */
   answer(encode: () => Promise<readonly number[]>, settings: Settings): Work;
@@ -37,7 +39,7 @@ export class Conversation implements Chat {
     if (whenFull !== 'error' && whenFull !== 'shift') throw invalid('options.whenFull', "'error' or 'shift'", whenFull);
     this.#shifts = whenFull === 'shift';
     this.#template = checkTemplateOptions({ tools, templateVariables });
-    this.#first = checkHistory(messages, 'options.messages');
+    this.#first = this.#checkHistory(messages, 'options.messages');
     this.#messages = [...this.#first];
   }
 
@@ -51,7 +53,10 @@ export class Conversation implements Chat {
 
   send(message: string | Message, options: GenerateOptions = {}): RunningGeneration {
     const settings = this.host.settings(options);
-    const sent = typeof message === 'string' ? { role: 'user', content: message } : checkMessage(message, 'message');
+    const sent =
+      typeof message === 'string'
+        ? { role: 'user', content: message }
+        : this.host.chatPrompt().checkOne(message, 'message');
     this.#requireIdle();
     const generation = this.host.start(this.#answer(sent, settings), settings);
     this.#busy = true;
@@ -64,7 +69,7 @@ export class Conversation implements Chat {
 
   reset(messages: readonly Message[] = this.#first): void {
     this.#requireIdle();
-    this.#first = checkHistory(messages, 'messages');
+    this.#first = this.#checkHistory(messages, 'messages');
     this.#messages = [...this.#first];
     this.#dropped = 0;
   }
@@ -122,8 +127,8 @@ export class Conversation implements Chat {
     }
     return { tokens, dropped };
   }
-}
 
-function checkHistory(messages: readonly Message[], name: string): Message[] {
-  return Array.isArray(messages) && messages.length === 0 ? [] : checkMessages(messages, name);
+  #checkHistory(messages: readonly Message[], name: string): Message[] {
+    return Array.isArray(messages) && messages.length === 0 ? [] : this.host.chatPrompt().check(messages, name);
+  }
 }

@@ -32,9 +32,7 @@ export async function loadModel(artifactDir: string | URL, options: LoadOptions 
   const signal = checkSignal(options.signal);
   signal?.throwIfAborted();
   const sessions = checkInteger('options.sessions', options.sessions ?? 1, MAX_SESSIONS, 1);
-  const { chatTemplate } = options;
-  if (chatTemplate !== undefined && chatTemplate !== 'chatml')
-    throw invalid('options.chatTemplate', "'chatml' or left out", chatTemplate);
+  checkTemplate(options.chatTemplate);
   const givenModel = options.model === undefined ? undefined : checkPath('options.model', options.model);
   requireArtifact(artifactPath);
   const modelPath = givenModel ?? (await findModel(artifactPath));
@@ -91,7 +89,8 @@ async function readText({ modelPath, chatTemplate, onProgress }: Load): Promise<
     const file = textSource(modelPath);
     const tokenizer = new Tokenizer(file);
     const canChat = chatTemplate !== undefined || ChatTemplate.isIn(file);
-    const template = canChat ? new ChatTemplate(file, tokenizer, chatTemplate && { format: chatTemplate }) : undefined;
+    const override = chatTemplate === 'chatml' ? { format: chatTemplate } : chatTemplate;
+    const template = canChat ? new ChatTemplate(file, tokenizer, override) : undefined;
     onProgress?.({ phase: 'text', done: 1, total: 1 });
     return { parameters: countParameters(modelPath, file), tokenizer, template };
   } catch (error) {
@@ -131,6 +130,12 @@ function describe(model: Model, { parameters, tokenizer, template }: Text, optio
     artifactPath,
     compilerVersion: info.compilerVersion,
   };
+}
+
+function checkTemplate(value: unknown): void {
+  const isSource = typeof value === 'object' && value !== null && 'source' in value && typeof value.source === 'string';
+  const valid = value === undefined || value === 'chatml' || (isSource && (value as { source: string }).source !== '');
+  if (!valid) throw invalid('options.chatTemplate', "'chatml', {source} with a Jinja template, or left out", value);
 }
 
 function checkContext(context: unknown, compiled: number): void {

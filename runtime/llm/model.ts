@@ -1,16 +1,17 @@
 /** LanguageModel over the addon's model, a pool of its sessions, and the vocabulary. */
 import '../addon/async_dispose.js';
 import { checkBoolean, checkTokens, invalid } from '../addon/arguments.js';
-import { failure, RealizarError, STATUS } from '../addon/errors.js';
+import { failure } from '../addon/errors.js';
 import type { Model } from '../addon/index.js';
-import { type ChatTemplate, ChatTemplateError, type ChatOptions as RenderOptions } from '../text/chat_template.js';
+import type { ChatTemplate, ChatOptions as RenderOptions } from '../text/chat_template.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
 import { Conversation, type Host } from './chat.js';
+import { ChatPrompt } from './chat_prompt.js';
 import type { Encoder } from './encoder.js';
 import { ContextOverflowError } from './errors.js';
 import { RunningGeneration, type Work } from './generation.js';
-import { checkMessages, checkTemplateOptions } from './messages.js';
+import { checkTemplateOptions } from './messages.js';
 import { checkOptions, readGenerateOptions, type Settings, TEMPLATE_NAMES } from './options.js';
 import type { SessionPool } from './pool.js';
 import type { Slot } from './slot.js';
@@ -45,12 +46,14 @@ type Encode = () => Promise<readonly number[]>;
 export class LoadedModel implements LanguageModel, Host {
   readonly info: LanguageModelInfo;
   readonly #parts: Parts;
+  readonly #chatPrompt: ChatPrompt | undefined;
   readonly #running = new Set<RunningGeneration>();
   #closed: Promise<void> | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.info = parts.info;
+    this.#chatPrompt = parts.template && new ChatPrompt(parts.template, parts.info.modelPath);
   }
 
   get activity(): Activity {
@@ -70,8 +73,7 @@ export class LoadedModel implements LanguageModel, Host {
     const settings = this.settings(options, TEMPLATE_NAMES);
     const { tools, templateVariables } = options;
     const template = checkTemplateOptions({ tools, templateVariables });
-    const shown = checkMessages(messages);
-    this.#requireTemplate();
+    const shown = this.chatPrompt().check(messages);
     return this.start(
       this.answer(() => this.encodeMessages(shown, template), settings),
       settings,
@@ -79,7 +81,7 @@ export class LoadedModel implements LanguageModel, Host {
   }
 
   chat(options: ChatOptions = {}): Chat {
-    this.#requireTemplate();
+    this.chatPrompt();
     return new Conversation(this, options);
   }
 
@@ -103,12 +105,12 @@ export class LoadedModel implements LanguageModel, Host {
   }
 
   async applyChatTemplate(messages: readonly Message[], options: TemplateOptions = {}): Promise<string> {
-    const render = readTemplateOptions(options);
-    return templated(this.#requireTemplate().render(checkMessages(messages), render));
+    const prompt = this.chatPrompt();
+    return prompt.make('render', prompt.check(messages), readTemplateOptions(options));
   }
 
   async encodeChat(messages: readonly Message[], options: TemplateOptions = {}): Promise<number[]> {
-    return this.encodeMessages(checkMessages(messages), readTemplateOptions(options));
+    return this.encodeMessages(this.chatPrompt().check(messages), readTemplateOptions(options));
   }
 
   close(): Promise<void> {
@@ -127,7 +129,7 @@ export class LoadedModel implements LanguageModel, Host {
 
   /** @internal */
   async encodeMessages(messages: readonly Message[], options: RenderOptions): Promise<number[]> {
-    const text = await templated(this.#requireTemplate().prepare(messages, options));
+    const text = await this.chatPrompt().make('prepare', messages, options);
     this.#requireOpen();
     return this.#parts.encoder.encode(text, 'prompt');
   }
@@ -145,10 +147,10 @@ export class LoadedModel implements LanguageModel, Host {
     if (this.#closed) throw closed();
   }
 
-  #requireTemplate(): ChatTemplate {
+  /** @internal */
+  chatPrompt(): ChatPrompt {
     this.#requireOpen();
-    const { template } = this.#parts;
-    if (template) return template;
+    if (this.#chatPrompt) return this.#chatPrompt;
     throw failure(
       'CHAT_TEMPLATE',
       `${this.info.modelPath} has no chat template: continue plain text with generate(), or load it with chatTemplate: "chatml" if it was trained on that`,
@@ -226,14 +228,4 @@ const closed = () => failure('CLOSED', 'the model is closed');
 function readTemplateOptions(options: TemplateOptions): RenderOptions {
   checkOptions(options, [...TEMPLATE_NAMES, 'addGenerationPrompt']);
   return checkTemplateOptions(options);
-}
-
-/** What the template or its process complains of, as this package's error. */
-async function templated<T>(rendered: Promise<T>): Promise<T> {
-  try {
-    return await rendered;
-  } catch (error) {
-    if (!(error instanceof ChatTemplateError)) throw error;
-    throw new RealizarError(STATUS.CHAT_TEMPLATE, 'CHAT_TEMPLATE', error.message, { cause: error });
-  }
 }

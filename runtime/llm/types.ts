@@ -24,8 +24,8 @@ export interface LoadOptions {
   readonly device?: number;
   /** How many generations run at once; others wait in order. Each has a KV cache on the device. 1 unless given. */
   readonly sessions?: number;
-  /** `chatml`: chats use ChatML, whatever template the file has or lacks. */
-  readonly chatTemplate?: 'chatml';
+  /** Chats use ChatML, or this Jinja template, whatever template the model file has or lacks. */
+  readonly chatTemplate?: 'chatml' | { readonly source: string };
   /** Called on the event loop while the model is loaded; never after the promise has settled. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Gives the load up: it rejects with the signal's reason, and what has been loaded by then is freed. */
@@ -173,9 +173,12 @@ export interface Generation extends AsyncIterable<Piece> {
 
 /** A message of a chat. */
 export interface Message {
-  /** system, user, assistant or tool, or what else the template knows. */
+  /** system, developer (the same), user, assistant, tool, function, or another one that the template names. */
   readonly role: string;
-  /** A text or, where the template knows them, a list of parts. */
+  /**
+   * A text, or a list of parts `{type: 'text', text}`, which become lines of one text. Of an assistant's message it may be left
+   * out or null, as beside `tool_calls`.
+   */
   readonly content?: unknown;
   /** Whatever else the template knows: tool_calls, name, reasoning_content, ... */
   readonly [key: string]: unknown;
@@ -185,7 +188,7 @@ export interface Message {
 export interface TemplateOptions {
   /** End with what starts the model's answer; true unless given. */
   readonly addGenerationPrompt?: boolean;
-  /** Functions that the model may call, as JSON schemas. */
+  /** Functions that the model may call, as JSON schemas. Refused with CHAT_TEMPLATE where the template shows nothing of them. */
   readonly tools?: readonly unknown[];
   /** Further variables of the template: enable_thinking, reasoning_effort, documents, ...; any JSON. */
   readonly templateVariables?: Readonly<Record<string, unknown>>;

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GenerationResult, Message, Piece } from '../llm/index.js';
+import { textOf } from '../llm/messages.js';
 import { choiceEvents, collect, finishReason, type Job, usageOf } from './choices.js';
 import { ApiError } from './errors.js';
 import { sendEvents } from './events.js';
@@ -88,10 +89,13 @@ async function* chunks(service: Service, body: ChatBody, visit: Visit, jobs: rea
   if (withUsage) yield chunk([], usageOf(results, 1));
 }
 
-/** Parts are joined as llama.cpp joins them; `developer` is OpenAI's newer name for `system`. */
+/** `developer` is OpenAI's newer name for `system`. */
 function templateMessage({ role, content, name, reasoning_content }: MessageBody): Message {
-  const text = Array.isArray(content) ? content.map((part) => part.text).join('\n') : (content ?? '');
-  return { role: role === 'developer' ? 'system' : role, content: text, ...defined({ name, reasoning_content }) };
+  return {
+    role: role === 'developer' ? 'system' : role,
+    content: textOf(content ?? ''),
+    ...defined({ name, reasoning_content }),
+  };
 }
 
 function maxTokensOf({ max_tokens, max_completion_tokens }: ChatBody): number | undefined {

@@ -49,26 +49,34 @@ export class ChatTemplate {
   readonly #process = new TemplateProcess();
 
   /**
-   * `format: 'chatml'` uses ChatML whatever the file says. Errors: UnsupportedError for a file without a template.
+   * Whatever the file says: `format: 'chatml'` uses ChatML, `source` this template. Errors: UnsupportedError for a file without a
+   * template.
    */
   constructor(
     private readonly file: TextSource,
     private readonly tokenizer: Tokenizer,
-    { format }: { format?: 'chatml' } = {},
+    { format, source = format && CHATML }: { format?: 'chatml'; source?: string } = {},
   ) {
-    const template = format === 'chatml' ? CHATML : written(file, TEMPLATE_KEY);
+    const template = source ?? written(file, TEMPLATE_KEY);
     if (template === undefined) {
       const hint = `it has no ${TEMPLATE_KEY}; complete plain text with it, or ask for the format "chatml" if it was trained on that`;
       throw new UnsupportedError(file.path, 'chat with this model', hint);
     }
     this.#template = template;
-    const forTools = format === undefined ? written(file, `${TEMPLATE_KEY}.tool_use`) : undefined;
+    const forTools = source === undefined ? written(file, `${TEMPLATE_KEY}.tool_use`) : undefined;
     this.#toolTemplate = forTools ?? template;
   }
 
   /** Whether a file has a template. */
   static isIn(file: TextSource): boolean {
     return written(file, TEMPLATE_KEY) !== undefined;
+  }
+
+  /** Whether its source has this text as a literal, as of a role that it asks for. */
+  names(text: string): boolean {
+    return [this.#template, this.#toolTemplate].some((source) =>
+      ["'", '"'].some((quote) => source.includes(`${quote}${text}${quote}`)),
+    );
   }
 
   /** Starts the process that renders, so that the first rendering need not wait for it. */

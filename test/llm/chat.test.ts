@@ -81,6 +81,55 @@ describe('a chat', () => {
   });
 });
 
+describe('messages as the chat APIs have them', () => {
+  const parts = [
+    { type: 'text', text: 'What is' },
+    { type: 'text', text: '3 plus 4?' },
+  ];
+
+  it('parts are lines of a text, wherever a message is taken', async () => {
+    const [split, joined] = [[{ role: 'user', content: parts }], [user('What is\n3 plus 4?')]];
+    const expected = await model.encodeChat(joined);
+    expect(await model.encodeChat(split)).toEqual(expected);
+    expect(await model.applyChatTemplate(split)).toBe(await model.applyChatTemplate(joined));
+    const options = { maxTokens: 3 };
+    const { tokens, promptTokens } = await model.generateChat(split, options).result;
+    expect(promptTokens).toBe(expected.length);
+    expect(tokens).toEqual((await model.generateChat(joined, options).result).tokens);
+    const chat = model.chat();
+    expect(await chat.send(split[0]!, options).result).toMatchObject({ tokens, promptTokens });
+    expect(chat.messages[0]).toEqual({ role: 'user', content: parts }); // as it was given
+  });
+
+  it('what the model would not see, or not understand, is refused', async () => {
+    const wrong = { role: 'usr', content: 'Hi' };
+    const refused = expect.objectContaining({
+      statusName: 'INVALID_ARGUMENT',
+      message: expect.stringMatching(/\.role/),
+    });
+    expect(() => model.generateChat([wrong])).toThrow(refused);
+    expect(() => model.chat({ messages: [wrong] })).toThrow(refused);
+    expect(() => model.chat().send(wrong)).toThrow(refused);
+    await expect(model.encodeChat([wrong])).rejects.toEqual(refused);
+    const tools = [{ type: 'function', function: { name: 'add' } }];
+    const ignored = expect.objectContaining({
+      statusName: 'CHAT_TEMPLATE',
+      message: expect.stringMatching(/options\.tools/),
+    });
+    await expect(model.generateChat([user('Hi')], { tools }).result).rejects.toEqual(ignored);
+    const chat = model.chat({ tools });
+    await expect(chat.send('Hi').result).rejects.toEqual(ignored);
+    expect(chat.messages).toEqual([]);
+    expect((await model.generateChat([user(SUM)], { tools: [] }).result).text).toBe('3 plus 4 is 7.');
+  });
+
+  it("a template of the caller takes the place of the file's", async () => {
+    const source = '{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}';
+    const other = await bundled.load({ chatTemplate: { source } });
+    expect(await other.applyChatTemplate([user('Hi')])).toBe('user: Hi\n');
+  });
+});
+
 describe('a context that is full', () => {
   const long: Message[] = Array.from({ length: 6 }, () => [user(SUM), assistant('3 plus 4 is 7.')]).flat();
 

@@ -124,6 +124,8 @@ describe('what cannot be loaded', () => {
     [{ device: -1 }, 'INVALID_ARGUMENT', /options\.device/],
     [{ model: '' }, 'INVALID_ARGUMENT', /options\.model must be a path/],
     [{ chatTemplate: 'llama' }, 'INVALID_ARGUMENT', /options\.chatTemplate/],
+    [{ chatTemplate: { source: '' } }, 'INVALID_ARGUMENT', /options\.chatTemplate must be .*Jinja/],
+    [{ chatTemplate: { file: 'a.jinja' } }, 'INVALID_ARGUMENT', /options\.chatTemplate/],
     [{ onProgress: 1 }, 'INVALID_ARGUMENT', /options\.onProgress must be a function/],
     [{ signal: 1 }, 'INVALID_ARGUMENT', /options\.signal/],
     [{ modle: 'x' }, 'INVALID_ARGUMENT', /each name must be one of model, context/],

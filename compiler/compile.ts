@@ -1,4 +1,5 @@
 /** The pipeline, one line a stage. */
+
 import { createHash } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,8 +8,8 @@ import { build, requirePlainPath } from './build.js';
 import { emit } from './emit/index.js';
 import { FILES, fileName, libraryFile } from './emit/names.js';
 import { CompileError, UsageError } from './errors.js';
+import { buildGraph } from './graph/build.js';
 import { interruptible } from './interrupt.js';
-import { buildGraph } from './ir/build.js';
 import { damages, inputsSha256, type Manifest, manifestOf, readManifest } from './manifest.js';
 import type { GgufFile } from './model/gguf.js';
 import { modelSpec } from './model/load.js';

@@ -1,7 +1,7 @@
 /**
- * The intermediate representation: one token's decode step as a list of operations over named values.
- * `build.ts` writes the unfused form, `passes/` turn it into the fused form (one operation a kernel), `verify.ts` holds
- * the rules of both. Shapes are in elements; every value is f32.
+ * The intermediate representation: one token's decode step as a list of operations over named values. These are the
+ * primitive operations, which graph/build.ts writes. passes/ turn them into fused ones, each of which is one kernel and
+ * stands in that kernel's room (kernels/). Shapes are in elements; every value is f32.
  */
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
 
@@ -194,117 +194,6 @@ export interface Segment {
   readonly biases: readonly (Weight | undefined)[];
 }
 
-/** What a projection makes of its input before all else: norm(input) + residual, of a norm about 0 without a bias. */
-export interface InputSum {
-  readonly norm: Norm;
-  readonly residual: Value;
-  /** The sum, left for later operations; absent: none reads it. */
-  readonly output?: Value;
-}
-
-/**
- * A small matrix times norm(output), whose products each block adds up for the rows that it has. Over all of them they are
- * `logits`, as experts that are `gathered` read them.
- */
-export interface RouterShare {
-  readonly norm: Norm;
-  readonly weight: Weight;
-  readonly logits: Value;
-}
-
-/**
- * Fused: norm, matrix products of one input, and what follows them row by row.
- * output is the concatenation of the segments' rows, in order:
- * cap(act(segments x norm(input) + bias) * scale) + residual.
- */
-export interface Projection {
-  readonly kind: 'projection';
-  readonly input: Value;
-  /** Stands in for the input. */
-  readonly inputSum?: InputSum;
-  readonly norm?: Norm;
-  readonly segments: readonly Segment[];
-  readonly activation?: 'silu_mul' | 'gelu_mul' | Activate['kind'];
-  readonly scale?: number;
-  readonly softCap?: number;
-  readonly residual?: Value;
-  readonly output: Value;
-  /** The output is the logits: each block also leaves its largest one and that one's row here. */
-  readonly best?: Value;
-  /** The experts that read the output are chosen by what the blocks leave here besides. */
-  readonly router?: RouterShare;
-}
-
-/**
- * Fused: per-head norms, rope, KV append, attention and its gates. Reads the output of the QKV projection: q, then k, then
- * v, then the gates.
- */
-export interface Attend extends Scoring {
-  readonly kind: 'attend';
-  readonly layer: number;
-  readonly qkv: Value;
-  /** Of each head, or of all heads together where the weight is as wide as they are. */
-  readonly queryNorm?: Norm;
-  readonly keyNorm?: Norm;
-  /** Norms come after the rope. */
-  readonly normTurned?: true;
-  /** Absent: nothing turns. */
-  readonly rope?: RopeSpec;
-  readonly headCount: number;
-  readonly headCountKv: number;
-  readonly headSize: number;
-  readonly sinks?: Weight;
-  /** How many there are: one for each head, or for each element of the output. */
-  readonly gates?: number;
-  readonly output: Value;
-}
-
-/**
- * Fused: route, and what the chosen experts make of the input. `logits`: of the experts, and one more where the
- * shared output is gated.
- * Without `sum` the experts' rows one after the other: activation(segment x norm(input) + bias).
- * With it, of an input for each of those chosen: (sum(weight * (segment x input + bias)) + shared * sigmoid(last logit))
- * * scale + residual.
- */
-export interface Experts {
-  readonly kind: 'experts';
-  readonly input: Value;
-  readonly logits: Value;
-  readonly norm?: Norm;
-  readonly experts: ExpertsSpec;
-  readonly selection?: Weight;
-  /** Of all experts' rows; two weights where the activation is of two. */
-  readonly segment: Segment;
-  readonly activation?: GateMul['kind'] | Activate['kind'];
-  readonly sum?: { readonly scale?: number };
-  readonly shared?: Value;
-  /** The last logit gates the shared output. */
-  readonly gated?: true;
-  /** The logits are those of a RouterShare with this norm: sums that blocks have added to, not yet divided by the root mean square. */
-  readonly gathered?: Norm;
-  readonly residual?: Value;
-  readonly output: Value;
-}
-
-/**
- * Fused: norm(input) + residual, where the norm follows a projection, whose blocks know only a few of the rows, and no
- * projection takes it as its InputSum.
- */
-export interface NormAdd {
-  readonly kind: 'norm_add';
-  readonly input: Value;
-  readonly norm: Norm;
-  readonly residual?: Value;
-  readonly output: Value;
-}
-
-/** Fused: select, where greedily, from what the blocks of the last projection left. */
-export interface SelectBest {
-  readonly kind: 'select_best';
-  readonly logits: Value;
-  readonly best: Value;
-}
-
 export type PrimitiveOp =
   | Embed
   | NormOp
@@ -323,11 +212,3 @@ export type PrimitiveOp =
   | Scale
   | SoftCap
   | Select;
-/** What plan/ can lower: one kernel node each. */
-export type FusedOp = Embed | Projection | Experts | NormAdd | Attend | SelectBest;
-export type Op = PrimitiveOp | FusedOp;
-
-export interface Graph {
-  readonly ops: readonly Op[];
-  readonly logits: Value;
-}

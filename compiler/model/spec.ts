@@ -53,7 +53,7 @@ export interface RopeSpec {
   readonly longFactors?: { readonly weight: Weight; readonly beyond: number };
 }
 
-/** The tensors of a layer by role. What it computes follows from those that are there (ir/build.ts). */
+/** The tensors of a layer by role. What it computes follows from those that are there (graph/build.ts). */
 export interface LayerWeights {
   /** Absent: attention reads the hidden state as it is. */
   readonly attnNorm?: Weight;

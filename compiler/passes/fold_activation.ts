@@ -1,5 +1,6 @@
 /** The activation of a projection that nothing else reads -> the activation of that projection */
-import type { Activate, Graph, Op } from '../ir/ops.js';
+import type { Graph, Op } from '../graph/graph.js';
+import type { Activate } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 const KINDS: readonly Op['kind'][] = ['silu', 'gelu', 'gelu_erf', 'relu_sqr'] satisfies Activate['kind'][];

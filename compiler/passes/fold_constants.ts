@@ -1,5 +1,6 @@
 /** scale of an embedding, projection or sum of experts, soft_cap of a projection, that nothing else reads -> its scale, its soft cap */
-import type { Graph, Scale, SoftCap } from '../ir/ops.js';
+import type { Graph } from '../graph/graph.js';
+import type { Scale, SoftCap } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 /** One at a time: a cap may follow a scale of the same projection. */

@@ -1,5 +1,8 @@
 /** norm of a whole value, read by projections and experts only -> the norm of each of those */
-import type { Experts, Graph, NormOp, Op, Projection } from '../ir/ops.js';
+import type { Graph, Op } from '../graph/graph.js';
+import type { NormOp } from '../ir/ops.js';
+import type { Experts } from '../kernels/experts/operation.js';
+import type { Projection } from '../kernels/projection/operation.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 export function foldNorm(graph: Graph): Graph {

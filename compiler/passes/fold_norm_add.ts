@@ -1,5 +1,6 @@
 /** norm_add whose sum a projection reads before anything else does -> the sum of that projection's input */
-import type { Graph, NormAdd } from '../ir/ops.js';
+import type { Graph } from '../graph/graph.js';
+import type { NormAdd } from '../kernels/norm_add.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 export function foldNormAdd(graph: Graph): Graph {

@@ -1,5 +1,6 @@
 /** add of a projection, sum of experts or norm_add that nothing else reads -> the residual of that one, which moves to where the add was */
-import type { Add, Graph } from '../ir/ops.js';
+import type { Graph } from '../graph/graph.js';
+import type { Add } from '../ir/ops.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 export function foldResidual(graph: Graph): Graph {

@@ -5,7 +5,11 @@
  * A node less, for the chain of waits that a token is. Only where experts are chosen by nothing but the logits: what is
  * added to them, or made of them, would first need the root mean square of all rows. The router's matrix is read as f32.
  */
-import type { Experts, Graph, Op, Projection, RouterShare, Value } from '../ir/ops.js';
+import type { Graph, Op } from '../graph/graph.js';
+import type { Value } from '../ir/ops.js';
+import type { Experts } from '../kernels/experts/operation.js';
+import type { Projection } from '../kernels/projection/operation.js';
+import type { RouterShare } from '../kernels/router.js';
 import type { Weight } from '../model/spec.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 

@@ -5,8 +5,10 @@
  *
  * One pass and not two: between the two halves, q, k and v would be parts of one value, which the IR has no name for.
  */
+import type { Graph, Op } from '../graph/graph.js';
 import { kvCache } from '../ir/effects.js';
-import type { Attend, Attention, Graph, HeadGate, KvAppend, Linear, NormOp, Op, Rope, Value } from '../ir/ops.js';
+import type { Attention, HeadGate, KvAppend, Linear, NormOp, Rope, Value } from '../ir/ops.js';
+import type { Attend } from '../kernels/attend/operation.js';
 import { asSegment } from './lower_linear.js';
 import { type Edits, freshValues, rewrite, Uses } from './uses.js';
 

@@ -8,19 +8,9 @@
  * sigmoid gates it, the gate's row becomes a segment of the router's projection. Both kernels of the experts choose them
  * by the logits, so route needs none of its own.
  */
-import type {
-  Activate,
-  Add,
-  ExpertLinear,
-  ExpertSum,
-  Experts,
-  GateMul,
-  Graph,
-  Linear,
-  Op,
-  Route,
-  Value,
-} from '../ir/ops.js';
+import type { Graph, Op } from '../graph/graph.js';
+import type { Activate, Add, ExpertLinear, ExpertSum, GateMul, Linear, Route, Value } from '../ir/ops.js';
+import type { Experts } from '../kernels/experts/operation.js';
 import { asSegment } from './lower_linear.js';
 import { type Edits, freshValues, rewrite, Uses } from './uses.js';
 

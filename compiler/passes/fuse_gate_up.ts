@@ -1,5 +1,6 @@
 /** linear gate, up of one input; silu_mul or gelu_mul -> projection with one segment of both and that activation */
-import type { Graph, Op, Projection } from '../ir/ops.js';
+import type { Graph, Op } from '../graph/graph.js';
+import type { Projection } from '../kernels/projection/operation.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
 export function fuseGateUp(graph: Graph): Graph {

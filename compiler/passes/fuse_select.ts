@@ -1,5 +1,6 @@
 /** projection to the logits; select -> the projection also writes its blocks' best; select_best */
-import type { Graph, Select } from '../ir/ops.js';
+import type { Graph } from '../graph/graph.js';
+import type { Select } from '../ir/ops.js';
 import { type Edits, freshValues, rewrite, Uses } from './uses.js';
 
 export function fuseSelect(graph: Graph): Graph {

@@ -1,6 +1,6 @@
 /** The passes in the order they run: unfused graph in, one operation a kernel out. */
-import type { Graph } from '../ir/ops.js';
-import { verifyFused, verifyGraph, verifyPrimitive } from '../ir/verify.js';
+import type { Graph } from '../graph/graph.js';
+import { verifyFused, verifyGraph, verifyPrimitive } from '../graph/verify.js';
 import { foldActivation } from './fold_activation.js';
 import { foldConstants } from './fold_constants.js';
 import { foldNorm } from './fold_norm.js';

@@ -1,5 +1,6 @@
 /** linear -> projection with one segment */
-import type { Graph, Linear, Op, Segment } from '../ir/ops.js';
+import type { Graph, Op } from '../graph/graph.js';
+import type { Linear, Segment } from '../ir/ops.js';
 
 export function lowerLinear(graph: Graph): Graph {
   return { ...graph, ops: graph.ops.map(lowered) };

@@ -1,5 +1,5 @@
 /** norm of a whole value that no projection took -> norm_add, so far of nothing */
-import type { Graph, Op } from '../ir/ops.js';
+import type { Graph, Op } from '../graph/graph.js';
 
 export function lowerNorm(graph: Graph): Graph {
   return { ...graph, ops: graph.ops.map(lowered) };

@@ -1,6 +1,7 @@
 /** What passes match with: who writes and who reads each value of one graph; and what they rewrite it with. */
-import { type Resource, reads, writes } from '../ir/effects.js';
-import type { Graph, Op, Value } from '../ir/ops.js';
+import { type Graph, type Op, reads, writes } from '../graph/graph.js';
+import type { Resource } from '../ir/effects.js';
+import type { Value } from '../ir/ops.js';
 
 type OpOf<K extends Op['kind']> = Extract<Op, { kind: K }>;
 

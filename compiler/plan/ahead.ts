@@ -1,14 +1,9 @@
 /** Weights that are asked for before the node that reads them has its input. */
-import type { FusedOp, Projection } from '../ir/ops.js';
-import { type KernelConfig, type ProjectionConfig, strides } from './kernels.js';
+import type { FusedOp, KernelConfig } from '../kernels/index.js';
+import type { Ahead, ProjectionConfig } from '../kernels/projection/config.js';
+import type { Projection } from '../kernels/projection/operation.js';
+import { strides } from '../kernels/tiling.js';
 import type { Target } from './target.js';
-
-/** What a projection brings into L2 for a later one: ahead.cuh's Ahead, the first bytes of each block's run of a later projection's groups. */
-export interface Ahead {
-  readonly blocks: number;
-  readonly bytes: number;
-  readonly segments: readonly { readonly groups: number; readonly groupBytes: number }[];
-}
 
 /**
  * The projection whose weights the one at `index` asks for: around attention memory has little to do, so the projection

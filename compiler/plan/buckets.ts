@@ -1,6 +1,7 @@
 /** Context buckets: ranges of the context's length, each with the attention kernels that are fastest there. */
-import type { Attend, FusedOp } from '../ir/ops.js';
-import { type AttendConfig, attendConfigs, attendCost, bucketLimits } from './attention.js';
+import { type AttendConfig, attendConfigs, attendCost, bucketLimits } from '../kernels/attend/config.js';
+import type { Attend } from '../kernels/attend/operation.js';
+import type { FusedOp } from '../kernels/index.js';
 import type { Target } from './target.js';
 import { shapeOf, type TargetOf } from './tuning.js';
 

@@ -1,32 +1,22 @@
 /** Fused graph -> kernels with their shapes, and weights laid out for them. */
+
+import { roundUp } from '../arithmetic.js';
 import { CompileError } from '../errors.js';
-import type {
-  Attend,
-  Embed,
-  Experts,
-  FusedOp,
-  Graph,
-  Norm,
-  Projection,
-  RouterShare,
-  Segment,
-  Value,
-} from '../ir/ops.js';
+import type { Graph } from '../graph/graph.js';
+import type { Embed, Value } from '../ir/ops.js';
+import { type AttendConfig, attendCounters } from '../kernels/attend/config.js';
+import type { Attend } from '../kernels/attend/operation.js';
+import { embedConfig } from '../kernels/embed.js';
+import { type ExpertsConfig, expertsConfig } from '../kernels/experts/config.js';
+import type { Experts } from '../kernels/experts/operation.js';
+import { type FusedOp, type KernelConfig, kernelOf } from '../kernels/index.js';
+import { type ProjectionConfig, projectionConfig } from '../kernels/projection/config.js';
+import type { Projection } from '../kernels/projection/operation.js';
+import { GATHERED_BYTES, type RouterShare } from '../kernels/router.js';
+import { meetingBytes, selectConfig } from '../kernels/select.js';
 import { aheadConfig, fillsRings, lookAhead } from './ahead.js';
-import { type AttendConfig, attendCounters } from './attention.js';
 import { attentionBuckets } from './buckets.js';
-import { embedConfig } from './embed.js';
-import { type ExpertsConfig, expertsConfig } from './experts.js';
-import { roundUp } from './formats.js';
-import {
-  GATHERED_BYTES,
-  type KernelConfig,
-  normAddConfig,
-  type ProjectionConfig,
-  projectionConfig,
-} from './kernels.js';
 import { besideAttention, pairedBlocks, targetBeside, targetOfWhole } from './paired.js';
-import { meetingBytes, selectConfig } from './select.js';
 import { STATE_COUNTERS } from './state.js';
 import type { Target } from './target.js';
 import { shapeOf, type TargetOf } from './tuning.js';
@@ -104,13 +94,12 @@ class Chooser {
       const [beforeThat, before] = [this.ops[index - 2], this.ops[index - 1]].map(
         (other) => other && configs.get(other),
       );
+      const { configure, vectors } = kernelOf(op);
+      if (configure) configs.set(op, configure(op, { target: this.target }));
       if (op.kind === 'projection') configs.set(op, this.#chooseProjection(op, before, beforeThat));
       if (op.kind === 'experts') configs.set(op, this.#chooseExperts(op, before));
       if (op.kind === 'attend') configs.set(op, this.#chooseAttend(op, buckets.configs.get(op)!));
-      if (op.kind === 'norm_add') {
-        this.#placeNorm(op.norm);
-        configs.set(op, normAddConfig(op, this.target));
-      }
+      for (const vector of vectors(op)) if (vector) this.#weights.vector(vector);
     }
     for (const op of this.ops) {
       if (op.kind === 'embed') configs.set(op, this.#chooseEmbed(op));
@@ -150,18 +139,13 @@ class Chooser {
     const fills = this.#paired !== null && fillsRings(before, beforeThat, target);
     const chosen = projectionConfig(op, fills ? targetBeside(target, this.#paired!) : target, place);
     const config = fills ? { ...chosen, paced: chosen.ring } : chosen;
-    this.#weightStarts.set(op, this.#weights.projection(op, config));
-    this.#placeNorm(op.inputSum?.norm);
-    this.#placeNorm(op.norm);
-    this.#placeRowVectors(op.segments);
+    this.#weightStarts.set(op, this.#weights.matrices(op.segments, config));
     if (op.best) this.#candidates = config.blocks;
     if (op.router) this.#gather(op.router, config.blocks);
     return config;
   }
 
-  #gather({ norm, weight, logits }: RouterShare, blocks: number): void {
-    this.#placeNorm(norm);
-    this.#weights.vector(weight);
+  #gather({ logits }: RouterShare, blocks: number): void {
     const bytes = GATHERED_BYTES * logits.size + 4 * blocks;
     this.#gathered.set(logits, { offset: this.#gatheredBytes, bytes, blocks });
     this.#gatheredBytes += roundUp(bytes, GATHERED_BYTES);
@@ -170,25 +154,11 @@ class Chooser {
   #chooseExperts(op: Experts, before?: KernelConfig): ExpertsConfig {
     const experts = op.sum && before?.kind === 'experts' ? before : undefined;
     const config = expertsConfig(op, this.target, { experts, gathers: this.#gathered.get(op.logits)?.blocks });
-    this.#weightStarts.set(op, this.#weights.projection({ segments: [op.segment] }, config));
-    this.#placeNorm(op.norm);
-    this.#placeRowVectors([op.segment]);
-    if (op.selection) this.#weights.vector(op.selection);
+    this.#weightStarts.set(op, this.#weights.matrices([op.segment], config));
     return config;
   }
 
-  #placeRowVectors(segments: readonly Segment[]): void {
-    for (const { weights, biases } of segments)
-      for (const vector of [...biases, ...weights.map(({ scale }) => scale)]) if (vector) this.#weights.vector(vector);
-  }
-
-  #placeNorm(norm: Norm | undefined): void {
-    for (const vector of [norm?.weight, norm?.bias]) if (vector) this.#weights.vector(vector);
-  }
-
   #chooseAttend(op: Attend, configs: readonly AttendConfig[]): AttendConfig {
-    for (const vector of [op.queryNorm?.weight, op.keyNorm?.weight, op.rope?.factors, op.sinks])
-      if (vector) this.#weights.vector(vector);
     const counters = Math.max(...configs.map(attendCounters));
     if (counters > STATE_COUNTERS)
       throw new CompileError(

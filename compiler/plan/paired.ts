@@ -1,6 +1,8 @@
 /** Blocks of two nodes that follow each other, side by side on the multiprocessors. */
-import type { FusedOp, Projection } from '../ir/ops.js';
-import { launchOf, projectionConfig } from './kernels.js';
+import type { FusedOp } from '../kernels/index.js';
+import { projectionConfig } from '../kernels/projection/config.js';
+import { projection as kernel } from '../kernels/projection/kernel.js';
+import type { Projection } from '../kernels/projection/operation.js';
 import { mostBeside, type Target } from './target.js';
 
 /** Does a projection make what an attention reads, or read what one makes? */
@@ -26,7 +28,7 @@ export function pairedBlocks(ops: readonly FusedOp[], target: Target): number | 
     if (!where) continue;
     const config = projectionConfig(op, targetOfWhole(target, where), 'whole');
     if (!config.whole) return null;
-    if (where === 'after') most = Math.max(most, launchOf(config).sharedBytes);
+    if (where === 'after') most = Math.max(most, kernel.launch(config).sharedBytes);
   }
   return most > 0 ? most : null;
 }

@@ -2,24 +2,14 @@
  * The plan: everything that the emitted source and the runtime know of a model, as plain data. It is written to
  * plan.json, so its shape is a contract; docs/plan.md describes it and PLAN_VERSION counts its changes.
  */
+import type { KernelConfig } from '../kernels/index.js';
+import type { Launch, PlannedArgument, Region } from '../kernels/kernel.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Part } from '../model/parts.js';
 import type { Edge } from './edges.js';
-import type { KernelConfig, Launch } from './kernels.js';
 import type { PlannedTensor } from './weights.js';
 
 export const PLAN_VERSION = 6;
-
-/** The device allocations that arguments point into. weights belong to a model, the others to a session. */
-export type Region = 'weights' | 'arena' | 'kv_cache' | 'state';
-
-/** One field of a kernel's argument struct; region null is a null pointer. */
-export interface PlannedArgument {
-  readonly name: string;
-  readonly region: Region | null;
-  /** Bytes from the region's start. */
-  readonly offset: number;
-}
 
 export interface PlannedKernel {
   /** C identifier, also the name in the module. */

@@ -1,8 +1,7 @@
 /** The tuning file: what measuring has chosen for each shape of kernel, on one kind of device, for later compiles. */
 import { existsSync, readFileSync } from 'node:fs';
 import { CompileError } from '../errors.js';
-import type { AttendConfig } from './attention.js';
-import type { KernelConfig, ProjectionConfig } from './kernels.js';
+import { type KernelConfig, kernelFor } from '../kernels/index.js';
 import type { Target } from './target.js';
 
 export const TUNING_VERSION = 3;
@@ -46,21 +45,10 @@ export interface Tuning extends Device {
 /** What a kernel computes, without how: the same for all candidates. */
 export type Shape = Readonly<Record<string, unknown>>;
 
-const PROJECTION: readonly (keyof ProjectionConfig)[] = [
-  ...(['cols', 'segments', 'normalize', 'centred', 'normBias', 'activation', 'scale', 'softCap'] as const),
-  ...(['addResidual', 'findBest', 'bias', 'matrixScale', 'scalesBias', 'sumInput', 'storeSum', 'routes'] as const),
-];
-const ATTENTION: readonly (keyof AttendConfig)[] = [
-  ...(['heads', 'kvHeads', 'headSize', 'contextLength', 'window', 'softCap', 'ropeFactors', 'sinks'] as const),
-  ...(['queryNorm', 'keyNorm', 'wholeNorms', 'normTurned', 'gates'] as const),
-];
-
 /** undefined for kernels that have nothing to tune. */
 export function shapeOf(config: KernelConfig): Shape | undefined {
-  const pick = <C extends KernelConfig>(from: C, fields: readonly (keyof C)[]): Shape =>
-    Object.fromEntries([['kind', from.kind], ...fields.map((field) => [field, from[field]])]);
-  if (config.kind === 'projection') return pick(config, PROJECTION);
-  return config.kind === 'attend' ? pick(config, ATTENTION) : undefined;
+  const { tuned } = kernelFor(config);
+  return tuned && Object.fromEntries(['kind' as const, ...tuned].map((field) => [field, config[field]]));
 }
 
 export const sameShape = (a: Shape, b: Shape): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -1,11 +1,12 @@
 /** Where every weight goes on the device, and how its rows are cut for the kernel that reads them. */
-import type { Projection } from '../ir/ops.js';
+
+import { roundUp } from '../arithmetic.js';
+import type { Segment } from '../ir/ops.js';
+import { rowTiling } from '../kernels/embed.js';
+import { strides, type Tiling } from '../kernels/tiling.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
 import type { Stored } from '../model/tensor_table.js';
-import { rowTiling } from './embed.js';
-import { roundUp } from './formats.js';
-import { strides, type Tiling } from './kernels.js';
 
 /** One tensor of the file and its place in the weights region; offsets and strides are bytes. */
 export interface PlannedTensor {
@@ -51,7 +52,7 @@ export class WeightPlanner {
   /**
    * All matrices of a projection, or of all experts, so that each block's share is contiguous; returns where they start.
    */
-  projection({ segments }: Pick<Projection, 'segments'>, config: Tiling & { readonly cols: number }): number {
+  matrices(segments: readonly Segment[], config: Tiling & { readonly cols: number }): number {
     const start = this.#end;
     let offset = start;
     for (const { weights } of segments) {

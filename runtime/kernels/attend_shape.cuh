@@ -1,5 +1,6 @@
 // What follows from an attention's compile-time shape C (attend.cuh): where everything lies in shared memory, and what
-// a block works on. compiler/plan/attention.ts computes the same bytes; the emitted kernels.cu asserts that they agree.
+// a block works on. compiler/kernels/attend/config.ts computes the same bytes; the emitted kernels.cu asserts that they
+// agree.
 #pragma once
 #include "../artifact.h"
 #include "device.h"

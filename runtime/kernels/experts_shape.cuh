@@ -1,6 +1,6 @@
 // What follows from the compile-time shape C of a kernel of experts (experts.cuh): how an expert's rows and columns are
-// cut into slots, and where everything lies in shared memory. compiler/plan/experts.ts computes the same; the emitted
-// kernels.cu asserts that the two agree.
+// cut into slots, and where everything lies in shared memory. compiler/kernels/experts/config.ts computes the same; the
+// emitted kernels.cu asserts that the two agree.
 #pragma once
 #include "coded.cuh"
 #include "shared_units.cuh"

@@ -5,7 +5,7 @@
 // [row][unit], or [row][unit / 8] where a format scales 256 columns together. So the 32 lanes of a warp, each with a
 // unit of its own, read each plane at consecutive addresses, 16 bytes a lane where there is that much. The slot is
 // padded to 16 bytes, and to 128, a line of the L2, where that takes no more than a 32nd of it.
-// compiler/plan/formats.ts has the same table; the emitted kernels.cu asserts that the sizes agree.
+// compiler/kernels/formats.ts has the same table; the emitted kernels.cu asserts that the sizes agree.
 //
 // Quants are kept as the file has them (the same bits a weight), reordered so that shift and mask give four columns
 // 4k..4k+3 as the bytes of word k:

@@ -1,6 +1,6 @@
 // What follows from a projection's compile-time shape C (projection.cuh): how its rows and columns are shared out over
-// warps and lanes, and where everything lies in shared memory. compiler/plan/kernels.ts computes the same; the emitted
-// kernels.cu asserts that the two agree.
+// warps and lanes, and where everything lies in shared memory. compiler/kernels/projection/config.ts computes the same;
+// the emitted kernels.cu asserts that the two agree.
 #pragma once
 #include <type_traits>
 

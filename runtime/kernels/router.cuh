@@ -13,7 +13,7 @@ namespace realizar {
 struct Gathered {
   static constexpr float step = 1.f / (1 << 28), most = 1 << 27;
   // Of each sum, so that many parts of the L2 add at once; the sum comes first, the rest is empty. GATHERED_BYTES of
-  // compiler/plan/kernels.ts.
+  // compiler/kernels/router.ts.
   static constexpr int bytes = 256;
   // Where the sum of logit i is; and the squares, after those of all.
   static DEVICE int64_t* sum(char* logits, int i) { return (int64_t*)(logits + (int64_t)bytes * i); }

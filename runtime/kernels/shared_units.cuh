@@ -7,7 +7,7 @@
 
 namespace realizar {
 
-// Formats: any_float, any_quant, any_sums. compiler/plan/formats.ts computes the same bytes.
+// Formats: any_float, any_quant, any_sums. compiler/kernels/formats.ts computes the same bytes.
 template <class Formats, int Units>
 struct SharedUnits {
   static constexpr int stride = Units | 1, plane_bytes = Units * 16;

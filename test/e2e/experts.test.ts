@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import type { LayerWeights } from '../../compiler/model/spec.js';
-import { referenceLogits } from '../../compiler/reference.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { ARCHITECTURE_MODELS, architectureModel } from '../support/architecture_models.js';
 import { hostArtifact, ROOT, replayLogits } from '../support/artifacts.js';
 import { nmse, readF32 } from '../support/nmse.js';

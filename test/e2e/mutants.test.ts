@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compile } from '../../compiler/compile.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { referenceLogits } from '../../compiler/reference.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { architectureModel, VOCABULARY } from '../support/architecture_models.js';
 import { firstDifference, ROOT, replayLogits, runProgram } from '../support/artifacts.js';
 import { nmse } from '../support/nmse.js';

@@ -7,7 +7,7 @@ import type { CompileOptions } from '../../compiler/compile.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import type { Plan } from '../../compiler/plan/plan.js';
-import { referenceLogits, referenceRun } from '../../compiler/reference.js';
+import { referenceLogits, referenceRun } from '../oracle/reference.js';
 import {
   ARCHITECTURE_MODELS,
   type ArchitectureModel,

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { referenceLogits } from '../../compiler/reference.js';
 import { openModel } from '../../runtime/addon/index.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';
 import { buildAddon } from '../addon/support.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { greedyTokens, hostArtifact, ROOT, runProgram } from '../support/artifacts.js';
 
 const path = join(ROOT, 'examples/storyteller-q8_0.gguf');

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { emit } from '../../compiler/emit/index.js';
 import { render } from '../../compiler/emit/render.js';
 import { view } from '../../compiler/emit/view.js';
-import { buildGraph } from '../../compiler/ir/build.js';
+import { buildGraph } from '../../compiler/graph/build.js';
 import { packageFile } from '../../compiler/package.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { lower } from '../../compiler/plan/lower.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { view } from '../../compiler/emit/view.js';
-import { buildGraph } from '../../compiler/ir/build.js';
+import { buildGraph } from '../../compiler/graph/build.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { lower } from '../../compiler/plan/lower.js';
 import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';

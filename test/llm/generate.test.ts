@@ -2,8 +2,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { referenceLogits } from '../../compiler/reference.js';
 import { ContextOverflowError, type LanguageModel, RealizarError } from '../../runtime/index.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { greedyTokens } from '../support/artifacts.js';
 import { turnsDuring } from '../support/time.js';
 import { collect, joined, STORYTELLER, storyteller } from './support.js';

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { referenceLogits } from '../../compiler/reference.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { type ModelOptions, makeModel, modelInput } from '../support/models.js';
 import { splitModel } from '../support/split.js';
 

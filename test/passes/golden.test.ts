@@ -1,9 +1,10 @@
 /** What graphs mean, against the logits that an independent engine computed in float32 from the same weights. */
+
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { buildGraph } from '../../compiler/ir/build.js';
-import type { Graph } from '../../compiler/ir/ops.js';
+import { buildGraph } from '../../compiler/graph/build.js';
+import type { Graph } from '../../compiler/graph/graph.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { runPasses } from '../../compiler/passes/index.js';

@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildGraph } from '../../compiler/ir/build.js';
-import type { Experts, Graph, Norm, Op, Projection, Value } from '../../compiler/ir/ops.js';
-import { verifyGraph } from '../../compiler/ir/verify.js';
+import { buildGraph } from '../../compiler/graph/build.js';
+import type { Graph, Op } from '../../compiler/graph/graph.js';
+import { verifyGraph } from '../../compiler/graph/verify.js';
+import type { Norm, Value } from '../../compiler/ir/ops.js';
+import type { Experts } from '../../compiler/kernels/experts/operation.js';
+import type { Projection } from '../../compiler/kernels/projection/operation.js';
 import type { LayerWeights, ModelSpec, Weight } from '../../compiler/model/spec.js';
 import { type Pass, passes, runPasses } from '../../compiler/passes/index.js';
 import { primitiveGraph } from '../support/graphs.js';

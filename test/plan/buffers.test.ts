@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildGraph } from '../../compiler/ir/build.js';
-import { reads, writes } from '../../compiler/ir/effects.js';
+import { buildGraph } from '../../compiler/graph/build.js';
+import { reads, writes } from '../../compiler/graph/graph.js';
 import type { Value } from '../../compiler/ir/ops.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { type BufferRequest, planBuffers } from '../../compiler/plan/buffers.js';

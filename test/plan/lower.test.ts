@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { buildGraph } from '../../compiler/ir/build.js';
+import { buildGraph } from '../../compiler/graph/build.js';
+import type { Region } from '../../compiler/kernels/kernel.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { lower } from '../../compiler/plan/lower.js';
-import { type Plan, planJson, type Region, verifyPlan } from '../../compiler/plan/plan.js';
+import { type Plan, planJson, verifyPlan } from '../../compiler/plan/plan.js';
 import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
 import { readGolden } from '../support/goldens.js';
 import { expertNodes, FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Projection, Value } from '../../compiler/ir/ops.js';
+import type { Value } from '../../compiler/ir/ops.js';
+import { projectionConfig } from '../../compiler/kernels/projection/config.js';
+import type { Projection } from '../../compiler/kernels/projection/operation.js';
+import { strides } from '../../compiler/kernels/tiling.js';
 import type { GgmlType } from '../../compiler/model/ggml.js';
 import type { Weight } from '../../compiler/model/spec.js';
-import { projectionConfig, strides } from '../../compiler/plan/kernels.js';
 import { hostTarget } from '../../compiler/plan/target.js';
 import { WeightPlanner } from '../../compiler/plan/weights.js';
 
@@ -25,7 +27,7 @@ function place(planner: WeightPlanner, segments: Weight[][], cols: number) {
     output: value(1),
   } as unknown as Projection;
   const config = projectionConfig(op, hostTarget());
-  return { start: planner.projection(op, config), config };
+  return { start: planner.matrices(op.segments, config), config };
 }
 
 const q = matrix('q', 'Q4_K', 96, 512);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { dequantize } from '../../compiler/dequantize.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { dequantize } from '../oracle/dequantize.js';
 
 interface Fixture {
   readonly types: Record<GgmlType, { readonly blocks: string; readonly values: string }>;

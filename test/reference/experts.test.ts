@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { referenceLogits } from '../../compiler/reference.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { nmse, readF32 } from '../support/nmse.js';
 
 const folder = fileURLToPath(new URL('../fixtures/experts', import.meta.url));

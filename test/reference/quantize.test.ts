@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { dequantize } from '../../compiler/dequantize.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { dequantize } from '../oracle/dequantize.js';
 import { randomTensor, toHalf } from '../support/quantize.js';
 import { Random } from '../support/random.js';
 

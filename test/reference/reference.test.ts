@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { referenceLogits } from '../../compiler/reference.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { makeModel } from '../support/models.js';
 import { nmse, readF32 } from '../support/nmse.js';
 import { UNUSUAL_MODELS, unusualTokens } from '../support/unusual_models.js';

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { referenceLogits } from '../../compiler/reference.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';
 import { buildAddon } from '../addon/support.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { greedyTokens } from '../support/artifacts.js';
 import { MODEL, realizarRun, start, storyteller, withInput } from './support.js';
 

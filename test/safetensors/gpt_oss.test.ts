@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { modelSpec } from '../../compiler/model/load.js';
 import { readModel } from '../../compiler/model/read.js';
-import { referenceRun } from '../../compiler/reference.js';
+import { referenceRun } from '../oracle/reference.js';
 import { firstDifference, hostArtifact, replayLogits } from '../support/artifacts.js';
 import { nmse } from '../support/nmse.js';
 import { Random } from '../support/random.js';

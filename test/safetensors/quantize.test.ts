@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { dequantize } from '../../compiler/dequantize.js';
-import { quantize, toHalf } from '../../compiler/quantize.js';
+import { dequantize } from '../oracle/dequantize.js';
+import { quantize, toHalf } from '../oracle/quantize.js';
 
 const fixture = JSON.parse(
   readFileSync(fileURLToPath(new URL('../fixtures/quantized_blocks.json', import.meta.url)), 'utf8'),

@@ -9,7 +9,7 @@ import { CompileError } from '../../compiler/errors.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { readModel } from '../../compiler/model/read.js';
 import type { ModelSpec } from '../../compiler/model/spec.js';
-import { referenceLogits } from '../../compiler/reference.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { nmse, readF32, readF64 } from '../support/nmse.js';
 
 const folder = process.env.RANDOM_MODELS;

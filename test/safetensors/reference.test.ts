@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { modelSpec } from '../../compiler/model/load.js';
 import { readModel } from '../../compiler/model/read.js';
-import { referenceLogits } from '../../compiler/reference.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { nmse } from '../support/nmse.js';
 import { CONTEXTS, readTransformersModel, TRANSFORMERS_NAMES } from '../support/transformers_models.js';
 

@@ -1,7 +1,8 @@
 /** Random primitive graphs: the patterns of the passes, near misses of them, and operations in any other order. */
+
 import fc from 'fast-check';
-import { reads } from '../../compiler/ir/effects.js';
-import type { Graph, Norm, PrimitiveOp, Value } from '../../compiler/ir/ops.js';
+import { type Graph, reads } from '../../compiler/graph/graph.js';
+import type { Norm, PrimitiveOp, Value } from '../../compiler/ir/ops.js';
 import type { RopeSpec, Weight } from '../../compiler/model/spec.js';
 
 /** Every value but the logits has this many elements, so that any operation can read any of them. */

@@ -4,19 +4,11 @@
  * meaning give the same bits.
  */
 
-import type {
-  Attend,
-  Attention,
-  ExpertLinear,
-  Experts,
-  GateMul,
-  Graph,
-  Norm,
-  Op,
-  Projection,
-  Segment,
-  Value,
-} from '../../compiler/ir/ops.js';
+import type { Graph, Op } from '../../compiler/graph/graph.js';
+import type { Attention, ExpertLinear, GateMul, Norm, Segment, Value } from '../../compiler/ir/ops.js';
+import type { Attend } from '../../compiler/kernels/attend/operation.js';
+import type { Experts } from '../../compiler/kernels/experts/operation.js';
+import type { Projection } from '../../compiler/kernels/projection/operation.js';
 import { ropeFrequencies } from '../../compiler/model/rope.js';
 import type { ExpertsSpec, RopeSpec, Weight } from '../../compiler/model/spec.js';
 import { Random } from './random.js';

@@ -1,8 +1,8 @@
 /** A GGUF file of the architecture llama as the folder that transformers would have saved: for tests of text. */
 import { readFileSync } from 'node:fs';
-import { dequantize } from '../../compiler/dequantize.js';
 import type { GgmlType } from '../../compiler/model/ggml.js';
 import { type GgufFile, readGguf } from '../../compiler/model/gguf.js';
+import { dequantize } from '../oracle/dequantize.js';
 import { safetensorsFile, writeFolder } from './safetensors_writer.js';
 
 const LAYER: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 /** The weights of a model file as float64 rows. */
 import { readFileSync } from 'node:fs';
-import { dequantize } from '../../compiler/dequantize.js';
 import type { Weight } from '../../compiler/model/spec.js';
+import { dequantize } from '../oracle/dequantize.js';
 
 /** Row `index` of a weight of the file, dequantised; each weight is dequantised once. */
 export function tensorRows(path: string): (weight: Weight, index: number) => Float64Array {

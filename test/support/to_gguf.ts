@@ -5,11 +5,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { dequantize } from '../../compiler/dequantize.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { readModel } from '../../compiler/model/read.js';
 import type { Piece, TensorInfo } from '../../compiler/model/tensor_table.js';
-import { quantize } from '../../compiler/quantize.js';
+import { dequantize } from '../oracle/dequantize.js';
+import { quantize } from '../oracle/quantize.js';
 import { f32, type MetadataValue, str, type TensorInput, u32, writeGguf } from './gguf_writer.js';
 import { temporaryFile } from './tiny_models.js';
 

@@ -1,7 +1,7 @@
 /** GPT-NeoX and Pythia. */
 import { GELU, type ModelType } from './model_type.js';
 
-/** Rows of a projection's group (plan/kernels.ts), which must be of one head. */
+/** Rows of a projection's group (kernels/projection), which must be of one head. */
 const LEAST_ROWS = 8;
 
 export const gptNeox: ModelType = {

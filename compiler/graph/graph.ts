@@ -1,0 +1,28 @@
+/** A graph of operations, primitive and fused, and what holds for each of them whatever its kind is. */
+
+import type { Checks } from '../ir/checks.js';
+import type { Effects } from '../ir/effects.js';
+import type { Operation } from '../ir/operation.js';
+import type { PrimitiveOp, Value } from '../ir/ops.js';
+import { PRIMITIVES } from '../ir/primitives.js';
+import { type FusedOp, KERNELS } from '../kernels/index.js';
+
+export type Op = PrimitiveOp | FusedOp;
+
+export interface Graph {
+  readonly ops: readonly Op[];
+  readonly logits: Value;
+}
+
+const FUSED = new Map(Object.values(KERNELS).map((kernel) => [kernel.operation, kernel]));
+
+export const isPrimitive = ({ kind }: Op): boolean => Object.hasOwn(PRIMITIVES, kind);
+export const isFused = ({ kind }: Op): boolean => FUSED.has(kind as FusedOp['kind']);
+
+export const reads = (op: Op): Effects => operationOf(op).reads(op);
+export const writes = (op: Op): Effects => operationOf(op).writes(op);
+export const check = (op: Op, checks: Checks): void => operationOf(op).check(op, checks);
+
+function operationOf({ kind }: Op): Operation<Op> {
+  return (FUSED.get(kind as FusedOp['kind']) ?? PRIMITIVES[kind as PrimitiveOp['kind']]) as Operation<Op>;
+}

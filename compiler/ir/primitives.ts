@@ -1,0 +1,146 @@
+/** The primitive operations: what each reads and writes, and its rules. */
+
+import type { Checks } from './checks.js';
+import { type Effects, effects, kvCache } from './effects.js';
+import type { Operation } from './operation.js';
+import type { Activate, GateMul, PrimitiveOp, Value } from './ops.js';
+
+/** A function of one value. */
+const unary = <Op extends { readonly input: Value; readonly output: Value }>(
+  check: Operation<Op>['check'] = () => {},
+): Operation<Op> => ({
+  reads: ({ input }) => effects([input]),
+  writes: output,
+  check: (op, checks) => {
+    checks.equal('output', op.output.size, 'input', op.input.size);
+    check(op, checks);
+  },
+});
+
+const activate = unary<Activate>();
+
+/** A function of a gate and what it gates. */
+const gateMul: Operation<GateMul> = {
+  reads: ({ gate, up }) => effects([gate, up]),
+  writes: output,
+  check: (op, checks) => {
+    checks.equal('up', op.up.size, 'gate', op.gate.size);
+    checks.equal('output', op.output.size, 'gate', op.gate.size);
+  },
+};
+
+export const PRIMITIVES: { readonly [K in PrimitiveOp['kind']]: Operation<Extract<PrimitiveOp, { kind: K }>> } = {
+  embed: {
+    reads: () => effects([], 'state'),
+    writes: output,
+    check: (op, checks) => {
+      checks.equal('output', op.output.size, 'weight cols', op.weight.cols);
+      checks.constant('scale', op.scale);
+    },
+  },
+  norm: unary((op, checks) => {
+    checks.heads('input', op.input.size, op.headSize ?? op.input.size);
+    checks.norm(op.norm, op.headSize ?? op.input.size);
+  }),
+  linear: {
+    reads: ({ input }) => effects([input]),
+    writes: output,
+    check: (op, checks) => {
+      checks.equal('input', op.input.size, `${op.weight.name} cols`, op.weight.cols);
+      checks.equal('output', op.output.size, `${op.weight.name} rows`, op.weight.rows);
+      checks.vector(op.bias, op.weight.rows);
+      checks.vector(op.weight.scale, 1);
+    },
+  },
+  rope: {
+    ...unary((op, checks) => {
+      checks.heads('input', op.input.size, op.headSize);
+      checks.rope(op.rope, op.headSize);
+    }),
+    reads: ({ input }) => effects([input], 'state'),
+  },
+  kv_append: {
+    reads: ({ key, value }) => effects([key, value], 'state'),
+    writes: ({ layer }) => effects([], kvCache(layer)),
+    check: (op, checks) => checks.equal('value', op.value.size, 'key', op.key.size),
+  },
+  attention: {
+    reads: ({ query, layer }) => effects([query], 'state', kvCache(layer)),
+    writes: output,
+    check: (op, checks) => {
+      checks.equal('query', op.query.size, 'heads x head size', op.headCount * op.headSize);
+      checks.attention(op);
+    },
+  },
+  head_gate: {
+    ...unary((op, checks) => {
+      checks.heads('input', op.input.size, op.headSize);
+      checks.gates(op.gate.size, op.input.size, op.headSize);
+    }),
+    reads: ({ gate, input }) => effects([gate, input]),
+  },
+  add: {
+    reads: ({ a, b }) => effects([a, b]),
+    writes: output,
+    check: (op, checks) => {
+      checks.equal('b', op.b.size, 'a', op.a.size);
+      checks.equal('output', op.output.size, 'a', op.a.size);
+    },
+  },
+  silu_mul: gateMul,
+  gelu_mul: gateMul,
+  swiglu_oai_mul: gateMul,
+  route: {
+    reads: ({ logits }) => effects([logits]),
+    writes: output,
+    check: (op, checks) => {
+      checks.experts(op);
+      checks.equal('logits', op.logits.size, 'experts', op.count);
+      checks.vector(op.selection, op.count);
+      checks.equal('output', op.output.size, '2 x experts used', 2 * op.used);
+    },
+  },
+  expert_linear: {
+    reads: ({ input, routing }) => effects([input, routing]),
+    writes: output,
+    check: (op, checks) => {
+      const rows = op.weight.rows / op.count;
+      checks.expertInput(op.input.size, op.weight.cols, op.used);
+      checkRouting(op, checks);
+      checks.equal('output', op.output.size, `experts used x ${op.weight.name} rows of one`, op.used * rows);
+      checks.vector(op.bias, op.weight.rows);
+      checks.vector(op.weight.scale, op.count);
+    },
+  },
+  expert_sum: {
+    reads: ({ input, routing }) => effects([input, routing]),
+    writes: output,
+    check: (op, checks) => {
+      checkRouting(op, checks);
+      checks.equal('input', op.input.size, 'experts used x output', op.used * op.output.size);
+    },
+  },
+  sigmoid_scale: {
+    ...unary((op, checks) => checks.equal('gate', op.gate.size, 'what it must be', 1)),
+    reads: ({ gate, input }) => effects([gate, input]),
+  },
+  silu: activate,
+  gelu: activate,
+  gelu_erf: activate,
+  relu_sqr: activate,
+  scale: unary((op, checks) => checks.constant('scale', op.by)),
+  soft_cap: unary((op, checks) => checks.cap(op.cap)),
+  select: {
+    reads: ({ logits }) => effects([logits], 'state'),
+    writes: () => effects([], 'state'),
+    check: () => {},
+  },
+};
+
+function output(op: { readonly output: Value }): Effects {
+  return effects([op.output]);
+}
+
+function checkRouting({ routing, used }: { routing: Value; used: number }, checks: Checks): void {
+  checks.equal('routing', routing.size, '2 x experts used', 2 * used);
+}

@@ -1,0 +1,181 @@
+/** The configurations of attend.cuh: one for each range of context lengths that wants its own; shared memory. */
+import { roundUp } from '../../arithmetic.js';
+import type { RopeSpec } from '../../model/spec.js';
+import type { Target } from '../../plan/target.js';
+import type { Attend } from './operation.js';
+
+export interface AttendConfig {
+  readonly kind: 'attend';
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly headsPerBlock: number;
+  readonly splits: number;
+  readonly minSplit: number;
+  readonly whole: number;
+  /** Chunks of a warp's ring. */
+  readonly ring: number;
+  readonly contextLength: number;
+  readonly warps: number;
+  /** Those beyond heads and splits only keep a place. */
+  readonly blocks: number;
+  /** Shared memory that a block asks for at least, and blocks that a multiprocessor has registers for. */
+  readonly leastShared: number;
+  readonly blocksPerMultiprocessor: number;
+  readonly scale: number;
+  /** 0: none. */
+  readonly softCap: number;
+  /** 0: all positions are seen. */
+  readonly window: number;
+  /** null: nothing turns. */
+  readonly rope: Omit<RopeSpec, 'factors'> | null;
+  readonly ropeFactors: boolean;
+  readonly queryNorm: boolean;
+  readonly keyNorm: boolean;
+  /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
+  readonly wholeNorms: number;
+  /** Norms come after the rope. */
+  readonly normTurned?: true;
+  readonly epsilon: number;
+  readonly sinks: boolean;
+  /** Gates of the output, of each head or of each element. */
+  readonly gates?: 'heads' | 'elements';
+}
+
+interface Shape {
+  /** Positions of the KV cache. */
+  readonly contextLength: number;
+  readonly target: Target;
+  /** Blocks of two nodes share the multiprocessors. */
+  readonly paired: boolean;
+}
+
+/**
+ * The kernels of an attention for contexts of up to each of `limits` (ascending) positions: the fastest by the cost
+ * model at that many. Where that of the next longer ones is nearly as fast it serves these as well.
+ */
+export function attendConfigs(
+  op: Attend,
+  limits: readonly number[],
+  contextLength: number,
+  target: Target,
+  paired = false,
+): AttendConfig[] {
+  const configs: AttendConfig[] = [];
+  for (const positions of limits.toReversed()) {
+    const best = fastest(op, positions, { contextLength, target, paired });
+    const longer = configs[0];
+    const serves = longer && attendCost(longer, positions, target) <= NEARLY * attendCost(best, positions, target);
+    configs.unshift(serves ? longer : best);
+  }
+  return configs;
+}
+
+/** A kernel and a graph of its own must save more than this. */
+const NEARLY = 1.03;
+
+/** Positions that a warp takes at a time. */
+const CHUNK = 16;
+
+/** The context lengths that may have kernels of their own: the longest of each, the whole context last. */
+export function bucketLimits(contextLength: number, { attention }: Target): number[] {
+  const limits = [contextLength];
+  for (let limit = attention.firstBucket; limit < contextLength; limit *= 2) limits.splice(-1, 0, limit);
+  return limits;
+}
+
+/** By heads a block: fewer blocks share what many heads read, more of them share the work. */
+function fastest(op: Attend, positions: number, shape: Shape): AttendConfig {
+  const headsPerKv = op.headCount / op.headCountKv;
+  const { target } = shape;
+  const candidates: AttendConfig[] = [];
+  for (let heads = 1; heads <= Math.min(headsPerKv, target.attention.maxHeadsPerBlock); heads++)
+    if (headsPerKv % heads === 0) candidates.push(shapeAttention(op, heads, positions, shape));
+  const cost = (config: AttendConfig) => attendCost(config, positions, target);
+  return candidates.reduce((best, other) => (cost(other) < cost(best) ? other : best));
+}
+
+/** Microseconds of an attention at this many positions, but for what is the same for all its kernels. */
+export function attendCost(c: AttendConfig, positions: number, { attention }: Target): number {
+  const { cost } = attention;
+  const seen = Math.min(positions, c.window || positions);
+  const splits = seen <= c.whole ? 1 : Math.min(c.splits, Math.ceil(seen / c.minSplit));
+  const ofBlock = Math.ceil(seen / splits) * 4 * kvRow(c.headSize);
+  const reading = Math.max(ofBlock * cost.blockByte, splits * c.kvHeads * ofBlock * cost.byte);
+  const adding = splits > 1 ? cost.combine + cost.combineHead * splits * c.headsPerBlock : 0;
+  return c.headsPerBlock * cost.head + reading + adding;
+}
+
+/** For contexts of up to `positions`. */
+function shapeAttention(op: Attend, headsPerBlock: number, positions: number, shape: Shape): AttendConfig {
+  const { contextLength, target, paired } = shape;
+  const groups = op.headCount / headsPerBlock;
+  const { minSplit, cost } = target.attention;
+  // Reading that many takes one block longer than adding splits up does.
+  const whole = Math.floor(cost.combine / cost.blockByte / (4 * kvRow(op.headSize)));
+  const seen = Math.min(positions, op.window ?? positions);
+  const worthwhile = seen <= whole ? 1 : Math.ceil(seen / minSplit);
+  const { factors, ...rope } = op.rope ?? {};
+  const wholeNorm = (norm: Attend['queryNorm']) => (norm && norm.weight.cols !== op.headSize ? 1 : 0);
+  const splits = Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), op.headSize));
+  const largest: AttendConfig = {
+    kind: 'attend',
+    blocks: paired ? Math.max(groups * splits, target.multiprocessors) : groups * splits,
+    leastShared: paired ? target.projection.paired!.attentionShared : 0,
+    // So that one of the projection beside it has registers as well: shorter heads leave enough, longer ones need more.
+    blocksPerMultiprocessor: paired && op.headSize > 64 && op.headSize <= 128 ? 2 : 1,
+    heads: op.headCount,
+    kvHeads: op.headCountKv,
+    headSize: op.headSize,
+    headsPerBlock,
+    splits,
+    minSplit,
+    whole,
+    ring: target.attention.ring,
+    contextLength,
+    warps: target.attention.warps,
+    scale: op.scale,
+    softCap: op.softCap ?? 0,
+    window: op.window ?? 0,
+    rope: op.rope ? (rope as AttendConfig['rope']) : null,
+    ropeFactors: factors !== undefined,
+    queryNorm: op.queryNorm !== undefined,
+    keyNorm: op.keyNorm !== undefined,
+    wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
+    ...(op.normTurned && { normTurned: true }),
+    epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
+    sinks: op.sinks !== undefined,
+    ...(op.gates && { gates: op.gates === op.headCount ? 'heads' : 'elements' }),
+  };
+  const mostShared = paired ? target.projection.paired!.attentionShared : target.sharedBytes;
+  return fitted(largest, Math.ceil(seen / splits), Math.min(mostShared, target.attention.mostShared));
+}
+
+/** With as much of the rings, and then as many of the warps, as fit and have something to do. */
+function fitted(config: AttendConfig, share: number, mostShared: number): AttendConfig {
+  let { ring, warps } = config;
+  const shared = () => attendShared({ ...config, ring, warps });
+  while (ring > 1 && (shared() > mostShared || ring > Math.ceil(share / CHUNK / warps))) ring--;
+  while (warps > 1 && shared() > mostShared) warps /= 2;
+  return { ...config, ring, warps };
+}
+
+/** AttendShape::shared_bytes. */
+export function attendShared(c: AttendConfig): number {
+  const row = kvRow(c.headSize);
+  const heads = c.headsPerBlock;
+  const ring = c.warps * c.ring * 4 * CHUNK * row;
+  const norms = (c.queryNorm ? (c.wholeNorms & 1 ? heads : 1) : 0) + (c.keyNorm ? 1 : 0);
+  const numbers = 2 * heads * c.warps + norms * c.headSize + (c.rope?.dimensions ?? 0) + 1;
+  const barrierAt = roundUp(ring + 4 * heads * (row + 8) + 4 * row + 4 * numbers, 8);
+  return roundUp(barrierAt + c.warps * c.ring * 8, 16);
+}
+
+/** f16 elements from one position's key or value to the next in the KV cache. */
+export const kvRow = (headSize: number): number => roundUp(headSize, CHUNK);
+
+/** f32 elements that splits leave for each other; none where the context is not split. */
+export const partialSize = (c: AttendConfig): number => (c.splits > 1 ? c.heads * c.splits * (c.headSize + 2) : 0);
+
+/** Counters that the splits of one layer count themselves with. */
+export const attendCounters = (c: AttendConfig): number => c.heads / c.headsPerBlock;

@@ -1,0 +1,66 @@
+/** The operation of attend.cuh: its operands, rules and description. */
+
+import type { Checks } from '../../ir/checks.js';
+import { type Effects, effects, kvCache } from '../../ir/effects.js';
+import type { Norm, Scoring, Value } from '../../ir/ops.js';
+import type { RopeSpec, Weight } from '../../model/spec.js';
+
+/**
+ * Fused: per-head norms, rope, KV append, attention and its gates. Reads the output of the QKV projection: q, then k, then
+ * v, then the gates.
+ */
+export interface Attend extends Scoring {
+  readonly kind: 'attend';
+  readonly layer: number;
+  readonly qkv: Value;
+  /** Of each head, or of all heads together where the weight is as wide as they are. */
+  readonly queryNorm?: Norm;
+  readonly keyNorm?: Norm;
+  /** Norms come after the rope. */
+  readonly normTurned?: true;
+  /** Absent: nothing turns. */
+  readonly rope?: RopeSpec;
+  readonly headCount: number;
+  readonly headCountKv: number;
+  readonly headSize: number;
+  readonly sinks?: Weight;
+  /** How many there are: one for each head, or for each element of the output. */
+  readonly gates?: number;
+  readonly output: Value;
+}
+
+export const reads = ({ qkv, layer }: Attend): Effects => effects([qkv], 'state', kvCache(layer));
+
+export const writes = ({ output, layer }: Attend): Effects => effects([output], kvCache(layer));
+
+export function check(op: Attend, checks: Checks): void {
+  const rows = (op.headCount + 2 * op.headCountKv) * op.headSize + (op.gates ?? 0);
+  checks.equal('qkv', op.qkv.size, '(heads + 2 x kv heads) x head size + gates', rows);
+  if (op.gates) checks.gates(op.gates, op.output.size, op.headSize);
+  if (op.queryNorm) checkHeadNorm(op.queryNorm, op.headSize, op.headCount, checks);
+  if (op.keyNorm) checkHeadNorm(op.keyNorm, op.headSize, op.headCountKv, checks);
+  if (op.rope) checks.rope(op.rope, op.headSize);
+  checks.attention(op);
+}
+
+function checkHeadNorm(norm: Norm, headSize: number, heads: number, checks: Checks): void {
+  checks.norm(norm, norm.weight.cols === headSize ? headSize : headSize * heads);
+}
+
+export function about(op: Attend): string {
+  const steps = [op.queryNorm && 'norm', op.rope && 'rope'].filter(Boolean);
+  const turned = (op.normTurned ? steps.reverse() : steps).join(' and ');
+  const seen = `${op.softCap ? `, capped at ${op.softCap}` : ''}${op.window ? `, newest ${op.window}` : ''}`;
+  const gates = op.gates ? ', * sigmoid(gates)' : '';
+  return (
+    `${turned ? `${turned} q and k, ` : ''}append to KV cache ${op.layer}, ` +
+    `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen}${gates} -> f32[${op.output.size}]`
+  );
+}
+
+export const vectors = ({ queryNorm, keyNorm, rope, sinks }: Attend): (Weight | undefined)[] => [
+  queryNorm?.weight,
+  keyNorm?.weight,
+  rope?.factors,
+  sinks,
+];

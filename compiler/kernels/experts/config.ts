@@ -1,0 +1,207 @@
+/** The configuration of experts.cuh: how matrices are cut, chosen by a cost model; shared memory. */
+import { roundUp } from '../../arithmetic.js';
+import type { GgmlType } from '../../model/ggml.js';
+import { mostBeside, type Target } from '../../plan/target.js';
+import { sharedUnitsBytes, slotStride, UNIT_COLS, unitsOf } from '../formats.js';
+import { ACTIVATIONS, maskOf } from '../segment.js';
+import { strides, type Tiling } from '../tiling.js';
+import type { Experts } from './operation.js';
+
+export interface ExpertsConfig extends Tiling {
+  readonly kind: 'experts';
+  readonly cols: number;
+  /** Of an expert; a multiple of groupRows. */
+  readonly rows: number;
+  readonly experts: number;
+  readonly used: number;
+  readonly weightsOver: 'all' | 'chosen';
+  readonly sigmoid: boolean;
+  /** Probabilities choose experts, not logits; something is added to them. */
+  readonly scored: boolean;
+  readonly biased: boolean;
+  /** Experts of so many groups of equal size can be chosen; 1 of 1: of all. */
+  readonly expertGroups: number;
+  readonly expertGroupsUsed: number;
+  readonly weightsScale: number;
+  /** Logits are sums that so many blocks have added to, of rows of routerCols; 0: as a projection leaves them. */
+  readonly gathers: number;
+  readonly routerCols: number;
+  readonly routerEpsilon: number;
+  /** One format, or those of gate and up. */
+  readonly formats: readonly GgmlType[];
+  readonly warps: number;
+  /** Slots of a warp's ring, and of these, those asked for before the node waits for the one before it. */
+  readonly ring: number;
+  readonly early: number;
+  readonly blocks: number;
+  readonly sharedBytes: number;
+  /** Blocks that a multiprocessor has registers for. */
+  readonly blocksPerMultiprocessor: number;
+  /** The experts' rows are added up. */
+  readonly sum: boolean;
+  /** A shared expert's output is added, multiplied with the sigmoid of a logit. */
+  readonly addShared: boolean;
+  readonly gated: boolean;
+  readonly scale: number;
+  readonly addResidual: boolean;
+  readonly normalize: boolean;
+  readonly epsilon: number;
+  readonly activation: 'none' | 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr' | 'swiglu_oai';
+  /** Bit i: matrix i has a bias; a scale. */
+  readonly bias: number;
+  readonly matrixScale: number;
+}
+
+/** What is planned before: of a sum, the experts whose output it adds up; blocks that gather the logits. */
+export interface ExpertsBefore {
+  readonly experts?: ExpertsConfig | undefined;
+  readonly gathers?: number | undefined;
+}
+
+/**
+ * The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. Blocks of a sum
+ * begin beside those of the experts before it where the target has room for both.
+ */
+export function expertsConfig(op: Experts, target: Target, before: ExpertsBefore = {}): ExpertsConfig {
+  const gathers = before.gathers ?? 0;
+  const all = tilingsOf(op, target).map((tiling) => ({ ...shapeExperts(op, tiling, target), gathers }));
+  // A slot a warp is asked for early, at least.
+  const early = all.filter((shape) => !shape.sum || shape.warps * slotOf(shape) <= target.experts.earlyBytes);
+  const shapes = early.length > 0 ? early : all;
+  const choices = memoriesOf(target, before.experts).map((memory) => ({
+    memory,
+    fitting: shapes.filter((shape) => neededShared(shape) <= memory.most),
+  }));
+  const { memory, fitting } = choices.find((choice) => choice.fitting.length > 0) ?? choices.at(-1)!;
+  // None fits: the one that needs least, which checkShared refuses where it must.
+  const smallest = shapes.reduce((least, shape) => (neededShared(shape) < neededShared(least) ? shape : least));
+  const candidates = fitting.length > 0 ? fitting : [smallest];
+  const costs = candidates.map((shape) => ({ shape, cost: cyclesOf(shape, target) }));
+  const { shape } = costs.reduce((best, other) => (other.cost < best.cost ? other : best));
+  const config = { ...shape, ...ringOf(shape, target, memory.most), blocksPerMultiprocessor: memory.blocks };
+  return { ...config, sharedBytes: Math.max(neededShared(config), memory.least) };
+}
+
+/** Shared memory that a block has at most and asks for at least, bytes, and blocks that a multiprocessor has room for. */
+interface ExpertsMemory {
+  readonly most: number;
+  readonly least: number;
+  readonly blocks: number;
+}
+
+/** From what is best to what always works. */
+function memoriesOf({ sharedBytes, projection: { paired }, experts }: Target, before?: ExpertsConfig): ExpertsMemory[] {
+  const alone = { most: sharedBytes, least: experts.aloneBytes, blocks: 1 };
+  if (paired === null) return [alone];
+  const roomy = { ...alone, most: paired.mostShared, blocks: 2 };
+  if (before?.blocksPerMultiprocessor !== 2) return [roomy, alone];
+  const beside = { most: mostBeside(sharedBytes, before.sharedBytes), least: paired.attentionShared, blocks: 2 };
+  return beside.most < beside.least ? [roomy, alone] : [beside, roomy, alone];
+}
+
+/** Every number of rows that divides an expert's, in chunks of whole 256-column blocks or of the whole row. */
+function tilingsOf({ experts, segment }: Experts, { experts: { groupRows, slotBytes: wanted } }: Target): Tiling[] {
+  const { rows, cols } = segment.weights[0]!;
+  const formats = segment.weights.map(({ type }) => type);
+  const units = unitsOf(cols);
+  return groupRows
+    .filter((group) => (rows / experts.count) % group === 0)
+    .map((group) => {
+      const bytes = (chunk: number) => formats.reduce((sum, format) => sum + slotStride(format, group, chunk), 0);
+      let chunks = 1;
+      const chunkUnits = () => (chunks === 1 ? units : roundUp(Math.ceil(units / chunks), 8));
+      while (bytes(chunkUnits()) > wanted && chunkUnits() > 8) chunks++;
+      return { groupRows: group, chunkCols: chunkUnits() * UNIT_COLS };
+    });
+}
+
+function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfig {
+  const { experts, segment, sum, norm } = op;
+  const { rows, cols } = segment.weights[0]!;
+  const ofExpert = rows / experts.count;
+  const groups = (ofExpert / tiling.groupRows) * (sum ? 1 : experts.used);
+  return {
+    kind: 'experts',
+    cols,
+    rows: ofExpert,
+    experts: experts.count,
+    used: experts.used,
+    weightsOver: experts.weightsOver,
+    sigmoid: experts.gating === 'sigmoid',
+    scored: op.selection !== undefined || experts.groups !== undefined,
+    biased: op.selection !== undefined,
+    expertGroups: experts.groups?.count ?? 1,
+    expertGroupsUsed: experts.groups?.used ?? 1,
+    weightsScale: experts.scale ?? 1,
+    gathers: 0,
+    routerCols: op.gathered?.weight.cols ?? 0,
+    routerEpsilon: op.gathered?.epsilon ?? 0,
+    formats: segment.weights.map(({ type }) => type),
+    ...tiling,
+    warps: target.experts.warps,
+    ring: 1,
+    early: 1,
+    blocks: Math.min(groups, target.multiprocessors),
+    sharedBytes: 0,
+    blocksPerMultiprocessor: 1,
+    sum: sum !== undefined,
+    addShared: op.shared !== undefined,
+    gated: op.gated ?? false,
+    scale: sum?.scale ?? 1,
+    addResidual: op.residual !== undefined,
+    normalize: norm !== undefined,
+    epsilon: norm?.epsilon ?? 0,
+    activation: op.activation ? ACTIVATIONS[op.activation] : 'none',
+    bias: maskOf(segment.biases),
+    matrixScale: maskOf(segment.weights.map(({ scale }) => scale)),
+  };
+}
+
+const chunksOf = ({ cols, chunkCols }: ExpertsConfig): number => Math.ceil(cols / chunkCols);
+
+/** Of all matrices together: they come with one copy. */
+const slotOf = ({ formats, groupRows, chunkCols }: ExpertsConfig): number =>
+  formats.reduce((sum, format) => sum + slotStride(format, groupRows, chunkCols / UNIT_COLS), 0);
+
+/** Groups of the block with the most, and what its warps take in turn: a group of one expert. */
+function blockGroups({ rows, groupRows, sum, used, blocks }: ExpertsConfig): number {
+  return Math.ceil(((rows / groupRows) * (sum ? 1 : used)) / blocks);
+}
+const blockItems = (config: ExpertsConfig): number => blockGroups(config) * (config.sum ? config.used : 1);
+
+/** Of the block with the most groups: to stream its rows, and for its warps to take their items in turn. */
+function cyclesOf(config: ExpertsConfig, target: Target): number {
+  const { cost } = target.experts;
+  const { formats, groupRows, cols, chunkCols, warps } = config;
+  const items = blockItems(config);
+  // A chunk that is no multiple of a warp's 32 units leaves lanes without work.
+  const [chunk, whole] = [unitsOf(chunkCols), Math.floor(cols / chunkCols)];
+  const ofRow = whole * Math.ceil(chunk / 32) + Math.ceil((unitsOf(cols) - whole * chunk) / 32);
+  const steps = formats.length * groupRows * ofRow;
+  const bytes = items * strides(formats, cols, config).groupStride;
+  return (
+    bytes / cost.bytesPerCycle +
+    Math.ceil(items / warps) * (cost.item + cost.slot * chunksOf(config) + cost.step * steps)
+  );
+}
+
+function ringOf(config: ExpertsConfig, target: Target, mostShared: number): Pick<ExpertsConfig, 'ring' | 'early'> {
+  const slots = Math.ceil(blockItems(config) / config.warps) * chunksOf(config);
+  const share = (bytes: number) => Math.floor(bytes / config.warps / slotOf(config));
+  let ring = Math.max(1, Math.min(slots, Math.max(2, share(target.experts.ringBytes))));
+  while (ring > 1 && neededShared({ ...config, ring }) > mostShared) ring--;
+  return { ring, early: Math.max(1, Math.min(ring, share(target.experts.earlyBytes))) };
+}
+
+/** ExpertsShape::shared_bytes. */
+function neededShared(config: ExpertsConfig): number {
+  const { warps, ring, formats, cols, used, experts, gated, sum, groupRows, scored, expertGroups } = config;
+  const units = unitsOf(cols) * (sum ? used : 1);
+  const barriersAt = warps * ring * slotOf(config) + sharedUnitsBytes(formats, units);
+  const sumsOfGroups = expertGroups > 1 ? expertGroups : 0;
+  const candidates = experts % 32 === 0 && experts > 32 && used <= 16 ? (experts / 32) * used : 0;
+  const ofExperts = roundUp(experts + (gated ? 1 : 0), 4) * (scored ? 2 : 1) + 2 * roundUp(candidates, 4);
+  const numbers = ofExperts + 3 * used + sumsOfGroups + warps;
+  const products = sum ? blockGroups(config) * used * groupRows : 0;
+  return roundUp(barriersAt + warps * ring * 16 + 4 * (numbers + products), 16);
+}

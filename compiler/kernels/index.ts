@@ -1,0 +1,34 @@
+/** The registry: every kernel that a plan may have, by the kind of its configuration. */
+import type { Embed } from '../ir/ops.js';
+import type { AttendConfig } from './attend/config.js';
+import { attend } from './attend/kernel.js';
+import type { Attend } from './attend/operation.js';
+import { type EmbedConfig, embed } from './embed.js';
+import type { ExpertsConfig } from './experts/config.js';
+import { experts } from './experts/kernel.js';
+import type { Experts } from './experts/operation.js';
+import type { Kernel, Launch } from './kernel.js';
+import { type NormAdd, type NormAddConfig, normAdd } from './norm_add.js';
+import type { ProjectionConfig } from './projection/config.js';
+import { projection } from './projection/kernel.js';
+import type { Projection } from './projection/operation.js';
+import { type SelectBest, type SelectConfig, select } from './select.js';
+
+/** What plan/ can lower: one kernel node each. */
+export type FusedOp = Embed | Projection | Experts | NormAdd | Attend | SelectBest;
+
+export type KernelConfig = EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig;
+
+export const KERNELS = { embed, projection, experts, norm_add: normAdd, attend, select };
+
+/** A kernel whose operation and configuration are whatever they are: what is asked of it must come from the same node. */
+type AnyKernel = Kernel<FusedOp, KernelConfig>;
+
+const BY_OPERATION = new Map(Object.values(KERNELS).map((kernel) => [kernel.operation, kernel as AnyKernel]));
+
+export const kernelOf = ({ kind }: FusedOp): AnyKernel => BY_OPERATION.get(kind)!;
+
+/** What a launch of the kernel asks for. */
+export const launchOf = (config: KernelConfig): Launch => kernelFor(config).launch(config);
+
+export const kernelFor = ({ kind }: KernelConfig): AnyKernel => KERNELS[kind] as AnyKernel;

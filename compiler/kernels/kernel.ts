@@ -1,0 +1,100 @@
+/**
+ * A kernel's room: all that the compiler knows of one kernel of runtime/kernels. Passes, planning and emission ask for
+ * it by the registry (index.ts) and name no kernel themselves.
+ */
+
+import type { Operation } from '../ir/operation.js';
+import type { Value } from '../ir/ops.js';
+import type { Weight } from '../model/spec.js';
+import type { Target } from '../plan/target.js';
+
+/** The device allocations that arguments point into. weights belong to a model, the others to a session. */
+export type Region = 'weights' | 'arena' | 'kv_cache' | 'state';
+
+/** One field of a kernel's argument struct; region null is a null pointer. */
+export interface PlannedArgument {
+  readonly name: string;
+  readonly region: Region | null;
+  /** Bytes from the region's start. */
+  readonly offset: number;
+}
+
+/** What a launch of the kernel asks for. */
+export interface Launch {
+  readonly blocks: number;
+  readonly threads: number;
+  readonly sharedBytes: number;
+}
+
+/** What the session's state buffer holds, each at an offset of its own (plan/state.ts). */
+export type StatePart = 'state' | 'counters' | 'history' | 'fed' | 'seen' | 'meeting';
+
+/** What a configuration may depend on where it does not depend on other nodes. */
+export interface Planning {
+  readonly target: Target;
+}
+
+/** Where everything lies that a node's arguments may point to: made by plan/lower.ts for one node. */
+export interface Places {
+  value(name: string, value: Value | undefined): PlannedArgument;
+  /** A vector of the weights. */
+  vector(name: string, weight: Weight | undefined): PlannedArgument;
+  /** The operation's matrices. */
+  weights(): PlannedArgument;
+  /** The matrices of the later operation whose first bytes this one fetches. */
+  ahead(name: string): PlannedArgument;
+  /** One of the node's scratch buffers; null where it has none of this name. */
+  scratch(name: string, buffer: string): PlannedArgument;
+  state(name: string, part: StatePart): PlannedArgument;
+  /** Keys or values of a layer. */
+  kv(name: 'keys' | 'values', layer: number): PlannedArgument;
+}
+
+/** Memory that a node writes beside its operation's values: a buffer of the arena, or parts of the state. */
+export type Scratch =
+  | { readonly region: 'arena'; readonly name: string; readonly bytes: number }
+  | { readonly region: 'state'; readonly part: 'counters' };
+
+/** Constants of one C type in a kernel's shape struct; or a line of it as it is. */
+export type Field =
+  | string
+  | readonly ['int' | 'int64_t' | 'bool' | 'float', Readonly<Record<string, number | boolean>>];
+
+/** A table of f32 that a kernel's shape reads. */
+export interface Table {
+  readonly name: string;
+  readonly values: readonly number[];
+}
+
+export interface Kernel<Op, Config> extends Operation<Op> {
+  /** Of the fused operation, each of which is one node of this kernel. */
+  readonly operation: string;
+  /** In runtime/kernels: the file, the kernel's template and its argument struct. */
+  readonly include: string;
+  readonly body: string;
+  readonly args: string;
+  /** What a node computes, in a line. */
+  about(op: Op): string;
+  /** Vectors that it reads, in the order in which they are laid out. */
+  vectors(op: Op): readonly (Weight | undefined)[];
+  /** Bytes of weights that one token reads, as the file stores them. */
+  readBytes(op: Op): number;
+  /** KV cache that it reads: bytes of each position, and of how many positions at most. */
+  kv?(op: Op, contextLength: number): { readonly rowBytes: number; readonly positions: number };
+  /** Absent: the configuration depends on other nodes, and plan/choose.ts asks for it. */
+  configure?(op: Op, planning: Planning): Config;
+  launch(config: Config): Launch;
+  /** Of all configs that the node may run with. */
+  scratch(op: Op, configs: readonly Config[]): readonly Scratch[];
+  /** The fields of the argument struct, in order. */
+  arguments(op: Op, at: Places): readonly PlannedArgument[];
+  /** The constants of its shape; `name` is the kernel's symbol without its prefix. */
+  fields(config: Config, name: string): readonly Field[];
+  tables?(config: Config, name: string): readonly Table[];
+  /** What planner and kernel both compute must agree: C++ conditions about the shape struct. */
+  asserts(config: Config, shape: string, sharedBytes: number): readonly string[];
+  /** Its blocks wait for each other, so all must be resident at once. */
+  blocksMeet?(config: Config): boolean;
+  /** What it computes, without how: the same for all candidates of a tuning. Absent: there is nothing to tune. */
+  readonly tuned?: readonly (keyof Config & string)[];
+}

@@ -1,0 +1,277 @@
+/** The configuration of projection.cuh: how matrices are cut for its warps, chosen by a cost model; shared memory. */
+
+import { roundUp } from '../../arithmetic.js';
+import type { Segment } from '../../ir/ops.js';
+import type { GgmlType } from '../../model/ggml.js';
+import type { BlockMemory, Target } from '../../plan/target.js';
+import { isQuant, scalesTogether, sharedUnitsBytes, slotContent, slotStride, UNIT_COLS, unitsOf } from '../formats.js';
+import { ACTIVATIONS, maskOf } from '../segment.js';
+import { chunkShape, type Tiling } from '../tiling.js';
+import type { Projection } from './operation.js';
+
+/** What a projection brings into L2 for a later one: ahead.cuh's Ahead, the first bytes of each block's run of a later projection's groups. */
+export interface Ahead {
+  readonly blocks: number;
+  readonly bytes: number;
+  readonly segments: readonly { readonly groups: number; readonly groupBytes: number }[];
+}
+
+/** projection.cuh */
+export interface ProjectionConfig extends Tiling {
+  readonly kind: 'projection';
+  readonly cols: number;
+  readonly segments: readonly SegmentConfig[];
+  /** Groups of rows that a block works on at once; each has a warp a chunk. */
+  readonly rowWarps: number;
+  /** Slots of a warp's ring. */
+  readonly ring: number;
+  /** Of these, asked for at once, before the node waits for the one before it. */
+  readonly early: number;
+  /** And so many in all before that, each once an earlier one has come. */
+  readonly paced: number;
+  /** The ring holds all that the block reads, so the next node may be scheduled at once. */
+  readonly whole: boolean;
+  /** Groups whose sums meet in shared memory at once. */
+  readonly roundGroups: number;
+  readonly blocks: number;
+  /** Shared memory that a block asks for at least, and blocks that a multiprocessor has registers for. */
+  readonly leastShared: number;
+  readonly blocksPerMultiprocessor: number;
+  /** The input is the sum of itself, normed, and a residual; stored where later nodes read it. */
+  readonly sumInput: boolean;
+  readonly storeSum: boolean;
+  readonly sumEpsilon: number;
+  readonly normalize: boolean;
+  readonly centred: boolean;
+  readonly normBias: boolean;
+  readonly epsilon: number;
+  readonly activation: 'none' | 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr';
+  readonly scale: number;
+  /** 0: none. */
+  readonly softCap: number;
+  readonly addResidual: boolean;
+  readonly findBest: boolean;
+  /** Bit i: segment i, or weight i of a gated segment, has a bias; a scale. */
+  readonly bias: number;
+  readonly matrixScale: number;
+  /** The scales are of the biases too. */
+  readonly scalesBias: boolean;
+  readonly ahead: Ahead | null;
+  /** Logits that blocks add their rows' part to; 0: none. */
+  readonly routes: number;
+}
+export interface SegmentConfig {
+  readonly rows: number;
+  /** One format, or those of gate and up. */
+  readonly formats: readonly GgmlType[];
+}
+
+/** How a projection is cut: its tiling, and how many groups of rows a block has under way. */
+interface Cut extends Tiling {
+  readonly rowWarps: number;
+}
+
+/** Rows that a group may have: their sums take at most so many steps of a warp, each a register. */
+const GROUP_ROWS = [1, 2, 4, 8, 16, 32];
+const MOST_STEPS = 8;
+/** Of the sums of rows that meet in shared memory: all of a block at once, or in rounds that leave more of it to rings; bytes. */
+const SUMS_BYTES = { all: 16384, round: 2048 };
+/** Registers of a multiprocessor. */
+const REGISTERS = 65536;
+/**
+ * The least units of a chunk: 256 columns, which some formats scale together. Others may halve it, where that spares a last
+ * chunk that is at most half full.
+ */
+function leastChunk(units: number, formats: readonly GgmlType[]): number {
+  const halves = formats.every((type) => isQuant(type) && !scalesTogether(type));
+  return halves && units > 8 && units % 8 > 0 && units % 8 <= 4 ? 4 : 8;
+}
+
+/**
+ * Every way to give each warp a chunk of the columns that the formats, the block's warps and its registers allow. Tight:
+ * those for which shared memory is short, with rows too few for all lanes and no second copy of the input.
+ */
+function cuts({ input, inputSum, segments }: Projection, target: Target, tight: boolean, paired: boolean): Cut[] {
+  const units = unitsOf(input.size);
+  const formats = segments.flatMap(({ weights }) => weights.map(({ type }) => type));
+  const found: Cut[] = [];
+  for (let chunkUnits = leastChunk(units, formats); ; chunkUnits *= 2) {
+    const chunks = Math.ceil(units / chunkUnits);
+    const { warps } = inputSum ? sumWarps(chunkUnits, target, paired) : target.projection;
+    if (chunks > warps) continue;
+    for (const groupRows of GROUP_ROWS.filter((group) => segments.every((segment) => isWhole(segment, group)))) {
+      const { lanesR, steps } = laneShape(chunkUnits, groupRows);
+      if (steps > MOST_STEPS || (!tight && groupRows < Math.min(lanesR, 8))) continue;
+      found.push({ groupRows, chunkCols: chunkUnits * UNIT_COLS, rowWarps: tight ? 1 : Math.floor(warps / chunks) });
+    }
+    if (chunks === 1) return found;
+  }
+}
+
+/** No group of rows spans two pieces of the file. */
+const isWhole = ({ weights }: Segment, groupRows: number): boolean =>
+  weights.every(({ rows, pieces = [] }) => pieces.length < 2 || (rows / pieces.length) % groupRows === 0);
+
+/** Of a sum, warps hold their chunk of four vectors: there are only so many as have the registers for it. */
+function sumWarps(chunkUnits: number, { projection }: Target, paired: boolean): { warps: number } {
+  const registers = 40 + chunkUnits * 4;
+  const most = Math.floor(REGISTERS / 32 / (paired ? 2 : 1) / registers);
+  return { warps: Math.max(1, Math.min(projection.warps, most)) };
+}
+
+/** ProjectionShape's lanes and steps. */
+function laneShape(chunkUnits: number, groupRows: number): { lanesR: number; unitSets: number; steps: number } {
+  const lanesK = Math.min(32, 2 ** Math.ceil(Math.log2(chunkUnits)));
+  const lanesR = 32 / lanesK;
+  return { lanesR, unitSets: Math.ceil(chunkUnits / 32), steps: Math.ceil(groupRows / lanesR) };
+}
+
+/** Cycles of the block with the most groups: to stream its rows, and for its warps to take their slots in turn. */
+function cutCost(segments: readonly SegmentConfig[], cols: number, cut: Cut, target: Target): number {
+  const { cost } = target.projection;
+  const { groupRows, rowWarps, chunkCols } = cut;
+  const { units, chunkUnits, chunks, lastUnits } = chunkShape({ cols, chunkCols });
+  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
+  let bytes = 0;
+  let isRagged = false;
+  for (const { rows, formats } of segments)
+    for (const type of formats) {
+      const ofGroup = (chunks - 1) * slotContent(type, groupRows, chunkUnits) + slotContent(type, groupRows, lastUnits);
+      bytes += Math.ceil(rows / groupRows) * ofGroup;
+      isRagged ||= slotStride(type, groupRows, Math.min(units, chunkUnits)) % 128 > 0;
+    }
+  const ofBlock = Math.ceil(groups / Math.min(groups, target.multiprocessors));
+  const { steps, unitSets } = laneShape(chunkCols / UNIT_COLS, groupRows);
+  const slots = Math.ceil(ofBlock / rowWarps) * segments[0]!.formats.length;
+  const input = (cols / 32) * rowWarps * cost.input;
+  const rate = cost.bytesPerCycle / (isRagged ? cost.ragged : 1);
+  return (ofBlock * bytes) / groups / rate + slots * (cost.slot + cost.step * steps * unitSets) + input;
+}
+
+const largest = (segments: readonly SegmentConfig[], groupRows: number, units: number): number =>
+  Math.max(...segments.flatMap(({ formats }) => formats.map((format) => slotStride(format, groupRows, units))));
+
+/**
+ * Where a projection's blocks run: alone on their multiprocessors, or paired, beside blocks of another node
+ * (Target.projection.paired). 'whole': that, and their rings hold all that they read if any cut lets them.
+ */
+export type Place = 'alone' | 'paired' | 'whole';
+
+/** The cut that the cost model finds fastest, among those that shared memory holds and whose slots are as small as wanted. */
+export function projectionConfig(op: Projection, target: Target, place: Place = 'alone'): ProjectionConfig {
+  const paired = place !== 'alone';
+  const { slotBytes: wanted, mostShared } = memoryOf(target, paired);
+  const shapes = [false, true].map((tight) =>
+    cuts(op, target, tight, paired).map((cut) => shapeProjection(op, cut, tight, target)),
+  );
+  const fitting = shapes.map((some) => some.filter((shape) => projectionShared(shape) <= mostShared));
+  // None fits: the one that needs least is refused by checkShared.
+  const smallest = shapes
+    .flat()
+    .reduce((least, shape) => (projectionShared(shape) < projectionShared(least) ? shape : least));
+  const candidates = fitting.find((some) => some.length > 0) ?? [smallest];
+  const most = Math.max(wanted, Math.min(...candidates.map(largestSlot)));
+  const costs = candidates
+    .filter((shape) => largestSlot(shape) <= most)
+    .map((shape) => ({
+      shape,
+      ring: ringShape(shape, target, paired),
+      cost: cutCost(shape.segments, shape.cols, shape, target),
+    }));
+  const whole = place === 'whole' ? costs.filter(({ ring }) => ring.whole) : [];
+  const { shape, ring } = (whole.length > 0 ? whole : costs).reduce((best, other) =>
+    other.cost < best.cost ? other : best,
+  );
+  return { ...shape, ...ring };
+}
+
+const memoryOf = ({ projection }: Target, paired: boolean): BlockMemory =>
+  paired ? projection.paired! : projection.alone;
+
+function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Target): ProjectionConfig {
+  const cols = op.input.size;
+  const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
+  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / cut.groupRows), 0);
+  const blocks = Math.min(groups, target.multiprocessors);
+  const weights = op.segments.flatMap((segment) => segment.weights);
+  return {
+    kind: 'projection',
+    cols,
+    ...cut,
+    segments,
+    ring: 1,
+    early: 1,
+    paced: 1,
+    whole: false,
+    leastShared: 0,
+    blocksPerMultiprocessor: 1,
+    roundGroups: tight ? cut.rowWarps : roundGroups(segments, cols, cut, Math.ceil(groups / blocks)),
+    blocks,
+    sumInput: op.inputSum !== undefined,
+    storeSum: op.inputSum?.output !== undefined,
+    sumEpsilon: op.inputSum?.norm.epsilon ?? 0,
+    normalize: op.norm !== undefined,
+    centred: op.norm?.centred ?? false,
+    normBias: op.norm?.bias !== undefined,
+    epsilon: op.norm?.epsilon ?? 0,
+    activation: op.activation ? ACTIVATIONS[op.activation] : 'none',
+    scale: op.scale ?? 1,
+    softCap: op.softCap ?? 0,
+    addResidual: op.residual !== undefined,
+    findBest: op.best !== undefined,
+    bias: maskOf(op.segments.flatMap((segment) => segment.biases)),
+    matrixScale: maskOf(weights.map(({ scale }) => scale)),
+    scalesBias: weights.some(({ scalesBias }) => scalesBias),
+    ahead: null,
+    routes: op.router?.logits.size ?? 0,
+  };
+}
+
+/** All that the block has, or as many as a round has. */
+function roundGroups(segments: readonly SegmentConfig[], cols: number, cut: Cut, ofBlock: number): number {
+  const { groupRows, chunkCols, rowWarps } = cut;
+  const ofGroup = Math.ceil(cols / chunkCols) * groupRows * mostParts(segments) * 4;
+  const all = roundUp(ofBlock, rowWarps);
+  if (all * ofGroup <= SUMS_BYTES.all) return all;
+  return Math.max(rowWarps, Math.floor(SUMS_BYTES.round / ofGroup / rowWarps) * rowWarps);
+}
+
+const mostParts = (segments: readonly SegmentConfig[]): number => Math.max(...segments.map((s) => s.formats.length));
+
+type Ring = Pick<ProjectionConfig, 'ring' | 'early' | 'paced' | 'whole' | 'leastShared' | 'blocksPerMultiprocessor'>;
+
+/** Slots of a warp's ring, within what its groups can use and shared memory holds, and how many are filled early. */
+function ringShape(config: ProjectionConfig, target: Target, paired: boolean): Ring {
+  const { ringBytes, earlyBytes, mostShared, leastShared } = memoryOf(target, paired);
+  const groups = config.segments.reduce((sum, { rows }) => sum + Math.ceil(rows / config.groupRows), 0);
+  const slots = Math.ceil(groups / config.blocks / config.rowWarps) * mostParts(config.segments);
+  const share = (bytes: number) => Math.floor(bytes / projectionWarps(config) / largestSlot(config));
+  let ring = Math.max(1, Math.min(slots, Math.max(2, share(ringBytes))));
+  while (ring > 1 && projectionShared({ ...config, ring }) > mostShared) ring--;
+  const blocksPerMultiprocessor = paired ? 2 : 1;
+  const whole = paired ? target.projection.paired!.whole : null;
+  const early = Math.max(1, Math.min(ring, share(earlyBytes)));
+  if (whole && ring === slots && projectionShared({ ...config, ring }) <= whole.mostShared)
+    return { ring, early, paced: ring, whole: true, leastShared: whole.leastShared, blocksPerMultiprocessor };
+  return { ring, early, paced: early, whole: false, leastShared, blocksPerMultiprocessor };
+}
+
+const largestSlot = (config: ProjectionConfig): number =>
+  largest(config.segments, config.groupRows, chunkShape(config).chunkUnits);
+
+export const projectionWarps = (config: ProjectionConfig): number => chunkShape(config).chunks * config.rowWarps;
+
+/** ProjectionShape::shared_bytes. */
+export function projectionShared(config: ProjectionConfig): number {
+  const { chunkUnits, chunks } = chunkShape(config);
+  const { ring, roundGroups, groupRows, segments } = config;
+  const warps = projectionWarps(config);
+  const formats = segments.flatMap((segment) => segment.formats);
+  const ofWarp = ring * (largestSlot(config) + 16) + sharedUnitsBytes(formats, chunkUnits);
+  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
+  const blockGroups = Math.ceil(groups / config.blocks);
+  const buffers = blockGroups > roundGroups ? 2 : 1;
+  const partial = buffers * mostParts(segments) * chunks * roundGroups * groupRows * 4;
+  const routed = config.routes > 0 ? 4 * (blockGroups * groupRows + 1) : 0;
+  return roundUp(warps * ofWarp + partial + roundUp(chunks * 4, 8) + warps * 8 + routed, 16);
+}

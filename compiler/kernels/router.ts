@@ -1,0 +1,19 @@
+/** router.cuh: logits of experts that the blocks of a projection add up, which saves the router's own node. */
+import type { Norm, Value } from '../ir/ops.js';
+import type { Weight } from '../model/spec.js';
+
+/**
+ * A small matrix times norm(output), whose products each block adds up for the rows that it has. Over all of them they are
+ * `logits`, as experts that are `gathered` read them.
+ */
+export interface RouterShare {
+  readonly norm: Norm;
+  readonly weight: Weight;
+  readonly logits: Value;
+}
+
+/** Of a logit that blocks add up, from one to the next. */
+export const GATHERED_BYTES = 256;
+
+/** The buffer of all gathered logits: the first node clears it, so it lives from there on. */
+export const GATHERED = 'gathered_logits';

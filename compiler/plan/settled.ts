@@ -1,0 +1,28 @@
+/** Nodes that read before their programmatic wait: is what they read there by then? A broken rule is a defect of the compiler. */
+import { writes } from '../graph/graph.js';
+import type { Lowered } from './choose.js';
+import type { EdgeNode } from './edges.js';
+
+/**
+ * attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. A sum
+ * of experts reads logits before its wait: between the node that writes them and this one must be one that lets the
+ * next start only after its own wait.
+ */
+export function checkSettled(lowered: readonly Lowered[], effects: readonly EdgeNode[]): void {
+  for (const [index, { op, name }] of lowered.entries()) {
+    const before = lowered.slice(0, index);
+    if (op.kind === 'experts' && op.sum) {
+      const writer = before.findIndex((other) => writes(other.op).values.includes(op.logits));
+      if (!before.slice(writer + 1).some(waits))
+        throw new Error(`${name} reads ${op.logits.name} before its wait, and no node that waits is between them`);
+    }
+    if (op.kind !== 'attend') continue;
+    const early = effects[index]!.reads.filter(({ region }) => region !== 'arena');
+    for (const [earlier, { writes: written }] of effects.slice(0, index).entries())
+      if (written.some((a) => early.some((b) => a.region === b.region && a.start < b.end && b.start < a.end)))
+        throw new Error(`${name} reads before its wait what ${lowered[earlier]!.name} writes`);
+  }
+}
+
+const waits = ({ config }: Lowered): boolean =>
+  config.kind === 'experts' || (config.kind === 'projection' && !config.whole);

@@ -155,7 +155,7 @@ const GPUS: Record<string, Gpu> = {
 
 /**
  * Solved for decode rates of an H100 at depths from 0 to 4096: llama-1b, llama-8b and qwen2-0.5b with one, two, four and
- * seven heads a block (docs/performance.md, "Attention").
+ * seven heads a block (docs/lab/2026-11-28-h100.md, "Attention").
  */
 const ATTENTION_COST = { head: 0.06, blockByte: 1.8e-5, byte: 3.4e-7, combine: 2.6, combineHead: 0.0134 };
 /**

@@ -81,7 +81,7 @@ describe('an attention', () => {
     expect(heads(attend(64, 8, 128)).at(-1)).toBe(4);
   });
 
-  // Microseconds a layer between two depths, or two numbers of heads a block, from docs/performance.md's rows. A row of
+  // Microseconds a layer between two depths, or two numbers of heads a block, from docs/lab/2026-11-28-h100.md's rows. A row of
   // depth d is of 128 tokens, so of d + 64 positions in the mean.
   it('costs what was measured', () => {
     const [llama8b, llama1b, qwen] = [attend(32, 8, 128), attend(32, 8, 64), attend(14, 2, 64)];

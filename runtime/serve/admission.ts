@@ -1,4 +1,4 @@
-import { ApiError, shuttingDown } from './errors.js';
+import { ApiError, loading, shuttingDown } from './errors.js';
 
 /** A request that was let in. */
 export interface Place {
@@ -12,31 +12,43 @@ export interface Place {
 /** Seconds. */
 const LONGEST_RETRY = 60;
 const FIRST_GUESS = 1;
+/** What is cut off has so long to say so, ms. */
+const LAST_WORDS = 5_000;
 
 /**
- * Decides who is let in: so many generations at once as there are slots, and so many more that wait, in the order in which
- * they came. A place is kept until the answer was taken, so that what slow readers leave in memory is bounded too.
+ * Decides who is let in: so many at once as there are slots, and so many more that wait. A place is kept until the answer was
+ * taken, so that what slow readers leave in memory is bounded too. Until it is opened there are no slots, and nobody is let in.
  */
 export class Admission {
   readonly #places = new Set<Place>();
   readonly #cutOff = new Set<Place>();
+  #slots = 0;
   #occupied = 0;
   #draining = false;
-  #idle = () => {};
+  #ended = () => {};
   /** Seconds, of the last ones more than of older ones. */
   #averageStay = FIRST_GUESS;
 
   constructor(
-    readonly slots: number,
-    /** Generations that may wait for a slot. */
+    /** How many may wait for a slot. */
     readonly queueLimit: number,
+    /** What is let in, for messages. */
+    private readonly what = 'generations',
   ) {}
+
+  open(slots: number): void {
+    this.#slots = slots;
+  }
+
+  get slots(): number {
+    return this.#slots;
+  }
 
   get capacity(): number {
     return this.slots + this.queueLimit;
   }
 
-  /** Generations that run, wait, or have an answer that was not taken yet. */
+  /** Those that run, wait, or have an answer that was not taken yet. */
   get occupied(): number {
     return this.#occupied;
   }
@@ -45,11 +57,15 @@ export class Admission {
     return this.#draining;
   }
 
-  /** Lets a request for `count` generations in. Errors: 429 where the queue is full, 503 where the server is ending. */
+  get loading(): boolean {
+    return this.#slots === 0 && !this.#draining;
+  }
+
+  /** Lets a request for `count` in. Errors: 429 where the queue is full, 503 where the server is ending. */
   enter(count: number): Place {
     this.checkOpen();
     if (count > this.capacity) {
-      const found = `this request asks for ${count} generations; this server takes at most ${this.capacity} at a time`;
+      const found = `this request asks for ${count} ${this.what}; this server takes at most ${this.capacity} at a time`;
       throw new ApiError(400, `Too many choices: ${found}. Lower n, or send fewer prompts.`, { param: 'n' });
     }
     if (this.#occupied + count > this.capacity) throw this.#full();
@@ -58,17 +74,21 @@ export class Admission {
 
   checkOpen(): void {
     if (this.#draining) throw shuttingDown();
+    if (this.loading) throw loading();
   }
 
-  /** From now on nobody is let in. Resolves once all have left, with how many were cut off: after `deadline` ms all are. */
+  /**
+   * From now on nobody is let in. Resolves once all have left, with how many were cut off: after `deadline` ms all are, and
+   * those that do not leave then are not waited for.
+   */
   async drain(deadline: number): Promise<number> {
     this.#draining = true;
-    const idle = new Promise<void>((resolve) => {
-      this.#idle = resolve;
-    });
     if (this.#places.size === 0) return 0;
+    const ended = new Promise<void>((resolve) => {
+      this.#ended = resolve;
+    });
     const timer = setTimeout(() => this.cutOff(), deadline);
-    await idle;
+    await ended;
     clearTimeout(timer);
     return this.#cutOff.size;
   }
@@ -79,13 +99,14 @@ export class Admission {
       this.#cutOff.add(place);
       place.abort(shuttingDown());
     }
+    setTimeout(() => this.#ended(), LAST_WORDS).unref();
   }
 
   #full(): ApiError {
     const ahead = this.#occupied - this.slots + 1;
     const seconds = Math.ceil((this.#averageStay * Math.max(ahead, 1)) / this.slots);
     const retryAfter = String(Math.min(Math.max(seconds, 1), LONGEST_RETRY));
-    const message = `The server is busy: ${this.slots} generations run and ${this.queueLimit} wait, which is all it takes. Retry after ${retryAfter} s.`;
+    const message = `The server is busy: ${this.slots} ${this.what} run and ${this.queueLimit} wait, which is all it takes. Retry after ${retryAfter} s.`;
     return new ApiError(429, message, {
       type: 'rate_limit_error',
       code: 'queue_full',
@@ -104,7 +125,7 @@ export class Admission {
         if (!this.#places.delete(place)) return;
         this.#occupied -= count;
         this.#averageStay += ((performance.now() - since) / 1000 - this.#averageStay) / 8;
-        if (this.#places.size === 0) this.#idle();
+        if (this.#places.size === 0) this.#ended();
       },
     };
     this.#places.add(place);

@@ -28,7 +28,7 @@ export function chatRoutes(app: FastifyInstance, service: Service): void {
 }
 
 async function answer(service: Service, body: ChatBody, visit: Visit, reply: FastifyReply) {
-  const jobs = await jobsOf(service, body);
+  const jobs = await jobsOf(service, body, visit);
   const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: service.modelId };
   if (body.stream)
     return sendEvents(reply, chunks(service, body, visit, jobs, head), service.eventStream(reply.request));
@@ -49,12 +49,13 @@ async function answer(service: Service, body: ChatBody, visit: Visit, reply: Fas
   };
 }
 
-async function jobsOf(service: Service, body: ChatBody): Promise<Job[]> {
+async function jobsOf(service: Service, body: ChatBody, visit: Visit): Promise<Job[]> {
   const { context, vocabSize } = service.model.info;
   const maxTokens = maxTokensOf(body);
-  const prompt = await service.model.encodeChat(
-    body.messages.map(templateMessage),
-    defined({ templateVariables: body.chat_template_kwargs }),
+  const messages = body.messages.map(templateMessage);
+  const size = messages.reduce((total, { content }) => total + String(content).length, 0);
+  const prompt = await service.withText(visit, size, () =>
+    service.model.encodeChat(messages, defined({ templateVariables: body.chat_template_kwargs })),
   );
   checkContext(context, prompt.length, maxTokens, 'messages');
   const options = defined({ maxTokens, logprobs: logprobsOf(body), continues: false });

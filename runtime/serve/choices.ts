@@ -1,5 +1,6 @@
 /** The generations of one request: started, collected or merged, and counted. */
 import type { ContinueOptions, Generation, GenerationResult, Piece } from '../llm/index.js';
+import { merge } from './merge.js';
 import type { Service, Visit } from './service.js';
 
 export interface Job {
@@ -36,13 +37,13 @@ export function usageOf(results: readonly GenerationResult[], prompts: number) {
   };
 }
 
-/** Runs the jobs. The first failure ends the others, and is thrown. */
+/** Runs the jobs. Pieces are kept where log probabilities were asked for. The first failure ends the others, and is thrown. */
 export async function collect(service: Service, visit: Visit, jobs: readonly Job[]): Promise<Choice[]> {
   const pieces = jobs.map((): Piece[] => []);
   const results: GenerationResult[] = [];
   for await (const event of choiceEvents(service, visit, jobs)) {
-    if ('piece' in event) pieces[event.index]!.push(event.piece);
-    else results[event.index] = event.result;
+    if ('result' in event) results[event.index] = event.result;
+    else if (jobs[event.index]!.options.logprobs !== undefined) pieces[event.index]!.push(event.piece);
   }
   return results.map((result, i) => ({ pieces: pieces[i]!, result }));
 }
@@ -84,18 +85,4 @@ async function* eventsOf(
   trace.cachedTokens += result.cachedTokens;
   trace.finished.push(result.stopReason);
   yield { index, result };
-}
-
-async function* merge<T>(sources: readonly AsyncIterator<T>[]): AsyncGenerator<T> {
-  const advance = (source: AsyncIterator<T>) => source.next().then((step) => ({ source, step }));
-  const pending = new Map(sources.map((source) => [source, advance(source)]));
-  while (pending.size > 0) {
-    const { source, step } = await Promise.race(pending.values());
-    if (step.done) {
-      pending.delete(source);
-    } else {
-      yield step.value;
-      pending.set(source, advance(source));
-    }
-  }
 }

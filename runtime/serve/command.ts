@@ -1,10 +1,12 @@
 /** The subcommand `serve` of realizar-run: parse and call. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { RunError } from '../run/exit.js';
-import { addModelOptions, defined, type ModelFlags, withModel } from '../run/model.js';
+import { addModelOptions, defined, type ModelFlags, modelFile, withModel } from '../run/model.js';
 import { integer } from '../run/values.js';
+import { LineSink } from './line_sink.js';
+import { listenError } from './listen_error.js';
 import { DEFAULTS } from './options.js';
-import { type ListenOptions, serveUntilSignal } from './serve.js';
+import { type ListenOptions, type Load, serveUntilSignal } from './serve.js';
 
 interface Flags extends ModelFlags {
   readonly host: string;
@@ -16,7 +18,9 @@ interface Flags extends ModelFlags {
   readonly chatTemplate?: 'chatml';
   readonly bodyLimit: number;
   readonly drainTimeout: number;
+  readonly maxConnections: number;
   readonly cors?: readonly string[];
+  readonly allowedHost?: readonly string[];
   readonly log: 'text' | 'json' | 'none';
 }
 
@@ -28,12 +32,20 @@ const nonEmpty = (text: string): string => {
   throw new InvalidArgumentError('expected a text, found an empty one.');
 };
 
+/** An IPv6 address may stand in brackets, as in URLs. */
+const address = (text: string): string => nonEmpty(text).replace(/^\[(.*)\]$/, '$1');
+
 const collect = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
 export function serveCommand(): Command {
   const command = new Command('serve').description("an HTTP server with OpenAI's API, metrics and a chat page");
   return addModelOptions(command)
-    .option('--host <address>', 'address to listen on; 0.0.0.0 is all of this machine', '127.0.0.1')
+    .option(
+      '--host <address>',
+      'address to listen on, of IPv4 or IPv6; 0.0.0.0 is all of this machine',
+      address,
+      '127.0.0.1',
+    )
     .option('--port <n>', 'port to listen on; 0 is one that is free, which is printed', integer(0, 65535), 8080)
     .addOption(
       new Option('--api-key <key>', 'clients must send it as Authorization: Bearer KEY; better in the environment')
@@ -61,6 +73,17 @@ export function serveCommand(): Command {
       'pages of this origin may call the API from a browser; "*": all; can be given several times (default: none)',
       collect,
     )
+    .option(
+      '--allowed-host <name>',
+      'requests may name this server so, besides localhost and this machine\'s name and addresses; "*": any name; can be given several times',
+      collect,
+    )
+    .option(
+      '--max-connections <n>',
+      'connections at once; more are closed',
+      integer(1, 1_000_000),
+      DEFAULTS.maxConnections,
+    )
     .addOption(
       new Option('--log <format>', 'one line a request on stderr, never what it says')
         .choices(['text', 'json', 'none'])
@@ -71,19 +94,40 @@ export function serveCommand(): Command {
 }
 
 async function serve(directory: string, flags: Flags): Promise<void> {
-  const note = (line: string) => void (flags.log === 'none' || process.stderr.write(`${line}\n`));
+  const [stdout, stderr] = [new LineSink(process.stdout), new LineSink(process.stderr)];
+  const note = (line: string) => flags.log === 'none' || say(stderr, line);
   if (flags.apiKey === undefined && !LOCAL.test(flags.host)) note(`warning: ${flags.host} ${OPEN_TO_ALL}`);
-  const { parallel: sessions, chatTemplate } = flags;
-  const cutOff = await withModel(directory, flags, defined({ sessions, chatTemplate }), (model) => {
-    const { name, device, context } = model.info;
-    note(`${name} on ${device}, context ${context}, ${sessions} at once`);
-    return serveUntilSignal(model, listenOptions(flags), {
-      listening: (url) => void process.stdout.write(`listening on ${url}\n`),
+  const model = await modelFile(directory, flags.model);
+  const load: Load = (signal, use) => {
+    const { parallel: sessions, chatTemplate } = flags;
+    return withModel(directory, { ...flags, model }, defined({ sessions, chatTemplate, signal }), (loaded) => {
+      const { name, device, context } = loaded.info;
+      note(`${name} on ${device}, context ${context}, ${sessions} at once`);
+      return use(loaded);
+    });
+  };
+  const log = { log: stderr.write, logBroken: (problem: string) => say(stdout, `warning: ${problem}`) };
+  const cutOff = await serveUntilSignal(
+    load,
+    { ...listenOptions(flags), ...log },
+    {
+      loading: (url) => note(`${url} answers 503 until the model is loaded`),
+      listening: (url) => say(stdout, `listening on ${url}`),
       draining: (signal, requests) =>
         note(`${signal}: ${requests} to finish within ${flags.drainTimeout} s; once more ends them now`),
-    });
+      defect: (error) => note(`defect, which is survived: ${error instanceof Error ? error.stack : error}`),
+    },
+  ).catch((error) => {
+    throw listenError(error, flags);
   });
   if (cutOff > 0) throw new RunError(`${cutOff} requests did not finish in time and were cut off`);
+}
+
+/** Who does not read, or has no room, does not end the server. */
+function say(sink: LineSink, line: string): void {
+  try {
+    sink.write(line);
+  } catch {}
 }
 
 const OPEN_TO_ALL = 'is reached from other machines and no API key is set: whoever reaches it can use the model';
@@ -97,6 +141,8 @@ const listenOptions = ({
   bodyLimit,
   drainTimeout,
   cors,
+  allowedHost,
+  maxConnections,
   log,
 }: Flags): ListenOptions => ({
   host,
@@ -107,6 +153,8 @@ const listenOptions = ({
   bodyLimit: bodyLimit * MIB,
   drainTimeout: drainTimeout * 1000,
   cors: cors ?? [],
+  allowedHosts: [host.includes(':') ? `[${host}]` : host, ...(allowedHost ?? [])],
+  maxConnections,
   logFormat: log,
 });
 

@@ -6,7 +6,6 @@ import { choiceEvents, collect, finishReason, type Job, usageOf } from './choice
 import { ApiError } from './errors.js';
 import { sendEvents } from './events.js';
 import { completionLogprobs } from './logprobs.js';
-import type { ServedModel } from './options.js';
 import { checkContext, defined, samplingOptions } from './sampling.js';
 import { COMPLETION_BODY, type CompletionBody } from './schemas.js';
 import type { Service, Visit } from './service.js';
@@ -41,7 +40,7 @@ async function answer(
   prompts: readonly Prompt[],
   reply: FastifyReply,
 ) {
-  const jobs = (await Promise.all(prompts.map((prompt) => jobsOf(service.model, body, prompt)))).flat();
+  const jobs = (await Promise.all(prompts.map((prompt) => jobsOf(service, body, visit, prompt)))).flat();
   const head = {
     id: `cmpl-${randomUUID()}`,
     object: 'text_completion',
@@ -68,9 +67,9 @@ async function answer(
   };
 }
 
-async function jobsOf(model: ServedModel, body: CompletionBody, prompt: Prompt): Promise<Job[]> {
-  const { context, vocabSize } = model.info;
-  const tokens = typeof prompt === 'string' ? await model.tokenizeAsync(prompt) : prompt;
+async function jobsOf(service: Service, body: CompletionBody, visit: Visit, prompt: Prompt): Promise<Job[]> {
+  const { context, vocabSize } = service.model.info;
+  const tokens = await tokensOf(service, visit, prompt);
   if (tokens.length === 0) throw badPrompt('a prompt with at least one token, found none');
   const stranger = tokens.find((token) => token >= vocabSize);
   if (stranger !== undefined) throw badPrompt(`token ids from 0 to ${vocabSize - 1}, found ${stranger}`);
@@ -80,6 +79,11 @@ async function jobsOf(model: ServedModel, body: CompletionBody, prompt: Prompt):
     prompt: tokens,
     options: { ...samplingOptions(body, choice, vocabSize), maxTokens, ...defined({ logprobs: body.logprobs }) },
   }));
+}
+
+async function tokensOf(service: Service, visit: Visit, prompt: Prompt): Promise<readonly number[]> {
+  if (typeof prompt !== 'string') return prompt;
+  return service.withText(visit, prompt.length, () => service.model.tokenizeAsync(prompt));
 }
 
 interface Frame {

@@ -42,6 +42,14 @@ export const unsupported = (param: string, what: string): ApiError =>
 export const shuttingDown = (): ApiError =>
   new ApiError(503, 'The server is shutting down.', { code: 'server_shutting_down', headers: { 'retry-after': '5' } });
 
+/** With the type of llama.cpp's server. */
+export const loading = (): ApiError =>
+  new ApiError(503, 'Loading model', {
+    type: 'unavailable_error',
+    code: 'model_loading',
+    headers: { 'retry-after': '2' },
+  });
+
 export function contextLengthExceeded(
   context: number,
   promptTokens: number,
@@ -59,17 +67,22 @@ const CLIENT_FAULTS = new Set(['INVALID_ARGUMENT', 'CHAT_TEMPLATE']);
 /** Templates' errors begin with the path of the model, which is nobody else's business. */
 const MODEL_PATH = /^.*?: (?=chat template: )/s;
 
+export function bodyTooLarge(limit: number): ApiError {
+  const message = `The request body is larger than this server's limit of ${limit} bytes.`;
+  return new ApiError(413, message, { code: 'request_too_large' });
+}
+
+function notJson(): ApiError {
+  const message = 'The request body must be JSON, with the header Content-Type: application/json.';
+  return new ApiError(415, message, { code: 'unsupported_media_type' });
+}
+
 /** What fastify throws itself, by its code. */
-const OF_FASTIFY: Readonly<Record<string, (limit: number) => ApiError>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: (limit) =>
-    new ApiError(413, `The request body is larger than this server's limit of ${limit} bytes.`, {
-      code: 'request_too_large',
-    }),
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: () =>
-    new ApiError(415, 'The request body must be JSON, with the header Content-Type: application/json.', {
-      code: 'unsupported_media_type',
-    }),
-};
+const OF_FASTIFY: ReadonlyMap<string | undefined, (limit: number) => ApiError> = new Map([
+  ['FST_ERR_CTP_BODY_TOO_LARGE', bodyTooLarge],
+  ['FST_ERR_CTP_INVALID_MEDIA_TYPE', notJson],
+  ['FST_ERR_CTP_EMPTY_TYPE', notJson],
+]);
 
 /** Any failure of a request, as the client gets it. What is not the client's fault has no details: they are logged. */
 export function toApiError(error: unknown, bodyLimit: number): ApiError {
@@ -79,7 +92,7 @@ export function toApiError(error: unknown, bodyLimit: number): ApiError {
   if (error instanceof RealizarError && CLIENT_FAULTS.has(error.statusName))
     return new ApiError(400, error.message.replace(MODEL_PATH, ''));
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string };
-  const known = OF_FASTIFY[code ?? ''];
+  const known = OF_FASTIFY.get(code);
   if (known) return known(bodyLimit);
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new ApiError(statusCode, `The request could not be read: ${message}`);

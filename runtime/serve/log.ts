@@ -25,14 +25,35 @@ declare module 'fastify' {
 /** nginx's status for a client that closed the connection before it had its answer. */
 const CLIENT_GONE = 499;
 const LONGEST_PATH = 100;
+const LONGEST_ERROR = 2000;
+
+const messageOf = (failure: unknown) => (failure instanceof Error ? failure.message : String(failure));
+
+/** Writes lines. One that cannot be written is dropped and counted: a log ends nothing. */
+export class Log {
+  dropped = 0;
+  #lost = 0;
+
+  constructor(
+    private readonly write: (line: string) => void,
+    /** Hears of the first line that was dropped. */
+    private readonly broken: (problem: string) => void,
+  ) {}
+
+  line(text: string): void {
+    try {
+      if (this.#lost > 0) this.write(`log: ${this.#lost} lines could not be written`);
+      this.#lost = 0;
+      this.write(text);
+    } catch (error) {
+      this.#lost++;
+      if (++this.dropped === 1) this.broken(`the log cannot be written: ${(error as Error).message}`);
+    }
+  }
+}
 
 /** Counts and logs each request when its answer was taken, or its client is gone. */
-export function traceRequests(
-  app: FastifyInstance,
-  metrics: Metrics,
-  format: LogFormat,
-  write: (line: string) => void,
-): void {
+export function traceRequests(app: FastifyInstance, metrics: Metrics, format: LogFormat, log: Log): void {
   app.decorateRequest('trace', null as unknown as Trace);
   app.addHook('onRequest', async (request, reply) => {
     const started = performance.now();
@@ -43,8 +64,8 @@ export function traceRequests(
       const seconds = (performance.now() - started) / 1000;
       metrics.request(request.routeOptions.url ?? 'none', status, seconds);
       const entry = entryOf(request, status, seconds);
-      if (format === 'json') write(JSON.stringify(entry));
-      if (format === 'text') write(lineOf(entry));
+      if (format === 'json') log.line(JSON.stringify(entry));
+      if (format === 'text') log.line(lineOf(entry));
     });
   });
 }
@@ -65,7 +86,7 @@ function entryOf(request: FastifyRequest, status: number, seconds: number) {
     status,
     seconds: Number(seconds.toFixed(3)),
     ...(generated ? { promptTokens, cachedTokens, completionTokens, finished: finished.join() || 'no' } : {}),
-    ...(failure === undefined ? {} : { error: failure instanceof Error ? failure.message : String(failure) }),
+    ...(failure === undefined ? {} : { error: messageOf(failure).slice(0, LONGEST_ERROR) }),
   };
 }
 

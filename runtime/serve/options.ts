@@ -15,20 +15,30 @@ export interface ServeOptions {
   readonly apiKey?: string | undefined;
   /** Origins whose pages may call the API from a browser; `*` is all. */
   readonly cors?: readonly string[];
+  /** Names of this server besides those of this machine, which matter where it asks for no key; `*` is all. */
+  readonly allowedHosts?: readonly string[];
   /** Generations that may wait for a slot; more are answered with 429. */
   readonly queueLimit?: number;
   /** Bytes. */
   readonly bodyLimit?: number;
+  /** Milliseconds that a client has to send its request. */
+  readonly requestTimeout?: number;
   /** Milliseconds after which a client that takes nothing of a stream is dropped. */
   readonly stallTimeout?: number;
   readonly logFormat?: LogFormat;
   /** Where the log goes: stderr unless given. */
   readonly log?: (line: string) => void;
+  /** Hears, once, that the log cannot be written. */
+  readonly logBroken?: (problem: string) => void;
+  /** More are closed as they come. */
+  readonly maxConnections?: number;
 }
 
 export const DEFAULTS = {
   queueLimit: 64,
   bodyLimit: 1 << 20,
+  maxConnections: 1024,
+  requestTimeout: 60_000,
   stallTimeout: 60_000,
   logFormat: 'text',
 } as const;

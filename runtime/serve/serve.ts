@@ -1,8 +1,10 @@
-/** realizar-run serve: a model, its server, and their end. */
+/** realizar-run serve: a server, its model, and their end. */
 import type { AddressInfo } from 'node:net';
 import type { LanguageModel } from '../llm/index.js';
-import type { ServeOptions } from './options.js';
+import type { ServedModel, ServeOptions } from './options.js';
+import { watchNpm } from './parent.js';
 import { createServer, type ModelServer } from './server.js';
+import { Signals } from './signals.js';
 
 export interface ListenOptions extends ServeOptions {
   readonly host: string;
@@ -14,67 +16,107 @@ export interface ListenOptions extends ServeOptions {
 
 /** What is said beside the log of requests. */
 export interface Notices {
+  /** The port is taken, and the model is being loaded. */
+  readonly loading: (url: string) => void;
   /** The server takes requests now. */
   readonly listening: (url: string) => void;
   readonly draining: (signal: string, requests: number) => void;
+  /** A failure that belongs to no request. */
+  readonly defect: (error: unknown) => void;
 }
 
+/** Loads a model, hands it over, and closes it when `use` has ended. */
+export type Load = (signal: AbortSignal, use: (model: LanguageModel) => Promise<number>) => Promise<number>;
+
+/** Once all is done, what does not end by itself has so long, ms. */
+const END = 5_000;
+
 /**
- * Serves the model until SIGTERM or SIGINT, then lets what runs finish. A second signal ends it at once. Resolves with the
- * number of requests that were cut off. The model stays the caller's. Errors: those of listening, with node's codes.
+ * Listens, loads the model, and serves it until SIGTERM or SIGINT; then lets what runs finish. A second signal ends it at
+ * once. Resolves with the number of requests that were cut off. Errors: those of listening, with node's codes; those of `load`.
  */
-export async function serveUntilSignal(
-  model: LanguageModel,
-  options: ListenOptions,
+export async function serveUntilSignal(load: Load, options: ListenOptions, notices: Notices): Promise<number> {
+  let open = (_model: ServedModel) => {};
+  const model = new Promise<ServedModel>((resolve) => {
+    open = resolve;
+  });
+  const server = await createServer(model, options);
+  await server.app.listen({ host: options.host, port: options.port });
+  const url = urlOf(server, options.host);
+  const signals = new Signals();
+  const stopWatching = survive((error) => {
+    server.metrics.defect();
+    notices.defect(error);
+  });
+  watchNpm(() => signals.note('npm is gone'));
+  notices.loading(url);
+  try {
+    const serving = async (loaded: LanguageModel) => {
+      open(loaded);
+      notices.listening(url);
+      return untilSignal(server, signals, options, notices);
+    };
+    return await loadUntilSignal(load, signals, serving);
+  } finally {
+    exitAfter(END);
+    stopWatching();
+    await server.app.close();
+    signals.end();
+  }
+}
+
+/** Loading ends with a signal, and nothing was cut off then. */
+async function loadUntilSignal(
+  load: Load,
+  signals: Signals,
+  serving: (model: LanguageModel) => Promise<number>,
+): Promise<number> {
+  const controller = new AbortController();
+  const ended = new Error('the server was ended while its model was loaded');
+  const stop = signals.onNext(() => controller.abort(ended));
+  try {
+    return await load(controller.signal, (model) => {
+      stop();
+      return serving(model);
+    });
+  } catch (error) {
+    if (error !== ended) throw error;
+    return 0;
+  }
+}
+
+async function untilSignal(
+  { admission, texts }: ModelServer,
+  signals: Signals,
+  { drainTimeout }: ListenOptions,
   notices: Notices,
 ): Promise<number> {
-  const server = await createServer(model, options);
-  try {
-    await server.app.listen({ host: options.host, port: options.port });
-    const signals = new Signals();
-    notices.listening(urlOf(server, options.host));
-    const signal = await signals.next();
-    notices.draining(signal, server.admission.occupied);
-    const drained = server.admission.drain(options.drainTimeout);
-    void signals.next().then(() => server.admission.cutOff());
-    const cutOff = await drained;
-    signals.end();
-    return cutOff;
-  } finally {
-    await server.app.close();
-  }
+  const signal = await signals.next();
+  const both = [admission, texts];
+  notices.draining(signal, admission.occupied + texts.occupied);
+  const drained = Promise.all(both.map((one) => one.drain(drainTimeout)));
+  void signals.next().then(() => {
+    for (const one of both) one.cutOff();
+  });
+  const [generations, others] = await drained;
+  return generations! + others!;
+}
+
+/** An exception that nobody caught ends no server: whoever's request it was waits in vain, all others are served. */
+function survive(report: (error: unknown) => void): () => void {
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  for (const event of events) process.on(event, report);
+  return () => {
+    for (const event of events) process.off(event, report);
+  };
+}
+
+/** A device that hangs keeps no server from ending. */
+function exitAfter(milliseconds: number): void {
+  setTimeout(() => process.exit(process.exitCode ?? 1), milliseconds).unref();
 }
 
 function urlOf({ app }: ModelServer, host: string): string {
   const { port } = app.server.address() as AddressInfo;
   return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-/** SIGTERM and SIGINT, from now on. */
-class Signals {
-  static readonly #names = ['SIGTERM', 'SIGINT'] as const;
-  readonly #come: string[] = [];
-  #wake: (signal: string) => void = () => {};
-
-  constructor() {
-    for (const name of Signals.#names) process.on(name, this.#note);
-  }
-
-  next(): Promise<string> {
-    const waiting = this.#come.shift();
-    if (waiting !== undefined) return Promise.resolve(waiting);
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  end(): void {
-    for (const name of Signals.#names) process.off(name, this.#note);
-  }
-
-  readonly #note = (signal: string) => {
-    const wake = this.#wake;
-    this.#wake = (next) => this.#come.push(next);
-    wake(signal);
-  };
 }

@@ -1,34 +1,67 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Activity } from '../llm/index.js';
 import type { Admission, Place } from './admission.js';
-import { ApiError, toApiError } from './errors.js';
+import { ApiError, loading, toApiError } from './errors.js';
 import type { EventStreamOptions } from './events.js';
 import type { Trace } from './log.js';
 import type { Metrics } from './metrics.js';
 import { DEFAULTS, type ServedModel, type ServeOptions } from './options.js';
+import { TextQueue } from './text_queue.js';
 
 /** A request that was let in, and what is noted of it. */
 export interface Visit extends Place {
   readonly trace: Trace;
 }
 
+interface Parts {
+  readonly admission: Admission;
+  /** Of requests about texts alone. */
+  readonly texts: Admission;
+  readonly metrics: Metrics;
+}
+
 /** What the routes share. */
 export class Service {
-  /** The model's id in the API. */
-  readonly modelId: string;
   /** Seconds since 1970. */
   readonly started = Math.floor(Date.now() / 1000);
   readonly bodyLimit: number;
+  readonly admission: Admission;
+  readonly texts: Admission;
+  readonly metrics: Metrics;
+  readonly #textQueue = new TextQueue();
   readonly #stallTimeout: number;
+  readonly #alias: string | undefined;
+  #model: ServedModel | undefined;
 
-  constructor(
-    readonly model: ServedModel,
-    readonly admission: Admission,
-    readonly metrics: Metrics,
-    options: ServeOptions,
-  ) {
-    this.modelId = options.alias ?? model.info.name;
+  constructor({ admission, texts, metrics }: Parts, options: ServeOptions) {
+    this.admission = admission;
+    this.texts = texts;
+    this.metrics = metrics;
     this.bodyLimit = options.bodyLimit ?? DEFAULTS.bodyLimit;
     this.#stallTimeout = options.stallTimeout ?? DEFAULTS.stallTimeout;
+    this.#alias = options.alias;
+  }
+
+  /** From now on requests are answered. */
+  open(model: ServedModel): void {
+    this.#model = model;
+    this.admission.open(model.info.sessions);
+    this.texts.open(TextQueue.WIDTH);
+  }
+
+  /** Errors: 503 while there is none yet. */
+  get model(): ServedModel {
+    if (this.#model === undefined) throw loading();
+    return this.#model;
+  }
+
+  get activity(): Activity {
+    return this.#model?.activity ?? { running: 0, waiting: 0 };
+  }
+
+  /** The model's id in the API. */
+  get modelId(): string {
+    return this.#alias ?? this.model.info.name;
   }
 
   /** Errors: 404 for another model than the one that is served. A request need not name one. */
@@ -39,13 +72,18 @@ export class Service {
   }
 
   /** Lets a request for `count` generations in, until its answer was taken or the client is gone. */
-  admit({ trace }: FastifyRequest, reply: FastifyReply, count: number): Visit {
-    const place = this.admission.enter(count);
-    reply.raw.once('close', () => {
-      if (!reply.raw.writableFinished) place.abort(new Error('the client closed the connection'));
-      place.leave();
-    });
-    return { ...place, trace };
+  admit(request: FastifyRequest, reply: FastifyReply, count: number): Visit {
+    return visit(this.admission.enter(count), request, reply);
+  }
+
+  /** Lets a request about a text in. */
+  admitText(request: FastifyRequest, reply: FastifyReply): Visit {
+    return visit(this.texts.enter(1), request, reply);
+  }
+
+  /** Work of the tokenizer on a text of this size, when it is this client's turn; not at all where the client is gone. */
+  withText<T>({ trace, signal }: Visit, size: number, work: () => Promise<T>): Promise<T> {
+    return this.#textQueue.run({ client: trace.client, size, signal, work });
   }
 
   eventStream({ trace }: FastifyRequest): EventStreamOptions {
@@ -57,4 +95,12 @@ export class Service {
       },
     };
   }
+}
+
+function visit(place: Place, { trace }: FastifyRequest, reply: FastifyReply): Visit {
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) place.abort(new Error('the client closed the connection'));
+    place.leave();
+  });
+  return { ...place, trace };
 }

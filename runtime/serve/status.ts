@@ -2,6 +2,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Service } from './service.js';
 
+/** As llama.cpp's server says it. */
+const LOADING = { code: 503, message: 'Loading model', type: 'unavailable_error' };
+
 export function statusRoutes(app: FastifyInstance, service: Service): void {
   app.get('/v1/models', async () => ({ object: 'list', data: [modelEntry(service)] }));
   app.get('/v1/models/:model', async ({ params }: FastifyRequest<{ Params: { model: string } }>) => {
@@ -9,9 +12,10 @@ export function statusRoutes(app: FastifyInstance, service: Service): void {
     return modelEntry(service);
   });
   app.get('/health', async (_request, reply) => {
-    const { draining, slots } = service.admission;
-    const { running, waiting } = service.model.activity;
-    reply.code(draining ? 503 : 200);
+    const { draining, loading, slots } = service.admission;
+    reply.code(draining || loading ? 503 : 200);
+    if (loading) return { status: 'loading model', error: LOADING };
+    const { running, waiting } = service.activity;
     return { status: draining ? 'shutting down' : 'ok', slots, slots_busy: running, queue_length: waiting };
   });
   app.get('/metrics', async (_request, reply) => {

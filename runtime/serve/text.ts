@@ -4,22 +4,34 @@ import { ApiError } from './errors.js';
 import { DETOKENIZE_BODY, type DetokenizeBody, TOKENIZE_BODY, type TokenizeBody } from './schemas.js';
 import type { Service } from './service.js';
 
-export function textRoutes(app: FastifyInstance, { model }: Service): void {
+/** A token is about so many characters, for what it costs to make text of it. */
+const CHARACTERS = 4;
+
+export function textRoutes(app: FastifyInstance, service: Service): void {
   app.post(
     '/tokenize',
     { schema: { body: TOKENIZE_BODY } },
-    async ({ body }: FastifyRequest<{ Body: TokenizeBody }>) => {
-      const { content, add_special: addSpecial = false, parse_special: parseSpecial = true } = body;
-      return { tokens: await model.tokenizeAsync(content, { addSpecial, parseSpecial }) };
+    async (request: FastifyRequest<{ Body: TokenizeBody }>, reply) => {
+      const { content, add_special: addSpecial = false, parse_special: parseSpecial = true } = request.body;
+      const visit = service.admitText(request, reply);
+      const work = () => service.model.tokenizeAsync(content, { addSpecial, parseSpecial });
+      return { tokens: await service.withText(visit, content.length, work) };
     },
   );
-  const schema = { body: DETOKENIZE_BODY };
-  app.post('/detokenize', { schema }, async ({ body: { tokens } }: FastifyRequest<{ Body: DetokenizeBody }>) => {
-    const stranger = tokens.find((token) => token >= model.info.vocabSize);
-    if (stranger !== undefined) {
-      const message = `Invalid 'tokens': expected token ids from 0 to ${model.info.vocabSize - 1}, found ${stranger}.`;
-      throw new ApiError(400, message, { param: 'tokens', code: 'invalid_value' });
-    }
-    return { content: model.detokenize(tokens) };
-  });
+  app.post(
+    '/detokenize',
+    { schema: { body: DETOKENIZE_BODY } },
+    async (request: FastifyRequest<{ Body: DetokenizeBody }>, reply) => {
+      const { tokens } = request.body;
+      const { vocabSize } = service.model.info;
+      const stranger = tokens.find((token) => token >= vocabSize);
+      if (stranger !== undefined) {
+        const message = `Invalid 'tokens': expected token ids from 0 to ${vocabSize - 1}, found ${stranger}.`;
+        throw new ApiError(400, message, { param: 'tokens', code: 'invalid_value' });
+      }
+      const visit = service.admitText(request, reply);
+      const work = async () => service.model.detokenize(tokens);
+      return { content: await service.withText(visit, tokens.length * CHARACTERS, work) };
+    },
+  );
 }

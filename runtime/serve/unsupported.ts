@@ -50,7 +50,7 @@ const KNOWN = {
 export function refuseUnsupported(kind: keyof typeof KNOWN, body: object): void {
   for (const [name, value] of Object.entries(body)) {
     if (KNOWN[kind].has(name)) continue;
-    const refusal = REFUSED[name];
+    const refusal = Object.hasOwn(REFUSED, name) ? REFUSED[name] : undefined;
     if (!refusal) {
       const message = `Unrecognized request argument supplied: ${name.slice(0, 100)}`;
       throw new ApiError(400, message, { param: name.slice(0, 100), code: 'unknown_parameter' });

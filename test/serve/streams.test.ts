@@ -17,7 +17,7 @@ function rawClient({ url }: Listening, request: object): Socket {
   socket.pause();
   socket.on('error', () => {});
   socket.write(
-    `POST ${CHAT} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
+    `POST ${CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
   );
   return socket;
 }

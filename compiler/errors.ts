@@ -5,6 +5,11 @@ export class CompileError extends Error {
   override name = 'CompileError';
 }
 
+/** A path, or what a model file says, may be long; a message stays below 2 kB. */
+const MAX_PART = 640;
+const clip = (text: string): string =>
+  text.length <= MAX_PART ? text : `${text.slice(0, MAX_PART / 2)}…${text.slice(-MAX_PART / 2)}`;
+
 /** The model file is damaged or not what it claims: file, place and expectation are in the message. */
 export class ModelFileError extends CompileError {
   override name = 'ModelFileError';
@@ -14,7 +19,7 @@ export class ModelFileError extends CompileError {
     readonly place: string,
     problem: string,
   ) {
-    super(`${file}: ${place}: ${problem}`);
+    super(`${clip(file)}: ${clip(place)}: ${clip(problem)}`);
   }
 }
 
@@ -26,7 +31,7 @@ export class UnsupportedError extends CompileError {
     readonly feature: string,
     hint: string,
   ) {
-    super(`${file}: ${feature} is not supported: ${hint}`);
+    super(`${clip(file)}: ${clip(feature)} is not supported: ${clip(hint)}`);
   }
 }
 

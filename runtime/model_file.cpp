@@ -18,7 +18,7 @@ namespace {
 uint64_t size_of(int descriptor, const char* path) {
   struct stat info;
   if (fstat(descriptor, &info) != 0) throw Error(REALIZAR_IO, format("%s: %s", path, strerror(errno)));
-  if (!S_ISREG(info.st_mode)) throw Error(REALIZAR_IO, format("%s: not a regular file", path));
+  if (!S_ISREG(info.st_mode)) throw Error(REALIZAR_IO, format("%s is not a regular file; give the model's file", path));
   return uint64_t(info.st_size);
 }
 
@@ -78,7 +78,7 @@ ModelFile::ModelFile(const char* path, const Artifact& artifact) {
 }
 
 void ModelFile::add(const std::string& path, const Part& part, const Artifact& artifact) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for a writer
   if (descriptor < 0) throw Error(REALIZAR_IO, format("cannot open %s: %s", path.c_str(), strerror(errno)));
   const uint64_t start = parts_.empty() ? 0 : parts_.back().start + parts_.back().bytes;
   parts_.emplace_back(path, descriptor, start, part.bytes);

@@ -1,7 +1,8 @@
 /** Reads a GGUF file's header: metadata and tensor table. Tensor data is never read. */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, fstatSync } from 'node:fs';
 import { ModelFileError } from '../errors.js';
+import { openFile } from './files.js';
 import { HeaderReader } from './header_reader.js';
 import { looksLike } from './magic.js';
 import type { Metadata } from './metadata.js';
@@ -93,22 +94,13 @@ function withHash({ header: _, ...file }: PartFile, parts: readonly PartFile[]):
 }
 
 function readPart(path: string): PartFile {
-  const fd = openModel(path);
+  const fd = openFile(path);
+  if (fd === undefined)
+    throw new ModelFileError(path, 'file', 'expected a readable file, found none of that name (ENOENT)');
   try {
     return readHeader(new HeaderReader(fd, path, fstatSync(fd).size));
   } finally {
     closeSync(fd);
-  }
-}
-
-function openModel(path: string): number {
-  try {
-    // Opening a pipe would wait for a writer.
-    if (!statSync(path).isFile()) throw new ModelFileError(path, 'file', 'expected a regular file');
-    return openSync(path, 'r');
-  } catch (error) {
-    if (error instanceof ModelFileError) throw error;
-    throw new ModelFileError(path, 'file', `expected a readable file: ${(error as Error).message}`);
   }
 }
 

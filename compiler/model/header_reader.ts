@@ -1,10 +1,9 @@
 /** Reads a model file's header front to back, in a few reads of doubling size, and never past the end of the file. */
 import { readSync } from 'node:fs';
 import { ModelFileError } from '../errors.js';
+import { MAX_BYTES } from './limits.js';
 
 const FIRST_READ = 1 << 16;
-/** Ten times the largest tokenizer known. More is damage or an attack, and would be read into memory. */
-const MAX_HEADER = 1 << 28;
 
 export class HeaderReader {
   /** Bytes read so far; the first `loaded` are valid. */
@@ -83,7 +82,8 @@ export class HeaderReader {
 
   private load(end: number): void {
     if (end <= this.loaded) return;
-    if (end > MAX_HEADER) this.fail(`expected a header of at most ${MAX_HEADER} bytes, found one of ${end} or more`);
+    if (end > MAX_BYTES.ggufHeader)
+      this.fail(`expected a header of at most ${MAX_BYTES.ggufHeader} bytes, found one of ${end} or more`);
     const larger = Buffer.alloc(Math.min(this.fileBytes, Math.max(end, 2 * this.loaded, FIRST_READ)));
     this.buffer.copy(larger, 0, 0, this.loaded);
     this.buffer = larger;

@@ -2,6 +2,7 @@
 import { UnsupportedError } from '../errors.js';
 import type { Architecture } from './architectures/architecture.js';
 import type { GgufFile } from './gguf.js';
+import { maxSize } from './limits.js';
 import { describe, type Metadata } from './metadata.js';
 import { isNeutral, yarnMagnitude } from './rope.js';
 import type { RopeScaling, Yarn } from './spec.js';
@@ -27,8 +28,6 @@ export interface Hyperparameters {
   readonly originalContext: number;
 }
 
-/** Kernels count positions, rows and columns in int32. */
-const MAX_SIZE = 2 ** 31 - 1;
 const MIN_HEAD_SIZE = 32;
 const MAX_HEAD_SIZE = 256;
 const DEFAULT_ROPE_BASE = 10000;
@@ -115,8 +114,9 @@ function readYarn(metadata: Metadata, key: (suffix: string) => string, contextLe
 }
 
 function positive(metadata: Metadata, key: string, value: number): number {
-  if (value >= 1 && value <= MAX_SIZE) return value;
-  return metadata.fail(key, `expected 1 to ${MAX_SIZE}, found ${value}`);
+  const most = maxSize(key.slice(key.indexOf('.') + 1));
+  if (value >= 1 && value <= most) return value;
+  return metadata.fail(key, `expected 1 to ${most}, found ${value}`);
 }
 
 function positiveFloat(metadata: Metadata, key: string, absent?: number): number {
@@ -134,8 +134,8 @@ function readEpsilon(metadata: Metadata, key: string): number {
 
 /** No more layers than tensors: nothing later may loop over layers that the file cannot hold. */
 function readBlockCount({ metadata, tensors }: GgufFile, key: string): number {
-  const blockCount = positive(metadata, key, metadata.requireUint(key));
-  if (blockCount <= tensors.length) return blockCount;
+  const blockCount = metadata.requireUint(key);
+  if (blockCount <= tensors.length) return positive(metadata, key, blockCount);
   return metadata.fail(key, `expected no more layers than the file's ${tensors.length} tensors, found ${blockCount}`);
 }
 

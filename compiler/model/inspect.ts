@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { CompileError } from '../errors.js';
 import { type GgufFile, readGguf } from './gguf.js';
+import { maxSize } from './limits.js';
 import { modelSpec } from './load.js';
 import type { Metadata, MetadataEntry, ScalarValue } from './metadata.js';
 import { convertFolder } from './safetensors/convert.js';
@@ -225,7 +226,8 @@ function kvBytesPerPosition(metadata: Metadata, architecture: string): number | 
 /** An integer or an array of them; empty where the key is absent or holds something else. */
 function uints(metadata: Metadata, key: string): number[] {
   const entry = metadata.get(key);
-  const values = entry === undefined ? [] : entry.type === 'array' ? [...entry.elements()] : [entry.value];
+  if (entry === undefined || (entry.type === 'array' && entry.length > maxSize('block_count'))) return [];
+  const values = entry.type === 'array' ? [...entry.elements()] : [entry.value];
   const numbers = values.map((value) => (typeof value === 'bigint' ? Number(value) : value));
   return numbers.every((value) => Number.isSafeInteger(value) && Number(value) >= 0) ? numbers.map(Number) : [];
 }

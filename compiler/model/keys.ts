@@ -1,6 +1,8 @@
 /** The metadata keys of one architecture, without its prefix, as an architecture file reads them. */
 import { describe, type Metadata } from './metadata.js';
 
+const AXES = 4;
+
 /** Values are checked; errors: ModelFileError that names the key. Undefined stands for an absent key or a neutral 0. */
 export class Keys {
   constructor(
@@ -35,7 +37,7 @@ export class Keys {
       const n = this.metadata.getUint(name) ?? period;
       return (index) => n === 0 || index % n < n - 1;
     }
-    const flags = [...entry.elements()].map(Number);
+    const flags = entry.length === layers ? Array.from(entry.elements(), Number) : [];
     if (flags.length !== layers || !flags.every((flag) => flag === 0 || flag === 1))
       this.metadata.fail(name, `expected a number or ${layers} bools, found ${describe(entry)}`);
     return (index) => flags[index] === 1;
@@ -63,7 +65,9 @@ export class Keys {
     const name = this.#name(key);
     const entry = this.metadata.get(name);
     if (entry === undefined) return [];
-    return entry.type === 'array' ? [...entry.elements()].map(Number) : Array(4).fill(this.metadata.getUint(name));
+    if (entry.type !== 'array') return Array(AXES).fill(this.metadata.getUint(name));
+    if (entry.length > AXES) this.metadata.fail(name, `expected at most ${AXES} numbers, found ${describe(entry)}`);
+    return Array.from(entry.elements(), Number);
   }
 
   #name(key: string): string {

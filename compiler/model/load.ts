@@ -3,6 +3,7 @@ import { ModelFileError, UnsupportedError } from '../errors.js';
 import type { Architecture } from './architectures/architecture.js';
 import { ARCHITECTURES } from './architectures/index.js';
 import { type Experts, readExperts } from './experts.js';
+import { checkFloats } from './floats.js';
 import type { GgufFile } from './gguf.js';
 import { type Hyperparameters, readHyperparameters } from './hyperparameters.js';
 import { Keys } from './keys.js';
@@ -31,7 +32,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
   const { model } = weights;
   const { name, ropePairing } = architecture;
   const rope = ropeOf(file, { name, ropePairing: features.ropePairing ?? ropePairing }, h, model);
-  return {
+  const spec: ModelSpec = {
     name: modelStem(file.path),
     architecture: architecture.name,
     file: {
@@ -67,6 +68,8 @@ export function modelSpec(file: GgufFile): ModelSpec {
     ...(model.outputBias && { outputBias: model.outputBias }),
     layers: layerSpecs(weights, rope, features.layer, file.stated),
   };
+  checkFloats(file.path, spec);
+  return spec;
 }
 
 /** Layers that are alike share their rope. */

@@ -2,6 +2,7 @@
 import { ModelFileError } from '../errors.js';
 import { type AnyGgmlType, type GgmlType, ggmlTypeOfId } from './ggml.js';
 import type { HeaderReader } from './header_reader.js';
+import { MAX_TENSORS } from './limits.js';
 import { quote } from './quote.js';
 
 /** Of a tensor in the file, bytes. */
@@ -43,7 +44,6 @@ export interface TensorInfo extends Stored {
 const LEAST_ENTRY_BYTES = 33;
 const LENGTH_BYTES = 8;
 const MAX_NAME_BYTES = 64;
-const MAX_TENSORS = 1 << 20;
 const MAX_DIMS = 4;
 /** An element has at most 8 bytes, so sizes and ends stay exact in a JavaScript number. */
 const MAX_ELEMENTS = 2 ** 48;

@@ -4,17 +4,11 @@
  */
 import { join } from 'node:path';
 import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
+import { readSmallFile } from '../../compiler/model/files.js';
 import { decodeUtf8 } from '../../compiler/model/header_reader.js';
 import { Metadata, type MetadataEntry } from '../../compiler/model/metadata.js';
 import { quote } from '../../compiler/model/quote.js';
-import {
-  isObject,
-  type Json,
-  type JsonObject,
-  kindOf,
-  readJsonFile,
-  readSmallFile,
-} from '../../compiler/model/safetensors/json.js';
+import { isObject, type Json, type JsonObject, kindOf, readJsonFile } from '../../compiler/model/safetensors/json.js';
 import { splittersOf, stepsOf } from './split_steps.js';
 import type { TextSource } from './text_source.js';
 import { TokenType } from './vocabulary.js';

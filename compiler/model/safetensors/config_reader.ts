@@ -2,29 +2,12 @@
 import { ModelFileError, UnsupportedError } from '../../errors.js';
 import { quote } from '../quote.js';
 import { isObject, type Json, type JsonObject, kindOf } from './json.js';
+import { isOneOf, oneOf } from './rules.js';
 
-/** What says nothing of the forward pass: training, generation, bookkeeping. */
-const HARMLESS: readonly string[] = [
-  ...['architectures', 'model_type', 'transformers_version', '_name_or_path', 'auto_map', 'dtype', 'torch_dtype'],
-  ...['bos_token_id', 'eos_token_id', 'pad_token_id', 'sep_token_id', 'unk_token_id', 'decoder_start_token_id'],
-  ...['initializer_range', 'initializer_factor', 'use_cache', 'cache_implementation', 'pretraining_tp'],
-  ...['attention_dropout', 'hidden_dropout', 'resid_pdrop', 'embd_pdrop', 'residual_dropout', 'embedding_dropout'],
-  ...['attn_pdrop', 'classifier_dropout', 'id2label', 'label2id', 'num_labels', 'problem_type', 'task_specific_params'],
-  ...['output_attentions', 'output_hidden_states', 'return_dict', 'torchscript', 'finetuning_task', 'tokenizer_class'],
-  ...['_attn_implementation', '_attn_implementation_autoset', 'attn_implementation', '_experts_implementation'],
-  ...['use_flash_attn', 'gradient_checkpointing', 'chunk_size_feed_forward', 'is_decoder', 'unsloth_version'],
-  ...['unsloth_fixed', 'is_llama_config', 'transformers.js_config', '_commit_hash', 'max_sequence_length'],
-  ...['router_aux_loss_coef', 'output_router_logits', 'router_jitter_noise', 'z_loss_coefficient', 'z_loss_weight'],
-  // Of generation, which older versions kept here.
-  ...['max_length', 'min_length', 'do_sample', 'early_stopping', 'num_beams', 'num_beam_groups', 'diversity_penalty'],
-  ...['temperature', 'top_k', 'top_p', 'typical_p', 'repetition_penalty', 'length_penalty', 'no_repeat_ngram_size'],
-  ...['encoder_no_repeat_ngram_size', 'bad_words_ids', 'num_return_sequences', 'output_scores', 'suppress_tokens'],
-  ...['return_dict_in_generate', 'forced_bos_token_id', 'forced_eos_token_id', 'remove_invalid_values'],
-  ...['exponential_decay_length_penalty', 'begin_suppress_tokens', 'prefix'],
-];
+const isFloat = (value: Json): value is number => typeof value === 'number' && Number.isFinite(Math.fround(value));
 
 export class ConfigReader {
-  readonly #asked = new Set(HARMLESS);
+  readonly #asked = new Set<string>();
 
   constructor(
     /** Of config.json, for errors. */
@@ -32,12 +15,15 @@ export class ConfigReader {
     private readonly values: JsonObject,
     /** "rope_parameters" for an object in config.json. */
     private readonly inside = '',
+    /** What absent keys mean. */
+    private readonly defaults: JsonObject = {},
   ) {}
 
-  /** undefined for an absent key and for null. */
+  /** undefined for an absent key without a default, and for null. */
   get(key: string): Json | undefined {
     this.#asked.add(key);
-    return Object.hasOwn(this.values, key) ? (this.values[key] ?? undefined) : undefined;
+    const from = Object.hasOwn(this.values, key) ? this.values : this.defaults;
+    return Object.hasOwn(from, key) ? (from[key] ?? undefined) : undefined;
   }
 
   has(key: string): boolean {
@@ -45,7 +31,7 @@ export class ConfigReader {
   }
 
   number(key: string): number | undefined {
-    return this.#typed(key, 'a number', (value) => (typeof value === 'number' ? value : undefined));
+    return this.#typed(key, 'a number that float32 holds', (value) => (isFloat(value) ? value : undefined));
   }
 
   uint(key: string): number | undefined {
@@ -62,9 +48,8 @@ export class ConfigReader {
   }
 
   numbers(key: string): readonly number[] | undefined {
-    const areNumbers = (value: Json): value is number[] =>
-      Array.isArray(value) && value.every((item) => typeof item === 'number');
-    return this.#typed(key, 'a list of numbers', (value) => (areNumbers(value) ? value : undefined));
+    const areNumbers = (value: Json): value is number[] => Array.isArray(value) && value.every(isFloat);
+    return this.#typed(key, 'a list of numbers that float32 holds', (value) => (areNumbers(value) ? value : undefined));
   }
 
   strings(key: string): readonly string[] | undefined {
@@ -95,8 +80,7 @@ export class ConfigReader {
   /** Errors: UnsupportedError, unless the key is absent, null or one of these. */
   only(key: string, neutral: readonly Json[], feature: string): void {
     const value = this.get(key);
-    if (value === undefined || neutral.some((one) => JSON.stringify(one) === JSON.stringify(value))) return;
-    this.refuse(key, feature, `must be ${neutral.map((one) => JSON.stringify(one)).join(', ')} or absent`);
+    if (value !== undefined && !isOneOf(value, neutral)) this.refuse(key, feature, oneOf(neutral));
   }
 
   refuse(key: string, feature: string, needed: string): never {
@@ -104,16 +88,23 @@ export class ConfigReader {
     throw new UnsupportedError(this.path, feature, hint);
   }
 
+  /** The keys that nobody asked for and that say something. */
+  unasked(): readonly (readonly [key: string, value: Json])[] {
+    return Object.entries(this.values).filter(([key, value]) => value !== null && !this.#asked.has(key));
+  }
+
   /** Errors: UnsupportedError that names a key which nobody asked for. */
   finish(model: string): void {
-    for (const [key, value] of Object.entries(this.values)) {
-      if (this.#asked.has(key) || value === null) continue;
-      throw new UnsupportedError(
-        this.path,
-        `${model} with a setting that this compiler does not know`,
-        `key ${quote(this.name(key))} (${kindOf(value)}) may change what the model computes`,
-      );
-    }
+    const [key] = this.unasked()[0] ?? [];
+    if (key !== undefined) this.unknown(model, key);
+  }
+
+  unknown(model: string, key: string): never {
+    throw new UnsupportedError(
+      this.path,
+      `${model} with a setting that this compiler does not know`,
+      `key ${quote(this.name(key))} (${kindOf(this.get(key))}) may change what the model computes`,
+    );
   }
 
   #typed<T>(key: string, expected: string, convert: (value: Json) => T | undefined): T | undefined {

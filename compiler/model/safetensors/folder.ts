@@ -2,9 +2,11 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ModelFileError } from '../../errors.js';
+import { readSmallFile } from '../files.js';
+import { MAX_BYTES } from '../limits.js';
 import { quote } from '../quote.js';
 import { readSafetensors, type SafetensorsFile } from './header.js';
-import { isObject, type JsonObject, kindOf, parseObject, readJsonFile, readSmallFile } from './json.js';
+import { isObject, type JsonObject, kindOf, parseObject, readJsonFile } from './json.js';
 
 export interface SafetensorsFolder {
   readonly path: string;
@@ -18,8 +20,6 @@ export interface SafetensorsFolder {
 export const CONFIG = 'config.json';
 const SINGLE = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';
-const MAX_CONFIG_BYTES = 1 << 24;
-const MAX_INDEX_BYTES = 100_000_000;
 
 export function isFolder(path: string): boolean {
   return existsSync(path) && statSync(path).isDirectory();
@@ -28,7 +28,7 @@ export function isFolder(path: string): boolean {
 /** Errors: ModelFileError for what is missing, damaged or contradicts itself; it names file and place. */
 export function readFolder(path: string): SafetensorsFolder {
   const configPath = join(path, CONFIG);
-  const configBytes = readSmallFile(configPath, MAX_CONFIG_BYTES);
+  const configBytes = readSmallFile(configPath, MAX_BYTES.config);
   if (configBytes === undefined)
     throw new ModelFileError(
       path,
@@ -43,7 +43,7 @@ function readFiles(path: string): SafetensorsFile[] {
   const single = join(path, SINGLE);
   if (existsSync(single)) return [readSafetensors(single)];
   const indexPath = join(path, INDEX);
-  const index = readJsonFile(indexPath, MAX_INDEX_BYTES);
+  const index = readJsonFile(indexPath, MAX_BYTES.safetensorsIndex);
   if (index === undefined)
     throw new ModelFileError(
       path,

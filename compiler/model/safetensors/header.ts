@@ -1,9 +1,11 @@
 /** Reads the header of a safetensors file and enforces the format's rules. Tensor data is never read. */
 import { closeSync, fstatSync } from 'node:fs';
 import { ModelFileError } from '../../errors.js';
+import { openFile } from '../files.js';
 import { HeaderReader } from '../header_reader.js';
-import { quote } from '../quote.js';
-import { isObject, type Json, type JsonObject, kindOf, openFile, parseObject } from './json.js';
+import { MAX_BYTES, MAX_TENSORS } from '../limits.js';
+import { quote, several } from '../quote.js';
+import { isObject, type Json, type JsonObject, kindOf, parseObject } from './json.js';
 
 /** Bits an element. The format's own list (safetensors 0.6). */
 const DTYPE_BITS: ReadonlyMap<string, number> = new Map([
@@ -35,8 +37,6 @@ export interface SafetensorsFile {
 }
 
 const LENGTH_BYTES = 8;
-/** The format's limit on its JSON. */
-const MAX_JSON_BYTES = 100_000_000;
 const MAX_ELEMENTS = 2 ** 48;
 
 /** Errors: ModelFileError that names the place; also where there is no such file. */
@@ -47,7 +47,10 @@ export function readSafetensors(path: string): SafetensorsFile {
     const reader = new HeaderReader(fd, path, fstatSync(fd).size);
     const json = readHeaderJson(reader);
     const header = reader.header();
-    const tensors = Object.entries(json)
+    const entries = Object.entries(json);
+    if (entries.length > MAX_TENSORS)
+      throw new ModelFileError(path, 'header', `expected at most ${MAX_TENSORS} tensors, found ${entries.length}`);
+    const tensors = entries
       .filter(([name]) => name !== '__metadata__')
       .map(([name, entry]) => readTensor(path, name, entry, header.length));
     checkMetadata(path, json);
@@ -61,8 +64,8 @@ function readHeaderJson(reader: HeaderReader): JsonObject {
   if (reader.fileBytes < LENGTH_BYTES)
     reader.fail(`expected a safetensors file, ${LENGTH_BYTES} bytes or more, found ${reader.fileBytes} bytes`);
   const length = reader.u64('a length of the header');
-  if (length > MAX_JSON_BYTES)
-    reader.fail(`expected a header of at most ${MAX_JSON_BYTES} bytes, found a length of ${length}`, 0);
+  if (length > MAX_BYTES.safetensorsHeader)
+    reader.fail(`expected a header of at most ${MAX_BYTES.safetensorsHeader} bytes, found a length of ${length}`, 0);
   const bytes = reader.take(length, 'a header');
   if (bytes[0] !== '{'.charCodeAt(0)) {
     const found = length === 0 ? 'an empty one' : quote(bytes.toString('latin1', 0, 16));
@@ -76,6 +79,10 @@ function checkMetadata(path: string, { __metadata__: metadata }: JsonObject): vo
   if (isObject(metadata) && Object.values(metadata).every((value) => typeof value === 'string')) return;
   throw new ModelFileError(path, 'header', 'expected "__metadata__" to be an object of strings, found something else');
 }
+
+/** Its first elements; foreign lists may be long. */
+const listOf = (value: Json | undefined): string =>
+  Array.isArray(value) ? `[${several(value.map(kindOf))}]` : kindOf(value);
 
 const isCount = (value: Json | undefined): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
@@ -91,18 +98,18 @@ function readTensor(path: string, name: string, entry: Json, dataStart: number):
   if (typeof dtype !== 'string' || bits === undefined)
     return fail(`expected a dtype of ${[...DTYPE_BITS.keys()].join(', ')}, found ${kindOf(dtype)}`);
   if (!Array.isArray(shape) || !shape.every(isCount))
-    return fail(`expected a shape of whole numbers of 0 or more, found ${JSON.stringify(shape)}`);
+    return fail(`expected a shape of whole numbers of 0 or more, found ${listOf(shape)}`);
   const elements = shape.reduce((product: number, dim: number) => product * dim, 1);
   if (!shape.includes(0) && elements > MAX_ELEMENTS)
-    fail(`expected dimensions that multiply to at most ${MAX_ELEMENTS}, found [${shape.join(', ')}]`);
+    fail(`expected dimensions that multiply to at most ${MAX_ELEMENTS}, found ${listOf(shape)}`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount))
-    return fail(`expected data_offsets of two whole numbers of 0 or more, found ${JSON.stringify(offsets)}`);
+    return fail(`expected data_offsets of two whole numbers of 0 or more, found ${listOf(offsets)}`);
   const [start, end] = offsets as [number, number];
   if (end < start) fail(`expected data_offsets in order, found [${start}, ${end}]`);
   if ((elements * bits) % 8 !== 0) fail(`expected whole bytes, found ${elements} elements of ${bits} bits`);
   const bytes = (elements * bits) / 8;
   if (end - start !== bytes)
-    fail(`expected ${bytes} bytes for ${dtype} [${shape.join(', ')}], found data_offsets of ${end - start}`);
+    fail(`expected ${bytes} bytes for ${dtype} ${listOf(shape)}, found data_offsets of ${end - start}`);
   if (bits > 8 && start % (bits / 8) !== 0)
     fail(`expected a start that is a multiple of ${bits / 8}, the bytes of its ${dtype}, found ${start}`);
   return { name, dtype, shape: shape as number[], offset: dataStart + start, bytes };

@@ -1,4 +1,5 @@
 /** Rotary embedding in config.json -> GGUF's keys, and factors that a GGUF file holds as tensors. */
+import { several } from '../quote.js';
 import { yarnMagnitude } from '../rope.js';
 import type { StatedFactors } from '../stated.js';
 import type { ConfigReader } from './config_reader.js';
@@ -37,6 +38,7 @@ export function readRope(config: ConfigReader, input: RopeInput, of?: 'full_atte
   if (of) parameters?.get('sliding_attention'); // readLocalBase()'s
   // transformers reads it beside the kinds of layers, and not in them.
   nested?.only('truncate', [true], 'YaRN with unrounded ends in one kind of layers');
+  if (parameters && old) config.only('rope_scaling', [config.get('rope_parameters')!, {}], 'two rope scalings');
   const scaling = nested ?? parameters ?? old;
   const outer = { base: config.number('rope_theta'), partial: readPartial(config, input) };
   const base = scaling?.number('rope_theta') ?? outer.base ?? input.named.base ?? DEFAULT_BASE;
@@ -67,18 +69,22 @@ function readScaling(config: ConfigReader, scaling: ConfigReader, shape: RopeSha
     return value;
   };
   const needed = (key: string) => scaling.require(key, positive(key));
-  const original = () =>
-    positive('original_max_position_embeddings') ??
-    config.number('original_max_position_embeddings') ??
-    shape.contextLength;
+  const original = () => {
+    const key = 'original_max_position_embeddings';
+    const [own, outer] = [positive(key), config.number(key)];
+    if (own !== undefined) config.only(key, [own], 'two original contexts');
+    return own ?? outer ?? shape.contextLength;
+  };
   switch (type) {
     case 'default':
       return { keys: {} };
     case 'linear':
       return { keys: { 'rope.scaling.type': 'linear', 'rope.scaling.factor': needed('factor') } };
     case 'llama3':
-      return { keys: {}, factors: { short: llama3Factors(shape, needed) } };
+      return { keys: {}, factors: { short: llama3Factors(scaling, shape, original(), needed) } };
     case 'yarn':
+      // Phi 3's first files called it so.
+      if (scaling.has('long_factor')) return longRope(scaling, positive, original(), shape);
       return yarn(scaling, positive, original(), shape);
     case 'dynamic':
       if (!shape.alpha || !scaling.has('alpha')) return unknownType(scaling);
@@ -106,9 +112,14 @@ function alphaBase(scaling: ConfigReader, alpha: number, { base, dimensions }: R
 }
 
 /** Llama 3.1: pairs with long waves turn slower by `factor`, those with short ones as before, a blend between. */
-function llama3Factors({ base, dimensions }: RopeShape, needed: (key: string) => number): number[] {
+function llama3Factors(
+  scaling: ConfigReader,
+  { base, dimensions }: RopeShape,
+  original: number,
+  needed: (key: string) => number,
+): number[] {
   const [factor, low, high] = [needed('factor'), needed('low_freq_factor'), needed('high_freq_factor')];
-  const original = needed('original_max_position_embeddings');
+  if (high <= low) scaling.fail('high_freq_factor', `expected more than the low_freq_factor ${low}, found ${high}`);
   return Array.from({ length: dimensions / 2 }, (_, pair) => {
     const wave = 2 * Math.PI * base ** ((2 * pair) / dimensions);
     if (wave < original / high) return 1;
@@ -128,7 +139,11 @@ function yarn(
   const [mscale, all] = [scaling.number('mscale'), scaling.number('mscale_all_dim')];
   const magnitude = (by: number) => (factor <= 1 ? 1 : 1 + by * (yarnMagnitude(factor) - 1));
   const stated = positive('attention_factor');
-  const attention = stated ?? (mscale && all ? magnitude(mscale) / magnitude(all) : magnitude(1));
+  // As in the authors' own code; transformers does not read it.
+  const attentionBy = positive('attn_factor') ?? 1;
+  const attention = (stated ?? (mscale && all ? magnitude(mscale) / magnitude(all) : magnitude(1))) * attentionBy;
+  scaling.only('extrapolation_factor', [1], 'YaRN in part');
+  scaling.get('finetuned');
   return {
     keys: {
       'rope.scaling.type': 'yarn',
@@ -152,7 +167,7 @@ function longRope(
   const list = (key: string) => {
     const factors = scaling.require(key, scaling.numbers(key));
     if (factors.length !== dimensions / 2 || !factors.every((factor) => factor > 0))
-      scaling.fail(key, `expected ${dimensions / 2} numbers above 0, found ${JSON.stringify(factors)}`);
+      scaling.fail(key, `expected ${dimensions / 2} numbers above 0, found ${several(factors.map(String))}`);
     return factors;
   };
   const factor = positive('factor') ?? contextLength / original;

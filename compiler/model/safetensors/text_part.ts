@@ -9,6 +9,8 @@ export interface TextPart {
   readonly values: JsonObject;
   /** The object in config.json that they are in; "": none. */
   readonly inside: string;
+  /** What is around that object, to be finished. */
+  readonly outer: readonly ConfigReader[];
   /** The tensor's name in the text model alone; undefined for those of other parts. */
   readonly nameOf: (tensor: string) => string | undefined;
 }
@@ -30,14 +32,13 @@ export function textPart(path: string, values: JsonObject): TextPart {
   const config = new ConfigReader(path, values);
   const type = config.string('model_type');
   const expected = type !== undefined && Object.hasOwn(TEXT_TYPES, type) ? TEXT_TYPES[type]! : undefined;
-  if (expected === undefined) return { values, inside: '', nameOf: (tensor) => tensor };
+  if (expected === undefined) return { values, inside: '', outer: [], nameOf: (tensor) => tensor };
   const text = config.require('text_config', config.object('text_config'));
   const found = text.string('model_type') ?? expected;
   if (found !== expected)
     throw new UnsupportedError(path, `a text part of the model type ${quote(found)}`, `${type} has ${expected}`);
   const tie_word_embeddings = config.bool('tie_word_embeddings');
   for (const key of OTHER_PARTS) config.get(key);
-  config.finish(type!);
   return {
     values: {
       ...(tie_word_embeddings !== undefined && { tie_word_embeddings }),
@@ -45,6 +46,7 @@ export function textPart(path: string, values: JsonObject): TextPart {
       model_type: expected,
     },
     inside: 'text_config',
+    outer: [config],
     nameOf: (tensor) =>
       OTHER_TENSORS.test(tensor)
         ? undefined

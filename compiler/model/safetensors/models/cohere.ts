@@ -1,40 +1,35 @@
 /** Command R, R7B and A. */
 import type { ConfigReader } from '../config_reader.js';
-import { type ModelType, type Own, positive, SILU } from './model_type.js';
+import { only, type Rules } from '../rules.js';
+import { LAYER_NORM_RULES, type ModelType, type Own, positive, requireBase, SILU } from './model_type.js';
 import { patternedLayers, windowKeys, windowOf } from './windows.js';
+
+const QK_NORMS = only('LayerNorm of query and key heads', false);
+const PARALLEL = only('halves of a layer one after the other', true);
+
+const RULES: Rules = {
+  ...LAYER_NORM_RULES,
+  use_qk_norm: QK_NORMS,
+  // In the publisher's own files, of the layers that are always so.
+  ...{ use_parallel_block: PARALLEL, use_parallel_residual: PARALLEL, parallel_attn: PARALLEL },
+  use_gated_activation: only('a feed-forward without a gate', true),
+  position_embedding_type: only('other position embeddings', 'rope_gptj'),
+  rotary_pct: only('rope of a part of each head', 1),
+  use_parallel_embedding: 'unused',
+};
 
 const COHERE = {
   activation: SILU,
+  epsilon: 'layer',
   adjacentPairs: true,
-  defaults: { tie_word_embeddings: true, logit_scale: 0.0625, layer_norm_eps: 1e-5 },
+  rules: RULES,
+  defaults: { tie_word_embeddings: true, logit_scale: 0.0625, layer_norm_eps: 1e-5, max_position_embeddings: 8192 },
 } as const;
 
 function cohereKeys(config: ConfigReader): NonNullable<Own['keys']> {
-  config.only('attention_bias', [false], 'biases of attention');
-  config.only('use_qk_norm', [false], 'LayerNorm of query and key heads');
-  // In the publisher's own files, of the layers that are always so.
-  config.only('use_parallel_block', [true], 'halves of a layer one after the other');
-  config.only('use_gated_activation', [true], 'a feed-forward without a gate');
-  config.only('position_embedding_type', ['rope_gptj'], 'other position embeddings');
-  config.only('rotary_pct', [1], 'rope of a part of each head');
-  config.only(
-    'use_embedding_sharing',
-    [config.bool('tie_word_embeddings') ?? true],
-    'an output other than the embedding',
-  );
-  config.get('use_parallel_embedding');
-  config.get('model_max_length');
-  return {
-    logit_scale: positive(config, 'logit_scale'),
-    'attention.layer_norm_epsilon': config.number('layer_norm_eps'),
-  };
-}
-
-/** transformers 4 and 5 see another base where config.json has none. */
-function requireBase(config: ConfigReader): void {
-  if (config.has('rope_theta')) return;
-  const parameters = config.require('rope_theta', config.object('rope_parameters'));
-  parameters.require('rope_theta', parameters.number('rope_theta'));
+  const tied = config.bool('tie_word_embeddings') ?? false;
+  config.only('use_embedding_sharing', [tied], 'an output other than the embedding');
+  return { logit_scale: positive(config, 'logit_scale') };
 }
 
 export const cohere: ModelType = {
@@ -51,11 +46,14 @@ export const cohere2: ModelType = {
   architecture: 'cohere2',
   windowed: true,
   defaults: { ...COHERE.defaults, rope_theta: 10000, sliding_window: 4096, sliding_window_pattern: 4 },
+  rules: {
+    ...RULES,
+    order_of_interleaved_layers: only('another order of layers', 'local_attn_first'),
+    layer_switch: 'unused', // sliding_window_pattern by its first name
+  },
   own: (config, context) => {
     const isLocal = patternedLayers(config, context);
     config.require('sliding_window', windowOf(config, context, isLocal));
-    config.only('order_of_interleaved_layers', ['local_attn_first'], 'another order of layers');
-    config.get('layer_switch'); // sliding_window_pattern by its first name
     return {
       ...{ isLocal, turns: isLocal },
       keys: { ...cohereKeys(config), ...windowKeys(config, context, isLocal) },

@@ -13,13 +13,8 @@ function queryScale(config: ConfigReader): number {
 export const gemma: ModelType = {
   architecture: 'gemma',
   activation: GELU,
-  defaults: { ...TIED, head_dim: 256 },
+  defaults: { ...TIED, head_dim: 256, num_key_value_heads: 16, max_position_embeddings: 8192 },
   normPlusOne: true,
-  own: (config) => {
-    config.only('attention_bias', [false], 'biases of attention');
-    config.only('use_bidirectional_attention', [false], 'attention that is not causal');
-    return {};
-  },
 };
 
 export const gemma2: ModelType = {
@@ -27,11 +22,10 @@ export const gemma2: ModelType = {
   architecture: 'gemma2',
   windowed: true,
   defaults: {
-    ...{ ...TIED, head_dim: 256, sliding_window: 4096 },
+    ...{ ...TIED, head_dim: 256, sliding_window: 4096, num_key_value_heads: 4, max_position_embeddings: 8192 },
     ...{ attn_logit_softcapping: 50, final_logit_softcapping: 30 },
   },
   own: (config, context) => {
-    gemma.own!(config, context);
     return {
       isLocal: localLayers(config, context, (layer) => layer % 2 === 0),
       attentionScale: queryScale(config),
@@ -42,6 +36,14 @@ export const gemma2: ModelType = {
     };
   },
 };
+
+/** Every so many layers one has no window; transformers 4 saved it by the second name. */
+function readPeriod(config: ConfigReader): number {
+  const period = config.uint('sliding_window_pattern') ?? config.uint('_sliding_window_pattern') ?? 6;
+  if (period === 0) config.fail('sliding_window_pattern', 'expected a number above 0, found 0');
+  config.only('_sliding_window_pattern', [period], 'two patterns of windows');
+  return period;
+}
 
 export const gemma3: ModelType = {
   ...gemma,
@@ -55,10 +57,7 @@ export const gemma3: ModelType = {
     max_position_embeddings: 131072,
   },
   own: (config, context) => {
-    gemma.own!(config, context);
-    config.only('attn_logit_softcapping', [], 'soft capping of attention');
-    const period = config.uint('sliding_window_pattern') ?? config.uint('_sliding_window_pattern') ?? 6;
-    config.get('_sliding_window_pattern');
+    const period = readPeriod(config);
     const isLocal = localLayers(config, context, (layer) => (layer + 1) % period !== 0);
     return {
       isLocal,

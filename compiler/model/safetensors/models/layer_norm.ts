@@ -1,38 +1,36 @@
 /** StableLM 2, StarCoder 2 and Nemotron, whose norms are LayerNorm. */
-import { GELU, type ModelType, RELU_SQR, SILU, TIED, UNTIED } from './model_type.js';
+import { only, TENSORS_TELL } from '../rules.js';
+import { GELU, LAYER_NORM_RULES, type ModelType, RELU_SQR, SILU, TIED, UNTIED } from './model_type.js';
 
 export const stablelm: ModelType = {
-  architecture: 'stablelm',
-  partialRope: true,
-  activation: SILU,
-  defaults: { ...UNTIED, partial_rotary_factor: 0.25, layer_norm_eps: 1e-5 },
-  own: (config) => {
-    config.bool('use_qkv_bias');
-    config.only('qk_layernorm', [false], 'LayerNorm of query and key heads');
-    config.only('use_parallel_residual', [false], 'a parallel residual');
-    return { keys: { 'attention.layer_norm_epsilon': config.number('layer_norm_eps') } };
+  ...{ architecture: 'stablelm', activation: SILU, epsilon: 'layer', partialRope: true },
+  defaults: {
+    ...{ ...UNTIED, partial_rotary_factor: 0.25, layer_norm_eps: 1e-5 },
+    ...{ num_key_value_heads: 32, max_position_embeddings: 4096 },
+  },
+  rules: {
+    ...LAYER_NORM_RULES,
+    use_qkv_bias: TENSORS_TELL,
+    qk_layernorm: only('LayerNorm of query and key heads', false),
   },
 };
 
 export const starcoder2: ModelType = {
-  architecture: 'starcoder2',
-  exactGelu: true,
-  windowed: true,
-  activation: GELU,
-  defaults: { ...TIED, norm_epsilon: 1e-5 },
-  own: (config) => {
-    config.only('use_bias', [true], 'a model without biases');
-    return { keys: { 'attention.layer_norm_epsilon': config.number('norm_epsilon') } };
+  ...{ architecture: 'starcoder2', activation: GELU, exactGelu: true, epsilon: 'starcoder2', windowed: true },
+  defaults: { ...TIED, norm_epsilon: 1e-5, num_key_value_heads: 2, max_position_embeddings: 4096 },
+  rules: {
+    ...LAYER_NORM_RULES,
+    use_bias: only('a model without biases', true),
+    mlp_type: only('another feed-forward', 'default'),
+    norm_type: only('other norms', 'layer_norm'),
   },
 };
 
 export const nemotron: ModelType = {
-  ...{ architecture: 'nemotron', activation: RELU_SQR, partialRope: true, normPlusOne: true },
-  defaults: { tie_word_embeddings: false, rope_theta: 10000, partial_rotary_factor: 0.5, norm_eps: 1e-5 },
-  own: (config, { headSize }) => {
-    config.bool('attention_bias');
-    config.bool('mlp_bias');
-    config.only('kv_channels', [headSize], 'two sizes of heads');
-    return { keys: { 'attention.layer_norm_epsilon': config.number('norm_eps') } };
+  ...{ architecture: 'nemotron', activation: RELU_SQR, epsilon: 'nemotron', partialRope: true, normPlusOne: true },
+  defaults: {
+    ...{ tie_word_embeddings: false, rope_theta: 10000, partial_rotary_factor: 0.5, norm_eps: 1e-5 },
+    max_position_embeddings: 4096,
   },
+  rules: { ...LAYER_NORM_RULES, attention_bias: TENSORS_TELL, mlp_bias: TENSORS_TELL },
 };

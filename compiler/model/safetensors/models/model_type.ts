@@ -1,11 +1,13 @@
 /** What a model type of config.json says beyond what all say. */
 import type { ConfigReader } from '../config_reader.js';
 import type { Json } from '../json.js';
+import { only, type Rules } from '../rules.js';
 
 /** What is known of the model besides its own keys. */
 export interface Context {
   readonly layers: number;
   readonly headSize: number;
+  readonly heads: number;
 }
 
 export interface Own {
@@ -27,8 +29,14 @@ export interface Own {
 export interface ModelType {
   /** The architecture with the same layers. */
   readonly architecture: string;
-  /** What config.json means where it is silent. */
+  /** What config.json means where it is silent: transformers' class, but for what no file leaves out. */
   readonly defaults: Readonly<Record<string, Json>>;
+  /** Keys that nothing is computed from. Others are read by config.ts and `own`, or are judged by shared_rules.ts. */
+  readonly rules?: Rules;
+  /** Other names that transformers takes for a key. */
+  readonly aliases?: Readonly<Record<string, string>>;
+  /** Which key has the epsilon of the norms: EPSILONS in config.ts. */
+  readonly epsilon?: 'rms' | 'layer' | 'starcoder2' | 'nemotron';
   readonly activation: 'silu' | 'gelu_pytorch_tanh' | 'relu2';
   /** hidden_act gelu is known, too: the exact one. */
   readonly exactGelu?: boolean;
@@ -60,4 +68,19 @@ export function positive(config: ConfigReader, key: string): number {
   const value = config.require(key, config.number(key));
   if (!(value > 0)) config.fail(key, `expected a number above 0, found ${value}`);
   return value;
+}
+
+/** Of models whose norms are LayerNorm. */
+export const LAYER_NORM_RULES: Rules = {
+  use_rmsnorm: only('other norms', false),
+  use_rms_norm: only('other norms', false),
+  norm_type: only('other norms', 'layer_norm', 'layernorm'),
+};
+
+/** Where config.json has no base, transformers 4 and 5 see different ones. */
+export function requireBase(config: ConfigReader, kind?: 'full_attention'): void {
+  if (config.has('rope_theta')) return;
+  const all = config.require('rope_theta', config.object('rope_parameters'));
+  const parameters = (kind && all.object(kind)) ?? all;
+  parameters.require('rope_theta', parameters.number('rope_theta'));
 }

@@ -1,8 +1,12 @@
 /** Qwen 2 and 3, dense and with experts. */
 import type { ConfigReader } from '../config_reader.js';
+import { only } from '../rules.js';
 import { type Context, type ModelType, type Own, SILU, UNTIED } from './model_type.js';
 import { expertKeys, weightsOf } from './routing.js';
-import { windowsInUse } from './windows.js';
+import { layersAlike, windowsInUse } from './windows.js';
+
+const QKV_BIASES = only('attention without biases', true);
+const QK_NORMS = only('attention without norms of heads', true);
 
 /** Layers from max_window_layers on, if at all. */
 function windows(config: ConfigReader, context: Context): Own {
@@ -19,9 +23,8 @@ function qwen2moeWindows(config: ConfigReader, context: Context): Own {
 }
 
 /** All layers or none; transformers before 5 had it from max_window_layers on. */
-function qwen3moeWindows(config: ConfigReader): Own {
+function qwen3moeWindows(config: ConfigReader, context: Context): Own {
   const isUsed = config.bool('use_sliding_window') ?? false;
-  config.get('layer_types');
   const from = config.uint('max_window_layers') ?? 0;
   if (isUsed && from > 0)
     config.refuse(
@@ -29,50 +32,57 @@ function qwen3moeWindows(config: ConfigReader): Own {
       'windows of some layers',
       'must be 0 or absent where use_sliding_window is true',
     );
-  return { isLocal: () => isUsed };
+  const window = (isUsed && config.uint('sliding_window')) || undefined;
+  return { isLocal: layersAlike(config, context, window) };
 }
 
 export const qwen2: ModelType = {
   ...{ architecture: 'qwen2', activation: SILU, windowed: true, own: windows },
-  defaults: { ...UNTIED, sliding_window: 4096 },
+  defaults: { ...UNTIED, sliding_window: 4096, num_key_value_heads: 32, max_position_embeddings: 32768 },
+  rules: { qkv_bias: QKV_BIASES, attention_bias: QKV_BIASES, use_qkv_bias: QKV_BIASES },
 };
 
 export const qwen3: ModelType = {
   architecture: 'qwen3',
   windowed: true,
   activation: SILU,
-  defaults: { ...UNTIED, head_dim: 128, sliding_window: 4096 },
-  own: (config, context) => {
-    config.only('attention_bias', [false], 'biases of attention');
-    return windows(config, context);
+  own: windows,
+  defaults: {
+    ...{ ...UNTIED, head_dim: 128, sliding_window: 4096 },
+    ...{ num_key_value_heads: 32, max_position_embeddings: 32768 },
   },
+  rules: { use_qk_norm: QK_NORMS, qk_norm: QK_NORMS },
 };
 
 export const qwen2moe: ModelType = {
   ...qwen2,
   architecture: 'qwen2moe',
-  own: (config, context) => {
-    config.only('qkv_bias', [true], 'attention without biases');
-    return {
-      ...qwen2moeWindows(config, context),
-      ...weightsOf(config),
-      keys: {
-        ...expertKeys(config),
-        expert_feed_forward_length: config.uint('moe_intermediate_size'),
-        expert_shared_feed_forward_length: config.uint('shared_expert_intermediate_size'),
-      },
-    };
+  defaults: {
+    ...{ ...qwen2.defaults, num_key_value_heads: 16, num_experts: 60, num_experts_per_tok: 4 },
+    ...{ moe_intermediate_size: 1408, shared_expert_intermediate_size: 5632 },
   },
+  own: (config, context) => ({
+    ...qwen2moeWindows(config, context),
+    ...weightsOf(config),
+    keys: {
+      ...expertKeys(config),
+      expert_feed_forward_length: config.uint('moe_intermediate_size'),
+      expert_shared_feed_forward_length: config.uint('shared_expert_intermediate_size'),
+    },
+  }),
 };
 
 export const qwen3moe: ModelType = {
   ...qwen3,
   architecture: 'qwen3moe',
+  aliases: { num_local_experts: 'num_experts' },
   // Where it does not say head_dim, that is what heads share of the embedding.
-  defaults: { ...UNTIED, sliding_window: 4096 },
-  own: (config) => {
-    config.only('attention_bias', [false], 'biases of attention');
+  defaults: {
+    ...{ ...UNTIED, sliding_window: 4096, num_key_value_heads: 4, max_position_embeddings: 32768 },
+    ...{ num_experts: 128, num_experts_per_tok: 8, moe_intermediate_size: 768 },
+  },
+  own: (config, context) => {
     const keys = { ...expertKeys(config), expert_feed_forward_length: config.uint('moe_intermediate_size') };
-    return { ...qwen3moeWindows(config), ...weightsOf(config), keys };
+    return { ...qwen3moeWindows(config, context), ...weightsOf(config), keys };
   },
 };

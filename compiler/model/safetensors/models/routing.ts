@@ -1,5 +1,6 @@
 /** How many experts there are, and how those chosen are weighted, as config.json says it. */
 import type { ConfigReader } from '../config_reader.js';
+import { only, type Rules } from '../rules.js';
 import { type Context, type Own, positive } from './model_type.js';
 
 /** Whether the weights of those chosen add up to 1. */
@@ -7,11 +8,8 @@ export const weightsOf = (config: ConfigReader): Pick<Own, 'weightsOver'> => ({
   weightsOver: config.bool('norm_topk_prob') ? 'chosen' : 'all',
 });
 
-/** How many experts, and that they are in every layer. */
+/** How many there are and how many are chosen. */
 export function expertKeys(config: ConfigReader): NonNullable<Own['keys']> {
-  config.get('norm_topk_prob'); // weightsOf()'s, and nobody's in models whose weights always add up to 1
-  config.only('decoder_sparse_step', [1], 'dense layers beside those with experts');
-  config.only('mlp_only_layers', [[]], 'dense layers beside those with experts');
   const count = config.uint('num_experts');
   return {
     expert_count: count ?? config.require('num_local_experts', config.uint('num_local_experts')),
@@ -22,13 +20,14 @@ export function expertKeys(config: ConfigReader): NonNullable<Own['keys']> {
 /** `expert_gating_func` of weights that are sigmoids. */
 export const SIGMOID = 2;
 
+/** Of models with deepseekKeys(). */
+export const DEEPSEEK_RULES: Rules = {
+  scoring_func: only('weights of experts by other than sigmoids', 'sigmoid', 'noaux_tc'),
+  topk_method: only('another choice of experts', 'noaux_tc'),
+};
+
 /** DeepSeek's names, in models that weight experts by sigmoids, after dense layers, and have shared ones. */
 export function deepseekKeys(config: ConfigReader): NonNullable<Own['keys']> {
-  config.only('n_group', [1], 'experts in groups');
-  config.only('topk_group', [1], 'experts in groups');
-  config.only('moe_layer_freq', [1], 'dense layers beside those with experts');
-  config.only('scoring_func', ['sigmoid', 'noaux_tc'], 'weights of experts by other than sigmoids');
-  config.only('topk_method', ['noaux_tc'], 'another choice of experts');
   const count = (key: string) => config.require(key, config.uint(key));
   return {
     expert_count: count('n_routed_experts'),

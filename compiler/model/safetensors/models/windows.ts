@@ -16,7 +16,8 @@ export function localLayers(config: ConfigReader, { layers }: Context, otherwise
 /** Those of layer_types, where use_sliding_window says that there are any. */
 export function windowsInUse(config: ConfigReader, context: Context, otherwise: (layer: number) => boolean): Own {
   const isUsed = config.bool('use_sliding_window') ?? false;
-  const isLocal = localLayers(config, context, (layer) => isUsed && otherwise(layer));
+  const isAny = isUsed && config.has('sliding_window');
+  const isLocal = localLayers(config, context, (layer) => isAny && otherwise(layer));
   // transformers' masks follow the one or the other, by the class and how attention is computed.
   if (!isUsed && everyLayer(context.layers, isLocal).includes(true))
     config.refuse(
@@ -29,6 +30,40 @@ export function windowsInUse(config: ConfigReader, context: Context, otherwise: 
 
 export const everyLayer = <T>(layers: number, of: (layer: number) => T): T[] =>
   Array.from({ length: layers }, (_, i) => of(i));
+
+/** Of models whose layers are alike: all have the window, or none where there is none; layer_types may say the same. */
+export function layersAlike(config: ConfigReader, context: Context, window: number | undefined) {
+  const isLocal = localLayers(config, context, () => window !== undefined);
+  if (everyLayer(context.layers, isLocal).some((local) => local !== (window !== undefined)))
+    config.refuse(
+      'layer_types',
+      window === undefined ? 'layers with a window' : 'layers with a window beside others',
+      `must be ${window === undefined ? 'full_attention' : 'sliding_attention'} in every layer`,
+    );
+  return isLocal;
+}
+
+interface Windows {
+  readonly isWindowed: boolean;
+  readonly isLocal: (layer: number) => boolean;
+  readonly window: number | undefined;
+}
+
+/** Errors: UnsupportedError where layers have a window of no size, or keys that nobody asked for say that it is not used. */
+export function checkWindows(
+  config: ConfigReader,
+  { layers }: Context,
+  { isWindowed, isLocal, window }: Windows,
+): void {
+  const isAny = everyLayer(layers, isLocal).includes(true);
+  if (isAny && window === undefined)
+    config.refuse('sliding_window', 'layers with a window of no size', 'must be a number above 0');
+  const unasked = new Set(config.unasked().map(([key]) => key));
+  if (!isWindowed || !isAny) return;
+  if (unasked.has('use_sliding_window'))
+    config.only('use_sliding_window', [true], 'layers with a window that is not to be used');
+  if (unasked.has('max_window_layers')) config.only('max_window_layers', [0], 'windows of some layers');
+}
 
 /** All but every n-th, sliding_window_pattern, where layer_types does not say. */
 export function patternedLayers(config: ConfigReader, context: Context): (layer: number) => boolean {

@@ -3,7 +3,6 @@ import {
   accessSync,
   chmodSync,
   constants,
-  copyFileSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -68,12 +67,6 @@ export class ArtifactWriter {
 
   write(files: EmittedFiles): void {
     for (const [name, content] of files) writeFileSync(join(this.folder, name), content);
-  }
-
-  /** Takes products of the build over and drops the build folder. */
-  takeProducts(from: string, names: readonly string[]): void {
-    for (const name of names) copyFileSync(join(from, name), join(this.folder, name));
-    rmSync(join(this.folder, FILES.build), { recursive: true });
   }
 
   /** Errors: what the operating system says, and CompileError where a file of the user is in the way; all is as it was then. */

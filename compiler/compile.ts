@@ -4,10 +4,11 @@ import { createHash } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArtifactWriter, writeModelPath } from './artifact.js';
-import { build, requirePlainPath } from './build.js';
+import { build } from './build.js';
 import { emit } from './emit/index.js';
 import { FILES, fileName, libraryFile } from './emit/names.js';
 import { CompileError, UsageError } from './errors.js';
+import { namingFullDisk } from './full_disk.js';
 import { buildGraph } from './graph/build.js';
 import { interruptible } from './interrupt.js';
 import { damages, inputsSha256, type Manifest, manifestOf, readManifest } from './manifest.js';
@@ -115,11 +116,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
     writeModelPath(folder, spec.file.path);
     return { folder, plan, manifest: known, upToDate: true, text };
   }
-  if (wantsBuild) {
-    // before anything is written
-    requireBuildTools();
-    requirePlainPath(folder);
-  }
+  if (wantsBuild) requireBuildTools(); // before anything is written
 
   const manifest = await interruptible(async (interrupted) => {
     const writer = new ArtifactWriter(folder);
@@ -130,12 +127,19 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
       });
       if (wantsBuild)
         await progress.stage('build', async (detail) => {
-          const target = plan.target.kind;
-          const cache = options.cache ?? true;
-          const built = await build({ source: writer.folder, target, sanitize, cuda, cache, detail, interrupted });
-          writer.takeProducts(built.products, [libraryFile(spec.name), FILES.replay]);
+          const runtime = await build({
+            source: writer.folder,
+            products: [libraryFile(spec.name), FILES.replay],
+            into: writer.folder,
+            target: plan.target.kind,
+            sanitize,
+            cuda,
+            cache: options.cache ?? true,
+            detail,
+            interrupted,
+          });
           chmodSync(join(writer.folder, FILES.replay), 0o755);
-          detail(`${libraryFile(spec.name)}, ${built.runtime}`);
+          detail(`${libraryFile(spec.name)}, ${runtime}`);
         });
       const made = manifestOf(plan, writer.folder, {
         inputs,
@@ -149,7 +153,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
       return made;
     } catch (error) {
       writer.discard();
-      throw error;
+      throw namingFullDisk(error, folder, 'choose another folder with -o');
     }
   });
   return { folder, plan, manifest, upToDate: false, text };
@@ -184,7 +188,7 @@ function requireCuda() {
   const cuda = findCuda();
   if (cuda) return cuda;
   throw new CompileError(
-    'nvcc not found (looked in CUDA_HOME, CUDA_PATH, /usr/local/cuda and PATH): install the CUDA toolkit to compile for ' +
+    'nvcc not found (looked in CUDACXX, CUDA_HOME, CUDA_PATH, /usr/local/cuda and PATH): install the CUDA toolkit to compile for ' +
       'a GPU, or use --target host for the simulator, or --target cuda --no-build to emit the source alone',
   );
 }

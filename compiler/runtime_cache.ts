@@ -17,10 +17,9 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { packageFile, RUNTIME_DIR, runtimeSources, VERSION } from './package.js';
-import { findProgram } from './toolchain.js';
+import { cxxCommand } from './toolchain.js';
 
 const ARCHIVES = ['librealizar_runtime.a', 'librealizar_replay.a'];
 const SUMS = 'sha256.json';
@@ -29,10 +28,6 @@ const ENTRIES_KEPT = 12;
 const ABANDONED_MS = 24 * 3600 * 1000;
 
 const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
-
-export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  return env.REALIZAR_CACHE_DIR || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'realizar-compile');
-}
 
 /** Changes with everything that the archives depend on; undefined where the C++ compiler does not say what it is. */
 export function runtimeKey(settings: object): string | undefined {
@@ -49,14 +44,15 @@ export function runtimeKey(settings: object): string | undefined {
 
 /** The compiler that cmake takes, in its own words. */
 function describeCompiler(): string | undefined {
-  const [name, ...args] = process.env.CXX?.split(' ') ?? [];
-  const find = (program: string) => (program.includes('/') ? program : findProgram(program));
-  const program = (name ? [name] : ['c++', 'g++', 'clang++']).map(find).find((found) => found !== undefined);
-  if (program === undefined) return undefined;
   try {
+    const command = cxxCommand();
+    if (command === undefined) return undefined;
     const ask = (flag: string) =>
-      execFileSync(program, [...args, flag], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-    return [program, ...args, ask('--version'), ask('-dumpmachine')].join('\n');
+      execFileSync(command.program, [...command.arguments, flag], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+    return [command.program, ...command.arguments, ask('--version'), ask('-dumpmachine')].join('\n');
   } catch {
     return undefined; // cmake will say what is wrong with it
   }

@@ -2,54 +2,54 @@
  * Builds the addon of an installed package, at its first use: an installation runs no scripts, and a package may not be
  * writable. So the binary goes into the user's cache. Nothing is downloaded.
  */
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { cacheFolder } from '../../compiler/runtime_cache.js';
+import { cacheFolder, requireWritable } from '../../compiler/cache_folder.js';
+import { buildWithCmake } from '../../compiler/cmake.js';
+import { CompileError } from '../../compiler/errors.js';
+import { namingFullDisk } from '../../compiler/full_disk.js';
+import { inScratch } from '../../compiler/scratch.js';
 import { missingBuildTools } from '../../compiler/toolchain.js';
 import { failure } from './errors.js';
 
 const BINARY = join('Release', 'realizar.node');
-const SHOWN_LINES = 40;
 
-/** Builds it from the package's sources to `binary`. Rejects with NOT_BUILT: a tool is missing or failed. */
+/** Builds it from the package's sources to `binary`. Rejects with NOT_BUILT: a tool, or a place for it, is missing, or a tool failed. */
 export async function buildAddon(root: string, binary: string): Promise<void> {
-  const missing = missingBuildTools();
-  if (missing.length > 0)
-    throw failure(
-      'NOT_BUILT',
-      `the Node addon has to be built first, and ${missing.join(' and ')} not found: install it, or copy ${binary} from a machine like this one`,
-    );
-  const scratch = mkdtempSync(join(tmpdir(), 'realizar-addon-build-'));
+  const cache = dirname(dirname(dirname(binary)));
   try {
-    await runCmake(join(root, 'runtime', 'addon'), scratch);
-    place(join(scratch, BINARY), binary);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    const missing = missingBuildTools();
+    if (missing.length > 0)
+      throw new CompileError(
+        `${missing.join(' and ')} not found: install it, or copy ${binary} from a machine like this one`,
+      );
+    requireWritable(cache);
+    await compileTo(root, binary);
+  } catch (error) {
+    throw notBuilt(namingFullDisk(error, cache, 'set REALIZAR_CACHE_DIR to another folder'));
   }
 }
 
-function runCmake(source: string, out: string): Promise<void> {
-  const program = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
-  const child = spawn(process.execPath, [program, 'build', '--directory', source, '--out', out], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const output: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => output.push(chunk));
-  return new Promise((resolve, reject) => {
-    const fail = (how: string) => {
-      const lines = Buffer.concat(output).toString().trimEnd().split('\n').slice(-SHOWN_LINES);
-      reject(failure('NOT_BUILT', `building the Node addon failed: cmake-js ${how}\n${lines.join('\n')}`));
+const notBuilt = (error: unknown): unknown =>
+  error instanceof CompileError
+    ? failure('NOT_BUILT', `the Node addon has to be built first, and ${error.message}`)
+    : error;
+
+function compileTo(root: string, binary: string): Promise<void> {
+  const { resolve } = createRequire(import.meta.url);
+  const links = {
+    runtime: join(root, 'runtime'),
+    'node-api-headers': join(dirname(resolve('node-api-headers/package.json')), 'include'),
+    'node-addon-api': dirname(resolve('node-addon-api/package.json')),
+  };
+  return inScratch(links, async (scratch) => {
+    const settings = {
+      NODE_API_HEADERS: join(scratch, 'node-api-headers'),
+      NODE_ADDON_API: join(scratch, 'node-addon-api'),
     };
-    child.on('error', (error) => fail(error.message));
-    child.on('close', (code, signal) => {
-      if (code === 0) resolve();
-      else fail(signal ? `was ended by ${signal}` : `ended with exit code ${code}`);
-    });
+    place(join(await buildWithCmake({ scratch, source: 'runtime/addon', settings }), BINARY), binary);
   });
 }
 
@@ -61,12 +61,20 @@ function place(built: string, binary: string): void {
   renameSync(part, binary);
 }
 
-/** Where the user's cache has it, or would: named by what it is built from and for. */
+/** Where the user's cache has it, or would: named by what it is built from and for. Throws NOT_BUILT where no home is known. */
 export function cachedBinary(root: string): string {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}\0`);
   const addon = join(root, 'runtime', 'addon');
   const sources = readdirSync(addon).filter((name) => /\.(cpp|h|txt)$/.test(name));
   for (const path of [...sources.sort().map((name) => join(addon, name)), join(root, 'runtime', 'realizar.h')])
     hash.update(readFileSync(path)).update('\0');
-  return join(cacheFolder(), `addon-${hash.digest('hex').slice(0, 32)}`, BINARY);
+  return join(cacheOfUser(), `addon-${hash.digest('hex').slice(0, 32)}`, BINARY);
+}
+
+function cacheOfUser(): string {
+  try {
+    return cacheFolder();
+  } catch (error) {
+    throw notBuilt(error);
+  }
 }

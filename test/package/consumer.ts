@@ -1,24 +1,8 @@
-/** The package as its users have it: packed by npm, installed in a folder of its own, with nothing of this repository. */
+/** The package as its users have it: packed by npm, and installed by npm in a project of its own, without a network. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Exit, ROOT, runProgram } from '../support/artifacts.js';
-
-interface LockEntry {
-  readonly dev?: boolean;
-  readonly devOptional?: boolean;
-  readonly hasInstallScript?: boolean;
-}
-
-const lock: { packages: Record<string, LockEntry> } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
-
-/** What npm would install with the package, as paths under its user's folder. */
-const dependencies = Object.entries(lock.packages).filter(
-  ([path, { dev, devOptional }]) => path && !dev && !devOptional,
-);
-
-/** Of these, the ones that run scripts when they are installed. */
-export const installScripts = dependencies.filter(([, entry]) => entry.hasInstallScript).map(([path]) => path);
 
 /** `npm pack` in a copy of the working tree, since it empties dist/. Returns the tarball's path. */
 export function pack(scratch: string): string {
@@ -31,23 +15,19 @@ export function pack(scratch: string): string {
     cwd: copy,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 1 << 28,
   });
   return join(scratch, JSON.parse(packed.slice(packed.indexOf('\n[') + 1))[0].filename);
 }
 
-/** A project that depends on the tarball, installed as npm installs it, but from this repository's node_modules. */
+/** A project that depends on the tarball: installed, and then again from its lock file, as a pipeline does. */
 export function install(tarball: string, folder: string): string {
-  const modules = join(folder, 'node_modules');
-  const home = join(modules, 'realizar-compile');
-  mkdirSync(home, { recursive: true });
+  mkdirSync(folder, { recursive: true });
   const project = { private: true, type: 'module', dependencies: { 'realizar-compile': `file:${tarball}` } };
   writeFileSync(join(folder, 'package.json'), JSON.stringify(project));
-  // Copied, not linked: a link would find what only this repository has.
-  for (const [path] of dependencies)
-    if (existsSync(join(ROOT, path))) cpSync(join(ROOT, path), join(folder, path), { recursive: true });
-  execFileSync('tar', ['xzf', tarball, '--strip-components=1', '-C', home]);
-  execFileSync('npm', ['rebuild', '--offline', '--ignore-scripts'], { cwd: folder, stdio: 'pipe' }); // node_modules/.bin
-  return home;
+  const flags = ['--offline', '--engine-strict', '--no-audit', '--no-fund'];
+  for (const command of ['install', 'ci']) execFileSync('npm', [command, ...flags], { cwd: folder, stdio: 'pipe' });
+  return join(folder, 'node_modules', 'realizar-compile');
 }
 
 /** npx in the project, where the kernel allows it without a network. */

@@ -1,20 +1,36 @@
 /** `npm pack`: the package works outside this repository, from npx and from TypeScript, and installs without a download. */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ROOT, runProgram } from '../support/artifacts.js';
-import { install, installScripts, npx, pack } from './consumer.js';
+import { install, npx, pack } from './consumer.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'realizar-package-'));
-const folder = join(scratch, 'app');
-const cache = join(scratch, 'cache');
-const env = { ...process.env, REALIZAR_CACHE_DIR: cache };
+// As a route of a web framework, and more: characters that shells, make, Ninja and CMake mean something by.
+const ODD = "[id] (a;b)#%&$x'é模*?,=@~";
+const folder = join(scratch, ODD);
+const cache = join(scratch, `cache ${ODD}`);
+const env = { ...process.env, REALIZAR_CACHE_DIR: cache, TMPDIR: join(scratch, 'tmp folder é') };
 
 let home: string;
 beforeAll(() => {
-  home = install(pack(scratch), folder);
+  mkdirSync(env.TMPDIR);
+  const plain = join(scratch, 'app');
+  install(pack(scratch), plain);
+  renameSync(plain, folder);
+  home = join(folder, 'node_modules/realizar-compile');
   copyFileSync(join(ROOT, 'examples/storyteller-q8_0.gguf'), join(folder, 'storyteller.gguf'));
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -26,11 +42,37 @@ test('what is in it', () => {
   expect(names.filter((name) => /\.gguf$|^test|^build|\.test\.|(?<!\.d)\.ts$/.test(name))).toEqual([]);
 });
 
+interface PackageJson {
+  readonly name: string;
+  readonly scripts?: Record<string, string>;
+  readonly engines?: { readonly node?: string };
+}
+
+/** The package and all that it brings. */
+function installed(): PackageJson[] {
+  const names = readdirSync(join(folder, 'node_modules'), { recursive: true, encoding: 'utf8' });
+  const own = names.filter((name) => /(^|node_modules\/)(@[^/]+\/)?[^/@]+\/package\.json$/.test(name));
+  return own.map((name) => JSON.parse(readFileSync(join(folder, 'node_modules', name), 'utf8')));
+}
+
 test('installing it runs no script', () => {
-  const { scripts } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8'));
-  for (const name of ['preinstall', 'install', 'postinstall']) expect(scripts).not.toHaveProperty(name);
+  const hooks = installed().flatMap(({ name, scripts = {} }) =>
+    ['preinstall', 'install', 'postinstall'].filter((hook) => hook in scripts).map((hook) => `${name} ${hook}`),
+  );
+  expect(hooks).toEqual([]);
   expect(readdirSync(home)).not.toContain('binding.gyp'); // npm would build it
-  expect(installScripts).toEqual([]);
+});
+
+test('each package that it brings runs on the oldest Node that is promised, and is brought by it', () => {
+  const { satisfies } = createRequire(join(home, 'package.json'))('semver');
+  const packages = installed();
+  expect(packages.map(({ name }) => name)).toEqual(expect.arrayContaining(['realizar-compile', 'fastify', 'cookie']));
+  const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+  for (const [path, { inBundle }] of Object.entries<{ inBundle?: boolean }>(lock.packages))
+    if (path !== '' && path !== 'node_modules/realizar-compile') expect(inBundle, path).toBe(true);
+  for (const { name, engines } of packages)
+    for (const version of ['20.17.0', '22.9.0', '24.0.0'])
+      expect(satisfies(version, engines?.node ?? '*'), `${name} on ${version}`).toBe(true);
 });
 
 test('its types resolve under nodenext, with all of them checked', async () => {
@@ -55,7 +97,7 @@ test('its types resolve under nodenext, with all of them checked', async () => {
 });
 
 test('npx compiles a model and runs it; the addon is built once, at its first use', async () => {
-  const compiled = await npx(folder, ['realizar-compile', 'storyteller.gguf', '--target', 'host']);
+  const compiled = await npx(folder, ['realizar-compile', 'storyteller.gguf', '--target', 'host'], env);
   expect(compiled).toMatchObject({ code: 0, stdout: '' });
   expect(compiled.stderr).toContain('run it: npx realizar-run generated/storyteller -p "');
   const write = (...more: string[]) =>

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { cacheFolder, RuntimeCache, runtimeKey } from '../../compiler/runtime_cache.js';
+import { RuntimeCache, runtimeKey } from '../../compiler/runtime_cache.js';
 
 const ARCHIVES = ['librealizar_runtime.a', 'librealizar_replay.a'] as const;
 const scratch = mkdtempSync(join(tmpdir(), 'realizar-cache-'));
@@ -107,12 +107,6 @@ describe('the folder', () => {
 
   it('cannot be a file', () => {
     expect(() => new RuntimeCache(join(built, ARCHIVES[0])).store(key(1), built)).toThrow(/EEXIST|ENOTDIR/);
-  });
-
-  it('is where the environment says', () => {
-    expect(cacheFolder({ REALIZAR_CACHE_DIR: '/a', XDG_CACHE_HOME: '/b' })).toBe('/a');
-    expect(cacheFolder({ REALIZAR_CACHE_DIR: '', XDG_CACHE_HOME: '/b' })).toBe('/b/realizar-compile');
-    expect(cacheFolder({})).toMatch(/\/\.cache\/realizar-compile$/);
   });
 });
 

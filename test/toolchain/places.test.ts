@@ -1,0 +1,93 @@
+/** Where the cache and the temporary folder of a build are, and what is said where they cannot be. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { cacheFolder, requireWritable } from '../../compiler/cache_folder.js';
+import { namingFullDisk, ranOutOfDisk } from '../../compiler/full_disk.js';
+import { inScratch } from '../../compiler/scratch.js';
+import { runProgram } from '../support/artifacts.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'realizar-places-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+afterEach(() => void vi.unstubAllEnvs());
+
+describe('the cache folder', () => {
+  it.each([
+    [{ REALIZAR_CACHE_DIR: '/a', XDG_CACHE_HOME: '/b' }, '/a'],
+    [{ REALIZAR_CACHE_DIR: 'a', XDG_CACHE_HOME: '/b' }, join(process.cwd(), 'a')],
+    [{ REALIZAR_CACHE_DIR: '', XDG_CACHE_HOME: '/b' }, '/b/realizar-compile'],
+    [{ XDG_CACHE_HOME: 'b', HOME: '/c' }, '/c/.cache/realizar-compile'], // relative: to be ignored
+    [{ XDG_CACHE_HOME: '', HOME: '/dev/null' }, '/dev/null/.cache/realizar-compile'],
+    [{ HOME: '' }, join(userInfo().homedir, '.cache/realizar-compile')],
+    [{ HOME: 'c' }, join(userInfo().homedir, '.cache/realizar-compile')],
+    [{}, join(userInfo().homedir, '.cache/realizar-compile')],
+  ])('%j: %s', (env, folder) => expect(cacheFolder(env)).toBe(folder));
+
+  it('is made by its first use, for its owner alone', () => {
+    const folder = join(scratch, 'new/cache');
+    requireWritable(folder);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it.each(['/dev/null/.cache', '/proc/nowhere/cache'])('%s is refused with its name and what to set', (folder) => {
+    expect(() => requireWritable(folder)).toThrow(`the cache folder ${folder} cannot be written`);
+    expect(() => requireWritable(folder)).toThrow('set REALIZAR_CACHE_DIR to a folder that can be written');
+  });
+});
+
+describe('the temporary folder', () => {
+  it('has what is linked under plain names, and goes', async () => {
+    const odd = join(scratch, 'a;b [c] "d" $e \\f |g');
+    mkdirSync(odd);
+    writeFileSync(join(odd, 'file'), 'text');
+    let seen = '';
+    await inScratch({ source: odd }, async (folder) => {
+      seen = folder;
+      expect(readFileSync(join(folder, 'source/file'), 'utf8')).toBe('text');
+    });
+    expect(existsSync(seen)).toBe(false);
+    expect(readdirSync(odd)).toEqual(['file']);
+  });
+
+  it.each([
+    ['/tmp/a;b', 'has a ";" in it, which cmake cannot build with; set TMPDIR'],
+    ['/tmp/a[b', 'has a "[" in it'],
+    ['/tmp/$a', 'has a "$" in it'],
+    ['/nowhere/tmp', 'the temporary folder /nowhere/tmp cannot be written (ENOENT'],
+    ['/dev/null', 'the temporary folder /dev/null cannot be written (ENOTDIR'],
+  ])('%s: %s', async (folder, message) => {
+    vi.stubEnv('TMPDIR', folder);
+    await expect(inScratch({}, async () => {})).rejects.toThrow(message);
+  });
+});
+
+describe('a full disk', () => {
+  it('is named where the system says so, and other errors stay', () => {
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    expect(namingFullDisk(full, '/out', 'choose another')).toMatchObject({
+      name: 'CompileError',
+      message: 'no space left on the disk of /out; make room there, or choose another',
+    });
+    const other = new Error('other');
+    expect(namingFullDisk(other, '/out', '')).toBe(other);
+  });
+
+  it('is known by what a tool says', () => {
+    expect(ranOutOfDisk(scratch, '/tmp/cc1.s: fatal error: error writing to /tmp/cc1.s: No space left on device')).toBe(
+      true,
+    );
+    expect(ranOutOfDisk(scratch, "error: expected ';'")).toBe(false);
+  });
+
+  it('is known where a tool says nothing', async () => {
+    const module = join(import.meta.dirname, '../../dist/compiler/full_disk.js');
+    const program = `import(${JSON.stringify(module)}).then((m) => console.log(m.ranOutOfDisk('.', '')))`;
+    const disk = mkdtempSync(join(scratch, 'disk-'));
+    const mounted = 'mount -t tmpfs -o size=64k none . && cd "$PWD" && exec "$0" -e "$1"';
+    const { code, stdout } = await runProgram('unshare', ['-rm', 'sh', '-c', mounted, process.execPath, program], {
+      cwd: disk,
+    });
+    if (code === 0) expect(stdout).toBe('true\n'); // where the kernel lets one mount
+  });
+});

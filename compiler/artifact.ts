@@ -1,4 +1,5 @@
 /** An artifact folder: what is beside its files, and how it is replaced as a whole. */
+import { randomBytes } from 'node:crypto';
 import {
   accessSync,
   chmodSync,
@@ -16,10 +17,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { parseJson, readArtifactFile } from './artifact_file.js';
+import { namesOfArtifact } from './damages.js';
 import { FILES } from './emit/names.js';
 import type { EmittedFiles } from './emit/render.js';
 import { CompileError, UsageError } from './errors.js';
-import { type Manifest, namesOfArtifact } from './manifest.js';
+import { isTable } from './shape.js';
 
 /**
  * Notes where the model file is, for programs that load the artifact on this machine. It is no part of what was compiled: the
@@ -28,10 +31,33 @@ import { type Manifest, namesOfArtifact } from './manifest.js';
 export function writeModelPath(folder: string, model: string): void {
   const content = `${JSON.stringify({ model: resolve(model) }, null, 2)}\n`;
   const path = join(folder, FILES.modelPath);
-  if (existsSync(path) && readFileSync(path, 'utf8') === content) return;
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() && readFileSync(path, 'utf8') === content) return;
+  replaceFile(path, content);
+}
+
+/** Where an artifact says that its model was; undefined where it does not, or not in an ordinary file. */
+export function notedModelPath(folder: string): string | undefined {
+  let note: unknown;
   try {
-    writeFileSync(path, content);
+    const bytes = readArtifactFile(folder, FILES.modelPath, 1 << 16);
+    note = bytes && parseJson(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  return isTable(note) && typeof note.model === 'string' && note.model !== '' ? note.model : undefined;
+}
+
+/**
+ * Writes a file of an artifact that is there already: beside it, and renamed into place. So readers see the old content or the
+ * new one, and where the name was a symbolic link, what that points to is not touched.
+ */
+export function replaceFile(path: string, content: string | Uint8Array): void {
+  const part = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
+  try {
+    writeFileSync(part, content, { flag: 'wx' });
+    renameSync(part, path);
   } catch (error) {
+    rmSync(part, { force: true });
     throw new CompileError(`cannot write ${path}: ${(error as Error).message}`);
   }
 }
@@ -70,8 +96,7 @@ export class ArtifactWriter {
   }
 
   /** Errors: what the operating system says, and CompileError where a file of the user is in the way; all is as it was then. */
-  commit(manifest: Manifest): void {
-    writeFileSync(join(this.folder, FILES.manifest), `${JSON.stringify(manifest, null, 2)}\n`);
+  commit(): void {
     if (!existsSync(this.#target)) {
       renameSync(this.folder, this.#target);
       return;

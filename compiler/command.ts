@@ -11,9 +11,10 @@ import { planJson } from './plan/plan.js';
 import { readTuning, type Tuning } from './plan/tuning.js';
 import { compileSummary, planTable } from './print.js';
 import { type Progress, stderrProgress } from './progress.js';
+import { privateKey, publicKey } from './signature.js';
 import { write } from './stdout.js';
 import { readMeasurements, tune, tuneFrom, writeCandidates } from './tune/tune.js';
-import { verifyArtifact } from './verify_artifact.js';
+import { type VerifyOptions, verifyArtifact } from './verify_artifact.js';
 
 /** Exit codes: 0 done, 1 the command failed, 2 wrong usage. */
 export async function run(argv: readonly string[]): Promise<number> {
@@ -48,14 +49,17 @@ function program(): Command {
     .option('--no-tuning', 'compile without it')
     .option('--candidates <dir>', 'with --tune: leave the candidates there to be timed elsewhere, and stop')
     .option('--measurements <file>', 'with --tune: take the times that were measured elsewhere')
+    .option('--no-hash-weights', 'do not read the weights for their SHA-256; then verify --weights cannot compare them')
+    .option('--sign <key>', 'sign the manifest with this private Ed25519 key (PEM) into manifest.sig')
     .option('--quiet', 'no progress on stderr')
     .action(async (model: string, options: RootFlags) => {
       checkFlags(options);
       const progress = options.quiet ? undefined : stderrProgress();
+      const sign = options.sign === undefined ? undefined : privateKey(options.sign);
       if (!(await tuneFirst(model, options, progress))) return;
-      const { output, build, sanitize, cache } = options;
+      const { output, build, sanitize, cache, hashWeights } = options;
       const tuning = tuningOf(model, options);
-      const flags = { output, build, sanitize, cache, tuning, progress };
+      const flags = { output, build, sanitize, cache, hashWeights, sign, tuning, progress };
       const result = await compile(model, { ...flags, ...planOptions(options) });
       if (!options.quiet) process.stderr.write(compileSummary(result, model));
     })
@@ -87,15 +91,24 @@ function program(): Command {
 
   root
     .command('verify')
-    .description('is this artifact what this compiler makes, whole and unchanged?')
+    .description('is this artifact whole, unchanged, and what this compiler makes? Says what it compared')
     .argument('<dir>', 'artifact folder')
-    .option('--model <file>', 'also: is it what the compiler makes of this model?')
-    .action((dir: string, { model }: { model?: string }) => write(verifyArtifact(dir, model)));
+    .option('--model <file>', "emit again from this model, wherever it lies now, and not from the artifact's plan")
+    .option('--weights', 'read all of the model, and compare its SHA-256 with the one of the compile')
+    .option('--rebuild', 'build the source again, and compare the library and replay byte by byte')
+    .option('--no-cache', 'with --rebuild: build the runtime too, even where it is compiled already')
+    .option('--key <key>', 'check manifest.sig with this public Ed25519 key (PEM)')
+    .action(async (dir: string, { key, ...options }: Omit<VerifyOptions, 'key'> & { key?: string }) => {
+      const progress = process.stderr.isTTY ? stderrProgress() : undefined;
+      return write(await verifyArtifact(dir, { ...options, key: key === undefined ? key : publicKey(key), progress }));
+    });
   return root;
 }
 
-interface RootFlags extends PlanFlags, Pick<CompileOptions, 'output' | 'build' | 'sanitize' | 'cache'> {
+interface RootFlags extends PlanFlags, Pick<CompileOptions, 'output' | 'build' | 'sanitize' | 'cache' | 'hashWeights'> {
   quiet?: boolean;
+  /** Path of a key. */
+  sign?: string;
   tune?: boolean;
   /** false: --no-tuning. */
   tuning?: string | boolean;

@@ -1,17 +1,18 @@
 /** The pipeline, one line a stage. */
 
-import { createHash } from 'node:crypto';
+import { createHash, type KeyObject } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArtifactWriter, writeModelPath } from './artifact.js';
 import { build } from './build.js';
+import { damages } from './damages.js';
 import { emit } from './emit/index.js';
 import { FILES, fileName, libraryFile } from './emit/names.js';
 import { CompileError, UsageError } from './errors.js';
 import { namingFullDisk } from './full_disk.js';
 import { buildGraph } from './graph/build.js';
 import { interruptible } from './interrupt.js';
-import { damages, inputsSha256, type Manifest, manifestOf, readManifest } from './manifest.js';
+import { inputsSha256, type Manifest, manifestOf, manifestText, readManifest } from './manifest.js';
 import type { GgufFile } from './model/gguf.js';
 import { modelSpec } from './model/load.js';
 import { modelStem } from './model/parts.js';
@@ -25,7 +26,10 @@ import type { Plan } from './plan/plan.js';
 import { cudaTarget, hostTarget, type Target } from './plan/target.js';
 import { type Changes, changeTarget, type Tuning, tunedTarget } from './plan/tuning.js';
 import { type Progress, silent } from './progress.js';
+import { signArtifact } from './signature.js';
 import { findCuda, requireBuildTools } from './toolchain.js';
+import { modelFiles, withWeights } from './weights.js';
+import { WeightsHash } from './weights_hash.js';
 
 /** Positions of the KV cache where nobody asks for another number. */
 const DEFAULT_CONTEXT = 8192;
@@ -43,6 +47,8 @@ export interface PlanOptions {
   readonly changes?: Changes | undefined;
   /** The type that matrices of a safetensors folder get when they are loaded; default: as they are. */
   readonly quantize?: Quantization | undefined;
+  /** In place of the model file's stem. */
+  readonly name?: string | undefined;
 }
 
 export interface CompileOptions extends PlanOptions {
@@ -54,6 +60,10 @@ export interface CompileOptions extends PlanOptions {
   readonly sanitize?: boolean | undefined;
   /** false: compile the runtime too, and keep nothing of it for other compiles. */
   readonly cache?: boolean | undefined;
+  /** false: the weights are not read, and the manifest has no hash of them. */
+  readonly hashWeights?: boolean | undefined;
+  /** The manifest gets a signature with this private key. */
+  readonly sign?: KeyObject | undefined;
   readonly progress?: Progress | undefined;
 }
 
@@ -78,7 +88,8 @@ export function defaultFolder(model: string): string {
 
 /** Model file or folder -> plan. Reads metadata only. */
 export function planModel(path: string, options: PlanOptions): Plan {
-  return planSpec(modelSpec(readModel(path, options.quantize)), options);
+  const spec = modelSpec(readModel(path, options.quantize));
+  return planSpec({ ...spec, name: options.name ?? spec.name }, options);
 }
 
 function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
@@ -111,15 +122,19 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
     throw new UsageError('--sanitize is for the host target; GPUs have compute-sanitizer');
   const cuda = plan.target.kind === 'cuda' && wantsBuild ? requireCuda() : undefined;
   const inputs = inputsSha256(files, { sanitize, toolkit: cuda?.toolkit, built: wantsBuild });
+  const wantsHash = wantsBuild && (options.hashWeights ?? true);
   const known = upToDate(folder, inputs);
   if (known) {
+    const manifest = await withWeights({ folder, manifest: known, spec, wantsHash, progress });
     writeModelPath(folder, spec.file.path);
-    return { folder, plan, manifest: known, upToDate: true, text };
+    if (options.sign) signArtifact(folder, options.sign);
+    return { folder, plan, manifest, upToDate: true, text };
   }
   if (wantsBuild) requireBuildTools(); // before anything is written
 
   const manifest = await interruptible(async (interrupted) => {
     const writer = new ArtifactWriter(folder);
+    const weights = wantsHash ? new WeightsHash(modelFiles(spec), spec.file.bytes, interrupted) : undefined;
     try {
       await progress.stage('emit', (detail) => {
         writer.write(files);
@@ -139,6 +154,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
             interrupted,
           });
           chmodSync(join(writer.folder, FILES.replay), 0o755);
+          await weights?.finish((done) => detail(`hashing the weights, ${done}; --no-hash-weights leaves that out`));
           detail(`${libraryFile(spec.name)}, ${runtime}`);
         });
       const made = manifestOf(plan, writer.folder, {
@@ -147,11 +163,16 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
         cuda,
         built: wantsBuild,
         quantize: options.quantize,
+        tuning: options.tuning?.shapes,
+        filesSha256: await weights?.finish(),
       });
       writeModelPath(writer.folder, spec.file.path);
-      writer.commit(made);
+      writer.write(new Map([[FILES.manifest, manifestText(made)]]));
+      if (options.sign) signArtifact(writer.folder, options.sign);
+      writer.commit();
       return made;
     } catch (error) {
+      weights?.abandon();
       writer.discard();
       throw namingFullDisk(error, folder, 'choose another folder with -o');
     }

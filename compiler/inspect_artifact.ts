@@ -1,12 +1,12 @@
 /** What `realizar-compile inspect` shows of an artifact. Plain data, ready for JSON. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { damages } from './damages.js';
 import { FILES } from './emit/names.js';
 import { CompileError } from './errors.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
-import { damages, type Manifest, noArtifact, readManifest } from './manifest.js';
+import { type Manifest, noArtifact, readManifest } from './manifest.js';
 import { contextsUpTo } from './model/inspect.js';
-import { PLAN_VERSION, type Plan } from './plan/plan.js';
+import { readPlan } from './plan/plan_file.js';
 
 export interface ArtifactInspection {
   readonly path: string;
@@ -69,21 +69,6 @@ export function inspectArtifact(folder: string): ArtifactInspection {
     },
     nodes: inspectNodes(plan),
   };
-}
-
-/** The plan of an artifact. Errors: CompileError where it cannot be read, or is of another version. */
-export function readPlan(folder: string): Plan {
-  const path = join(folder, FILES.plan);
-  let plan: Plan;
-  try {
-    plan = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new CompileError(`${path}: ${(error as Error).message}; compile the model again`);
-  }
-  if (plan?.version === PLAN_VERSION) return plan;
-  throw new CompileError(
-    `${folder}: plan version ${plan?.version}, this compiler reads ${PLAN_VERSION}; compile the model again`,
-  );
 }
 
 function typeTotals(tensors: readonly UsedTensor[]): UsedType[] {

@@ -1,7 +1,8 @@
 /** The manifest of an artifact: what a machine without this compiler needs to know of it, and the hashes of its files. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
+import { parseJson, readArtifactFile } from './artifact_file.js';
 import { FILES, libraryFile } from './emit/names.js';
 import type { EmittedFiles } from './emit/render.js';
 import { CompileError } from './errors.js';
@@ -9,9 +10,11 @@ import type { Quantization } from './model/safetensors/convert.js';
 import { CONFIG } from './model/safetensors/folder.js';
 import { RUNTIME_DIR, runtimeSources, VERSION } from './package.js';
 import type { Plan } from './plan/plan.js';
+import type { TunedShape } from './plan/tuning.js';
+import { count, flag, isTable, listOf, number, oneOf, optional, record, sha256Text, tableOf, text } from './shape.js';
 import type { Cuda } from './toolchain.js';
 
-export const MANIFEST_VERSION = 1;
+export const MANIFEST_VERSION = 2;
 
 /** manifest.json: what a machine without this compiler needs to know of an artifact. docs/artifact.md describes it. */
 export interface Manifest {
@@ -25,7 +28,13 @@ export interface Manifest {
   /** Absent for the host target, and where nothing was built. */
   readonly cuda?: { readonly toolkit: string; readonly leastDriver: string };
   readonly sanitize: boolean;
-  readonly model: { readonly fileBytes: number; readonly headerBytes: number; readonly headerSha256: string };
+  readonly model: {
+    readonly fileBytes: number;
+    readonly headerBytes: number;
+    readonly headerSha256: string;
+    /** Of each file whole, in order, as sha256sum prints it. Absent where the weights were not read. */
+    readonly filesSha256?: readonly string[];
+  };
   readonly memory: { readonly weightsBytes: number; readonly kvCacheBytes: number; readonly arenaBytes: number };
   readonly contextLength: number;
   readonly nodeCount: number;
@@ -33,13 +42,28 @@ export interface Manifest {
   readonly library?: string;
   /** Of a safetensors folder: what its matrices become when they are loaded. Absent: they stay as they are. */
   readonly quantize?: Quantization;
+  /** What the compile took from a tuning file. */
+  readonly tuning?: readonly TunedShape[];
   /** SHA-256 of the emitted source, the runtime source and the build's settings: the same inputs need no new build. */
   readonly inputsSha256: string;
-  /** SHA-256 of every other file of the folder but model-path.json, by name. */
+  /** SHA-256 of every other file of the folder but model-path.json and manifest.sig, by name. */
   readonly files: Readonly<Record<string, string>>;
+  /** Of all that stands above: see selfSha256. */
+  readonly manifestSha256: string;
 }
 
-const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
+/** What a compile knows beside its plan. */
+export interface Built {
+  readonly inputs: string;
+  readonly sanitize: boolean;
+  readonly cuda?: Pick<Cuda, 'toolkit' | 'leastDriver'> | undefined;
+  readonly built: boolean;
+  readonly quantize?: Quantization | undefined;
+  readonly tuning?: readonly TunedShape[] | undefined;
+  readonly filesSha256?: readonly string[] | undefined;
+}
+
+export const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 
 /** Changes when anything that the build reads changes. */
 export function inputsSha256(files: EmittedFiles, settings: object): string {
@@ -49,21 +73,21 @@ export function inputsSha256(files: EmittedFiles, settings: object): string {
   return hash.digest('hex');
 }
 
-export function manifestOf(
-  plan: Plan,
-  folder: string,
-  build: {
-    inputs: string;
-    sanitize: boolean;
-    cuda?: Cuda | undefined;
-    built: boolean;
-    quantize?: Quantization | undefined;
-  },
-): Manifest {
+/** Files of a folder that the manifest does not name. */
+const APART: readonly string[] = [FILES.manifest, FILES.signature, FILES.modelPath, FILES.build];
+
+/** The manifest of what a compile has put into a folder. */
+export function manifestOf(plan: Plan, folder: string, built: Built): Manifest {
+  const names = readdirSync(folder).filter((name) => !APART.includes(name));
+  const files = names.sort().map((name) => [name, sha256(readFileSync(join(folder, name)))] as const);
+  return describeArtifact(plan, built, Object.fromEntries(files));
+}
+
+/** The manifest of a plan whose files have these hashes. */
+export function describeArtifact(plan: Plan, built: Built, files: Readonly<Record<string, string>>): Manifest {
   const { model, memory, target } = plan;
-  const apart: readonly string[] = [FILES.manifest, FILES.modelPath, FILES.build];
-  const names = readdirSync(folder).filter((name) => !apart.includes(name));
-  return {
+  const { cuda, sanitize, quantize, tuning, filesSha256 } = built;
+  return sealed({
     format: 'realizar-artifact',
     version: MANIFEST_VERSION,
     compilerVersion: VERSION,
@@ -71,40 +95,80 @@ export function manifestOf(
     architecture: model.architecture,
     target: target.kind,
     archs: target.archs,
-    ...(build.cuda && { cuda: { toolkit: build.cuda.toolkit, leastDriver: build.cuda.leastDriver } }),
-    sanitize: build.sanitize,
-    model: { fileBytes: model.fileBytes, headerBytes: model.headerBytes, headerSha256: model.headerSha256 },
+    ...(cuda && { cuda: { toolkit: cuda.toolkit, leastDriver: cuda.leastDriver } }),
+    sanitize,
+    model: {
+      fileBytes: model.fileBytes,
+      headerBytes: model.headerBytes,
+      headerSha256: model.headerSha256,
+      ...(filesSha256 && { filesSha256 }),
+    },
     memory: { weightsBytes: memory.weightsBytes, kvCacheBytes: memory.kvCacheBytes, arenaBytes: memory.arenaBytes },
     contextLength: model.contextLength,
     nodeCount: plan.nodes.length,
-    ...(build.built && { library: libraryFile(model.name) }),
-    ...(build.quantize && { quantize: build.quantize }),
-    inputsSha256: build.inputs,
-    files: Object.fromEntries(names.sort().map((name) => [name, sha256(readFileSync(join(folder, name)))])),
-  };
+    ...(built.built && { library: libraryFile(model.name) }),
+    ...(quantize && { quantize }),
+    ...(tuning && tuning.length > 0 && { tuning }),
+    inputsSha256: built.inputs,
+    files,
+  });
 }
 
-const COMPILE_AGAIN = 'compile the model again';
+/** With the hash over itself. */
+export function sealed(manifest: Omit<Manifest, 'manifestSha256'>): Manifest {
+  return { ...manifest, manifestSha256: selfSha256(manifest) };
+}
 
-/** The manifest of a folder; undefined where there is none. Errors: CompileError for one that cannot be read. */
+/**
+ * SHA-256 of the manifest without `manifestSha256`, as JSON with the names of each table in order and no spaces: what an
+ * editor makes of lines and indents is no change.
+ */
+export function selfSha256(manifest: Omit<Manifest, 'manifestSha256'>): string {
+  return sha256(JSON.stringify({ ...manifest, manifestSha256: undefined }, (_, value) => sorted(value)));
+}
+
+const sorted = (value: unknown): unknown =>
+  isTable(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value;
+
+export const manifestText = (manifest: Manifest): string => `${JSON.stringify(manifest, null, 2)}\n`;
+
+const COMPILE_AGAIN = 'compile the model again';
+const MOST_BYTES = 4 << 20;
+
+/** A manifest and the bytes that it was read from. */
+export interface ReadManifest {
+  readonly manifest: Manifest;
+  readonly bytes: Buffer;
+}
+
+/**
+ * The manifest of a folder; undefined where there is none. Its own hash is not compared: damages() does. Errors: CompileError
+ * that names the field which is not what it should be.
+ */
 export function readManifest(folder: string): Manifest | undefined {
-  const path = join(folder, FILES.manifest);
+  return readManifestBytes(folder)?.manifest;
+}
+
+export function readManifestBytes(folder: string): ReadManifest | undefined {
+  const bytes = readArtifactFile(folder, FILES.manifest, MOST_BYTES);
+  if (bytes === undefined) return undefined;
   const fail = (problem: string): never => {
-    throw new CompileError(`${path}: ${problem}; ${COMPILE_AGAIN}`);
+    throw new CompileError(`${join(folder, FILES.manifest)}: ${problem}; ${COMPILE_AGAIN}`);
   };
-  const text = readIfThere(path);
-  if (text === undefined) return undefined;
-  let manifest: Manifest | null;
+  let value: unknown;
   try {
-    manifest = JSON.parse(text);
+    value = parseJson(bytes.toString('utf8'));
   } catch (error) {
-    return fail((error as Error).message);
+    return fail(`not JSON: ${(error as Error).message}`);
   }
-  if (manifest?.format !== 'realizar-artifact') return fail('this is not a manifest of realizar-compile');
-  if (manifest.version !== MANIFEST_VERSION)
-    return fail(`manifest version ${manifest.version}, this compiler reads ${MANIFEST_VERSION}`);
-  const wrong = FIELDS.find(([, isSound]) => !isSound(manifest));
-  return wrong ? fail(`"${wrong[0]}" is not what it should be`) : manifest;
+  if (!isTable(value) || value.format !== 'realizar-artifact')
+    return fail('this is not a manifest of realizar-compile');
+  if (value.version !== MANIFEST_VERSION)
+    return fail(
+      `manifest version ${JSON.stringify(value.version)?.slice(0, 20)}, this compiler reads ${MANIFEST_VERSION}`,
+    );
+  const problem = isManifest(value, '');
+  return problem === undefined ? { manifest: value as unknown as Manifest, bytes } : fail(problem);
 }
 
 export const noArtifact = (folder: string): CompileError =>
@@ -112,92 +176,45 @@ export const noArtifact = (folder: string): CompileError =>
     `${folder}: no ${FILES.manifest} here; this is not an artifact of realizar-compile${existsSync(join(folder, CONFIG)) ? '' : `, and without ${CONFIG} no model that transformers saved`}`,
   );
 
-/** Undefined where there is no such file. Errors: CompileError with what the operating system says. */
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new CompileError(`cannot read ${path}: ${message}`);
-  }
-}
+const numbers = optional(tableOf(number));
 
-const isText = (value: unknown): boolean => typeof value === 'string';
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-const isTable = (value: unknown, of: (entry: unknown) => boolean): boolean =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(of);
-
-/** What is read of a manifest, and when it is sound. */
-const FIELDS: readonly (readonly [name: string, isSound: (manifest: Manifest) => boolean])[] = [
-  ['compilerVersion', (m) => isText(m.compilerVersion)],
-  ['name', (m) => isText(m.name)],
-  ['architecture', (m) => isText(m.architecture)],
-  ['target', (m) => m.target === 'cuda' || m.target === 'host'],
-  ['archs', (m) => Array.isArray(m.archs) && m.archs.every(isText)],
-  ['cuda', (m) => m.cuda === undefined || isTable(m.cuda, isText)],
-  ['model', (m) => isTable(m.model, () => true) && isCount(m.model.fileBytes) && isText(m.model.headerSha256)],
-  [
-    'memory',
-    (m) =>
-      isTable(m.memory, isCount) && [m.memory.weightsBytes, m.memory.kvCacheBytes, m.memory.arenaBytes].every(isCount),
-  ],
-  ['contextLength', (m) => isCount(m.contextLength) && m.contextLength > 0],
-  ['nodeCount', (m) => isCount(m.nodeCount)],
-  ['library', (m) => m.library === undefined || isText(m.library)],
-  ['inputsSha256', (m) => isText(m.inputsSha256)],
-  ['files', (m) => isTable(m.files, isText)],
-];
-
-/** What of an artifact is not as its manifest says: one line each, empty if all is well. */
-export function damages(folder: string, manifest: Manifest): string[] {
-  const problems: string[] = [];
-  const needed = [...EMITTED, ...(manifest.library === undefined ? [] : [manifest.library, FILES.replay])];
-  for (const name of needed) if (!(name in manifest.files)) problems.push(`${name}: not in ${FILES.manifest}`);
-  for (const [name, expected] of Object.entries(manifest.files)) {
-    const problem = damageOf(join(folder, basename(name)), expected);
-    if (problem) problems.push(`${name}: ${problem}`);
-  }
-  return problems;
-}
-
-/** Of every artifact; what else is emitted depends on the target. */
-const EMITTED = [FILES.plan, FILES.graph, FILES.kernels, FILES.model, FILES.cmake] as const;
-
-function damageOf(path: string, expected: string): string | undefined {
-  try {
-    return sha256(readFileSync(path)) === expected ? undefined : 'changed since it was built';
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? 'missing' : message;
-  }
-}
-
-/**
- * The names in a folder that belong to the artifact there, however damaged; undefined where there is none. Never names outside
- * the folder.
- */
-export function namesOfArtifact(folder: string): ReadonlySet<string> | undefined {
-  const always: string[] = [FILES.manifest, FILES.modelPath];
-  const manifest = tryJson<Manifest>(join(folder, FILES.manifest));
-  if (manifest === undefined) return undefined;
-  if (manifest?.format === 'realizar-artifact' && isTable(manifest.files, isText))
-    return new Set([...always, ...Object.keys(manifest.files).filter((name) => name === basename(name))]);
-  // What its plan says will do, where something happened to the manifest.
-  const plan = tryJson<Plan>(join(folder, FILES.plan));
-  if (!isText(plan?.compilerVersion) || !isText(plan?.model?.name)) return undefined;
-  const { build: _, ...files } = FILES; // the user's own
-  return new Set([...always, ...Object.values(files), ...BINDING, libraryFile(plan!.model.name)]);
-}
-
-const BINDING = ['index.mjs', 'index.d.mts'] as const;
-
-/** Undefined where there is no such file, null where it is no JSON. */
-function tryJson<T>(path: string): T | null | undefined {
-  const text = readIfThere(path);
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
+const isManifest = record<Manifest>({
+  format: oneOf('realizar-artifact'),
+  version: oneOf(MANIFEST_VERSION),
+  compilerVersion: text(),
+  name: text(),
+  architecture: text(),
+  target: oneOf('cuda', 'host'),
+  archs: listOf(text()),
+  cuda: optional(record<Exclude<Manifest['cuda'], undefined>>({ toolkit: text(), leastDriver: text() })),
+  sanitize: flag,
+  model: record<Manifest['model']>({
+    fileBytes: count,
+    headerBytes: count,
+    headerSha256: sha256Text,
+    filesSha256: optional(listOf(sha256Text, 1)),
+  }),
+  memory: record<Manifest['memory']>({ weightsBytes: count, kvCacheBytes: count, arenaBytes: count }),
+  contextLength: count,
+  nodeCount: count,
+  library: optional(text()),
+  quantize: optional(oneOf('q8_0', 'q4_0')),
+  tuning: optional(
+    listOf(
+      record<TunedShape>({
+        shape: tableOf(() => undefined),
+        changes: record<TunedShape['changes']>({
+          projection: numbers,
+          alone: numbers,
+          paired: numbers,
+          attention: numbers,
+        }),
+        untunedUs: number,
+        us: number,
+      }),
+    ),
+  ),
+  inputsSha256: sha256Text,
+  files: tableOf(sha256Text),
+  manifestSha256: sha256Text,
+});

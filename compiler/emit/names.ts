@@ -6,6 +6,7 @@ export const FILES = {
   plan: 'plan.json',
   manifest: 'manifest.json',
   modelPath: 'model-path.json',
+  signature: 'manifest.sig',
   graph: 'graph.cpp',
   kernels: 'kernels.cu',
   model: 'model.h',

@@ -1,50 +1,69 @@
-/** What the runtime needs of an artifact directory's manifest.json: its library, and what is checked before that is opened. */
-import { readFile, realpath } from 'node:fs/promises';
-import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+/** What the runtime needs of an artifact directory: its library, and what is checked before that is opened. */
+import type { KeyObject } from 'node:crypto';
+import { realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { damageOf, isEdited } from '../../compiler/damages.js';
+import { CompileError } from '../../compiler/errors.js';
+import { type ReadManifest, readManifestBytes } from '../../compiler/manifest.js';
+import { publicKey, signatureProblem } from '../../compiler/signature.js';
+import { checkPath } from './arguments.js';
 import { failure } from './errors.js';
 import { requireArtifact } from './no_artifact.js';
 
 const COMPILE_AGAIN = 'compile the model with realizar-compile';
 
+/** How far an artifact is trusted, of options of openModel. */
+export interface Trust {
+  /** Compare the library with the hash in the manifest before it is loaded. */
+  readonly checkLibrary: boolean;
+  /** Whose signature the manifest must have. */
+  readonly key: KeyObject | undefined;
+}
+
+/** The public key in a file. Throws INVALID_ARGUMENT where there is none. */
+export function checkKey(name: string, value: unknown): KeyObject | undefined {
+  if (value === undefined) return undefined;
+  const path = checkPath(name, value);
+  return orFailure('INVALID_ARGUMENT', () => publicKey(path), `${name}: `);
+}
+
+/** Throws what the compiler says of a file as a failure of the runtime. */
+function orFailure<T>(status: 'BAD_ARTIFACT' | 'INVALID_ARGUMENT', read: () => T, before = ''): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof CompileError) throw failure(status, before + error.message, { cause: error });
+    throw error;
+  }
+}
+
+const bad = (problem: string) => failure('BAD_ARTIFACT', `${problem}; ${COMPILE_AGAIN}`);
+
 /** `root`: the artifact. */
-async function readManifest(root: string): Promise<Partial<Record<string, unknown>>> {
+function readManifest(root: string): ReadManifest {
   requireArtifact(root);
-  const path = join(root, 'manifest.json');
-  try {
-    const manifest: unknown = JSON.parse(await readFile(path, 'utf8'));
-    return typeof manifest === 'object' && manifest !== null ? { ...manifest } : {};
-  } catch (error) {
-    if (error instanceof SyntaxError)
-      throw failure('BAD_ARTIFACT', `${path}: not JSON (${error.message}); ${COMPILE_AGAIN}`);
-    throw failure('BAD_ARTIFACT', `${path} cannot be read: ${(error as Error).message}; ${COMPILE_AGAIN}`);
-  }
+  const read = orFailure('BAD_ARTIFACT', () => readManifestBytes(root));
+  if (read === undefined) throw bad(`${join(root, 'manifest.json')} is not there`);
+  return read;
 }
 
-/** The positions that an artifact was compiled for. Rejects with a BAD_ARTIFACT error where its manifest does not say. */
-export async function compiledContext(directory: string): Promise<number> {
-  const root = resolve(directory);
-  const path = join(root, 'manifest.json');
-  const { contextLength } = await readManifest(root);
-  if (typeof contextLength === 'number' && Number.isInteger(contextLength)) return contextLength;
-  throw failure('BAD_ARTIFACT', `${path} does not say how many positions it was compiled for; ${COMPILE_AGAIN}`);
+/** The positions that an artifact was compiled for. Throws a BAD_ARTIFACT error where its manifest cannot be read. */
+export function compiledContext(directory: string): number {
+  return readManifest(resolve(directory)).manifest.contextLength;
 }
 
-/** The absolute path of an artifact's library, links resolved. Rejects with a BAD_ARTIFACT error that says what is wrong. */
-export async function findLibrary(directory: string): Promise<string> {
+/** The absolute path of an artifact's library, links resolved. Throws a BAD_ARTIFACT error that says what is wrong. */
+export function findLibrary(directory: string, { checkLibrary, key }: Trust): string {
   const root = resolve(directory);
+  const { manifest, bytes } = readManifest(root);
+  const { library, files } = manifest;
   const path = join(root, 'manifest.json');
-  const { library } = await readManifest(root);
-  if (typeof library !== 'string' || library === '' || library.includes('\0'))
-    throw failure('BAD_ARTIFACT', `${path} names no library, as after --no-build; ${COMPILE_AGAIN}`);
-  const inside = relative(root, resolve(root, library));
-  if (isAbsolute(library) || inside === '..' || inside.startsWith(`..${sep}`))
-    throw failure('BAD_ARTIFACT', `${path}: "library" must be inside the artifact, got ${JSON.stringify(library)}`);
-  try {
-    return await realpath(join(root, library));
-  } catch (error) {
-    throw failure(
-      'BAD_ARTIFACT',
-      `${path} names a library that is not there: ${(error as Error).message}; ${COMPILE_AGAIN}`,
-    );
-  }
+  const unsigned = key && orFailure('BAD_ARTIFACT', () => signatureProblem(root, bytes, key));
+  if (unsigned) throw failure('BAD_ARTIFACT', `${root}: ${unsigned}`);
+  if (checkLibrary && isEdited(manifest)) throw bad(`${path} was changed since it was written`);
+  if (library === undefined) throw bad(`${path} names no library, as after --no-build`);
+  if (!Object.hasOwn(files, library)) throw bad(`${path} has no SHA-256 of its library`);
+  const problem = damageOf(root, library, checkLibrary ? files[library] : undefined);
+  if (problem) throw bad(`${root}: ${problem}`);
+  return realpathSync(join(root, library));
 }

@@ -13,7 +13,7 @@
  * Whatever can block runs on libuv's thread pool (UV_THREADPOOL_SIZE, 4 threads unless set), never on the event loop.
  */
 import { checkBoolean, checkInteger, checkPath } from './arguments.js';
-import { findLibrary } from './artifact.js';
+import { checkKey, findLibrary } from './artifact.js';
 import { failure, typed } from './errors.js';
 import { loadAddon } from './locate.js';
 import { Model } from './model.js';
@@ -42,6 +42,13 @@ export interface OpenOptions {
   readonly orderSeed?: number;
   /** Fill the scratch memory with NaN before every step, so that reading what no kernel wrote shows. */
   readonly poison?: boolean;
+  /**
+   * Compare the library with its SHA-256 in the artifact's manifest before it is loaded, so that a damaged one is refused and
+   * not run. True unless given; it takes a few milliseconds.
+   */
+  readonly checkLibrary?: boolean;
+  /** File of a public Ed25519 key in PEM: refuse an artifact whose manifest its owner has not signed. */
+  readonly key?: string | URL;
   /** Called while the model is opened, on the event loop; never after the promise has settled. */
   readonly onProgress?: (progress: OpenProgress) => void;
 }
@@ -62,8 +69,10 @@ export async function openModel(artifactDirectory: string | URL, options: OpenOp
   const device = checkInteger('options.device', options.device ?? 0, MAX_INT32);
   const orderSeed = checkInteger('options.orderSeed', options.orderSeed ?? 0, MAX_UINT32);
   const poison = checkBoolean('options.poison', options.poison ?? false);
+  const checkLibrary = checkBoolean('options.checkLibrary', options.checkLibrary ?? true);
+  const key = checkKey('options.key', options.key);
   const progress = new Progress(options.onProgress);
-  const library = await findLibrary(directory);
+  const library = findLibrary(directory, { checkLibrary, key });
   const addon = await loadAddon((done) => progress.report?.('addon', Number(done), 1));
   const native = await typed(addon.open(library, path, device, orderSeed, poison, progress.report));
   const model = new Model(native);

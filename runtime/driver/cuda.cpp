@@ -178,7 +178,7 @@ struct Loaded {
 }  // namespace
 
 DriverStatus load_driver() {
-  static const Loaded loaded;
+  static const Loaded& loaded = *new Loaded;  // never destroyed: a process may exit while another thread uses it
   if (!loaded.error.empty()) return {nullptr, loaded.error.c_str()};
   return {&loaded.table, nullptr};
 }

@@ -53,7 +53,7 @@ Result get_error_string(Result error, const char** text) {
 }
 
 Result run_call(const std::function<void()>& call) {
-  static std::mutex mutex;
+  static std::mutex& mutex = *new std::mutex;  // never destroyed, as the host below
   const std::lock_guard lock(mutex);
   try {
     call();
@@ -68,8 +68,9 @@ Result run_call(const std::function<void()>& call) {
   return last_failure.code;
 }
 
+// Never destroyed: a process may exit while another thread runs kernels, which use its memory and its threads.
 Host& host() {
-  static Host instance;
+  static Host& instance = *new Host;
   return instance;
 }
 

@@ -37,7 +37,7 @@ export async function loadModel(artifactDir: string | URL, options: LoadOptions 
   requireArtifact(artifactPath);
   const modelPath = givenModel ?? (await findModel(artifactPath));
   const onProgress = quietOnceAborted(options.onProgress, signal);
-  if (options.context !== undefined) checkContext(options.context, await compiledContext(artifactPath));
+  if (options.context !== undefined) checkContext(options.context, compiledContext(artifactPath));
   const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions, ...onProgress });
   if (!signal) return loading;
   try {
@@ -56,8 +56,9 @@ interface Load extends LoadOptions {
 }
 
 async function load(options: Load): Promise<LoadedModel> {
-  const { artifactPath, modelPath, device = 0, onProgress } = options;
-  const opening = openModel(artifactPath, { model: modelPath, device, ...(onProgress && { onProgress }) });
+  const { artifactPath, modelPath, device = 0, checkLibrary = true, key, onProgress } = options;
+  const trust = { checkLibrary, ...(key && { key }) };
+  const opening = openModel(artifactPath, { model: modelPath, device, ...trust, ...(onProgress && { onProgress }) });
   const [opened, text] = await Promise.allSettled([opening, readText(options)]);
   // A wrong file fails both; the runtime knows better what is wrong with it.
   if (opened.status === 'rejected') throw opened.reason;

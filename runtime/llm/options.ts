@@ -39,6 +39,8 @@ export const LOAD_NAMES = names<LoadOptions>({
   model: true,
   context: true,
   device: true,
+  checkLibrary: true,
+  key: true,
   sessions: true,
   chatTemplate: true,
   onProgress: true,

@@ -22,6 +22,13 @@ export interface LoadOptions {
   readonly context?: number;
   /** GPU ordinal; 0, the first, unless given. */
   readonly device?: number;
+  /**
+   * Compare the library with its SHA-256 in the artifact's manifest before it is loaded, so that a damaged one is refused and
+   * not run. True unless given.
+   */
+  readonly checkLibrary?: boolean;
+  /** File of a public Ed25519 key in PEM: refuse an artifact whose manifest its owner has not signed. */
+  readonly key?: string | URL;
   /** How many generations run at once; others wait in order. Each has a KV cache on the device. 1 unless given. */
   readonly sessions?: number;
   /** Chats use ChatML, or this Jinja template, whatever template the model file has or lacks. */

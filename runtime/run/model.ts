@@ -15,6 +15,9 @@ const MAX_INT32 = 2 ** 31 - 1;
 export interface ArtifactFlags {
   readonly model?: string;
   readonly device?: number;
+  /** Always there: false is --no-check-library. */
+  readonly checkLibrary?: boolean;
+  readonly key?: string;
 }
 
 /** What {@link addModelOptions} adds. */
@@ -27,7 +30,9 @@ export function addArtifactOptions(command: Command): Command {
   return command
     .argument('<dir>', 'artifact folder that realizar-compile made')
     .option('-m, --model <file>', 'the GGUF file (default: where it was when it was compiled, or inside <dir>)')
-    .option('--device <n>', 'GPU by number (default: 0, the first)', integer(0, MAX_INT32));
+    .option('--device <n>', 'GPU by number (default: 0, the first)', integer(0, MAX_INT32))
+    .option('--key <file>', 'refuse an artifact that the owner of this public Ed25519 key (PEM) has not signed')
+    .option('--no-check-library', "load the library without comparing it with the manifest's SHA-256");
 }
 
 /** And how much of its context is used. */
@@ -45,7 +50,7 @@ export function addModelOptions(command: Command): Command {
  */
 export async function withModel<T>(
   dir: string,
-  { model: file, context, device }: ModelFlags,
+  { model: file, context, device, checkLibrary, key }: ModelFlags,
   { onProgress, ...more }: Pick<LoadOptions, 'sessions' | 'chatTemplate' | 'signal' | 'onProgress'>,
   use: (model: LanguageModel) => Promise<T>,
 ): Promise<T> {
@@ -57,7 +62,8 @@ export async function withModel<T>(
   };
   let model: LanguageModel;
   try {
-    model = await loadModel(dir, { ...defined({ context, device }), ...more, model: path, onProgress: show });
+    const given = defined({ context, device, checkLibrary, key });
+    model = await loadModel(dir, { ...given, ...more, model: path, onProgress: show });
   } catch (error) {
     // Nothing ends a load half way but the end of the process; a shell reports this as 130 too.
     if (error instanceof Interrupted) process.kill(process.pid, 'SIGINT');

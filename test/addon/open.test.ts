@@ -1,9 +1,12 @@
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { manifestText, sha256 } from '../../compiler/manifest.js';
 import { openModel, RealizarError } from '../../runtime/addon/index.js';
-import { buildAddon, buildArtifact, Script, temporaryDirectory } from './support.js';
+import { buildAddon, buildArtifact, mockManifest, Script, temporaryDirectory } from './support.js';
 
 let artifact: string;
 beforeAll(() => {
@@ -14,6 +17,12 @@ beforeAll(() => {
 function manifest(value: unknown): string {
   const dir = temporaryDirectory();
   writeFileSync(join(dir, 'manifest.json'), typeof value === 'string' ? value : JSON.stringify(value));
+  return dir;
+}
+
+function copyOfArtifact(): string {
+  const dir = temporaryDirectory();
+  cpSync(artifact, dir, { recursive: true });
   return dir;
 }
 
@@ -108,26 +117,91 @@ describe('a directory that is no artifact', () => {
   it('is missing, or holds no readable manifest', async () => {
     await expectBad('/nowhere', /^\/nowhere: there is no such folder/);
     await expectBad(manifest('{"library"'), /manifest\.json: not JSON/);
-    await expectBad(manifest('null'), /names no library/);
-    await expectBad(manifest([]), /names no library/);
-    await expectBad(manifest({ library: 7 }), /names no library/);
+    for (const value of [null, [], 7, {}]) await expectBad(manifest(value), /not a manifest of realizar-compile/);
+    await expectBad(manifest({ format: 'realizar-artifact', version: 1 }), /manifest version 1, this compiler reads 2/);
+    await expectBad(manifest({ ...mockManifest({}), library: 7 }), /library: expected a text of .*, found 7/);
+    const nested = `{"format": ${'['.repeat(100_000)}`;
+    await expectBad(manifest(nested), /manifest\.json: not JSON: nested deeper than 32/);
+    const fifo = temporaryDirectory();
+    execFileSync('mkfifo', [join(fifo, 'manifest.json')]);
+    await expectBad(fifo, /manifest\.json is not an ordinary file/);
   });
 
-  it('names a library outside itself, or none that is there', async () => {
-    await expectBad(manifest({ library: '/usr/lib/libc.so.6' }), /inside the artifact/);
-    await expectBad(manifest({ library: '../libmock.so' }), /inside the artifact/);
-    await expectBad(manifest({ library: '..' }), /inside the artifact/);
-    await expectBad(manifest({ library: 'libgone.so' }), /not there.*libgone\.so/s);
+  it('names no library, or one outside itself, or none that is there', async () => {
+    const hash = sha256('');
+    await expectBad(manifest(mockManifest({}, '')), /names no library/);
+    await expectBad(manifest(mockManifest({})), /has no SHA-256 of its library/);
+    for (const name of ['/usr/lib/libc.so.6', '../libmock.so', '..', '.', '', 'a/b.so'])
+      await expectBad(manifest({ ...mockManifest({}), library: name }), /was changed since it was written/);
+    for (const name of ['/usr/lib/libc.so.6', '../libmock.so', '..', '.', 'a/b.so'])
+      await expectBad(manifest(mockManifest({ [name]: hash }, name)), /is no name of a file in this folder/);
+    await expectBad(manifest(mockManifest({ 'libgone.so': hash }, 'libgone.so')), /libgone\.so: missing/);
+  });
+
+  it('has a library that is not the one in its manifest: it is not loaded, whatever it is', async () => {
+    const whole = readFileSync(join(artifact, 'libmock.so'));
+    const flipped = Buffer.from(whole);
+    flipped[whole.length >> 1]! ^= 4;
+    const damaged = [
+      whole.subarray(0, whole.length >> 1),
+      whole.subarray(0, 4096),
+      Buffer.alloc(0),
+      Buffer.concat([whole.subarray(0, 8192), Buffer.alloc(whole.length - 8192)]),
+      Buffer.from('GROUP ( /lib/x86_64-linux-gnu/libc.so.6 )'),
+      flipped,
+    ];
+    for (const bytes of damaged) {
+      const dir = copyOfArtifact();
+      writeFileSync(join(dir, 'libmock.so'), bytes);
+      await expectBad(dir, /libmock\.so: changed since it was built; compile the model/);
+    }
+    const link = copyOfArtifact();
+    rmSync(join(link, 'libmock.so'));
+    symlinkSync(join(artifact, 'libmock.so'), join(link, 'libmock.so'));
+    await expectBad(link, /libmock\.so: is a link out of the artifact, to .*put the file itself there/);
+    const directory = copyOfArtifact();
+    rmSync(join(directory, 'libmock.so'));
+    mkdirSync(join(directory, 'libmock.so'));
+    await expectBad(directory, /libmock\.so: is not an ordinary file/);
+  });
+
+  it('is loaded without that comparison where the caller says so, and never from outside itself', async () => {
+    const dir = copyOfArtifact();
+    writeFileSync(
+      join(dir, 'libmock.so'),
+      Buffer.concat([readFileSync(join(artifact, 'libmock.so')), Buffer.alloc(1)]),
+    );
+    await (await openModel(dir, { model: new Script().path, checkLibrary: false })).close();
+    rmSync(join(dir, 'libmock.so'));
+    symlinkSync(join(artifact, 'libmock.so'), join(dir, 'libmock.so'));
+    const opened = openModel(dir, { model: new Script().path, checkLibrary: false });
+    await expect(opened).rejects.toMatchObject({ statusName: 'BAD_ARTIFACT' });
+  });
+
+  it('is not signed by the owner of the key that is asked for', async () => {
+    const keys = temporaryDirectory();
+    const [mine, theirs] = ['mine', 'theirs'].map((name) => {
+      const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+      writeFileSync(join(keys, name), publicKey.export({ type: 'spki', format: 'pem' }));
+      return privateKey;
+    }) as [KeyObject, KeyObject];
+    const dir = copyOfArtifact();
+    const open = (name: string) => openModel(dir, { model: new Script().path, key: join(keys, name) });
+    await expect(open('mine')).rejects.toThrow(/manifest\.sig: missing/);
+    writeFileSync(join(dir, 'manifest.sig'), sign(null, readFileSync(join(dir, 'manifest.json')), mine));
+    await (await open('mine')).close();
+    await expect(open('theirs')).rejects.toThrow(/manifest\.sig: no signature of manifest\.json with this key/);
+    await expect(open('none')).rejects.toMatchObject({ statusName: 'INVALID_ARGUMENT' });
+    writeFileSync(join(dir, 'manifest.json'), `${readFileSync(join(dir, 'manifest.json'), 'utf8')} `);
+    await expect(open('mine')).rejects.toMatchObject({ statusName: 'BAD_ARTIFACT' });
+    expect(theirs.type).toBe('private');
   });
 
   it('holds something that is no library, or another one', async () => {
-    const text = manifest({ library: 'libmock.so' });
+    const text = copyOfArtifact();
     writeFileSync(join(text, 'libmock.so'), 'not an ELF file');
+    writeFileSync(join(text, 'manifest.json'), manifestText(mockManifest({ 'libmock.so': sha256('not an ELF file') })));
     await expectBad(text, /libmock\.so/);
-    const directory = manifest({ library: 'libmock.so' });
-    mkdirSync(join(directory, 'libmock.so'));
-    await expectBad(directory, /libmock\.so/);
-
     const source = join(temporaryDirectory(), 'other.c');
     writeFileSync(source, 'int other(void) { return 0; }\n');
     await expectBad(buildArtifact(temporaryDirectory(), { source }), /exports no realizar_get_info/);
@@ -166,6 +240,8 @@ describe('arguments of openModel', () => {
     ['options.orderSeed', '.', { model: 'x', orderSeed: 2 ** 32 }],
     ['options.orderSeed', '.', { model: 'x', orderSeed: 1.5 }],
     ['options.poison', '.', { model: 'x', poison: 1 }],
+    ['options.checkLibrary', '.', { model: 'x', checkLibrary: 0 }],
+    ['options.key', '.', { model: 'x', key: 7 }],
     ['options.onProgress', '.', { model: 'x', onProgress: 'log' }],
   ];
   it.each(cases)('%s is checked (%#)', async (name, directory, options) => {

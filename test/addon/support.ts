@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { afterEach, beforeAll } from 'vitest';
+import { MANIFEST_VERSION, type Manifest, manifestText, sealed, sha256 } from '../../compiler/manifest.js';
 import { type Model, openModel } from '../../runtime/addon/index.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -38,8 +39,33 @@ export function buildArtifact(dir: string, { source = join(root, 'test/addon/moc
   const library = join(dir, 'libmock.so');
   execFileSync('cc', [...args, '-o', `${library}.new`, source], { stdio: 'pipe' });
   execFileSync('mv', [`${library}.new`, library]);
-  writeFileSync(join(dir, 'manifest.json'), JSON.stringify({ library: 'libmock.so' }));
+  writeFileSync(
+    join(dir, 'manifest.json'),
+    manifestText(mockManifest({ 'libmock.so': sha256(readFileSync(library)) })),
+  );
   return dir;
+}
+
+/** The manifest of an artifact whose files have these hashes. */
+export function mockManifest(files: Record<string, string>, library = 'libmock.so'): Manifest {
+  const hash = sha256('');
+  return sealed({
+    format: 'realizar-artifact',
+    version: MANIFEST_VERSION,
+    compilerVersion: '0.0.0',
+    name: 'mock',
+    architecture: 'none',
+    target: 'host',
+    archs: [],
+    sanitize: false,
+    model: { fileBytes: 3, headerBytes: 1, headerSha256: hash },
+    memory: { weightsBytes: 1, kvCacheBytes: 64, arenaBytes: 32 },
+    contextLength: 32,
+    nodeCount: 7,
+    ...(library && { library }),
+    inputsSha256: hash,
+    files,
+  });
 }
 
 /** A "model file" for the mock: its behaviour (mock.c), and what was called on it. */

@@ -120,7 +120,11 @@ describe('verify', () => {
     ['a manifest that is no JSON', '{', /manifest\.json: .*compile the model again/],
     ['a manifest of something else', '{"name": "x"}', /not a manifest of realizar-compile/],
     ['a manifest of another version', '{"format": "realizar-artifact", "version": 99}', /manifest version 99/],
-    ['a manifest without its fields', '{"format": "realizar-artifact", "version": 1}', /"compilerVersion" is not what/],
+    [
+      'a manifest without its fields',
+      '{"format": "realizar-artifact", "version": 2}',
+      /compilerVersion: expected a text .* found nothing/,
+    ],
   ])('refuses %s', async (_, manifest, message) => {
     mkdirSync(join(cwd, 'odd'));
     if (manifest !== undefined) writeFileSync(join(cwd, 'odd/manifest.json'), manifest);

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 bundle=build/gpu
 models=build/models
 mkdir -p "$bundle" "$models"
-compile() { node dist/compiler/cli.js "$1" --target cuda --arch sm_90a -o "$2" --quiet "${@:3}"; }
+compile() { node dist/compiler/cli.js "$1" --target cuda --arch sm_90a -o "$2" --quiet --no-hash-weights "${@:3}"; }
 for model in test/fixtures/golden/*.gguf; do
   name=$(basename "$model" .gguf)
   compile "$model" "$bundle/golden/$name"

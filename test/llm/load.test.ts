@@ -151,12 +151,15 @@ describe('what cannot be loaded', () => {
     const path = join(folder, 'manifest.json');
     const { contextLength: _, ...manifest } = JSON.parse(readFileSync(path, 'utf8'));
     for (const [contextLength, statusName, message] of [
-      [undefined, 'BAD_ARTIFACT', /manifest\.json does not say how many positions/],
-      [1024, 'INVALID_ARGUMENT', /from 1 to 512.*got 513/],
+      [undefined, 'BAD_ARTIFACT', /manifest\.json: contextLength: expected a whole number from 0, found nothing/],
+      [1024, 'BAD_ARTIFACT', /manifest\.json was changed since it was written/],
     ] as const) {
       writeFileSync(path, JSON.stringify({ ...manifest, contextLength }));
       await expect(loadModel(folder, { context: 513 })).rejects.toMatchObject(refused(statusName, message));
     }
+    // The library has the last word.
+    const unchecked = loadModel(folder, { context: 513, checkLibrary: false });
+    await expect(unchecked).rejects.toMatchObject(refused('INVALID_ARGUMENT', /from 1 to 512.*got 513/));
   });
 
   describe('what is no artifact', () => {

@@ -49,8 +49,10 @@ test('the same ids', () => {
   expect(ours.endIds).toEqual(expect.arrayContaining([...theirs.endIds]));
 });
 
-test('verify makes the same plan of it, inspect shows its files', () => {
-  expect(verifyArtifact(artifact, folder)).toContain('source is what this compiler emits');
+test('verify makes the same plan of it, inspect shows its files', async () => {
+  const report = await verifyArtifact(artifact, { model: folder, weights: true });
+  expect(report).toContain(`emits for ${folder}`);
+  expect(report).toContain('all bytes of the model are those of the compile');
   const { format, refusal, tensors, metadata } = inspect(folder);
   expect({ format, refusal, tensors: tensors.length }).toEqual({ format: 'safetensors', refusal: null, tensors: 38 });
   expect(metadata).toContainEqual({ key: 'hidden_size', type: 'number', value: 256 });

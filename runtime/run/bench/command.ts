@@ -34,7 +34,7 @@ export function benchCommand(): Command {
 }
 
 async function bench(dir: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const { prompt, generate, depth, repetitions, device = 0 } = flags;
+  const { prompt, generate, depth, repetitions, device = 0, checkLibrary, key } = flags;
   const model = await modelFile(dir, flags.model);
   const sizes = defined({ prompt, generate, depth, repetitions });
   const status = new StatusLine();
@@ -42,7 +42,16 @@ async function bench(dir: string, flags: Flags, signal: AbortSignal): Promise<vo
   try {
     const onLoading = (progress: LoadProgress) => status.showLoading(progress);
     const onStep = (what: string) => status.show(`measuring: ${what}`);
-    result = await measure({ dir, model, device, sizes, signal, onLoading, onStep });
+    result = await measure({
+      dir,
+      model,
+      device,
+      trust: defined({ checkLibrary, key }),
+      sizes,
+      signal,
+      onLoading,
+      onStep,
+    });
   } finally {
     status.clear();
   }

@@ -1,6 +1,13 @@
 /** Measures what a user of the Node API gets from an artifact on this machine. */
 import { compiledContext } from '../../addon/artifact.js';
-import { type Model, type ModelInfo, type OpenProgress, openModel, type Session } from '../../addon/index.js';
+import {
+  type Model,
+  type ModelInfo,
+  type OpenOptions,
+  type OpenProgress,
+  openModel,
+  type Session,
+} from '../../addon/index.js';
 import { RunError } from '../exit.js';
 
 export interface BenchSizes {
@@ -17,6 +24,7 @@ export interface BenchRequest {
   readonly dir: string;
   readonly model: string;
   readonly device: number;
+  readonly trust: Pick<OpenOptions, 'checkLibrary' | 'key'>;
   /** What is not given depends on the target: the host's simulator takes its time. */
   readonly sizes: Partial<BenchSizes>;
   readonly signal: AbortSignal;
@@ -71,14 +79,14 @@ const TOKEN = 1;
 
 /** Errors: those of openModel; RunError where the context is too short. */
 export async function measure(request: BenchRequest): Promise<BenchResult> {
-  const { dir, model: file, device, sizes, signal, onStep } = request;
-  checkSizes(await compiledContext(dir), sizes);
+  const { dir, model: file, device, trust, sizes, signal, onStep } = request;
+  checkSizes(compiledContext(dir), sizes);
   const clock = new PhaseClock();
   const onProgress = (progress: OpenProgress) => {
     request.onLoading(progress);
     clock.tick(progress.phase, progress.done, progress.total);
   };
-  const model = await openModel(dir, { model: file, device, onProgress });
+  const model = await openModel(dir, { model: file, device, ...trust, onProgress });
   try {
     const { info } = model;
     const asked = chooseSizes(info, sizes);

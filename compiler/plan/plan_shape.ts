@@ -1,0 +1,289 @@
+/** What the parts of a plan are, for plans that come from a file. The types of the interfaces hold this to them. */
+import type { AttendConfig } from '../kernels/attend/config.js';
+import type { EmbedConfig } from '../kernels/embed.js';
+import type { ExpertsConfig } from '../kernels/experts/config.js';
+import type { Launch, PlannedArgument } from '../kernels/kernel.js';
+import type { NormAddConfig } from '../kernels/norm_add.js';
+import type { ProjectionConfig, SegmentConfig } from '../kernels/projection/config.js';
+import type { SelectConfig } from '../kernels/select.js';
+import { GGML_TYPES } from '../model/ggml.js';
+import type { Part } from '../model/parts.js';
+import type { RopeScaling, RopeSpec } from '../model/spec.js';
+import {
+  byKind,
+  count,
+  type Fields,
+  flag,
+  integer,
+  listOf,
+  number,
+  oneOf,
+  optional,
+  orNull,
+  record,
+  sha256Text,
+  text,
+} from '../shape.js';
+import type { Edge } from './edges.js';
+import type { Plan, PlannedBucket, PlannedBuffer, PlannedKernel, PlannedNode } from './plan.js';
+import type { PlannedTensor } from './weights.js';
+
+const format = oneOf(...Object.keys(GGML_TYPES));
+const formats = listOf(format, 1);
+
+const embed = record<EmbedConfig>({
+  kind: oneOf('embed'),
+  groupRows: count,
+  chunkCols: count,
+  cols: count,
+  format,
+  groupBytes: count,
+  scale: number,
+  sums: count,
+  blocks: count,
+});
+
+const segment = record<SegmentConfig>({ rows: count, formats });
+type Ahead = Exclude<ProjectionConfig['ahead'], null>;
+type AheadSegment = Ahead['segments'][number];
+const ahead = record<Ahead>({
+  blocks: count,
+  bytes: count,
+  segments: listOf(record<AheadSegment>({ groups: count, groupBytes: count })),
+});
+
+const projection = record<ProjectionConfig>({
+  kind: oneOf('projection'),
+  groupRows: count,
+  chunkCols: count,
+  cols: count,
+  segments: listOf(segment, 1),
+  rowWarps: count,
+  ring: count,
+  early: count,
+  paced: count,
+  whole: flag,
+  roundGroups: count,
+  blocks: count,
+  leastShared: count,
+  blocksPerMultiprocessor: count,
+  sumInput: flag,
+  storeSum: flag,
+  sumEpsilon: number,
+  normalize: flag,
+  centred: flag,
+  normBias: flag,
+  epsilon: number,
+  activation: oneOf('none', 'silu', 'gelu', 'gelu_erf', 'relu_sqr'),
+  scale: number,
+  softCap: number,
+  addResidual: flag,
+  findBest: flag,
+  bias: count,
+  matrixScale: count,
+  scalesBias: flag,
+  ahead: orNull(ahead),
+  routes: count,
+});
+
+const experts = record<ExpertsConfig>({
+  kind: oneOf('experts'),
+  groupRows: count,
+  chunkCols: count,
+  cols: count,
+  rows: count,
+  experts: count,
+  used: count,
+  weightsOver: oneOf('all', 'chosen'),
+  sigmoid: flag,
+  scored: flag,
+  biased: flag,
+  expertGroups: count,
+  expertGroupsUsed: count,
+  weightsScale: number,
+  gathers: count,
+  routerCols: count,
+  routerEpsilon: number,
+  formats,
+  warps: count,
+  ring: count,
+  early: count,
+  blocks: count,
+  sharedBytes: count,
+  blocksPerMultiprocessor: count,
+  sum: flag,
+  addShared: flag,
+  gated: flag,
+  scale: number,
+  addResidual: flag,
+  normalize: flag,
+  epsilon: number,
+  activation: oneOf('none', 'silu', 'gelu', 'gelu_erf', 'relu_sqr', 'swiglu_oai'),
+  bias: count,
+  matrixScale: count,
+});
+
+const normAdd = record<NormAddConfig>({
+  kind: oneOf('norm_add'),
+  size: count,
+  threads: count,
+  centred: flag,
+  normBias: flag,
+  addResidual: flag,
+  epsilon: number,
+});
+
+type Yarn = Exclude<RopeScaling['yarn'], undefined>;
+type Stated = Exclude<RopeSpec['statedFactors'], undefined>;
+/** What is left of a rope once the context is known: rope.ts. */
+type PlannedRope = Omit<RopeSpec, 'factors' | 'longFactors'>;
+const rope = record<PlannedRope>({
+  dimensions: count,
+  base: number,
+  pairing: oneOf('adjacent', 'half'),
+  scaling: optional(
+    record<RopeScaling>({
+      scale: number,
+      yarn: optional(
+        record<Yarn>({
+          originalContext: count,
+          betaFast: number,
+          betaSlow: number,
+          unrounded: optional(oneOf(true)),
+        }),
+      ),
+      magnitude: number,
+    }),
+  ),
+  statedFactors: optional(record<Stated>({ short: listOf(number), long: optional(listOf(number)) })),
+});
+
+const attend = record<AttendConfig>({
+  kind: oneOf('attend'),
+  heads: count,
+  kvHeads: count,
+  headSize: count,
+  headsPerBlock: count,
+  splits: count,
+  minSplit: count,
+  whole: count,
+  ring: count,
+  contextLength: count,
+  warps: count,
+  blocks: count,
+  leastShared: count,
+  blocksPerMultiprocessor: count,
+  scale: number,
+  softCap: number,
+  window: count,
+  rope: orNull(rope),
+  ropeFactors: flag,
+  queryNorm: flag,
+  keyNorm: flag,
+  wholeNorms: count,
+  normTurned: optional(oneOf(true)),
+  epsilon: number,
+  sinks: flag,
+  gates: optional(oneOf('heads', 'elements')),
+});
+
+const select = record<SelectConfig>({
+  kind: oneOf('select'),
+  threads: count,
+  blocks: count,
+  candidates: count,
+  vocabSize: count,
+});
+
+const kernel = record<PlannedKernel>({
+  symbol: text(),
+  config: byKind({ embed, projection, experts, norm_add: normAdd, attend, select }),
+  launch: record<Launch>({ blocks: count, threads: count, sharedBytes: count }),
+});
+
+const node = record<PlannedNode>({
+  name: text(),
+  kernel: count,
+  args: listOf(
+    record<PlannedArgument>({
+      name: text(),
+      region: orNull(oneOf('weights', 'arena', 'kv_cache', 'state')),
+      offset: count,
+    }),
+  ),
+  after: listOf(record<Edge>({ from: count, programmatic: flag })),
+  readBytes: count,
+  kvRowBytes: count,
+  kvPositions: count,
+  about: text(),
+});
+
+type BucketKernel = PlannedBucket['kernels'][number];
+const bucket = record<PlannedBucket>({
+  positions: count,
+  kernels: listOf(record<BucketKernel>({ node: count, kernel: count })),
+});
+
+const tensor = record<PlannedTensor>({
+  name: text(),
+  type: format,
+  rows: count,
+  cols: count,
+  fileOffset: count,
+  fileBytes: count,
+  deviceOffset: count,
+  deviceBytes: count,
+  layout: oneOf('tiled', 'vector'),
+  rowsPerGroup: count,
+  colsPerChunk: count,
+  groupStride: count,
+  chunkStride: count,
+  storedAs: optional(format),
+  plusOne: optional(oneOf(true)),
+  alternate: optional(oneOf('even', 'odd')),
+  transposed: optional(oneOf(true)),
+  part: optional(oneOf('codes', 'exponents')),
+});
+
+const memory: Fields<Plan['memory']> = {
+  weightsBytes: count,
+  kvCacheBytes: count,
+  arenaBytes: count,
+  stateBytes: count,
+  logitsOffset: count,
+  tokenReadBytes: count,
+  kvRowBytes: count,
+};
+
+const model: Fields<Plan['model']> = {
+  name: text(),
+  architecture: text(),
+  vocabSize: count,
+  contextLength: count,
+  embeddingLength: count,
+  feedForwardLength: count,
+  layerCount: count,
+  headCount: count,
+  headCountKv: count,
+  headSize: count,
+  fileBytes: count,
+  headerBytes: count,
+  headerSha256: sha256Text,
+  parts: optional(listOf(record<Part>({ name: optional(text()), bytes: count, headerBytes: count }), 1)),
+};
+
+export const isPlan = record<Plan>({
+  version: count,
+  compilerVersion: text(),
+  target: record<Plan['target']>({ kind: oneOf('cuda', 'host'), archs: listOf(text()) }),
+  model: record<Plan['model']>(model),
+  memory: record<Plan['memory']>(memory),
+  kernels: listOf(kernel, 1),
+  nodes: listOf(node, 1),
+  buckets: listOf(bucket),
+  buffers: listOf(
+    record<PlannedBuffer>({ name: text(), offset: count, bytes: count, firstNode: integer, lastNode: integer }),
+  ),
+  tensors: listOf(tensor),
+  formats: listOf(format),
+});

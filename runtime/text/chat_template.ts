@@ -3,7 +3,9 @@
  * A template is a program from whoever made the file. It runs in a process of its own (template_process.ts).
  */
 import { CompileError, UnsupportedError } from '../../compiler/errors.js';
+import { JinjaError } from './jinja/errors.js';
 import { SpecialTokens } from './special_tokens.js';
+import { templateJson } from './template_json.js';
 import { TemplateProcess } from './template_process.js';
 import type { TextSource } from './text_source.js';
 import type { Tokenizer } from './tokenizer.js';
@@ -103,31 +105,33 @@ export class ChatTemplate {
   async prepare(messages: readonly ChatMessage[], options: ChatOptions): Promise<string> {
     const { addGenerationPrompt = true, tools, variables, deadline = DEADLINE } = options;
     const role = (name: 'bos' | 'eos' | 'unknown') => this.tokenizer.roleText(name) ?? '';
+    const template = tools === undefined ? this.#template : this.#toolTemplate;
+    this.#checkSize('the template', template.length, MAX_TEMPLATE);
+    // What is not given is none, as in transformers: templates ask "tools is not none".
+    const given = { documents: null, ...variables, messages, tools: tools ?? null };
     const trusted = {
       bos_token: role('bos'),
       eos_token: role('eos'),
       unk_token: role('unknown'),
       add_generation_prompt: addGenerationPrompt,
     };
-    // What is not given is none, as in transformers: templates ask "tools is not none".
-    const given = { documents: null, ...variables, messages, tools: tools ?? null };
-    const untrusted = this.#shield(JSON.parse(JSON.stringify(given)));
-    const template = tools === undefined ? this.#template : this.#toolTemplate;
-    this.#checkSize('the template', template.length, MAX_TEMPLATE);
-    const request = { template, variables: { ...trusted, ...untrusted }, limit: MAX_OUTPUT };
-    this.#checkSize('messages, tools, variables and template', JSON.stringify(request).length, MAX_INPUT);
+    const untrusted = this.#shielded(given);
+    const joined = `${JSON.stringify(trusted).slice(0, -1)},${untrusted.slice(1)}`;
+    const request = `{"template":${JSON.stringify(template)},"limit":${MAX_OUTPUT},"variables":${joined}}`;
+    this.#checkSize('messages, tools, variables and template', request.length, MAX_INPUT);
     const outcome = await this.#process.render(request, deadline);
     if (outcome.text !== undefined) return outcome.text;
     return this.#fail(SpecialTokens.unshield(outcome.failed));
   }
 
   /** JSON with all of its texts shielded, those that name things included. */
-  #shield<T>(value: T): T;
-  #shield(value: unknown): unknown {
-    if (typeof value === 'string') return this.tokenizer.shield(value);
-    if (Array.isArray(value)) return value.map((item) => this.#shield(item));
-    if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [this.#shield(key), this.#shield(item)]));
+  #shielded(given: object): string {
+    try {
+      return templateJson(given, (text) => this.tokenizer.shield(text));
+    } catch (error) {
+      if (error instanceof JinjaError) return this.#fail(error.message);
+      throw error;
+    }
   }
 
   #checkSize(what: string, size: number, limit: number): void {

@@ -4,55 +4,17 @@
  * The process is kept for the next template, since starting one takes longer than rendering; one that failed is ended.
  */
 import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-
-/** What the process is told; JSON. */
-export interface TemplateRequest {
-  readonly template: string;
-  readonly variables: object;
-  /** Characters that it may print. */
-  readonly limit: number;
-}
+import { join } from 'node:path';
+import { packageRoot } from '../addon/locate.js';
 
 export type Outcome = { readonly text: string } | { readonly text?: never; readonly failed: string };
 
 const HEAP_MEGABYTES = 256;
 /** To start a process, milliseconds; a machine may be busy, and nothing foreign runs yet. */
 const START_DEADLINE = 30_000;
-const JINJA = createRequire(import.meta.url).resolve('@huggingface/jinja');
-
-/** Its source is what the process runs: it uses nothing from around it. A line of JSON in, a line of JSON out. */
-function serve(jinja: string): void {
-  const { createInterface } = require('node:readline') as typeof import('node:readline');
-  const { Template } = require(jinja) as typeof import('@huggingface/jinja');
-  type Parsed = import('@huggingface/jinja').Template;
-  const known = new Map<string, Parsed>();
-  const attempt = <T>(what: string, act: () => T): { value: T } | { failed: string } => {
-    try {
-      return { value: act() };
-    } catch (error) {
-      return { failed: `${what}: ${error instanceof Error ? error.message : error}` };
-    }
-  };
-  const parse = (template: string): Parsed => {
-    const parsed = known.get(template) ?? new Template(template);
-    known.set(template, parsed);
-    return parsed;
-  };
-  const answer = ({ template, variables, limit }: { template: string; variables: object; limit: number }) => {
-    const parsed = attempt('expected Jinja that can be parsed', () => parse(template));
-    if ('failed' in parsed) return parsed;
-    const rendered = attempt('it ended with an error', () => parsed.value.render(variables as Record<string, unknown>));
-    if ('failed' in rendered) return rendered;
-    const { length } = rendered.value;
-    if (length > limit) return { failed: `expected at most ${limit} characters from it, found ${length}` };
-    return { text: rendered.value };
-  };
-  const write = (value: unknown) => process.stdout.write(`${JSON.stringify(value)}\n`);
-  createInterface({ input: process.stdin }).on('line', (line) => write(answer(JSON.parse(line))));
-  write('ready');
-}
+/** The compiled module, also where this one runs as TypeScript: Node 20 runs JavaScript alone. */
+const MODULE = 'dist/runtime/text/template_worker.js';
 
 /** One process at a time, started when it is needed; requests are answered in order. Nothing of it keeps Node running. */
 export class TemplateProcess {
@@ -64,9 +26,12 @@ export class TemplateProcess {
     this.#running();
   }
 
-  /** `deadline`: milliseconds from when the process begins with it. */
-  render(request: TemplateRequest, deadline: number): Promise<Outcome> {
-    const outcome = this.#tail.then(() => this.#render(JSON.stringify(request), deadline));
+  /**
+   * `request`: JSON with `template`, `variables` and `limit`, the characters that it may print. `deadline`: milliseconds from when
+   * the process begins with it.
+   */
+  render(request: string, deadline: number): Promise<Outcome> {
+    const outcome = this.#tail.then(() => this.#render(request, deadline));
     this.#tail = outcome;
     return outcome;
   }
@@ -166,9 +131,8 @@ const LINE_END = 10;
 
 function startProcess() {
   const flags = [`--max-old-space-size=${HEAP_MEGABYTES}`, '--disallow-code-generation-from-strings', '--no-warnings'];
-  const script = `(${serve})(${JSON.stringify(JINJA)})`;
   const { TZ } = process.env;
-  return spawn(process.execPath, [...flags, '--input-type=commonjs', '--eval', script], {
+  return spawn(process.execPath, [...flags, join(packageRoot(), MODULE)], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: TZ === undefined ? {} : { TZ },
   });

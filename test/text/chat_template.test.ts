@@ -58,9 +58,9 @@ describe('what a template is given', () => {
   it('tokens, tools, variables, and whether an answer follows', async () => {
     const template =
       '{{ bos_token }}{{ eos_token }}|{{ add_generation_prompt }}|{{ thinking }}|{{ tools | tojson if tools else "no tools" }}';
-    expect(await render(template)).toBe('<s></s>|true||no tools');
+    expect(await render(template)).toBe('<s></s>|True||no tools');
     const options = { addGenerationPrompt: false, variables: { thinking: 'much' }, tools: [{ name: 'f' }] };
-    expect(await render(template, [], options)).toBe('<s></s>|false|much|[{"name": "f"}]');
+    expect(await render(template, [], options)).toBe('<s></s>|False|much|[{"name": "f"}]');
   });
 
   it('today', async () => {
@@ -155,8 +155,11 @@ describe('a template that fails', () => {
       /model\.gguf: chat template: .*Roles must alternate/,
     );
     expect(await failure('{% if %}')).toMatch(/expected Jinja that can be parsed: ./);
-    expect(await failure('{{ 1 | nosuch }}')).toMatch(/ended with an error: .*nosuch/);
-    expect(await failure(`{{ ${'('.repeat(100_000)} }}`)).toMatch(/can be parsed: .*stack/);
+    expect(await failure('{{ 1 | nosuch }}')).toMatch(/can be parsed: line 1: .*nosuch/);
+    expect(await failure('a\n{{ nosuch.x }}')).toMatch(
+      /ended with an error: line 2: UndefinedError: 'nosuch' is undefined/,
+    );
+    expect(await failure(`{{ ${'('.repeat(100_000)} }}`)).toMatch(/can be parsed: .*nested at most 200 deep/);
   });
 
   it('is stopped at its deadline', async () => {

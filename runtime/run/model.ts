@@ -73,15 +73,18 @@ export async function withModel<T>(
   }
   try {
     return await use(model);
+  } catch (error) {
+    throw withFlags(error);
   } finally {
     await model.close();
   }
 }
 
-/** What loadModel threw, options named as on the command line. */
-function withFlags(error: unknown): unknown {
+/** What the model's methods threw, options named as on the command line. */
+export function withFlags(error: unknown): unknown {
   const isOption = error instanceof RealizarError && error.statusName === 'INVALID_ARGUMENT';
-  return isOption ? new RunError(error.message.replace(/^options\./, '--')) : error;
+  const flag = (_: string, name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return isOption ? new RunError(error.message.replace(/^options\.(\w+)/, flag)) : error;
 }
 
 /** The model file of an artifact. Errors: BAD_ARTIFACT for what is none, RunError that says what to name instead. */

@@ -13,8 +13,8 @@ export function integer(least: number, most: number): (text: string) => number {
 /** Decimals, exponents allowed. */
 export function number(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
-    const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
-    if (Number.isFinite(value) && value >= least && value <= most) return value;
+    const value = decimal(text);
+    if (value >= least && value <= most) return value;
     throw new InvalidArgumentError(`expected a number ${range(least, most)}`);
   };
 }
@@ -24,6 +24,19 @@ export function seed(text: string): number | bigint {
   const value = /^\d{1,20}$/.test(text) ? BigInt(text) : -1n;
   if (value < 0n || value >= 1n << 64n) throw new InvalidArgumentError('expected a whole number from 0 to 2^64 - 1');
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+}
+
+/** A token id and what is added to its logit; -inf bans it. */
+export function logitBias(text: string): readonly [token: number, bias: number] {
+  const [, token, value] = /^(\d{1,10})=(.+)$/.exec(text) ?? [];
+  const bias = value === '-inf' ? Number.NEGATIVE_INFINITY : decimal(value ?? '');
+  if (token !== undefined && !Number.isNaN(bias)) return [Number(token), bias];
+  throw new InvalidArgumentError('expected a token id and a number or -inf, as in 15=-2.5');
+}
+
+function decimal(text: string): number {
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  return Number.isFinite(value) ? value : Number.NaN;
 }
 
 function range(least: number, most: number): string {

@@ -9,6 +9,7 @@ import { logprobLine } from './logprobs.js';
 import { addModelOptions, defined, type ModelFlags, withModel } from './model.js';
 import { writeJson } from './output.js';
 import { describeResult } from './result.js';
+import { TerminalText } from './terminal_text.js';
 import { integer } from './values.js';
 
 interface Flags extends ModelFlags, GenerateFlags {
@@ -24,7 +25,8 @@ interface Flags extends ModelFlags, GenerateFlags {
 export function addWriting(program: Command): Command {
   addModelOptions(program).option('-p, --prompt <text>', 'the text to continue; - reads it from stdin');
   return addGenerateOptions(program)
-    .option('--ignore-eos', 'go on where the model wants to end')
+    .option('--ignore-eos', 'go on where the model wants to end: its end tokens are banned')
+    .optionsGroup('Output:')
     .option('--echo', 'print the prompt before what follows it')
     .option('--logprobs <n>', 'a line a token, with its log probability and n alternatives', integer(0, 100))
     .option('-v, --verbose', 'on stderr, when it has ended: counts and times')
@@ -44,7 +46,9 @@ async function continueText(model: LanguageModel, prompt: string, flags: Flags, 
   const generation = model.generate(prompt, { ...generateOptions(flags), ...more });
   if (flags.json) return printJson(generation);
   if (flags.echo) await write(prompt);
-  const line = flags.logprobs === undefined ? ({ text }: Piece) => text : logprobLine;
+  const shown = process.stdout.isTTY ? new TerminalText() : undefined;
+  const textOf = ({ text }: Piece) => shown?.push(text) ?? text;
+  const line = flags.logprobs === undefined ? textOf : logprobLine;
   for await (const piece of generation) await write(line(piece));
   const result = await generation.result;
   if (flags.logprobs === undefined) await write('\n');

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { buildAddon } from '../addon/support.js';
 import { hostArtifact } from '../support/artifacts.js';
@@ -18,6 +19,13 @@ beforeAll(async () => {
   buildAddon();
   folder = await storyteller('run-chat');
 });
+
+/** The token `>`. */
+const GREATER = 32;
+
+/** The lines of a terminal's output, as readline left them: each without what was drawn over. */
+const plain = (output: string): string[] =>
+  output.split('\n').map((line) => stripVTControlCharacters(line.split('\u001b[0J').at(-1)!).replaceAll('\r', ''));
 
 /** A message after a prompt. */
 const say = (message: string): Step => ({ expect: '> ', send: `${message}\r` });
@@ -63,13 +71,46 @@ describe('on a terminal', () => {
     expect(output).toContain('3 plus 4 is 7.');
   });
 
-  test('what is typed during an answer is the next message', async () => {
+  test('what is typed during an answer is shown and sent after it, whole lines and the beginning of one', async () => {
+    const typed = 'What is 2 plus 5?\rWhat is 1 plus 2?\rWhat is 5 plus';
     const { code, output } = await onTerminal(
-      [say(SUM), { expect: 'plus 4\\?\\s+3', send: 'What is 2 plus 5?\r' }, { expect: '2 plus 5 is 7', send: CTRL_D }],
+      [
+        say(SUM),
+        { expect: 'plus 4\\?\\s+3', send: typed },
+        { expect: '1 plus 2 is 3.*> What is 5 plus', send: ' 1?\r' },
+        { expect: '5 plus 1 is', send: '' },
+        { expect: '> ', send: CTRL_D },
+      ],
       ['chat', folder],
+      { NO_COLOR: '1' },
     );
     expect(code).toBe(0);
-    expect(output.indexOf('3 plus 4 is 7.')).toBeLessThan(output.indexOf('2 plus 5 is 7'));
+    const lines = plain(output).filter((line) => /plus/.test(line));
+    expect(lines).toEqual([
+      `> ${SUM}`,
+      '3 plus 4 is 7.',
+      '> What is 2 plus 5?',
+      '2 plus 5 is 7.',
+      '> What is 1 plus 2?',
+      '1 plus 2 is 3.',
+      '> What is 5 plus 1?',
+      expect.stringMatching(/^5 plus 1 is /),
+    ]);
+  });
+
+  test('an answer does not look like the prompt, and an empty one shows itself', async () => {
+    const biases = ['--logit-bias', `${GREATER}=1000`, '-n', '3'];
+    const { output } = await onTerminal(
+      [say('Hi'), { expect: '>>>.*max-tokens', send: '' }, { expect: '> ', send: CTRL_D }],
+      ['chat', folder, ...biases],
+      { NO_COLOR: '1' },
+    );
+    expect(plain(output)).toContain(' >>>');
+    const empty = await onTerminal(
+      [say('Hi'), { expect: 'no text', send: '' }, { expect: '> ', send: CTRL_D }],
+      ['chat', folder, '-n', '0'],
+    );
+    expect(empty.code).toBe(0);
   });
 
   test('commands, and their mistakes, which end nothing', async () => {
@@ -117,6 +158,32 @@ describe('with lines from a pipe', () => {
     const more = join(scratch, 'more.json');
     expect((await withInput(`${SUM}\n/save ${more}\n/reset\n`, ['chat', folder, '--load', file])).code).toBe(0);
     expect(JSON.parse(readFileSync(more, 'utf8'))).toHaveLength(5);
+  });
+
+  test("--chat-template is used instead of the file's, and checked first", async () => {
+    const template = join(scratch, 'template.jinja');
+    const saved = join(scratch, 'templated.json');
+    // Asks the question itself, whatever was said.
+    const source = `{{ '<|im_start|>user\\n${SUM}<|im_end|>\\n<|im_start|>assistant\\n' }}`;
+    writeFileSync(template, source);
+    const chat = ['chat', folder, '--chat-template'];
+    expect(await withInput(`Hi\n/save ${saved}\n`, [...chat, template])).toEqual({
+      code: 0,
+      stdout: '3 plus 4 is 7.\n',
+      stderr: '',
+    });
+    expect((await withInput(`${SUM}\n`, [...chat, 'chatml'])).stdout).toBe('3 plus 4 is 7.\n');
+    writeFileSync(template, ' \n');
+    for (const [file, problem] of [
+      [join(scratch, 'none.jinja'), 'ENOENT'],
+      [template, 'the file is empty'],
+    ] as const) {
+      const { code, stderr } = await withInput('Hi\n', [...chat, file]);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        new RegExp(`^realizar-run: --chat-template ${file}: .*${problem}.*; expected chatml, or a file`),
+      );
+    }
   });
 
   test('--max-tokens holds for each answer', async () => {

@@ -77,9 +77,30 @@ describe('a text', () => {
   });
 
   test('avoids repetition where that is penalised', async () => {
-    const { code, stdout } = await continued('-n', '20', '--repeat-penalty', '3');
-    expect(code).toBe(0);
-    expect(stdout).not.toBe(`${text}\n`);
+    const outputs = new Set<string>();
+    for (const flags of [
+      ['--repeat-penalty', '3'],
+      ['--repeat-penalty', '3', '--repeat-last-n', '1'],
+      ['--presence-penalty', '20'],
+      ['--frequency-penalty', '20'],
+    ]) {
+      const { code, stdout } = await continued('-n', '20', ...flags);
+      expect(code).toBe(0);
+      if (!flags.includes('1')) expect(stdout).not.toBe(`${text}\n`);
+      outputs.add(stdout);
+    }
+    expect(outputs.size).toBeGreaterThan(1);
+    expect((await continued('-n', '20', '--repeat-penalty', '3', '--repeat-last-n', '0')).stdout).toBe(`${text}\n`);
+  });
+
+  test('biases tokens, and bans them', async () => {
+    const [robot] = tokenizer.encode(' robot', { addSpecial: false });
+    expect((await continued('-n', '3', '--logit-bias', `${robot}=1e3`)).stdout).toBe(' robot robot robot\n');
+    const { stdout } = await continued('-n', '1', '--logit-bias', `${tokens[0]}=-inf`, '--logit-bias', '3=-0.5');
+    expect(stdout).not.toBe(`${tokenizer.decode(tokens.slice(0, 1), { continues: true })}\n`);
+    const { code, stderr } = await continued('-n', '1', '--logit-bias', '909=1');
+    expect(code).toBe(1);
+    expect(stderr).toBe('realizar-run: --logit-bias: a token must be an integer from 0 to 908; got 909\n');
   });
 });
 
@@ -113,7 +134,20 @@ describe('usage', () => {
   test('--help names options, commands and exit codes', async () => {
     const { code, stdout } = await realizarRun(['--help']);
     expect(code).toBe(0);
-    for (const word of ['--max-tokens', '--stop', '--seed', '--model', 'chat', 'bench', 'Exit codes', '130'])
+    for (const word of [
+      '--logit-bias <id=value>',
+      '--presence-penalty',
+      '--frequency-penalty',
+      '--min-p',
+      '--max-tokens',
+      '--stop',
+      '--seed',
+      '--model',
+      'chat',
+      'bench',
+      'Exit codes',
+      '130',
+    ])
       expect(stdout).toContain(word);
   });
 
@@ -124,6 +158,9 @@ describe('usage', () => {
     ['a temperature that is no number', ['DIR', '-p', 'x', '-t', 'NaN']],
     ['a negative temperature', ['DIR', '-p', 'x', '--temperature=-1']],
     ['a probability above 1', ['DIR', '-p', 'x', '--top-p', '1.5']],
+    ['a bias without a value', ['DIR', '-p', 'x', '--logit-bias', '5']],
+    ['a bias of a text', ['DIR', '-p', 'x', '--logit-bias', 'robot=5']],
+    ['a bias that is no number', ['DIR', '-p', 'x', '--logit-bias', '5=inf']],
     ['half a token', ['DIR', '-p', 'x', '-n', '1.5']],
     ['a seed of more than 64 bits', ['DIR', '-p', 'x', '-s', '18446744073709551616']],
     ['a device that is no number', ['DIR', '-p', 'x', '--device', 'gpu']],

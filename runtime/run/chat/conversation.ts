@@ -3,8 +3,10 @@
 import { write } from '../../../compiler/stdout.js';
 import { type Chat, type GenerateOptions, type GenerationResult, type Message, RealizarError } from '../../index.js';
 import { Interrupted, RunError } from '../exit.js';
+import { withFlags } from '../model.js';
 import { describeResult } from '../result.js';
 import { type Style, styleOf } from '../style.js';
+import { TerminalText } from '../terminal_text.js';
 import { writeMessages } from './history.js';
 import { LineInput } from './input.js';
 
@@ -24,6 +26,7 @@ const HELP = `
 /help         this
 /exit         end, as Ctrl-D does
 A message that begins with / is written with two: //text. A line that ends with \\ goes on in the next.
+What is typed during an answer is kept, and sent when the answer has ended.
 Ctrl-C stops an answer, and what came of it stays; once more, and the program ends.
 `;
 
@@ -88,7 +91,8 @@ export class TerminalChat {
     try {
       if (line.startsWith('/') && !line.startsWith('//')) await this.#obey(line);
       else if (line.trim() !== '') await this.#answer(line.replace(/^\/\//, '/'), signal);
-    } catch (error) {
+    } catch (thrown) {
+      const error = withFlags(thrown);
       // A user reads it and goes on; a program behind a pipe does not.
       const goesOn = this.#input.terminal && (error instanceof RealizarError || error instanceof RunError);
       if (!goesOn || signal.aborted) throw error;
@@ -121,9 +125,12 @@ export class TerminalChat {
       signal: AbortSignal.any([signal, stop]),
     });
     try {
-      for await (const { text } of generation) await write(text);
+      const shown = this.#input.terminal ? new TerminalText(true) : undefined;
+      for await (const { text } of generation) await write(shown?.push(text) ?? text);
       await write('\n');
-      await this.#remark(await generation.result);
+      const result = await generation.result;
+      if (result.text === '') await this.#note('no text');
+      await this.#remark(result);
     } catch (error) {
       if (!stop.aborted || signal.aborted) throw error;
       await write('\n');

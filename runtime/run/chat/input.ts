@@ -2,16 +2,31 @@
 import { createInterface, type Interface } from 'node:readline';
 import { Writable } from 'node:stream';
 
+/** Lines of a pipe that are read ahead. */
+const AHEAD = 64;
+
+export interface LineInputOptions {
+  /** Where stdin and stdout are a terminal. */
+  readonly prompt: string;
+  /** Ctrl-C, which is no signal while a terminal's keys are read one by one. */
+  readonly onInterrupt: () => void;
+  /** No more lines come. */
+  readonly onEnd: () => void;
+}
+
 export class LineInput {
   readonly terminal: boolean;
+  readonly #prompt: string;
   readonly #screen: Screen;
   readonly #readline: Interface;
-  readonly #lines: AsyncIterator<string>;
+  /** That nobody has asked for yet, and who waits for one. */
+  readonly #lines: string[] = [];
+  #waiting: ((line: string | undefined) => void) | undefined;
   #closed = false;
 
-  /** `onInterrupt`: Ctrl-C, which is no signal while a terminal's keys are read one by one. `onEnd`: no more lines come. */
-  constructor({ prompt, onInterrupt, onEnd }: { prompt: string; onInterrupt: () => void; onEnd: () => void }) {
+  constructor({ prompt, onInterrupt, onEnd }: LineInputOptions) {
     this.terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+    this.#prompt = prompt;
     this.#screen = new Screen();
     this.#readline = createInterface({
       input: process.stdin,
@@ -20,20 +35,31 @@ export class LineInput {
       prompt,
     });
     this.#readline.on('SIGINT', onInterrupt);
+    this.#readline.on('line', (line) => this.#take(line));
     this.#readline.on('close', () => {
       this.#closed = true;
+      this.#hand(undefined);
       onEnd();
     });
-    this.#lines = this.#readline[Symbol.asyncIterator]();
   }
 
-  /** The next line; undefined where there is none. On a terminal what is typed shows until the line has come. */
+  /**
+   * The next line; undefined where there is none. On a terminal what is typed shows while it is waited for; a line that was typed
+   * before shows when it is taken.
+   */
   async next(): Promise<string | undefined> {
-    this.#screen.shown = true;
-    if (this.terminal && !this.#closed) this.#readline.prompt(true); // it would read on again
-    const { value, done } = await this.#lines.next();
-    this.#screen.shown = false;
-    return done ? undefined : value;
+    const line = this.#lines.shift();
+    if (line !== undefined) {
+      if (this.terminal) process.stdout.write(`${this.#prompt}${line}\n`);
+      return line;
+    }
+    if (this.#closed) return undefined;
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+      this.#screen.shown = true;
+      if (this.terminal) this.#ask();
+      else this.#readline.resume();
+    });
   }
 
   /** Drops what has been typed of a line. Returns whether that was anything. */
@@ -46,11 +72,30 @@ export class LineInput {
 
   /** The prompt again, below what was printed. */
   askAgain(): void {
-    if (this.#screen.shown && !this.#closed) this.#readline.prompt(true);
+    if (this.#screen.shown && !this.#closed) this.#ask();
   }
 
   close(): void {
     this.#readline.close();
+  }
+
+  /** The prompt, and what has been typed of a line already. */
+  #ask(): void {
+    Object.assign(this.#readline, { prevRows: 0 }); // what it drew while nothing was shown takes no rows
+    this.#readline.prompt(true);
+  }
+
+  #take(line: string): void {
+    if (this.#waiting) this.#hand(line);
+    else this.#lines.push(line);
+    if (!this.terminal && this.#lines.length >= AHEAD) this.#readline.pause();
+  }
+
+  #hand(line: string | undefined): void {
+    this.#screen.shown = false;
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.(line);
   }
 }
 

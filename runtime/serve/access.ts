@@ -1,9 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from './errors.js';
+import { PAGE_PATHS } from './page.js';
 
 /** Everybody may see that the server is alive, and the page, which asks for the key. */
-const OPEN = new Set(['/', '/health']);
+const OPEN = new Set([...PAGE_PATHS.keys(), '/health']);
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 

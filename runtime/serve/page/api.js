@@ -1,0 +1,60 @@
+/** The server's API. Paths are relative: the page may be behind another one. */
+
+/** What the server refused, in its own words. */
+export class Refused extends Error {
+  constructor(status, { message, code } = {}) {
+    super(message ?? `The server answered with status ${status}.`);
+    this.needsKey = status === 401;
+    this.code = code;
+  }
+}
+
+const headersOf = (key) => ({
+  'content-type': 'application/json',
+  ...(key ? { authorization: `Bearer ${key}` } : {}),
+});
+
+async function checked(response) {
+  if (response.ok) return response;
+  const answer = await response.json().catch(() => undefined);
+  throw new Refused(response.status, answer?.error);
+}
+
+/** The model's name and context. */
+export async function servedModel(key) {
+  const models = await (await checked(await fetch('v1/models', { headers: headersOf(key) }))).json();
+  const [{ id, meta }] = models.data;
+  return { id, context: meta.n_ctx };
+}
+
+/**
+ * Answers a request. `onText` hears each part. Resolves with the finish reason and the usage. Errors: Refused, what fetch throws,
+ * and Error where the answer broke off.
+ */
+export async function complete(request, key, signal, onText) {
+  const options = { method: 'POST', headers: headersOf(key), body: JSON.stringify(request), signal };
+  const response = await checked(await fetch('v1/chat/completions', options));
+  const end = { finish: undefined, usage: undefined };
+  for await (const data of events(response)) {
+    if (data === '[DONE]') return end;
+    const { error, choices, usage } = JSON.parse(data);
+    if (error) throw new Error(error.message);
+    end.finish = choices[0]?.finish_reason ?? end.finish;
+    end.usage = usage ?? end.usage;
+    onText(choices[0]?.delta.content ?? '');
+  }
+  throw new Error('The connection ended before the answer did.');
+}
+
+/** The values of the events of an answer. */
+async function* events(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const blocks = (rest + value).split('\n\n');
+    rest = blocks.pop();
+    for (const block of blocks) if (block.startsWith('data: ')) yield block.slice(6);
+  }
+}

@@ -1,0 +1,81 @@
+/** Messages on the page. */
+import { copyButton, element, make } from './dom.js';
+import { elementsOf } from './markdown.js';
+
+const messages = element('messages');
+
+/** A message as it is shown. */
+export class Shown {
+  #text = '';
+  #drawing;
+  #cost = 0;
+  #content = make('div', { className: 'content' });
+  #note = make('small');
+  #footer = make('footer', {}, this.#note);
+
+  constructor(role, text = '', note = '') {
+    this.role = role;
+    this.item = make('li', { className: `message ${role}` });
+    this.item.append(make('h2', { textContent: role === 'user' ? 'You' : 'Assistant' }), this.#content, this.#footer);
+    if (role === 'assistant') this.#footer.append(copyButton('Copy', () => this.#text));
+    this.#footer.hidden = role === 'user';
+    messages.append(this.item);
+    this.#text = text;
+    this.#draw();
+    this.note = note;
+  }
+
+  get text() {
+    return this.#text;
+  }
+
+  /** Drawn soon: the longer drawing takes, the less often. */
+  add(text) {
+    this.#text += text;
+    this.#drawing ??= setTimeout(() => this.#draw(), 30 + 5 * this.#cost);
+  }
+
+  set busy(busy) {
+    if (busy) this.item.setAttribute('aria-busy', 'true');
+    else this.item.removeAttribute('aria-busy');
+    if (!busy) this.#draw();
+  }
+
+  set note(note) {
+    this.#note.textContent = note;
+  }
+
+  /** A button beside the note. */
+  offer(name, act) {
+    const button = make('button', { type: 'button', className: 'small', textContent: name });
+    button.addEventListener('click', act);
+    this.#footer.append(button);
+    return button;
+  }
+
+  remove() {
+    clearTimeout(this.#drawing);
+    this.item.remove();
+  }
+
+  #draw() {
+    clearTimeout(this.#drawing);
+    this.#drawing = undefined;
+    const start = performance.now();
+    if (this.role === 'user') this.#content.textContent = this.#text;
+    else this.#content.replaceChildren(elementsOf(this.#text));
+    this.#cost = performance.now() - start;
+  }
+}
+
+/** Which of the oldest the model sees no more. */
+export function markUnseen(dropped) {
+  for (const [i, item] of [...messages.children].entries()) item.classList.toggle('unseen', i < dropped);
+  const note = element('full');
+  note.hidden = dropped === 0;
+  note.textContent = `The context is full: the model sees no more of the ${dropped} oldest messages.`;
+}
+
+export function clearMessages() {
+  messages.replaceChildren();
+}

@@ -2,8 +2,9 @@
  * Models that write text.
  *
  * ```js
- * await using model = await loadModel('generated/storyteller');
+ * const model = await loadModel('generated/storyteller');
  * for await (const { text } of model.generate('Once upon a time', { maxTokens: 50 })) process.stdout.write(text);
+ * await model.close();
  * ```
  */
 export { ContextOverflowError } from './errors.js';

@@ -32,7 +32,12 @@ export interface LoadOptions {
   /** How many generations run at once; others wait in order. Each has a KV cache on the device. 1 unless given. */
   readonly sessions?: number;
   /** Chats use ChatML, or this Jinja template, whatever template the model file has or lacks. */
-  readonly chatTemplate?: 'chatml' | { readonly source: string };
+  readonly chatTemplate?:
+    | 'chatml'
+    | {
+        /** The template itself. */
+        readonly source: string;
+      };
   /** Called on the event loop while the model is loaded; never after the promise has settled. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Gives the load up: it rejects with the signal's reason, and what has been loaded by then is freed. */

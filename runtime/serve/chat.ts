@@ -1,14 +1,15 @@
 /** POST /v1/chat/completions */
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { GenerationResult, Message, Piece } from '../llm/index.js';
-import { textOf } from '../llm/messages.js';
-import { choiceEvents, collect, finishReason, type Job, usageOf } from './choices.js';
+import type { GenerationResult, Piece } from '../llm/index.js';
+import { chatPrompt } from './chat_prompt.js';
+import { answerText, choiceEvents, collect, finishReason, type Job, stopTextOf, usageOf } from './choices.js';
 import { ApiError } from './errors.js';
 import { sendEvents } from './events.js';
+import { fitted, maxTokensOf } from './lengths.js';
 import { chatLogprobs } from './logprobs.js';
-import { checkContext, defined, samplingOptions } from './sampling.js';
-import { CHAT_BODY, type ChatBody, type MessageBody } from './schemas.js';
+import { agreed, choicesOf, defined, samplingOptions } from './sampling.js';
+import { CHAT_BODY, type ChatBody } from './schemas.js';
 import type { Service, Visit } from './service.js';
 import { refuseUnsupported, refuseUnsupportedMessage } from './unsupported.js';
 
@@ -22,7 +23,7 @@ export function chatRoutes(app: FastifyInstance, service: Service): void {
       refuseUnsupported('chat', body);
       body.messages.forEach(refuseUnsupportedMessage);
       if (!service.model.info.canChat) throw cannotChat(service.modelId);
-      return answer(service, body, service.admit(request, reply, body.n ?? 1), reply);
+      return answer(service, body, service.admit(request, reply, choicesOf(body)), reply);
     },
   );
 }
@@ -38,8 +39,8 @@ async function answer(service: Service, body: ChatBody, visit: Visit, reply: Fas
     object: 'chat.completion',
     choices: choices.map(({ pieces, result }, index) => ({
       index,
-      message: { role: 'assistant', content: result.text, refusal: null },
-      logprobs: body.logprobs ? chatLogprobs(pieces) : null,
+      message: { role: 'assistant', content: answerText(result, body), refusal: null },
+      logprobs: jobs[index]!.options.logprobs === undefined ? null : chatLogprobs(pieces),
       finish_reason: finishReason(result),
     })),
     usage: usageOf(
@@ -50,23 +51,19 @@ async function answer(service: Service, body: ChatBody, visit: Visit, reply: Fas
 }
 
 async function jobsOf(service: Service, body: ChatBody, visit: Visit): Promise<Job[]> {
-  const { context, vocabSize } = service.model.info;
-  const maxTokens = maxTokensOf(body);
-  const messages = body.messages.map(templateMessage);
-  const size = messages.reduce((total, { content }) => total + String(content).length, 0);
-  const prompt = await service.withText(visit, size, () =>
-    service.model.encodeChat(messages, defined({ templateVariables: body.chat_template_kwargs })),
-  );
-  checkContext(context, prompt.length, maxTokens, 'messages');
+  const { info } = service.model;
+  const maxTokens = maxTokensOf(body, undefined);
+  const prompt = fitted(await chatPrompt(service, body, visit), body, info, { maxTokens, param: 'messages' });
   const options = defined({ maxTokens, logprobs: logprobsOf(body), continues: false });
-  return Array.from({ length: body.n ?? 1 }, (_, choice) => ({
+  return Array.from({ length: choicesOf(body) }, (_, choice) => ({
     prompt,
-    options: { ...samplingOptions(body, choice, vocabSize), ...options },
+    options: { ...samplingOptions(body, choice, info.vocabSize), ...options },
   }));
 }
 
 async function* chunks(service: Service, body: ChatBody, visit: Visit, jobs: readonly Job[], head: object) {
   const withUsage = body.stream_options?.include_usage === true;
+  const withLogprobs = jobs[0]?.options.logprobs !== undefined;
   const chunk = (choices: readonly object[], usage: object | null = null) => ({
     ...head,
     object: 'chat.completion.chunk',
@@ -74,7 +71,7 @@ async function* chunks(service: Service, body: ChatBody, visit: Visit, jobs: rea
     ...(withUsage ? { usage } : {}),
   });
   const part = (index: number, delta: object, pieces: readonly Piece[], finish_reason: string | null = null) => {
-    const logprobs = body.logprobs && pieces.length > 0 ? chatLogprobs(pieces) : null;
+    const logprobs = withLogprobs && pieces.length > 0 ? chatLogprobs(pieces) : null;
     return chunk([{ index, delta, logprobs, finish_reason }]);
   };
   const results: GenerationResult[] = [];
@@ -82,38 +79,25 @@ async function* chunks(service: Service, body: ChatBody, visit: Visit, jobs: rea
   for await (const event of choiceEvents(service, visit, jobs)) {
     if ('result' in event) {
       results[event.index] = event.result;
+      const stop = stopTextOf(event.result, body);
+      if (stop !== '') yield part(event.index, { content: stop }, []);
       yield part(event.index, {}, [], finishReason(event.result));
-    } else if (event.piece.text !== '' || body.logprobs) {
+    } else if (event.piece.text !== '' || withLogprobs) {
       yield part(event.index, { content: event.piece.text }, [event.piece]);
     }
   }
   if (withUsage) yield chunk([], usageOf(results, 1));
 }
 
-/** `developer` is OpenAI's newer name for `system`. */
-function templateMessage({ role, content, name, reasoning_content }: MessageBody): Message {
-  return {
-    role: role === 'developer' ? 'system' : role,
-    content: textOf(content ?? ''),
-    ...defined({ name, reasoning_content }),
-  };
-}
-
-function maxTokensOf({ max_tokens, max_completion_tokens }: ChatBody): number | undefined {
-  if (max_tokens != null && max_completion_tokens != null && max_tokens !== max_completion_tokens) {
-    const message = `Set max_completion_tokens or max_tokens, not both: found ${max_completion_tokens} and ${max_tokens}.`;
-    throw new ApiError(400, message, { param: 'max_tokens', code: 'invalid_value' });
-  }
-  return max_completion_tokens ?? max_tokens ?? undefined;
-}
-
-function logprobsOf({ logprobs, top_logprobs }: ChatBody): number | undefined {
-  if (logprobs) return top_logprobs ?? 0;
-  if (top_logprobs != null && top_logprobs > 0) {
-    const message = "Invalid 'top_logprobs': expected 'logprobs' to be true where it is set.";
-    throw new ApiError(400, message, { param: 'top_logprobs', code: 'invalid_value' });
-  }
-  return undefined;
+/** How many of the most probable tokens are shown; undefined where no log probabilities are asked for. */
+function logprobsOf({ logprobs, top_logprobs, n_probs }: ChatBody): number | undefined {
+  const given = { top_logprobs, n_probs: n_probs || undefined };
+  const top = agreed(given, ['top_logprobs', 'n_probs']) ?? 0;
+  if (logprobs ?? given.n_probs) return top;
+  if (top === 0) return undefined;
+  const param = given.n_probs ? 'n_probs' : 'top_logprobs';
+  const message = `Invalid '${param}': expected 'logprobs' to be true where it is set.`;
+  throw new ApiError(400, message, { param, code: 'invalid_value' });
 }
 
 const cannotChat = (modelId: string) =>

@@ -1,6 +1,7 @@
 /** The generations of one request: started, collected or merged, and counted. */
 import type { ContinueOptions, Generation, GenerationResult, Piece } from '../llm/index.js';
 import { merge } from './merge.js';
+import type { SamplingBody } from './schemas.js';
 import type { Service, Visit } from './service.js';
 
 export interface Job {
@@ -20,6 +21,13 @@ export type ChoiceEvent =
 
 export const finishReason = ({ stopReason }: GenerationResult): 'stop' | 'length' =>
   stopReason === 'eos' || stopReason === 'stop' ? 'stop' : 'length';
+
+/** What ends the text where its stop string is asked for. */
+export const stopTextOf = ({ stopString = '' }: GenerationResult, body: SamplingBody): string =>
+  body.include_stop_str_in_output ? stopString : '';
+
+export const answerText = (result: GenerationResult, body: SamplingBody): string =>
+  result.text + stopTextOf(result, body);
 
 /** `prompts`: how many different ones; those of further choices are the same again, and count once. */
 export function usageOf(results: readonly GenerationResult[], prompts: number) {

@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GenerationResult, Piece } from '../llm/index.js';
-import { choiceEvents, collect, finishReason, type Job, usageOf } from './choices.js';
+import { answerText, choiceEvents, collect, finishReason, type Job, stopTextOf, usageOf } from './choices.js';
 import { ApiError } from './errors.js';
 import { sendEvents } from './events.js';
+import { fitted, maxTokensOf } from './lengths.js';
 import { completionLogprobs } from './logprobs.js';
-import { checkContext, defined, samplingOptions } from './sampling.js';
+import { agreed, choicesOf, defined, samplingOptions } from './sampling.js';
 import { COMPLETION_BODY, type CompletionBody } from './schemas.js';
 import type { Service, Visit } from './service.js';
 import { refuseUnsupported } from './unsupported.js';
@@ -21,7 +22,7 @@ export function completionRoutes(app: FastifyInstance, service: Service): void {
     service.checkModel(body.model);
     refuseUnsupported('completion', body);
     const prompts = promptsOf(body);
-    const visit = service.admit(request, reply, prompts.length * (body.n ?? 1));
+    const visit = service.admit(request, reply, prompts.length * choicesOf(body));
     return answer(service, body, visit, prompts, reply);
   });
 }
@@ -55,9 +56,9 @@ async function answer(
   return {
     ...head,
     choices: choices.map(({ pieces, result }, index) => ({
-      text: result.text,
+      text: answerText(result, body),
       index,
-      logprobs: body.logprobs == null ? null : completionLogprobs(pieces, 0),
+      logprobs: jobs[index]!.options.logprobs === undefined ? null : completionLogprobs(pieces, 0),
       finish_reason: finishReason(result),
     })),
     usage: usageOf(
@@ -68,23 +69,28 @@ async function answer(
 }
 
 async function jobsOf(service: Service, body: CompletionBody, visit: Visit, prompt: Prompt): Promise<Job[]> {
-  const { context, vocabSize } = service.model.info;
-  const tokens = await tokensOf(service, visit, prompt);
+  const { info } = service.model;
+  const tokens = await tokensOf(service, visit, prompt, body);
   if (tokens.length === 0) throw badPrompt('a prompt with at least one token, found none');
-  const stranger = tokens.find((token) => token >= vocabSize);
-  if (stranger !== undefined) throw badPrompt(`token ids from 0 to ${vocabSize - 1}, found ${stranger}`);
-  checkContext(context, tokens.length, body.max_tokens, 'prompt');
-  const maxTokens = body.max_tokens ?? MAX_TOKENS;
-  return Array.from({ length: body.n ?? 1 }, (_, choice) => ({
-    prompt: tokens,
-    options: { ...samplingOptions(body, choice, vocabSize), maxTokens, ...defined({ logprobs: body.logprobs }) },
+  const stranger = tokens.find((token) => token >= info.vocabSize);
+  if (stranger !== undefined) throw badPrompt(`token ids from 0 to ${info.vocabSize - 1}, found ${stranger}`);
+  const fitting = fitted(tokens, body, info, { maxTokens: maxTokensOf(body, undefined), param: 'prompt' });
+  const options = defined({ maxTokens: maxTokensOf(body, MAX_TOKENS), logprobs: logprobsOf(body) });
+  return Array.from({ length: choicesOf(body) }, (_, choice) => ({
+    prompt: fitting,
+    options: { ...samplingOptions(body, choice, info.vocabSize), ...options },
   }));
 }
 
-async function tokensOf(service: Service, visit: Visit, prompt: Prompt): Promise<readonly number[]> {
+async function tokensOf(service: Service, visit: Visit, prompt: Prompt, body: CompletionBody) {
   if (typeof prompt !== 'string') return prompt;
-  return service.withText(visit, prompt.length, () => service.model.tokenizeAsync(prompt));
+  const options = defined({ addSpecial: body.add_special_tokens });
+  return service.withText(visit, prompt.length, () => service.model.tokenizeAsync(prompt, options));
 }
+
+/** How many of the most probable tokens are shown; undefined where no log probabilities are asked for. */
+const logprobsOf = ({ logprobs, n_probs }: CompletionBody) =>
+  agreed({ logprobs, n_probs: n_probs || undefined }, ['logprobs', 'n_probs']);
 
 interface Frame {
   readonly head: object;
@@ -106,17 +112,19 @@ async function* chunks(
   });
   const results: GenerationResult[] = [];
   const lengths = jobs.map(() => 0);
+  const withLogprobs = jobs[0]?.options.logprobs !== undefined;
   const logprobs = (index: number, piece: Piece) => {
-    if (body.logprobs == null) return null;
+    if (!withLogprobs) return null;
     const offset = lengths[index]!;
     lengths[index] = offset + piece.text.length;
     return completionLogprobs([piece], offset);
   };
   for await (const event of choiceEvents(service, visit, jobs)) {
     if ('result' in event) {
-      results[event.index] = event.result;
-      yield chunk([{ text: '', index: event.index, logprobs: null, finish_reason: finishReason(event.result) }]);
-    } else if (event.piece.text !== '' || body.logprobs != null) {
+      const { index, result } = event;
+      results[index] = result;
+      yield chunk([{ text: stopTextOf(result, body), index, logprobs: null, finish_reason: finishReason(result) }]);
+    } else if (event.piece.text !== '' || withLogprobs) {
       const { index, piece } = event;
       yield chunk([{ text: piece.text, index, logprobs: logprobs(index, piece), finish_reason: null }]);
     }

@@ -1,25 +1,31 @@
 /** Log probabilities as OpenAI's two APIs show them. */
-import type { Piece, TokenLogprob } from '../llm/index.js';
+import type { Piece } from '../llm/index.js';
 
 /** JSON has no -Infinity; OpenAI's value for what is all but impossible. */
 const LEAST = -9999;
 const finite = (logprob: number | undefined) => Math.max(logprob ?? LEAST, LEAST);
 
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
-const textOf = ({ bytes }: Piece) => utf8.decode(bytes);
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
 
+/** A token's text, or its bytes where they are no whole characters: ` \xe2\x80`. */
+function nameOf(bytes: Uint8Array = new Uint8Array(), prefix = ''): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    const shown = (byte: number) =>
+      byte > 31 && byte < 127 ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
+    return prefix + [...bytes].map(shown).join('');
+  }
+}
+
+/** `top_logprobs` are the most probable tokens; the chosen one is named beside them, and need not be one of them. */
 export function chatLogprobs(pieces: readonly Piece[]) {
-  const top = ({ text, bytes, logprob }: TokenLogprob) => ({
-    token: text,
+  const named = ({ bytes, logprob }: Pick<Piece, 'bytes' | 'logprob'>) => ({
+    token: nameOf(bytes),
     logprob: finite(logprob),
-    bytes: [...bytes],
+    bytes: [...(bytes ?? [])],
   });
-  const content = pieces.map((piece) => ({
-    token: textOf(piece),
-    logprob: finite(piece.logprob),
-    bytes: [...(piece.bytes ?? [])],
-    top_logprobs: (piece.topLogprobs ?? []).map(top),
-  }));
+  const content = pieces.map((piece) => ({ ...named(piece), top_logprobs: (piece.topLogprobs ?? []).map(named) }));
   return { content, refusal: null };
 }
 
@@ -32,11 +38,28 @@ export function completionLogprobs(pieces: readonly Piece[], offset: number) {
     return before;
   });
   return {
-    tokens: pieces.map(textOf),
+    tokens: pieces.map(({ bytes }) => keyOf(bytes)),
     token_logprobs: pieces.map((piece) => finite(piece.logprob)),
-    top_logprobs: pieces.map(({ topLogprobs = [] }) =>
-      Object.fromEntries(topLogprobs.map(({ text, logprob }) => [text, finite(logprob)])),
-    ),
+    top_logprobs: pieces.map(topByKey),
     text_offset: offsets,
   };
+}
+
+const keyOf = (bytes: Uint8Array | undefined) => nameOf(bytes, 'bytes:');
+
+/**
+ * The chosen token and the most probable ones, by their texts. Where several tokens have the same text, it stands for the chosen
+ * one, or else for the most probable; the others are named by their ids, as vLLM names tokens.
+ */
+function topByKey(chosen: Piece): Record<string, number> {
+  const own = keyOf(chosen.bytes);
+  const top = (chosen.topLogprobs ?? []).map((one) => ({ ...one, key: keyOf(one.bytes) }));
+  const itself = top.find(({ key, logprob }) => key === own && logprob === chosen.logprob);
+  const taken = new Set([own]);
+  const entries = top.map((one) => {
+    const key = one !== itself && taken.has(one.key) ? `token_id:${one.token}` : one.key;
+    taken.add(key);
+    return [key, finite(one.logprob)] as const;
+  });
+  return Object.fromEntries([...entries, [own, finite(chosen.logprob)]]);
 }

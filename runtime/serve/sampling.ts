@@ -1,5 +1,5 @@
 import type { GenerateOptions } from '../llm/index.js';
-import { ApiError, contextLengthExceeded } from './errors.js';
+import { ApiError } from './errors.js';
 import type { SamplingBody } from './schemas.js';
 
 /** OpenAI's default. */
@@ -12,12 +12,13 @@ export function samplingOptions(body: SamplingBody, choice: number, vocabSize: n
   return defined({
     temperature: body.temperature ?? TEMPERATURE,
     topP: body.top_p,
-    topK: body.top_k,
+    topK: body.top_k === -1 ? 0 : body.top_k,
     minP: body.min_p,
     presencePenalty: body.presence_penalty,
     frequencyPenalty: body.frequency_penalty,
-    repeatPenalty: body.repeat_penalty,
-    repeatLastN: body.repeat_last_n,
+    repeatPenalty: agreed(body, ['repeat_penalty', 'repetition_penalty']),
+    // vLLM's looks at all tokens, llama.cpp's at the last 64.
+    repeatLastN: body.repeat_last_n ?? (body.repetition_penalty == null ? undefined : -1),
     ignoreEos: body.ignore_eos,
     seed,
     stop: body.stop,
@@ -25,15 +26,17 @@ export function samplingOptions(body: SamplingBody, choice: number, vocabSize: n
   });
 }
 
-/** Errors: 400 where a prompt and an answer of `maxTokens`, or of one token, do not fit into the context. */
-export function checkContext(
-  context: number,
-  promptTokens: number,
-  maxTokens: number | null | undefined,
-  param: string,
-): void {
-  const answerTokens = maxTokens ?? 1;
-  if (promptTokens + answerTokens > context) throw contextLengthExceeded(context, promptTokens, answerTokens, param);
+/** How many choices of each prompt. */
+export const choicesOf = (body: SamplingBody): number => agreed(body, ['n', 'n_cmpl']) ?? 1;
+
+/** The value of parameters that mean the same; undefined where none is given. Errors: 400 where two differ. */
+export function agreed<Body extends object>(body: Body, names: readonly (keyof Body & string)[]): number | undefined {
+  const given = names.filter((name) => body[name] != null);
+  const [first, ...others] = given;
+  const other = others.find((name) => body[name] !== body[first!]);
+  if (other === undefined) return first && (body[first] as number);
+  const message = `Set ${first} or ${other}, not both: found ${body[first!]} and ${body[other]}.`;
+  throw new ApiError(400, message, { param: other, code: 'invalid_value' });
 }
 
 function biases(given: Readonly<Record<string, number>>, vocabSize: number): Map<number, number> {

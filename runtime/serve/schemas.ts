@@ -1,57 +1,10 @@
-/** Bodies of requests as JSON schemas. Fields that are only refused, whatever is in them, are in unsupported.ts. */
-
-type Schema = Readonly<Record<string, unknown>>;
-
-const nullable = (type: string, limits: Schema = {}): Schema => ({ type: [type, 'null'], ...limits });
-const number = (minimum: number, maximum: number) => nullable('number', { minimum, maximum });
-const integer = (minimum: number, maximum: number) => nullable('integer', { minimum, maximum });
-const boolean = nullable('boolean');
+/** Bodies of requests as JSON schemas. Parameters of completions are in fields.ts. */
+import { schemasOf } from './fields.js';
+import { integer, nullable, type Schema } from './schema_parts.js';
 
 const MAX_INT32 = 2 ** 31 - 1;
 const tokenId: Schema = { type: 'integer', minimum: 0, maximum: MAX_INT32 };
 const tokenIds: Schema = { type: 'array', items: tokenId, minItems: 1 };
-
-/** Sent by clients for the service's own ends; nothing of them could change an answer. */
-const IGNORED = {
-  user: nullable('string'),
-  safety_identifier: nullable('string'),
-  prompt_cache_key: nullable('string'),
-  prompt_cache_retention: nullable('string'),
-  service_tier: nullable('string'),
-  metadata: nullable('object'),
-  store: boolean,
-};
-
-const SAMPLING = {
-  model: { type: 'string' },
-  temperature: number(0, 2),
-  top_p: number(0, 1),
-  presence_penalty: number(-2, 2),
-  frequency_penalty: number(-2, 2),
-  logit_bias: nullable('object', { additionalProperties: { type: 'number', minimum: -100, maximum: 100 } }),
-  seed: integer(-1, Number.MAX_SAFE_INTEGER),
-  max_tokens: integer(1, MAX_INT32),
-  n: integer(1, 128),
-  stop: {
-    description: 'a string, or a list of at most 4 strings, none empty',
-    anyOf: [
-      { type: 'null' },
-      { type: 'string', minLength: 1 },
-      { type: 'array', items: { type: 'string', minLength: 1 }, maxItems: 4 },
-    ],
-  },
-  stream: boolean,
-  stream_options: nullable('object', {
-    properties: { include_usage: boolean, include_obfuscation: boolean },
-    additionalProperties: false,
-  }),
-  // As llama.cpp's server has them.
-  top_k: integer(0, MAX_INT32),
-  min_p: number(0, 1),
-  repeat_penalty: nullable('number', { exclusiveMinimum: 0, maximum: 100 }),
-  repeat_last_n: integer(-1, MAX_INT32),
-  ignore_eos: boolean,
-};
 
 const contentPart: Schema = {
   type: 'object',
@@ -77,14 +30,8 @@ export const CHAT_BODY: Schema = {
   type: 'object',
   required: ['messages'],
   properties: {
-    ...IGNORED,
-    ...SAMPLING,
+    ...schemasOf('chat'),
     messages: { type: 'array', items: message, minItems: 1 },
-    max_completion_tokens: integer(1, MAX_INT32),
-    logprobs: boolean,
-    top_logprobs: integer(0, 20),
-    parallel_tool_calls: boolean,
-    chat_template_kwargs: nullable('object', { additionalProperties: { type: ['boolean', 'number'] } }),
   },
 };
 
@@ -92,8 +39,7 @@ export const COMPLETION_BODY: Schema = {
   type: 'object',
   required: ['prompt'],
   properties: {
-    ...IGNORED,
-    ...SAMPLING,
+    ...schemasOf('completion'),
     prompt: {
       description: 'a string, a list of token ids, or a list of such; none empty',
       anyOf: [
@@ -140,6 +86,13 @@ export interface SamplingBody {
   readonly repeat_penalty?: number | null;
   readonly repeat_last_n?: number | null;
   readonly ignore_eos?: boolean | null;
+  readonly n_predict?: number | null;
+  readonly n_cmpl?: number | null;
+  readonly n_probs?: number | null;
+  readonly repetition_penalty?: number | null;
+  readonly include_stop_str_in_output?: boolean | null;
+  readonly add_special_tokens?: boolean | null;
+  readonly truncate_prompt_tokens?: number | null;
 }
 
 export interface ContentPart {
@@ -160,7 +113,11 @@ export interface ChatBody extends SamplingBody {
   readonly max_completion_tokens?: number | null;
   readonly logprobs?: boolean | null;
   readonly top_logprobs?: number | null;
-  readonly chat_template_kwargs?: Readonly<Record<string, boolean | number>> | null;
+  readonly chat_template_kwargs?: Readonly<Record<string, unknown>> | null;
+  readonly reasoning_effort?: string | null;
+  readonly enable_thinking?: boolean | null;
+  readonly documents?: readonly object[] | null;
+  readonly add_generation_prompt?: boolean | null;
 }
 
 export interface CompletionBody extends SamplingBody {

@@ -1,45 +1,10 @@
-/** Parameters of OpenAI's API that would change the answer and that this server has not: refused, never ignored. */
+/** What would change the answer and this server has not: refused, never ignored. */
 import { ApiError, unsupported } from './errors.js';
+import { FIELDS } from './fields.js';
 import { CHAT_BODY, COMPLETION_BODY, type MessageBody } from './schemas.js';
 
-interface Refusal {
-  readonly what: string;
-  /** Values that ask for nothing beyond what the server does. */
-  readonly harmless?: (value: unknown) => boolean;
-}
-
-const isEmpty = (value: unknown) => Array.isArray(value) && value.length === 0;
-const oneOf =
-  (...values: readonly unknown[]) =>
-  (value: unknown) =>
-    values.includes(value);
 const TOOLS = 'Tool calls are not supported by this server; describe what you need in the messages.';
-const REASONING =
-  'A reasoning effort is not supported by this server; see chat_template_kwargs for what the template knows.';
-
-const REFUSED: Readonly<Record<string, Refusal>> = {
-  tools: { what: TOOLS, harmless: isEmpty },
-  tool_choice: { what: TOOLS, harmless: oneOf('none', 'auto') },
-  functions: { what: TOOLS, harmless: isEmpty },
-  function_call: { what: TOOLS, harmless: oneOf('none', 'auto') },
-  response_format: {
-    what: 'Only the response format {"type": "text"} is supported by this server: it cannot constrain an answer to JSON or a schema.',
-    harmless: (value) => typeof value === 'object' && value !== null && 'type' in value && value.type === 'text',
-  },
-  modalities: {
-    what: 'Only text is supported by this server.',
-    harmless: (value) => Array.isArray(value) && value.every((item) => item === 'text'),
-  },
-  audio: { what: 'Audio is not supported by this server.' },
-  prediction: { what: 'Predicted outputs are not supported by this server.' },
-  web_search_options: { what: 'Web search is not supported by this server.' },
-  reasoning_effort: { what: REASONING },
-  verbosity: { what: 'A verbosity is not supported by this server.' },
-  moderation: { what: 'Moderation is not supported by this server.' },
-  best_of: { what: 'Choosing the best of several completions is not supported by this server.', harmless: oneOf(1) },
-  echo: { what: 'Repeating the prompt is not supported by this server.', harmless: oneOf(false) },
-  suffix: { what: 'Inserting before a suffix is not supported by this server.', harmless: oneOf('') },
-};
+const isEmpty = (value: unknown) => Array.isArray(value) && value.length === 0;
 
 const KNOWN = {
   chat: new Set(Object.keys(CHAT_BODY.properties as object)),
@@ -50,12 +15,13 @@ const KNOWN = {
 export function refuseUnsupported(kind: keyof typeof KNOWN, body: object): void {
   for (const [name, value] of Object.entries(body)) {
     if (KNOWN[kind].has(name)) continue;
-    const refusal = Object.hasOwn(REFUSED, name) ? REFUSED[name] : undefined;
-    if (!refusal) {
+    const field = FIELDS.get(name);
+    if (!field || !('refused' in field)) {
       const message = `Unrecognized request argument supplied: ${name.slice(0, 100)}`;
       throw new ApiError(400, message, { param: name.slice(0, 100), code: 'unknown_parameter' });
     }
-    if (value !== null && !refusal.harmless?.(value)) throw unsupported(name, refusal.what);
+    if (value !== null && !field.unless?.holds(value, body as Record<string, unknown>))
+      throw unsupported(name, field.refused);
   }
 }
 

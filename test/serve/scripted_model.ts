@@ -1,5 +1,12 @@
 /** A model whose answers a test decides, for what a real one cannot be made to do at will: wait, fail, write for ever. */
-import type { GenerateOptions, Generation, GenerationResult, Message, Piece } from '../../runtime/index.js';
+import type {
+  GenerateOptions,
+  Generation,
+  GenerationResult,
+  Message,
+  Piece,
+  TemplateOptions,
+} from '../../runtime/index.js';
 import type { ServedModel } from '../../runtime/serve/options.js';
 
 export interface Script {
@@ -10,6 +17,10 @@ export interface Script {
   /** Ends it by itself after so many. */
   readonly length?: number;
   readonly token?: string;
+  /** What ends it, as if it had been asked for. */
+  readonly stopString?: string;
+  /** The template puts documents into the prompt. */
+  readonly showsDocuments?: boolean;
 }
 
 export interface ScriptedModel extends ServedModel {
@@ -17,6 +28,8 @@ export interface ScriptedModel extends ServedModel {
   /** Of the generations so far, in order. */
   readonly options: GenerateOptions[];
   readonly prompts: (readonly number[])[];
+  /** How prompts were to be made of messages and texts. */
+  readonly rendered: object[];
 }
 
 /** Tokens are UTF-16 units; a chat's prompt is the content of its messages. */
@@ -25,6 +38,7 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
   const activity = { running: 0, waiting: 0 };
   const options: GenerateOptions[] = [];
   const prompts: (readonly number[])[] = [];
+  const rendered: object[] = [];
   const free: (() => void)[] = [];
   const tokenize = (text: string) => [...text].map((character) => character.charCodeAt(0));
   const slot = async (signal: AbortSignal) => {
@@ -60,7 +74,8 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
           made.push({ text: script.token ?? 'x', token: 120 });
           changed();
         }
-        return resultOf(made, prompt, script.length !== undefined && made.length === script.length);
+        const ended = script.length !== undefined && made.length === script.length;
+        return { ...resultOf(made, prompt, ended), ...(script.stopString && { stopString: script.stopString }) };
       } finally {
         activity.running--;
         free.shift()?.();
@@ -94,6 +109,7 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
     activity,
     options,
     prompts,
+    rendered,
     info: {
       name: 'scripted',
       sessions,
@@ -104,8 +120,15 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
       weightsBytes: 0,
     } as never,
     generate: generate as ServedModel['generate'],
-    encodeChat: async (messages: readonly Message[]) => messages.flatMap(({ content }) => tokenize(String(content))),
-    tokenizeAsync: async (text) => tokenize(text),
+    encodeChat: async (messages: readonly Message[], how: TemplateOptions = {}) => {
+      rendered.push(how);
+      const documents = script.showsDocuments ? JSON.stringify(how.templateVariables?.documents ?? '') : '';
+      return tokenize(messages.map(({ content }) => String(content)).join('') + documents);
+    },
+    tokenizeAsync: async (text, how = {}) => {
+      rendered.push(how);
+      return tokenize(text);
+    },
     detokenize: (tokens) => String.fromCharCode(...tokens),
   };
 }

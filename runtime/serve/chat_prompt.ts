@@ -1,0 +1,57 @@
+/** Messages, and what else a chat template is given, as the tokens of a prompt. */
+import type { Message } from '../llm/index.js';
+import { textOf } from '../llm/messages.js';
+import { ApiError, unsupported } from './errors.js';
+import { defined } from './sampling.js';
+import type { ChatBody, MessageBody } from './schemas.js';
+import type { Service, Visit } from './service.js';
+
+/** Errors: 400 for what the template does not take. */
+export async function chatPrompt(service: Service, body: ChatBody, visit: Visit): Promise<readonly number[]> {
+  if (body.add_special_tokens)
+    throw unsupported('add_special_tokens', 'A chat has the control tokens that its template puts there.');
+  const messages = body.messages.map(templateMessage);
+  const variables = variablesOf(body);
+  const encode = (templateVariables: Readonly<Record<string, unknown>>) => {
+    const options = defined({ templateVariables, addGenerationPrompt: body.add_generation_prompt });
+    return service.withText(visit, sizeOf(messages, templateVariables), () =>
+      service.model.encodeChat(messages, options),
+    );
+  };
+  const prompt = await encode(variables);
+  const { documents, ...others } = variables;
+  if (Array.isArray(documents) && documents.length > 0 && isSame(prompt, await encode(others)))
+    throw unsupported(
+      'documents',
+      "This model's chat template has no place for documents; put them into the messages.",
+    );
+  return prompt;
+}
+
+/** Variables that are null are as if they were not given. Of two of a name that in `chat_template_kwargs` counts, as vLLM has it. */
+function variablesOf({ reasoning_effort, enable_thinking, documents, chat_template_kwargs }: ChatBody) {
+  for (const name of ['messages', 'tools'])
+    if (Object.hasOwn(chat_template_kwargs ?? {}, name)) {
+      const param = `chat_template_kwargs.${name}`;
+      throw new ApiError(400, `Invalid '${param}': ${name} are a parameter of their own.`, {
+        param,
+        code: 'invalid_value',
+      });
+    }
+  return defined({ reasoning_effort, enable_thinking, documents, ...defined(chat_template_kwargs ?? {}) });
+}
+
+/** `developer` is OpenAI's newer name for `system`. */
+function templateMessage({ role, content, name, reasoning_content }: MessageBody): Message {
+  return {
+    role: role === 'developer' ? 'system' : role,
+    content: textOf(content ?? ''),
+    ...defined({ name, reasoning_content }),
+  };
+}
+
+const sizeOf = (messages: readonly Message[], variables: object) =>
+  JSON.stringify(variables).length + messages.reduce((total, { content }) => total + String(content).length, 0);
+
+const isSame = (a: readonly number[], b: readonly number[]) =>
+  a.length === b.length && a.every((token, i) => token === b[i]);

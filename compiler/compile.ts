@@ -3,6 +3,7 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkText, type TextReport } from '../runtime/text/check.js';
 import { ArtifactWriter, writeModelPath } from './artifact.js';
 import { build } from './build.js';
 import { damages } from './damages.js';
@@ -13,7 +14,6 @@ import { namingFullDisk } from './full_disk.js';
 import { buildGraph } from './graph/build.js';
 import { interruptible } from './interrupt.js';
 import { inputsSha256, type Manifest, manifestOf, manifestText, readManifest } from './manifest.js';
-import type { GgufFile } from './model/gguf.js';
 import { modelSpec } from './model/load.js';
 import { modelStem } from './model/parts.js';
 import { readModel } from './model/read.js';
@@ -73,8 +73,8 @@ export interface CompileResult {
   readonly manifest: Manifest;
   /** The folder already held this artifact, so nothing was built. */
   readonly upToDate: boolean;
-  /** What realizar-run can do with it: the model file has a vocabulary, and how chats are written. */
-  readonly text: { readonly vocabulary: boolean; readonly chat: boolean };
+  /** What realizar-run can do with it. */
+  readonly text: TextReport;
 }
 
 /** Where the artifact of a model goes if nobody says. */
@@ -107,7 +107,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
     const file = readModel(path, options.quantize);
     const read = modelSpec(file);
     detail(`${read.architecture}, ${read.layers.length} layers, ${read.file.bytes} bytes`);
-    return { spec: read, text: textOf(file) };
+    return { spec: read, text: checkText(path) };
   });
   const plan = await progress.stage('plan', (detail) => {
     const planned = planSpec(spec, options);
@@ -178,11 +178,6 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
     }
   });
   return { folder, plan, manifest, upToDate: false, text };
-}
-
-function textOf({ metadata }: GgufFile): CompileResult['text'] {
-  const chat = metadata.getString('tokenizer.chat_template')?.trim();
-  return { vocabulary: metadata.get('tokenizer.ggml.model') !== undefined, chat: Boolean(chat) };
 }
 
 /** Undefined too where the manifest is damaged: then it is made anew. */

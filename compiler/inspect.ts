@@ -1,6 +1,7 @@
 /** `realizar-compile inspect`: of a model file or folder, or an artifact folder, as data and as text. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkText, textLines } from '../runtime/text/check.js';
 import { planModel } from './compile.js';
 import { FILES } from './emit/names.js';
 import { inspectArtifact } from './inspect_artifact.js';
@@ -18,10 +19,11 @@ export function inspect(path: string): readonly [data: object, text: string] {
     return [inspection, renderArtifact(inspection)];
   }
   const inspection = inspectFile(path);
-  const text = renderInspection(inspection);
-  if (inspection.refusal !== null) return [{ ...inspection, nodes: null }, text];
+  if (inspection.refusal !== null) return [{ ...inspection, text: null, nodes: null }, renderInspection(inspection)];
+  const report = checkText(path);
+  const text = renderInspection(inspection, textLines(report, path));
   // What a compile without options would plan.
   const nodes = inspectNodes(planModel(path, { target: 'cuda' }));
   const title = `Kernel sequence for sm_90a (${nodes.length} nodes a token)`;
-  return [{ ...inspection, nodes }, `${text}\n${section(title, ...nodeRows(nodes))}`];
+  return [{ ...inspection, text: report, nodes }, `${text}\n${section(title, ...nodeRows(nodes))}`];
 }

@@ -1,5 +1,6 @@
 /** What the commands print for a person. */
 import { relative, resolve } from 'node:path';
+import { textLines } from '../runtime/text/check.js';
 import type { CompileResult } from './compile.js';
 import { FILES } from './emit/names.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
@@ -45,7 +46,8 @@ export function compileSummary(result: CompileResult, model: string): string {
   const where = inside.startsWith('..') ? resolve(folder) : inside;
   const { memory } = plan;
   const size = `${plan.nodes.length} nodes, weights ${formatBytes(memory.weightsBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)} at ${plan.model.contextLength} positions`;
-  return `${where}${upToDate ? ' is up to date' : ''}: ${size}\n${nextStep(result, where, model)}\n`;
+  const first = `${where}${upToDate ? ' is up to date' : ''}: ${size}`;
+  return [first, ...textLines(result.text, model), nextStep(result, where, model), ''].join('\n');
 }
 
 /** For a shell, as it is where that does no harm. */
@@ -55,7 +57,7 @@ function nextStep({ manifest, text }: CompileResult, folder: string, modelPath: 
   const [where, model] = [quoted(folder), quoted(modelPath)];
   if (manifest.library === undefined)
     return `build it: cmake -S ${where} -B ${where}/build -DREALIZAR_RUNTIME=<runtime folder of realizar-compile> && cmake --build ${where}/build`;
-  if (!text.vocabulary) return `run it: ${where}/${FILES.replay} --model ${model} --tokens 1,2,3`;
+  if (text.refusal !== null) return `run it: ${where}/${FILES.replay} --model ${model} --tokens 1,2,3`;
   const chat = text.chat ? `, or npx realizar-run chat ${where}` : '';
   return `run it: npx realizar-run ${where} -p "Once upon a time"${chat}`;
 }

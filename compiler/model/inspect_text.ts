@@ -3,7 +3,8 @@ import { alignColumns, formatBytes } from '../text.js';
 import type { InspectedEntry, Inspection } from './inspect.js';
 import { quote } from './quote.js';
 
-export function renderInspection(inspection: Inspection): string {
+/** `notes`: what else is to be said of a model that can be compiled. */
+export function renderInspection(inspection: Inspection, notes: readonly string[] = []): string {
   const { bytes, format, version, alignment, headerBytes, headerSha256, tensors, types, memory } = inspection;
   return [
     inspection.path,
@@ -12,7 +13,7 @@ export function renderInspection(inspection: Inspection): string {
       : `safetensors, ${formatBytes(bytes)}`,
     `header ${headerBytes} bytes, SHA-256 ${headerSha256}`,
     inspection.refusal === null
-      ? 'can be compiled'
+      ? ['can be compiled', ...notes].join('; ')
       : `cannot be compiled: ${inspection.refusal.replace(`${inspection.path}: `, '')}`,
     section(`Metadata (${inspection.metadata.length})`, inspection.metadata.map(metadataRow), [0, 0, 0]),
     section(

@@ -4,10 +4,11 @@
  */
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { RealizarError, STATUS } from '../addon/errors.js';
+import { CompileError } from '../../compiler/errors.js';
+import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import { packageRoot } from '../addon/locate.js';
 import type { Tokenizer } from '../text/tokenizer.js';
-import type { Job } from './tokenize_worker.js';
+import type { Answer, Job } from './tokenize_worker.js';
 
 /** UTF-16 units of a text that is tokenized where it is. */
 const SHORT = 1 << 14;
@@ -30,9 +31,18 @@ export class Encoder {
     private readonly path: string,
   ) {}
 
+  /** Rejects with INVALID_ARGUMENT for a text that this vocabulary has no tokens for, or not within its bounds. */
   async encode(text: string, how: Job['how']): Promise<number[]> {
-    if (text.length > SHORT) return this.#ask({ text, how });
-    return how === 'prompt' ? this.tokenizer.encodePrompt(text) : this.tokenizer.encode(text, how);
+    return text.length > SHORT ? this.#ask({ text, how }) : this.encodeHere(text, how);
+  }
+
+  /** The same at once, on this thread. */
+  encodeHere(text: string, how: Job['how']): number[] {
+    try {
+      return how === 'prompt' ? this.tokenizer.encodePrompt(text) : this.tokenizer.encode(text, how);
+    } catch (error) {
+      throw error instanceof CompileError ? failure('INVALID_ARGUMENT', error.message) : error;
+    }
   }
 
   /** Ends the thread; what it was asked for is rejected with the reason. */
@@ -53,9 +63,13 @@ export class Encoder {
 
   #start(): Worker {
     if (this.#worker) return this.#worker;
-    const worker = new Worker(join(packageRoot(), MODULE), { workerData: this.path });
-    worker.on('message', (ids: Int32Array) => {
-      this.#waiting.shift()?.resolve([...ids]);
+    const worker = new Worker(join(packageRoot(), MODULE), {
+      workerData: { path: this.path, rows: this.tokenizer.rows },
+    });
+    worker.on('message', (answer: Answer) => {
+      const waiting = this.#waiting.shift();
+      if ('failed' in answer) waiting?.reject(failure('INVALID_ARGUMENT', answer.failed));
+      else waiting?.resolve([...answer]);
       if (this.#waiting.length === 0) worker.unref(); // only a text keeps Node running
     });
     worker.on('error', (error) => {

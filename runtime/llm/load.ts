@@ -9,7 +9,7 @@ import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import { type Model, openModel } from '../addon/index.js';
 import { requireArtifact } from '../addon/no_artifact.js';
 import { ChatTemplate } from '../text/chat_template.js';
-import { countParameters, textSource } from '../text/open.js';
+import { modelSizes, textSource } from '../text/open.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
 import { Encoder } from './encoder.js';
@@ -88,12 +88,13 @@ async function readText({ modelPath, chatTemplate, onProgress }: Load): Promise<
   onProgress?.({ phase: 'text', done: 0, total: 1 });
   try {
     const file = textSource(modelPath);
-    const tokenizer = new Tokenizer(file);
+    const { parameters, rows } = modelSizes(modelPath, file);
+    const tokenizer = new Tokenizer(file, { rows });
     const canChat = chatTemplate !== undefined || ChatTemplate.isIn(file);
     const override = chatTemplate === 'chatml' ? { format: chatTemplate } : chatTemplate;
     const template = canChat ? new ChatTemplate(file, tokenizer, override) : undefined;
     onProgress?.({ phase: 'text', done: 1, total: 1 });
-    return { parameters: countParameters(modelPath, file), tokenizer, template };
+    return { parameters, tokenizer, template };
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     throw new RealizarError(STATUS.BAD_VOCABULARY, 'BAD_VOCABULARY', error.message, { cause: error });

@@ -87,7 +87,7 @@ export class LoadedModel implements LanguageModel, Host {
 
   tokenize(text: string, options: TokenizeOptions = {}): number[] {
     if (typeof text !== 'string') throw invalid('text', 'a string', text);
-    return this.#parts.tokenizer.encode(text, options);
+    return this.#parts.encoder.encodeHere(text, options);
   }
 
   async tokenizeAsync(text: string, options: TokenizeOptions = {}): Promise<number[]> {

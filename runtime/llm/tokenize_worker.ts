@@ -1,5 +1,6 @@
 /** A thread's module: tokenizes what it is sent, with the vocabulary of the model that its data names. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { CompileError } from '../../compiler/errors.js';
 import { textSource } from '../text/open.js';
 import { type EncodeOptions, Tokenizer } from '../text/tokenizer.js';
 
@@ -10,8 +11,19 @@ export interface Job {
   readonly how: EncodeOptions | 'prompt';
 }
 
-const tokenizer = new Tokenizer(textSource(workerData));
-parentPort!.on('message', ({ text, how }: Job) => {
-  const ids = how === 'prompt' ? tokenizer.encodePrompt(text) : tokenizer.encode(text, how);
-  parentPort!.postMessage(Int32Array.from(ids));
-});
+/** What comes back: the ids, or why this text has none. */
+export type Answer = Int32Array | { readonly failed: string };
+
+const { path, rows }: { path: string; rows: number } = workerData;
+const tokenizer = new Tokenizer(textSource(path), { rows });
+
+function answer({ text, how }: Job): Answer {
+  try {
+    return Int32Array.from(how === 'prompt' ? tokenizer.encodePrompt(text) : tokenizer.encode(text, how));
+  } catch (error) {
+    if (error instanceof CompileError) return { failed: error.message };
+    throw error;
+  }
+}
+
+parentPort!.on('message', (job: Job) => parentPort!.postMessage(answer(job)));

@@ -1,25 +1,16 @@
 /** Byte-level BPE, GPT-2's: every byte is written as one character, and merges have an order. */
 import { UnsupportedError } from '../../compiler/errors.js';
 import { quote } from '../../compiler/model/quote.js';
+import { readBytes, spellBytes } from './byte_alphabet.js';
 import { mergeAll, type Rank } from './merge.js';
 import { readMerges } from './merges.js';
 import { PRE_TOKENIZERS, type PreTokenizer, splitWords } from './pre_tokenizers.js';
-import type { TextModel } from './text_model.js';
+import type { WordModel } from './text_model.js';
 import type { TextSource } from './text_source.js';
 import { isSpecial, type Vocabulary, wordTokens } from './vocabulary.js';
 import { WordCache } from './word_cache.js';
 
-const CHARACTERS = byteCharacters();
-const BYTES = new Map(CHARACTERS.map((character, byte) => [character, byte]));
-
-/** GPT-2's alphabet: printable Latin-1 stands for itself, the other bytes follow from U+0100. */
-function byteCharacters(): string[] {
-  const printable = (byte: number) => (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
-  let next = 0x100;
-  return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : next++));
-}
-
-export class ByteLevelBpe implements TextModel {
+export class ByteLevelBpe implements WordModel {
   readonly addBos: boolean;
   readonly #pre: PreTokenizer;
   readonly #ids: ReadonlyMap<string, number>;
@@ -30,7 +21,7 @@ export class ByteLevelBpe implements TextModel {
     file: TextSource,
     private readonly vocabulary: Vocabulary,
   ) {
-    this.#pre = file.own?.preTokenizer ?? readPreTokenizer(file);
+    this.#pre = readPreTokenizer(file);
     this.addBos = this.#pre.addBos;
     this.#ids = wordTokens(vocabulary);
     const ranks = readMerges(file);
@@ -43,7 +34,7 @@ export class ByteLevelBpe implements TextModel {
   }
 
   readonly #encodeWord = (word: string): number[] => {
-    const spelled = Array.from(Buffer.from(word), (byte) => CHARACTERS[byte]).join('');
+    const spelled = spellBytes(word);
     const whole = this.#pre.ignoreMerges ? this.#ids.get(spelled) : undefined;
     if (whole !== undefined) return [whole];
     // A vocabulary may lack bytes that its training never saw. As in its publisher's tokenizer they leave no token.
@@ -56,8 +47,7 @@ export class ByteLevelBpe implements TextModel {
   bytes(id: number): Uint8Array {
     const token = this.vocabulary.tokens[id]!;
     if (isSpecial(this.vocabulary.types[id]!)) return Buffer.from(token);
-    const bytes = Array.from(token, (character) => BYTES.get(character) ?? -1);
-    return bytes.includes(-1) ? Buffer.from(token) : Uint8Array.from(bytes);
+    return readBytes(token);
   }
 
   readonly startsWithSpace = () => false;

@@ -1,26 +1,20 @@
 /**
  * SentencePiece's BPE (tokenizer.ggml.model "llama"): spaces are written ▁, of all neighbours that together are a token
- * the one of the highest score is joined first, and what is no token becomes bytes. A tokenizer.json may have Unigram in
- * place of the joining.
+ * the one of the highest score is joined first, and what is no token becomes bytes.
  */
-
 import { mergeAll, type Rank } from './merge.js';
-import { MERGES_KEY, readMerges } from './merges.js';
-import type { TextModel } from './text_model.js';
+import type { WordModel } from './text_model.js';
 import type { TextSource } from './text_source.js';
-import { Unigram } from './unigram.js';
 import { isSpecial, TokenType, type Vocabulary, wordTokens } from './vocabulary.js';
 import { WordCache } from './word_cache.js';
 
 const SPACE = '▁';
-const WORD_START = /(?=▁)/u;
 const BEFORE_SPACE = /[^▁](?=▁)/gu;
 
-export class SentencePiece implements TextModel {
+export class SentencePiece implements WordModel {
   readonly addBos = true;
   readonly #ids: ReadonlyMap<string, number>;
   readonly #rank: Rank;
-  readonly #unigram: Unigram | undefined;
   readonly #byteIds: readonly (number | undefined)[];
   readonly #addSpacePrefix: boolean;
   /** Characters that some token has before a ▁. After any other, a ▁ starts a word: no merge crosses that place. */
@@ -37,17 +31,11 @@ export class SentencePiece implements TextModel {
     this.#beforeSpace = new Set([...ids.keys()].flatMap((token) => token.match(BEFORE_SPACE) ?? []));
     this.#byteIds = byteIds(vocabulary);
     this.#addSpacePrefix = metadata.getBool('tokenizer.ggml.add_space_prefix') ?? true;
-    this.#unigram = unigramOf(file, vocabulary);
-    this.#rank = metadata.get(MERGES_KEY) ? rankByMerges(file) : rankByScores(file, ids, vocabulary.tokens.length);
+    this.#rank = rankByScores(file, ids, vocabulary.tokens.length);
   }
 
   encode(text: string, ids: number[], afterSpecial: boolean): void {
-    const first = afterSpecial && (ids.length === 0 || !this.file.own?.prefixOnlyFirst);
-    const there = this.file.own?.prefixOnce && (text.startsWith(' ') || text.startsWith(SPACE));
-    const spelled = `${first && !there && this.#addSpacePrefix ? ' ' : ''}${text}`.replaceAll(' ', SPACE);
-    for (const part of this.file.own?.splitsWords ? spelled.split(WORD_START) : [spelled])
-      if (this.#unigram) this.#cut(part, this.#unigram, ids);
-      else this.#merge(part, ids);
+    this.#merge(`${afterSpecial && this.#addSpacePrefix ? ' ' : ''}${text}`.replaceAll(' ', SPACE), ids);
   }
 
   #merge(spelled: string, ids: number[]): void {
@@ -59,13 +47,6 @@ export class SentencePiece implements TextModel {
     for (const { 0: character, index } of spelled.matchAll(BEFORE_SPACE))
       if (!this.#beforeSpace.has(character)) add(index + character.length);
     add(spelled.length);
-  }
-
-  #cut(spelled: string, unigram: Unigram, ids: number[]): void {
-    for (const piece of unigram.cut(spelled)) {
-      const id = unigram.idOf(piece);
-      for (const one of id === undefined ? this.#spell(piece) : [id]) ids.push(one);
-    }
   }
 
   readonly #encodeWord = (word: string): number[] =>
@@ -97,12 +78,6 @@ export class SentencePiece implements TextModel {
   }
 }
 
-function unigramOf(file: TextSource, { tokens, unknown }: Vocabulary): Unigram | undefined {
-  const size = file.own?.unigram?.size;
-  if (size === undefined) return undefined;
-  return new Unigram(tokens, readScores(file, tokens.length).slice(0, size), unknown!);
-}
-
 /** Neighbours that together are a token, by its score. */
 function rankByScores(file: TextSource, ids: ReadonlyMap<string, number>, vocabSize: number): Rank {
   const scores = readScores(file, vocabSize);
@@ -110,12 +85,6 @@ function rankByScores(file: TextSource, ids: ReadonlyMap<string, number>, vocabS
     const id = ids.get(word.slice(start, end));
     return id === undefined ? undefined : -scores[id]!;
   };
-}
-
-/** tokenizer.json has the same order written out as merges. */
-function rankByMerges(file: TextSource): Rank {
-  const ranks = readMerges(file);
-  return (word, start, middle, end) => ranks.get(`${word.slice(start, middle)} ${word.slice(middle, end)}`);
 }
 
 function readScores({ metadata }: TextSource, vocabSize: number): readonly number[] {

@@ -1,11 +1,8 @@
 /** Finds the tokens that are matched in a text as they stand, before it is split into words. */
+import { MARK, shield, unshield } from './mark.js';
+import { Trie } from './trie.js';
 import { isHidden, isSpecial, type Vocabulary } from './vocabulary.js';
 
-/**
- * Stands before a control token that untrusted text spells: it is no token there. A noncharacter, which shielded text
- * itself cannot have.
- */
-const MARK = '\ufdd0';
 const LEADING_SPACE = /[ \t\n\v\f\r]*/y;
 
 /** A piece of text, or the id of a special token. */
@@ -19,15 +16,15 @@ export interface SplitOptions {
 }
 
 export class SpecialTokens {
-  readonly #visible: Matcher;
-  readonly #hidden: Matcher;
-  readonly #all: Matcher;
+  readonly #visible: Trie;
+  readonly #hidden: Trie;
+  readonly #all: Trie;
 
   constructor(private readonly vocabulary: Vocabulary) {
     const { types } = vocabulary;
-    this.#visible = new Matcher(vocabulary, (id) => isSpecial(types[id]!) && !isHidden(types[id]!));
-    this.#hidden = new Matcher(vocabulary, (id) => isHidden(types[id]!));
-    this.#all = new Matcher(vocabulary, (id) => isSpecial(types[id]!));
+    this.#visible = trieOf(vocabulary, (id) => isSpecial(types[id]!) && !isHidden(types[id]!));
+    this.#hidden = trieOf(vocabulary, (id) => isHidden(types[id]!));
+    this.#all = trieOf(vocabulary, (id) => isSpecial(types[id]!));
   }
 
   /** From the left, the longest token first. */
@@ -63,51 +60,18 @@ export class SpecialTokens {
 
   /** The text with a mark before each control token that it spells. */
   shield(text: string): string {
-    const clean = text.replaceAll(MARK, '\ufffd');
-    const pieces: string[] = [];
-    let start = 0;
-    for (let at = 0; at < clean.length; at++) {
-      if (this.#hidden.longest(clean, at) === undefined) continue;
-      pieces.push(clean.slice(start, at), MARK);
-      start = at;
-    }
-    return pieces.join('') + clean.slice(start);
+    return shield(text, (clean, at) => this.#hidden.longest(clean, at) !== undefined);
   }
 
   /** Takes the marks out again. */
   static unshield(text: string): string {
-    return text.replaceAll(MARK, '');
+    return unshield(text);
   }
 }
 
-/** Finds the tokens that `accepts` takes. */
-class Matcher {
-  readonly #ids = new Map<string, number>();
-  /** Lengths of the tokens that start with a UTF-16 unit, the longest first. */
-  readonly #lengths = new Map<number, number[]>();
-
-  constructor({ tokens }: Vocabulary, accepts: (id: number) => boolean) {
-    const lengths = new Map<number, Set<number>>();
-    for (const [id, token] of tokens.entries()) {
-      if (!accepts(id) || token === '' || this.#ids.has(token)) continue;
-      this.#ids.set(token, id);
-      const unit = token.charCodeAt(0);
-      lengths.set(unit, (lengths.get(unit) ?? new Set()).add(token.length));
-    }
-    for (const [unit, set] of lengths)
-      this.#lengths.set(
-        unit,
-        [...set].sort((a, b) => b - a),
-      );
-  }
-
-  longest(text: string, at: number): number | undefined {
-    const lengths = this.#lengths.get(text.charCodeAt(at));
-    if (lengths === undefined) return undefined;
-    for (const length of lengths) {
-      const id = this.#ids.get(text.slice(at, at + length));
-      if (id !== undefined) return id;
-    }
-    return undefined;
-  }
+/** Of the tokens that `accepts` takes. */
+function trieOf({ tokens }: Vocabulary, accepts: (id: number) => boolean): Trie {
+  const trie = new Trie();
+  for (const [id, token] of tokens.entries()) if (token !== '' && accepts(id)) trie.add(token, id);
+  return trie;
 }

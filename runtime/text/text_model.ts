@@ -1,5 +1,21 @@
-/** How one kind of vocabulary turns text, in which no special token is left, to ids, and ids to bytes. */
+import type { SplitOptions } from './special_tokens.js';
+
+/** How one kind of vocabulary turns text to ids, and ids to bytes. */
 export interface TextModel {
+  /** A text starts with the begin token, where the file does not say. */
+  readonly addBos: boolean;
+  /** Each character of a text comes to be in some token, so that a text has no fewer tokens than its length allows. */
+  readonly keepsAll: boolean;
+  /** Of well-formed text. */
+  encode(text: string, options: SplitOptions): number[];
+  /** The text with marks before the control tokens that it spells. */
+  shield(text: string): string;
+  /** `first`: no token comes before it, so that a space which encode put before a text is left out. */
+  bytes(id: number, first: boolean): Uint8Array;
+}
+
+/** Of a GGUF file's vocabulary: text in which no special token is left. */
+export interface WordModel {
   /** A text starts with the begin token, where the file does not say. */
   readonly addBos: boolean;
   /** Appends to `ids`. `afterSpecial`: the text begins, or follows a special token. */

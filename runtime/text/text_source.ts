@@ -1,23 +1,22 @@
-/** What tokenizer and chat template are read from: the metadata of a GGUF file, or a folder's files as that metadata. */
+/** What tokenizer and chat template are read from: the metadata of a GGUF file, or a folder's files. */
 import type { GgufFile } from '../../compiler/model/gguf.js';
-import type { PreTokenizer } from './pre_tokenizers.js';
+import type { Pipeline } from './json/pipeline.js';
 
 export interface TextSource extends Pick<GgufFile, 'path' | 'metadata'> {
-  /** What a tokenizer.json says and GGUF has no key for. */
-  readonly own?: {
-    /** In place of the one that tokenizer.ggml.pre names. */
-    readonly preTokenizer?: PreTokenizer;
-    /** White space after these tokens belongs to them. */
-    readonly stripAfter: ReadonlySet<number>;
-    /** The model ends a text or a turn with these, too. */
-    readonly ends: ReadonlySet<number>;
-    /** The space before a text comes only at its beginning, not after special tokens. */
-    readonly prefixOnlyFirst: boolean;
-    /** There is no second space before a text that begins with one. */
-    readonly prefixOnce: boolean;
-    /** The scores are a Unigram model's, of the first `size` tokens. */
-    readonly unigram?: { readonly size: number };
-    /** SentencePiece: a word begins at each ▁, and no token goes on past it. */
-    readonly splitsWords?: boolean;
-  };
+  /** Of a folder: what its tokenizer.json says. Its metadata then has the chat templates alone. */
+  readonly own?: OwnText;
+}
+
+export interface OwnText {
+  readonly pipeline: Pipeline;
+  /** By id; absent: rows of the embedding that no token has. */
+  readonly tokens: readonly (string | undefined)[];
+  /** By token id, see TokenType. */
+  readonly types: readonly number[];
+  readonly roles: { readonly [role in 'bos' | 'eos' | 'unknown']?: number };
+  /** The model ends a text or a turn with these, too. */
+  readonly ends: readonly number[];
+  /** Tokens around a text. */
+  readonly before: readonly number[];
+  readonly after: readonly number[];
 }

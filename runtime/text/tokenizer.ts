@@ -1,10 +1,12 @@
 /** Text to token ids and back, with the vocabulary that a GGUF file carries. */
-import { ByteLevelBpe } from './byte_level.js';
-import { SentencePiece } from './sentencepiece.js';
-import { SpecialTokens, type SplitOptions } from './special_tokens.js';
+import { UnsupportedError } from '../../compiler/errors.js';
+import { quote } from '../../compiler/model/quote.js';
+import { GgufText } from './gguf_text.js';
+import { PipelineText } from './json/pipeline.js';
+import type { SplitOptions } from './special_tokens.js';
 import type { TextModel } from './text_model.js';
 import type { TextSource } from './text_source.js';
-import { isHidden, readVocabulary, tokenKey, type Vocabulary } from './vocabulary.js';
+import { isHidden, readVocabulary, TokenType, tokenKey, type Vocabulary } from './vocabulary.js';
 
 export interface EncodeOptions {
   /** Put the begin and end tokens around the text that the model wants there; true unless given. */
@@ -25,21 +27,33 @@ const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
 export class Tokenizer {
   readonly #vocabulary: Vocabulary;
   readonly #model: TextModel;
-  readonly #special: SpecialTokens;
   readonly #before: readonly number[];
   readonly #after: readonly number[];
   #longest: number | undefined;
 
-  /** Errors: UnsupportedError for another kind of vocabulary, ModelFileError for damaged metadata. */
-  constructor(file: TextSource) {
+  /** Rows of the model's embedding: ids that it takes and gives. */
+  readonly rows: number;
+
+  /**
+   * `rows`: as many as tokens unless given. Errors: UnsupportedError for another kind of vocabulary, ModelFileError for
+   * damaged metadata.
+   */
+  constructor(
+    private readonly file: TextSource,
+    { rows }: { rows?: number | undefined } = {},
+  ) {
     const { metadata } = file;
     const vocabulary = readVocabulary(file);
     this.#vocabulary = vocabulary;
-    this.#model = vocabulary.kind === 'bpe' ? new ByteLevelBpe(file, vocabulary) : new SentencePiece(file, vocabulary);
-    this.#special = new SpecialTokens(vocabulary);
+    this.rows = rows ?? vocabulary.tokens.length;
+    const { own } = file;
+    const hidden = (id: number) => isHidden(vocabulary.types[id] ?? TokenType.UNUSED);
+    this.#model = own ? new PipelineText(own.pipeline, own.tokens, hidden) : new GgufText(file, vocabulary);
     const needed = (role: 'bos' | 'eos') => vocabulary[role] ?? metadata.requireUint(tokenKey(role));
-    this.#before = (metadata.getBool('tokenizer.ggml.add_bos_token') ?? this.#model.addBos) ? [needed('bos')] : [];
-    this.#after = metadata.getBool('tokenizer.ggml.add_eos_token') ? [needed('eos')] : [];
+    const adds = (role: 'bos' | 'eos') => metadata.getBool(`tokenizer.ggml.add_${role}_token`);
+    this.#before = own?.before ?? ((adds('bos') ?? this.#model.addBos) ? [needed('bos')] : []);
+    this.#after = own?.after ?? (adds('eos') ? [needed('eos')] : []);
+    this.#requireRows([...this.#before, ...this.#after]);
   }
 
   get vocabSize(): number {
@@ -57,23 +71,28 @@ export class Tokenizer {
    */
   encodePrompt(text: string): number[] {
     const ids = this.#encode(text, { control: true, shielded: true });
-    return ids[0] === this.#before[0] ? ids : [...this.#before, ...ids];
+    return this.#before.every((id, i) => ids[i] === id) ? ids : [...this.#before, ...ids];
   }
 
   #encode(text: string, options: SplitOptions): number[] {
-    const ids: number[] = [];
-    let afterSpecial = true;
-    for (const fragment of this.#special.split(text.toWellFormed(), options)) {
-      if (typeof fragment === 'number') ids.push(fragment);
-      else this.#model.encode(fragment, ids, afterSpecial);
-      afterSpecial = typeof fragment === 'number';
-    }
+    const ids = this.#model.encode(text.toWellFormed(), options);
+    this.#requireRows(ids);
     return ids;
+  }
+
+  /** Fine-tunes add tokens that the embedding has no rows for: none of them can come, and none can be given. */
+  #requireRows(ids: readonly number[]): void {
+    const { rows } = this;
+    if (rows >= this.vocabSize) return;
+    const id = ids.find((id) => id >= rows);
+    if (id === undefined) return;
+    const token = quote(this.#vocabulary.tokens[id]!);
+    throw new UnsupportedError(this.file.path, `the token ${token}`, `its id is ${id}, and the model has ${rows}`);
   }
 
   /** Untrusted text for a template: control tokens that are spelled out in it are text to `encodePrompt`. */
   shield(text: string): string {
-    return this.#special.shield(text);
+    return this.#model.shield(text);
   }
 
   /** Text of token ids. Bytes that are no UTF-8 become U+FFFD. Errors: RangeError for an id outside the vocabulary. */
@@ -90,25 +109,33 @@ export class Tokenizer {
   bytes(id: number, { skipControl = false, continues = false }: DecodeOptions = {}): Uint8Array {
     if (skipControl && this.isControl(id)) return new Uint8Array();
     this.#check(id);
-    const bytes = this.#model.bytes(id);
-    return !continues && this.#model.startsWithSpace(id) ? bytes.subarray(1) : bytes;
+    return id < this.vocabSize ? this.#model.bytes(id, !continues) : new Uint8Array();
   }
 
   /** The token is no text. Errors: RangeError for an id outside the vocabulary. */
   isControl(id: number): boolean {
     this.#check(id);
-    return isHidden(this.#vocabulary.types[id]!);
+    return isHidden(this.#vocabulary.types[id] ?? TokenType.UNUSED);
   }
 
   /** The model ends a text or a turn with this token. */
   isEnd(id: number): boolean {
-    return this.#vocabulary.ends.has(id);
+    return id < this.rows && this.#vocabulary.ends.has(id);
   }
 
-  /** Bytes of the longest token; a text of more has more than one. */
+  /** Bytes of the longest token; a text of more has more than one. Infinite where parts of a text may have no token. */
   get longestToken(): number {
+    if (!this.#model.keepsAll) return Number.POSITIVE_INFINITY;
     this.#longest ??= this.#vocabulary.tokens.reduce((most, token) => Math.max(most, Buffer.byteLength(token)), 1);
     return this.#longest;
+  }
+
+  /** What of the file is left out, as sentences without an end. */
+  get warnings(): readonly string[] {
+    const { rows, vocabSize } = this;
+    if (rows >= vocabSize) return this.#vocabulary.warnings;
+    const beyond = `the tokenizer has ${vocabSize} tokens, and the model's embedding ${rows} rows: tokens from ${rows} cannot be used`;
+    return [...this.#vocabulary.warnings, beyond];
   }
 
   get bosId(): number | undefined {
@@ -123,11 +150,12 @@ export class Tokenizer {
 
   /** All ids that `isEnd` knows. */
   get endIds(): readonly number[] {
-    return [...this.#vocabulary.ends];
+    return [...this.#vocabulary.ends].filter((id) => id < this.rows);
   }
 
   #check(id: number): void {
-    if (Number.isInteger(id) && id >= 0 && id < this.vocabSize) return;
-    throw new RangeError(`token ${id} is not among the ${this.vocabSize} of the vocabulary`);
+    const most = Math.max(this.vocabSize, this.rows);
+    if (Number.isInteger(id) && id >= 0 && id < most) return;
+    throw new RangeError(`token ${id} is not among the ${most} of the vocabulary`);
   }
 }

@@ -1,13 +1,13 @@
 /** The tokens of a GGUF file, what kind each is, and what the file says about putting them around a text. */
 import { UnsupportedError } from '../../compiler/errors.js';
 import { quote } from '../../compiler/model/quote.js';
-import type { TextSource } from './text_source.js';
+import type { OwnText, TextSource } from './text_source.js';
 
 /** llama.cpp's llama_token_type. */
 export const TokenType = { NORMAL: 1, UNKNOWN: 2, CONTROL: 3, USER_DEFINED: 4, UNUSED: 5, BYTE: 6 } as const;
 
 export interface Vocabulary {
-  readonly kind: 'bpe' | 'spm';
+  readonly kind: 'bpe' | 'spm' | 'json';
   /** By token id, as the file spells them. */
   readonly tokens: readonly string[];
   /** By token id, see TokenType. */
@@ -19,6 +19,8 @@ export interface Vocabulary {
   readonly stripAfter: ReadonlySet<number>;
   /** The model ends a text or a turn with these. */
   readonly ends: ReadonlySet<number>;
+  /** What of the file is not as it should be, and does not matter to most uses. */
+  readonly warnings: readonly string[];
 }
 
 /** Why the other values of tokenizer.ggml.model are refused. */
@@ -94,22 +96,16 @@ const VISIBLE_TEXTS = ['<|channel|>', '<|message|>', '<|start|>', '<|constrain|>
 
 /** Errors: UnsupportedError names another tokenizer model; ModelFileError names a damaged key. */
 export function readVocabulary(file: TextSource): Vocabulary {
+  const { own } = file;
+  if (own) return ownVocabulary(own);
   const { metadata } = file;
-  const model = metadata.requireString('tokenizer.ggml.model');
-  if (model !== 'gpt2' && model !== 'llama') {
-    const hint = Object.hasOwn(MISSING, model) ? `${MISSING[model]}; ` : '';
-    throw new UnsupportedError(
-      file.path,
-      `tokenizer ${quote(model)}`,
-      `${hint}"gpt2" (byte-level BPE) and "llama" (SentencePiece) are`,
-    );
-  }
-  const kind = model === 'gpt2' ? 'bpe' : 'spm';
+  const kind = readKind(file);
   const key = 'tokenizer.ggml.tokens';
   const tokens = metadata.stringArray(key) ?? metadata.fail(key, 'expected an array of strings, found no such key');
   const types = readTypes(file, tokens, kind);
   const ids = markers(tokens, types);
-  const role = (name: string) => readTokenId(file, name, tokens.length);
+  const warnings: string[] = [];
+  const role = (name: string) => readTokenId(file, name, warnings, tokens.length);
   const known = (id: number) => (id < tokens.length ? id : undefined);
   const spm = kind === 'spm';
   const eos = role('eos') ?? (spm ? known(2) : undefined);
@@ -120,19 +116,50 @@ export function readVocabulary(file: TextSource): Vocabulary {
     bos: role('bos') ?? (spm ? known(1) : undefined),
     eos,
     unknown: role('unknown') ?? (spm ? known(0) : undefined),
-    ends: readEnds(types, ids, [eos, role('eot'), role('eom'), ...(file.own?.ends ?? [])], role),
+    ends: readEnds(types, ids, [eos, role('eot'), role('eom')], role),
     stripAfter: readStripAfter(file, types, ids),
+    warnings,
   };
+}
+
+function ownVocabulary({ roles, ends, ...own }: OwnText): Vocabulary {
+  const tokens = own.tokens.map((token) => token ?? '');
+  const types = [...own.types];
+  const { bos, eos, unknown } = roles;
+  return {
+    ...{ kind: 'json', tokens, types, bos, eos, unknown },
+    ends: readEnds(types, markers(tokens, types), [eos, ...ends], () => undefined),
+    stripAfter: new Set(),
+    warnings: [],
+  };
+}
+
+function readKind({ path, metadata }: TextSource): 'bpe' | 'spm' {
+  const model = metadata.requireString('tokenizer.ggml.model');
+  if (model === 'gpt2') return 'bpe';
+  if (model === 'llama') return 'spm';
+  const hint = Object.hasOwn(MISSING, model) ? `${MISSING[model]}; ` : '';
+  const known = '"gpt2" (byte-level BPE) and "llama" (SentencePiece) are';
+  throw new UnsupportedError(path, `tokenizer ${quote(model)}`, `${hint}${known}`);
 }
 
 /** The file's key of a token's role: "bos" is tokenizer.ggml.bos_token_id. */
 export const tokenKey = (role: string) => `tokenizer.ggml.${role}_token_id`;
 
-function readTokenId({ metadata }: TextSource, role: string, vocabSize: number): number | undefined {
-  const id = metadata.getUint(tokenKey(role));
-  if (id !== undefined && id >= vocabSize)
-    metadata.fail(tokenKey(role), `expected a token id below ${vocabSize}, found ${id}`);
-  return id;
+/** An id that no token has counts as none, as in llama.cpp: files write -1 for it, and whatever comes to hand. */
+function readTokenId(
+  { metadata }: TextSource,
+  role: string,
+  warnings: string[],
+  vocabSize: number,
+): number | undefined {
+  const key = tokenKey(role);
+  const entry = metadata.get(key);
+  const isBelow = entry !== undefined && entry.type !== 'array' && /^int/.test(entry.type) && Number(entry.value) < 0;
+  const id = isBelow ? Number(entry.value) : metadata.getUint(key);
+  if (id === undefined || (id >= 0 && id < vocabSize)) return id;
+  warnings.push(`${key} is ${id}, which no token has: it counts as none; expected an id below ${vocabSize}`);
+  return undefined;
 }
 
 function readTypes({ metadata }: TextSource, tokens: readonly string[], kind: Vocabulary['kind']): number[] {
@@ -200,11 +227,10 @@ function readEnds(
 
 /** Phi-3 was trained so; the file does not say it, and llama.cpp goes by the model's name. */
 function readStripAfter(
-  { metadata, own }: TextSource,
+  { metadata }: TextSource,
   types: readonly number[],
   ids: ReadonlyMap<string, number>,
 ): Set<number> {
-  if (own) return new Set(own.stripAfter);
   const name = metadata.getString('general.name')?.toLowerCase() ?? '';
   if (!name.includes('phi-3') && !name.includes('phi3')) return new Set();
   const strips = new Set([...types.keys()].filter((id) => isSpecial(types[id]!)));

@@ -177,12 +177,28 @@ describe('what a file says about its vocabulary', () => {
     expect(() => new Tokenizer(byteLevel('no-such'))).toThrow(/pre-tokenizer "no-such" is not supported/);
   });
 
+  it.each([
+    ['bos', { type: 'uint32', value: 0xffffffff }],
+    ['eos', { type: 'uint32', value: 258 }],
+    ['eos', { type: 'int32', value: -1 }],
+    ['unknown', { type: 'uint32', value: 0xffffffff }],
+    ['eot', { type: 'int64', value: -1n }],
+    ['eom', { type: 'uint64', value: 1n << 40n }],
+    ['fim_pad', { type: 'uint32', value: 0xffffffff }],
+  ] as const)('goes on without a token whose id no token has: %s %j', (role, value) => {
+    const key = `tokenizer.ggml.${role}_token_id`;
+    const tokenizer = new Tokenizer(byteLevel('gpt-2', [], { [key]: value as MetadataValue }));
+    expect(tokenizer.warnings).toEqual([expect.stringContaining(key)]);
+    expect(tokenizer.warnings[0]).toContain('expected an id below 258');
+    expect(tokenizer.endIds.every((id) => id < 258)).toBe(true);
+    expect(tokenizer.encode('a', { addSpecial: false })).toHaveLength(1);
+  });
+
   const damaged: [string, MetadataValue][] = [
     ['tokenizer.ggml.tokens', { type: 'uint32', value: 1 }],
     ['tokenizer.ggml.merges', strings(['ab'])],
     ['tokenizer.ggml.merges', { type: 'array', of: 'int32', value: [1] }],
     ['tokenizer.ggml.token_type', { type: 'array', of: 'int32', value: [1, 3] }],
-    ['tokenizer.ggml.eos_token_id', { type: 'uint32', value: 258 }],
     ['tokenizer.ggml.eos_token_id', { type: 'string', value: '2' }],
     ['tokenizer.ggml.add_bos_token', { type: 'uint8', value: 1 }],
   ];

@@ -72,26 +72,47 @@ describe('refused by name', () => {
     ...{ pre_tokenizer: null, decoder: null, post_processor: null },
     model: { type: 'Unigram', unk_id: 0, vocab: [['a', -1]], ...change },
   });
+  const split = { type: 'Split', pattern: { Regex: 'a' }, behavior: 'Isolated', invert: false };
+  const named = {
+    single: [{ SpecialToken: { id: 'constructor' } }, { Sequence: { id: 'A' } }],
+    special_tokens: {},
+  };
+  const deep = (list: string) => {
+    let step: object = { type: 'Sequence' };
+    for (let i = 0; i < 2000; i++) step = { type: 'Sequence', [list]: [step] };
+    return step;
+  };
   test.each<[string, object, string]>([
     ['Unigram without an unknown token', unigram({ unk_id: null }), 'key "model.unk_id": expected the id of a token'],
     ['an unknown token past the vocabulary', unigram({ unk_id: 1 }), 'key "model.unk_id": expected the id of a token'],
-    ['Unigram without scores', unigram({ vocab: [['a']] }), 'expected a token and its score, found "[\\"a\\"]"'],
+    ['Unigram without scores', unigram({ vocab: [['a']] }), 'expected a token and its score'],
     ['Unigram with a vocabulary of BPE', unigram({ vocab: { a: 0 } }), 'key "model.vocab": expected a list'],
-    ['Unigram over bytes', { ...unigram({}), pre_tokenizer: { type: 'ByteLevel' } }, 'Unigram over bytes'],
-    ['a normalizer as a table', { ...unigram({}), normalizer: { type: 'Precompiled' } }, 'text with this normalizer'],
-    ['WordPiece', { model: { type: 'WordPiece', vocab: {} } }, 'a tokenizer of the type "WordPiece"'],
-    ['a normalizer', { normalizer: { type: 'Lowercase' } }, 'text with this normalizer'],
-    ['a pre-tokenizer', { pre_tokenizer: { type: 'Whitespace' } }, 'text with this pre-tokenizer'],
     [
-      'a pattern that JavaScript does not have',
-      { pre_tokenizer: { type: 'Split', pattern: { Regex: '\\p{L}++' }, behavior: 'Isolated', invert: false } },
-      'the pattern "\\\\p{L}++" is not known',
+      'a normalizer as a table',
+      { ...unigram({}), normalizer: { type: 'Precompiled' } },
+      'the normalizer "Precompiled"',
     ],
-    ['a post-processor', { post_processor: { type: 'BertProcessing' } }, 'text with this post-processor'],
-    ['lstrip', { added_tokens: [{ ...token, lstrip: true }] }, 'with lstrip is not supported'],
-    ['no model', { model: null }, 'key "model": expected an object, found null'],
-    ['merges of three', { model: { ...tokenizer.model, merges: ['a b c'] } }, 'expected two tokens without spaces'],
+    ['another model', { model: { type: 'Lattice', vocab: {} } }, 'a tokenizer of the type "Lattice"'],
+    ['a pre-tokenizer', { pre_tokenizer: { type: 'UnicodeScripts' } }, 'text with the pre-tokenizer "UnicodeScripts"'],
+    ['an expression', { pre_tokenizer: { ...split, pattern: { Regex: '(?~a)' } } }, 'the expression "(?~a)"'],
+    ['a split', { pre_tokenizer: { ...split, behavior: 'Kept' } }, 'expected one of Removed, Isolated'],
+    ['a post-processor', { post_processor: { type: 'Pairs' } }, 'text with the post-processor "Pairs"'],
+    ['a decoder', { decoder: { type: 'CTC' } }, 'text with the decoder "CTC"'],
+    ['lstrip', { added_tokens: [{ ...token, lstrip: 'yes' }] }, 'expected true or false, found "yes"'],
+    ['no model', { model: null }, 'expected an object, found null'],
+    ['merges of three', { model: { ...tokenizer.model, merges: ['a b c'] } }, 'expected two tokens'],
+    ['merges of unknown tokens', { model: { ...tokenizer.model, merges: ['a nonesuch'] } }, 'found "nonesuch"'],
     ['an id that is none', { model: { ...tokenizer.model, vocab: { a: -1 } } }, 'expected an id for "a", found -1'],
+    ['an id far off', { added_tokens: [{ ...token, content: 'new', id: 4194303 }] }, 'found 4194303'],
+    ['dropout', { model: { ...tokenizer.model, dropout: 0.1 } }, 'BPE with dropout'],
+    ['a long added token', { added_tokens: [{ ...token, content: 'a'.repeat(5000) }] }, 'of 5000 characters'],
+    ['deep nesting', { normalizer: deep('normalizers') }, 'expected a list, found nothing'],
+    ['wrong types', { normalizer: 7, pre_tokenizer: 'x' }, 'expected an object, found 7'],
+    [
+      'names of every object',
+      { post_processor: { type: 'TemplateProcessing', ...named } },
+      'expected the ids of "constructor"',
+    ],
   ])('%s', (_, change, message) => {
     expect(read(change)).toThrow(CompileError);
     expect(read(change)).toThrow(message);

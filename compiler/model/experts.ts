@@ -82,7 +82,9 @@ function readWeighting(file: GgufFile, name: string, rules: ExpertRules): Omit<E
     sigmoid: () => metadata.getUint(gating) || SIGMOID,
   };
   const isSigmoid = rules.gating && func[rules.gating]() === SIGMOID;
-  const scale = rules.scaled && metadata.getFloat(`${name}.expert_weights_scale`);
+  const scaleKey = `${name}.expert_weights_scale`;
+  const scale = rules.scaled && metadata.getFloat(scaleKey);
+  if (Number.isNaN(scale)) metadata.fail(scaleKey, 'expected a number, found NaN');
   const stated = isNormed ? 'chosen' : 'all';
   return {
     weightsOver: file.stated?.weightsOver ?? (rules.weightsOver === 'stated' ? stated : rules.weightsOver),

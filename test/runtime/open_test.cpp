@@ -1,4 +1,7 @@
 // Opening and closing: arguments, files that are not the model, order of closing.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstring>
 #include <thread>
 
@@ -101,7 +104,17 @@ TEST(refuses_files_that_cannot_be_read) {
   CHECK_HAS(realizar_last_error(), "cannot open /nonexistent/tiny.gguf: No such file");
   CHECK_EQUAL(open_status("/"), int(REALIZAR_IO));
   CHECK_HAS(realizar_last_error(), "not a regular file");
+  CHECK_EQUAL(open_status("/dev/zero"), int(REALIZAR_IO));
+  CHECK_HAS(realizar_last_error(), "not a regular file");
   CHECK_EQUAL(realizar::host_live_objects(), size_t(0));
+}
+
+TEST(refuses_a_pipe_that_nobody_writes_to) {
+  const std::string pipe = "/tmp/realizar-open-test-" + std::to_string(getpid());
+  CHECK_EQUAL(mkfifo(pipe.c_str(), 0600), 0);
+  CHECK_EQUAL(open_status(pipe.c_str()), int(REALIZAR_IO));
+  CHECK_HAS(realizar_last_error(), "not a regular file");
+  CHECK_EQUAL(unlink(pipe.c_str()), 0);
 }
 
 TEST(refuses_a_file_of_another_size) {

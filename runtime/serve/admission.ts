@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ApiError, loading, shuttingDown } from './errors.js';
 
 /** A request that was let in. */
@@ -116,6 +117,7 @@ export class Admission {
 
   #occupy(count: number): Place {
     const controller = new AbortController();
+    setMaxListeners(0, controller.signal); // every text and choice of a request listens
     const since = performance.now();
     this.#occupied += count;
     const place: Place = {

@@ -11,7 +11,10 @@ export interface Listening extends ModelServer {
 const open: Listening[] = [];
 
 /** Listens on a port of its own; closed after the test. */
-export async function listen(model: ServedModel, options: ServeOptions = {}): Promise<Listening> {
+export async function listen(
+  model: ServedModel | Promise<ServedModel>,
+  options: ServeOptions = {},
+): Promise<Listening> {
   const lines: string[] = [];
   const server = await createServer(model, { log: (line) => void lines.push(line), ...options });
   const url = await server.app.listen({ host: '127.0.0.1', port: 0 });

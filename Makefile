@@ -6,7 +6,7 @@ SYNTH := llama-1b:Q8_0 llama-1b:Q4_K_M llama-1b:F16 qwen2-0.5b:Q8_0 llama-8b:Q4_
          gemma3-4b:Q4_K_M qwen3moe-30b-a3b-12l:Q4_K_M mixtral-8x7b-8l:Q4_K_M gpt-oss-20b:MXFP4_MOE
 CHECKS := types lint unused format
 
-.PHONY: help demo test check format build addon generated docs gpu-bundle bench clean
+.PHONY: help demo test check format build addon generated docs gpu-bundle bench soak clean
 
 help: ## this list
 	@echo "realizar-compile: GGUF models to static CUDA graphs. Needs node >= 20, npm, cmake and g++; nvcc for GPUs."
@@ -47,6 +47,9 @@ generated: build ## the bundled model's emitted source again, generated/storytel
 
 docs: node_modules ## docs/api-reference.md again, from the doc comments
 	npm run --silent docs
+
+soak: build addon ## a server under clients of every kind for SECONDS=600: descriptors, threads, memory before and after
+	SOAK_SECONDS=$(or $(SECONDS),600) npx vitest run test/serve/soak.test.ts
 
 bench: gpu-bundle ## docs/performance.md's table again, on a machine with a GPU: build/bench.md and build/bench.json
 	build/gpu/check.py --bench $$(echo $(SYNTH) | tr ' ' ,) --markdown build/bench.md --json build/bench.json

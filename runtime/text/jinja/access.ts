@@ -72,8 +72,8 @@ const DUNDER =
   /^__(class|delattr|dir|doc|eq|format|ge|getattribute|getstate|gt|hash|init|init_subclass|le|lt|ne|new|reduce|reduce_ex|repr|setattr|sizeof|str|subclasshook)__$/;
 
 function attribute(value: Value, name: string): Value | undefined {
-  if (value instanceof Undefined) throw value.error();
   if (DUNDER.test(name)) return null;
+  if (value instanceof Undefined) throw value.error();
   if (CHANGING[typeName(value)]?.includes(name)) return null;
   if (isText(value)) return textAttribute(value, name);
   if (Array.isArray(value)) return lists.of(value, value, name);

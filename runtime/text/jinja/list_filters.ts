@@ -65,10 +65,9 @@ function getAttributeItems(value: Value): Value {
 
 function unique(value: Optional, caseSensitive: Value = false, attribute: Value = null): Value {
   const get = ignoring(caseSensitive, getter(attribute));
-  const source = items(value!);
   return lazy('generator sync_do_unique', function* () {
     const seen = new Dict();
-    for (const item of source) {
+    for (const item of items(value!)) {
       const key = get(item);
       if (seen.has(key)) continue;
       seen.set(key, null);
@@ -138,10 +137,9 @@ function slices(value: Optional, number: Optional, fill: Value = null): Value {
 }
 
 function batch(value: Optional, size: Optional, fill: Value = null): Value {
-  const source = items(value!);
   return lazy('generator do_batch', function* () {
     let row: Value[] = [];
-    for (const item of source) {
+    for (const item of items(value!)) {
       if (equal(BigInt(row.length), size!)) {
         yield row;
         row = [];
@@ -237,7 +235,7 @@ function first(value: Optional): Value {
 }
 
 function last(value: Optional): Value {
-  const backwards = value instanceof Undefined ? undefined : reversed(value!);
+  const backwards = value instanceof Undefined ? [].values() : reversed(value!);
   if (!backwards) throw typeError(`'${typeName(value!)}' object is not reversible`);
   const { done, value: item } = backwards.next();
   return done ? new Undefined('No last item, sequence was empty.') : item;

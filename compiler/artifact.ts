@@ -22,6 +22,7 @@ import { namesOfArtifact } from './damages.js';
 import { FILES } from './emit/names.js';
 import type { EmittedFiles } from './emit/render.js';
 import { CompileError, UsageError } from './errors.js';
+import { makeFolder } from './make_folder.js';
 import { isTable } from './shape.js';
 
 /**
@@ -81,7 +82,7 @@ export class ArtifactWriter {
       this.#isInside = existsSync(this.#target) && !canBeRenamed(this.#target);
       const parent = this.#isInside ? this.#target : dirname(this.#target);
       const prefix = `.${basename(this.#target)}.building-`;
-      mkdirSync(parent, { recursive: true });
+      makeFolder(parent);
       removeAbandoned(parent, prefix);
       this.folder = mkdtempSync(join(parent, prefix));
       chmodSync(this.folder, 0o777 & ~process.umask()); // mkdtemp makes it private

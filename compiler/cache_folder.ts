@@ -1,8 +1,9 @@
 /** Where this user's cache is: the compiled runtime and the Node addon. docs/artifact.md says it too. */
-import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { mkdtempSync, rmdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { CompileError } from './errors.js';
+import { makeFolder } from './make_folder.js';
 
 const WHAT_TO_SET = 'set REALIZAR_CACHE_DIR to a folder that can be written';
 
@@ -19,7 +20,7 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 /** Makes sure of the folder before anything is made that belongs in it. Errors: CompileError that names it. */
 export function requireWritable(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     rmdirSync(mkdtempSync(join(folder, '.part-')));
   } catch (error) {
     throw notWritable(folder, error);

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { BuildError } from './errors.js';
+import { BuildError, InterruptedError } from './errors.js';
 import { fullDisk, ranOutOfDisk } from './full_disk.js';
 import { findProgram, requireBuildTools } from './toolchain.js';
 
@@ -75,7 +75,7 @@ function run(
     child.on('close', (code, signal) => {
       interrupted?.removeEventListener('abort', stop);
       clearTimeout(killer);
-      if (interrupted?.aborted) return reject(new BuildError('interrupted'));
+      if (interrupted?.aborted) return reject(new InterruptedError('interrupted'));
       if (code === 0) return resolve();
       const output = [...lines, rest];
       if (ranOutOfDisk(scratch, output.join('\n'))) return reject(fullDisk(scratch, 'set TMPDIR to another folder'));

@@ -4,14 +4,17 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { type CompileOptions, chooseTarget, compile, defaultFolder, type PlanOptions, planModel } from './compile.js';
 import { UsageError } from './errors.js';
 import { exitCodeOf } from './exit.js';
+import { refuseMisspelt, teach } from './hints.js';
 import { inspect } from './inspect.js';
 import type { Quantization } from './model/safetensors/convert.js';
 import { VERSION } from './package.js';
+import { requireModel, requireThere } from './paths.js';
 import { planJson } from './plan/plan.js';
 import { readTuning, type Tuning } from './plan/tuning.js';
 import { compileSummary, planTable } from './print.js';
 import { type Progress, stderrProgress } from './progress.js';
 import { privateKey, publicKey } from './signature.js';
+import { say } from './stderr.js';
 import { write } from './stdout.js';
 import { readMeasurements, tune, tuneFrom, writeCandidates } from './tune/tune.js';
 import { type VerifyOptions, verifyArtifact } from './verify_artifact.js';
@@ -19,7 +22,9 @@ import { type VerifyOptions, verifyArtifact } from './verify_artifact.js';
 /** Exit codes: 0 done, 1 the command failed, 2 wrong usage. */
 export async function run(argv: readonly string[]): Promise<number> {
   try {
-    await program().parseAsync(argv);
+    const root = program();
+    teach(root, argv.slice(2));
+    await root.parseAsync(argv);
     return 0;
   } catch (error) {
     return exitCodeOf('realizar-compile', error);
@@ -53,6 +58,8 @@ function program(): Command {
     .option('--sign <key>', 'sign the manifest with this private Ed25519 key (PEM) into manifest.sig')
     .option('--quiet', 'no progress on stderr')
     .action(async (model: string, options: RootFlags) => {
+      refuseMisspelt(root, model);
+      requireModel(model);
       checkFlags(options);
       const progress = options.quiet ? undefined : stderrProgress();
       const sign = options.sign === undefined ? undefined : privateKey(options.sign);
@@ -61,7 +68,7 @@ function program(): Command {
       const tuning = tuningOf(model, options);
       const flags = { output, build, sanitize, cache, hashWeights, sign, tuning, progress };
       const result = await compile(model, { ...flags, ...planOptions(options) });
-      if (!options.quiet) process.stderr.write(compileSummary(result, model));
+      if (!options.quiet) say(compileSummary(result, model));
     })
     .addHelpText('after', EXAMPLES);
   addPlanOptions(root);
@@ -73,7 +80,9 @@ function program(): Command {
     )
     .argument('<path>', 'GGUF file, folder of safetensors, or artifact folder')
     .option('--json', 'print JSON')
+    .addHelpText('after', INSPECT_HELP)
     .action((path: string, { json }: { json?: boolean }) => {
+      requireThere(path);
       const [inspection, text] = inspect(path);
       return write(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${text}\n`);
     });
@@ -83,7 +92,9 @@ function program(): Command {
     .description('the kernel sequence of one token, without building anything')
     .argument('<model>', MODEL)
     .option('--json', 'print the whole plan as JSON')
+    .addHelpText('after', PLAN_HELP)
     .action((model: string, options: PlanFlags & { json?: boolean }) => {
+      requireModel(model);
       const planned = planModel(model, planOptions(options, 'cuda'));
       return write(options.json ? planJson(planned) : planTable(planned));
     });
@@ -98,7 +109,9 @@ function program(): Command {
     .option('--rebuild', 'build the source again, and compare the library and replay byte by byte')
     .option('--no-cache', 'with --rebuild: build the runtime too, even where it is compiled already')
     .option('--key <key>', 'check manifest.sig with this public Ed25519 key (PEM)')
+    .addHelpText('after', VERIFY_HELP)
     .action(async (dir: string, { key, ...options }: Omit<VerifyOptions, 'key'> & { key?: string }) => {
+      requireThere(dir);
       const progress = process.stderr.isTTY ? stderrProgress() : undefined;
       return write(await verifyArtifact(dir, { ...options, key: key === undefined ? key : publicKey(key), progress }));
     });
@@ -136,9 +149,9 @@ async function tuneFirst(model: string, options: RootFlags, progress: Progress |
     tuneFrom(model, readMeasurements(measurements), how);
   } else if (candidates !== undefined) {
     const n = await writeCandidates(model, candidates, how);
-    process.stderr.write(
+    say(
       `${candidates}: ${n} candidates; time them with test/gpu/check.py --tune ${candidates} --model MODEL on the GPU's ` +
-        `machine, then give its measurements.json to --tune --measurements\n`,
+        'machine, then give its measurements.json to --tune --measurements',
     );
     return false;
   } else {
@@ -156,9 +169,7 @@ function tuningOf(model: string, options: RootFlags): Tuning | undefined {
   if (typeof options.tuning !== 'string' && !existsSync(file)) return undefined;
   const tuning = readTuning(file, VERSION, chooseTarget(planOptions(options)));
   if (!options.quiet)
-    process.stderr.write(
-      `tuning   ${file}: ${tuning.shapes.length} shapes of kernels as measured on ${tuning.device}\n`,
-    );
+    say(`tuning   ${file}: ${tuning.shapes.length} shapes of kernels as measured on ${tuning.device}`);
   return tuning;
 }
 
@@ -200,6 +211,33 @@ function integer(text: string): number {
   return Number(text);
 }
 
+const EXIT_CODES = `Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage: what can be told from the command line alone; Ctrl-C
+and SIGTERM end it by that signal, 130 and 143 to a shell.`;
+
+const INSPECT_HELP = `
+Examples:
+  realizar-compile inspect model.gguf                         metadata, tensors, memory, kernels; why it cannot be compiled
+  realizar-compile inspect --json generated/model             an artifact, for programs
+
+${EXIT_CODES}
+`;
+
+const PLAN_HELP = `
+Examples:
+  realizar-compile plan model.gguf                            a line a kernel
+  realizar-compile plan model.gguf --arch sm_80 --json        for another GPU, for programs
+
+${EXIT_CODES}
+`;
+
+const VERIFY_HELP = `
+Examples:
+  realizar-compile verify generated/model                     is it whole, and what this compiler makes of its plan?
+  realizar-compile verify generated/model --model model.gguf  is it what this compiler makes of this model?
+
+${EXIT_CODES}
+`;
+
 const EXAMPLES = `
 Examples:
   realizar-compile llama-3.2-1b-q8_0.gguf                     for the GPU of this machine's CUDA toolkit
@@ -210,5 +248,7 @@ Examples:
   realizar-run out -p "Once upon a time"                      run it
 
 The weights stay in the model's files: keep them beside the artifact.
-Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage.
+${EXIT_CODES}
+Environment: CUDACXX, CUDA_HOME and CUDA_PATH say where nvcc is, CXX which C++ compiler is taken; REALIZAR_CACHE_DIR where
+the compiled runtime is kept; TMPDIR where is built.
 `;

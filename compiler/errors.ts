@@ -1,8 +1,13 @@
 /** The errors that a user is meant to read. Anything else that is thrown is a defect of the compiler. */
 
-/** Base of every expected failure; its message says what was found, what was needed and what to do. */
+import { shorten } from './printable.js';
+
+/** Base of every expected failure; its message says what was found, what was needed and what to do, in less than 2 kB. */
 export class CompileError extends Error {
   override name = 'CompileError';
+  constructor(message: string) {
+    super(shorten(message));
+  }
 }
 
 /** A path, or what a model file says, may be long; a message stays below 2 kB. */
@@ -38,6 +43,11 @@ export class UnsupportedError extends CompileError {
 /** What was asked for contradicts itself, or is nothing that could be asked for: exit code 2. */
 export class UsageError extends CompileError {
   override name = 'UsageError';
+}
+
+/** A signal has ended a build. */
+export class InterruptedError extends CompileError {
+  override name = 'InterruptedError';
 }
 
 /** A tool that the build needs is missing or failed. */

@@ -1,5 +1,6 @@
 /** How the command lines end: the codes that --help and docs/run.md list. */
 import { CompileError, UsageError } from './errors.js';
+import { sayError } from './stderr.js';
 
 export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
@@ -23,7 +24,7 @@ export function exitCodeOf(
   // the operating system's: a port in use, a file that cannot be written
   const isSystem = error instanceof Error && 'syscall' in error;
   if (!(error instanceof Error) || !(error instanceof CompileError || isSystem || isForUsers(error))) throw error;
-  process.stderr.write(`${program}: ${error.message}\n`);
+  sayError(program, error.message);
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;
 }
 

@@ -47,7 +47,7 @@ export function compileSummary(result: CompileResult, model: string): string {
   const { memory } = plan;
   const size = `${plan.nodes.length} nodes, weights ${formatBytes(memory.weightsBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)} at ${plan.model.contextLength} positions`;
   const first = `${where}${upToDate ? ' is up to date' : ''}: ${size}`;
-  return [first, ...textLines(result.text, model), nextStep(result, where, model), ''].join('\n');
+  return [first, ...textLines(result.text, model), nextStep(result, where, model)].join('\n');
 }
 
 /** For a shell, as it is where that does no harm. */

@@ -1,5 +1,8 @@
 /** Stages of a long command on stderr: one line each, with seconds; rewritten in place on a terminal. */
 
+import { InterruptedError } from './errors.js';
+import { printable } from './printable.js';
+
 export interface Progress {
   /** Runs a stage and prints how long it took. */
   stage<T>(name: string, run: (detail: (text: string) => void) => T | Promise<T>): Promise<T>;
@@ -23,7 +26,7 @@ export function stderrProgress(stream: NodeJS.WriteStream = process.stderr): Pro
       let shown = '';
       const show = (last: boolean, mark = '') => {
         const seconds = `${((performance.now() - start) / 1000).toFixed(1)} s`;
-        write(`${name.padEnd(8)} ${seconds.padStart(7)}  ${shown}${mark}`, last);
+        write(printable(`${name.padEnd(8)} ${seconds.padStart(7)}  ${shown}${mark}`), last);
       };
       const timer = live ? setInterval(() => show(false), 100) : undefined;
       try {
@@ -34,7 +37,7 @@ export function stderrProgress(stream: NodeJS.WriteStream = process.stderr): Pro
         show(true);
         return result;
       } catch (error) {
-        show(true, ' failed');
+        show(true, error instanceof InterruptedError ? ' interrupted' : ' failed');
         throw error;
       } finally {
         clearInterval(timer);

@@ -18,6 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { makeFolder } from './make_folder.js';
 import { packageFile, RUNTIME_DIR, runtimeSources, VERSION } from './package.js';
 import { cxxCommand } from './toolchain.js';
 
@@ -83,7 +84,7 @@ export class RuntimeCache {
 
   /** Takes the archives of a folder in, in the place of an entry that could not be restored. Throws what the file system says. */
   store(key: string, from: string): void {
-    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.folder, 0o700);
     const part = mkdtempSync(join(this.folder, '.part-'));
     try {
       for (const name of ARCHIVES) cpSync(join(from, name), join(part, name));

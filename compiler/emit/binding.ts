@@ -8,7 +8,7 @@ import { ModuleKind, Project, ScriptTarget, SyntaxKind, ts, VariableDeclarationK
 
 /** What the binding states; sizes in bytes. */
 export interface BindingInfo {
-  /** Name of the exported constant, from names.ts. Where it is taken in TypeScript, "Model" is appended. */
+  /** Name of the exported constant, from names.ts. Where it is taken, "Model" is appended. */
   readonly identifier: string;
   readonly name: string;
   readonly architecture: string;
@@ -57,7 +57,21 @@ const CONSTANTS: Record<Exclude<keyof BindingInfo, 'identifier'>, string> = {
 const FILE = 'index.mts';
 const IMPORTS = ['loadModel', 'openModel'];
 const TYPE_IMPORTS = ['LanguageModel', 'LoadOptions', 'Model', 'OpenOptions'];
-const OWN_NAMES = ['open', ...IMPORTS, ...TYPE_IMPORTS, 'URL', 'eval', 'arguments', 'undefined'];
+/** What the module uses of the language, and what TypeScript lets nobody declare. */
+const GLOBALS = [
+  'URL',
+  'Promise',
+  'globalThis',
+  'eval',
+  'arguments',
+  'undefined',
+  'NaN',
+  'Infinity',
+  'exports',
+  'require',
+  'module',
+];
+const OWN_NAMES = ['open', ...IMPORTS, ...TYPE_IMPORTS, ...GLOBALS];
 const HERE = 'new URL(".", import.meta.url)';
 
 /** The files of the binding, by name. The same bytes for the same info. */
@@ -147,7 +161,10 @@ function exportName(identifier: string): string {
   const isName = kind === SyntaxKind.Identifier || (kind >= SyntaxKind.FirstKeyword && kind <= SyntaxKind.LastKeyword);
   if (!isName || scanner.getTokenEnd() !== identifier.length)
     throw new Error(`${literal(identifier)} is no identifier`);
-  return kind === SyntaxKind.Identifier && !OWN_NAMES.includes(identifier) ? identifier : `${identifier}Model`;
+  if (kind !== SyntaxKind.Identifier) return `${identifier}Model`; // a keyword
+  let name = identifier;
+  while (OWN_NAMES.includes(name)) name += 'Model';
+  return name;
 }
 
 /** TypeScript's printer indents by four. */

@@ -10,6 +10,7 @@ import { cacheFolder, requireWritable } from '../../compiler/cache_folder.js';
 import { buildWithCmake } from '../../compiler/cmake.js';
 import { CompileError } from '../../compiler/errors.js';
 import { namingFullDisk } from '../../compiler/full_disk.js';
+import { interruptible } from '../../compiler/interrupt.js';
 import { inScratch } from '../../compiler/scratch.js';
 import { missingBuildTools } from '../../compiler/toolchain.js';
 import { failure } from './errors.js';
@@ -26,7 +27,7 @@ export async function buildAddon(root: string, binary: string): Promise<void> {
         `${missing.join(' and ')} not found: install it, or copy ${binary} from a machine like this one`,
       );
     requireWritable(cache);
-    await compileTo(root, binary);
+    await interruptible((interrupted) => compileTo(root, binary, interrupted));
   } catch (error) {
     throw notBuilt(namingFullDisk(error, cache, 'set REALIZAR_CACHE_DIR to another folder'));
   }
@@ -37,7 +38,7 @@ const notBuilt = (error: unknown): unknown =>
     ? failure('NOT_BUILT', `the Node addon has to be built first, and ${error.message}`)
     : error;
 
-function compileTo(root: string, binary: string): Promise<void> {
+function compileTo(root: string, binary: string, interrupted: AbortSignal): Promise<void> {
   const { resolve } = createRequire(import.meta.url);
   const links = {
     runtime: join(root, 'runtime'),
@@ -49,7 +50,7 @@ function compileTo(root: string, binary: string): Promise<void> {
       NODE_API_HEADERS: join(scratch, 'node-api-headers'),
       NODE_ADDON_API: join(scratch, 'node-addon-api'),
     };
-    place(join(await buildWithCmake({ scratch, source: 'runtime/addon', settings }), BINARY), binary);
+    place(join(await buildWithCmake({ scratch, source: 'runtime/addon', settings, interrupted }), BINARY), binary);
   });
 }
 

@@ -1,3 +1,5 @@
+import { shorten } from '../../compiler/printable.js';
+
 /** A call of the runtime failed. The message says what was found, what was needed and what to do. */
 export class RealizarError extends Error {
   /** `RealizarError`, or the class's own. */
@@ -13,7 +15,7 @@ export class RealizarError extends Error {
     message: string,
     options?: ErrorOptions,
   ) {
-    super(message, options);
+    super(shorten(message), options);
   }
 }
 

@@ -109,8 +109,8 @@ void print_json(const Options& options, const char* device, const Measurement& m
 
 void print_text(const Options& options, const char* device, const Measurement& m, const SetupTimes& times) {
   const realizar_info& info = *realizar_get_info();
-  printf("%s (%s) on %s: %u nodes a token, %s mode\n", info.name, info.architecture, device, info.n_node,
-         mode_name(options));
+  printf("%s (%s) on %s: %u nodes a token, %s mode\n", printable(info.name).c_str(),
+         printable(info.architecture).c_str(), printable(device).c_str(), info.n_node, mode_name(options));
   printf("  %.1f tokens/s, %.4f ms a token; median of %u runs of %u steps after %u positions\n", m.tokens_per_second(),
          m.ms_per_token, options.repeat, m.steps, options.depth + 1);
   printf("  %.1f tokens/s where the caller gets each token as soon as it is chosen\n", 1e3 / m.delivered_ms_per_token);

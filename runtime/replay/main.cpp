@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "output_file.h"
+#include "printable.h"
 #include "replay.h"
 
 namespace replay {
@@ -48,7 +49,7 @@ void generate(const Options& options, realizar_session* session) {
 void dump_nodes(realizar_session* session) {
   char* text = nullptr;
   check(realizar_session_dump_nodes(session, &text));
-  fputs(text, stdout);
+  fputs(printable(text).c_str(), stdout);
   realizar_free(text);
 }
 
@@ -91,10 +92,10 @@ int main(int argc, char** argv) {
       replay::run(options, start);
     return 0;
   } catch (const replay::UsageError& error) {
-    fprintf(stderr, "replay: %s (replay --help explains)\n", error.what());
+    fprintf(stderr, "replay: %s (replay --help explains)\n", replay::shorten(replay::printable(error.what())).c_str());
     return 2;
   } catch (const std::exception& error) {
-    fprintf(stderr, "replay: %s\n", error.what());
+    fprintf(stderr, "replay: %s\n", replay::shorten(replay::printable(error.what())).c_str());
     return 1;
   }
 }

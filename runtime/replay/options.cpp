@@ -186,7 +186,8 @@ FILE is the GGUF file that the library was compiled from.
   --dump-nodes      name, kernel, grid, block, shared memory, edges and argument addresses, one line a node
   --bench           tokens/s, bytes read against this device's measured read ceiling, and times to get ready
   --profile         time of each kind of kernel, and how much of it reading its weights and KV cache at the measured read
-                    ceiling does not explain: graphs of the first 1, 2, 3 ... nodes are timed, a node is the difference
+                    ceiling does not explain: graphs of the first 1, 2, 3 ... nodes are timed, a node is the difference;
+                    of the host target the times mean nothing, and what a node reads is what is of use
   --verbose         with --profile: every node too
   --times           times to get ready, up to the first token, on stderr
   --steps N         tokens to time (128, or as many as fit into the context); with --profile launches of each graph (50)

@@ -27,6 +27,7 @@ struct Row {
 
 struct Profile {
   int32_t n_multiprocessor = 0, major = 0, minor = 0;  // of the device
+  bool simulated = false;                              // its times are those of a CPU
   std::vector<realizar_node_profile> nodes;
   std::vector<Row> kinds;  // in the order of their first nodes
   Row token;
@@ -46,13 +47,16 @@ Profile measure(const Options& options, realizar_model* model, realizar_session*
   require_context(options, 1);
   fill_context(options, session);
   Profile result;
+  result.simulated = std::string_view(realizar_get_info()->target) == "host";
   result.nodes.resize(realizar_get_info()->n_node);
   const uint32_t launches = options.steps ? options.steps : default_launches;
   check(realizar_session_profile(session, any_token(), launches, result.nodes.data(), result.nodes.size()));
   check(realizar_measure_read_ceiling(model, &result.ceiling));
   check(realizar_model_device_size(model, &result.n_multiprocessor, &result.major, &result.minor));
   result.token.name = "token";
-  for (const realizar_node_profile& node : result.nodes) {
+  for (realizar_node_profile& node : result.nodes) {
+    // The difference of two times: on a CPU that others use too it is often below nothing.
+    if (result.simulated) node.seconds = std::max(0.0, node.seconds);
     const std::string kind = kind_of(node);
     auto found = std::ranges::find(result.kinds, kind, &Row::name);
     if (found == result.kinds.end()) found = result.kinds.insert(found, {.name = kind});
@@ -64,17 +68,25 @@ Profile measure(const Options& options, realizar_model* model, realizar_session*
 
 void print_row(const Profile& profile, const Row& row) {
   const double us = row.seconds * 1e6, above = profile.above_us(row);
+  const double share = profile.token.seconds > 0 ? 100 * row.seconds / profile.token.seconds : 0;
+  if (profile.simulated) {
+    printf("%-20s %5u %10.2f %10.2f %6.1f%%\n", row.name.c_str(), row.count, us / row.count, us, share);
+    return;
+  }
   printf("%-20s %5u %10.2f %10.2f %6.1f%% %10.2f %10.2f %6.1f%%\n", row.name.c_str(), row.count, us / row.count, us,
-         100 * row.seconds / profile.token.seconds, profile.floor_us(row.bytes), above,
-         100 * above / (profile.token.seconds * 1e6));
+         share, profile.floor_us(row.bytes), above, 100 * above / (profile.token.seconds * 1e6));
 }
 
 void print_text(const Options& options, const char* device, const Profile& profile) {
   const realizar_info& info = *realizar_get_info();
-  printf("%s (%s) on %s, position %u: %.1f us a token, read ceiling %.4g GB/s\n", info.name, info.architecture, device,
-         options.depth, profile.token.seconds * 1e6, profile.ceiling / 1e9);
-  printf("%-20s %5s %10s %10s %7s %10s %10s %7s\n", "kind", "count", "us each", "us", "share", "floor us", "above us",
-         "share");
+  printf("%s (%s) on %s, position %u: %.1f us a token, ", printable(info.name).c_str(),
+         printable(info.architecture).c_str(), printable(device).c_str(), options.depth, profile.token.seconds * 1e6);
+  if (profile.simulated)
+    printf("the simulator's: its times mean nothing for a GPU\n%-20s %5s %10s %10s %7s\n", "kind", "count", "us each",
+           "us", "share");
+  else
+    printf("read ceiling %.4g GB/s\n%-20s %5s %10s %10s %7s %10s %10s %7s\n", profile.ceiling / 1e9, "kind", "count",
+           "us each", "us", "share", "floor us", "above us", "share");
   for (const Row& row : profile.kinds) print_row(profile, row);
   print_row(profile, profile.token);
   if (!options.verbose) return;

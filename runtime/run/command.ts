@@ -1,5 +1,6 @@
 /** The command line of realizar-run: parse and call, nothing else. */
 import { Command } from 'commander';
+import { teach } from '../../compiler/hints.js';
 import { VERSION } from '../../compiler/package.js';
 import { serveCommand } from '../serve/command.js';
 import { benchCommand } from './bench/command.js';
@@ -13,7 +14,9 @@ const COMMANDS: readonly (() => Command)[] = [chatCommand, benchCommand, serveCo
 /** Exit codes: docs/run.md. */
 export async function run(argv: readonly string[]): Promise<number> {
   try {
-    await program().parseAsync(argv);
+    const root = program();
+    teach(root, argv.slice(2));
+    await root.parseAsync(argv);
     return EXIT.done;
   } catch (error) {
     return exitCodeOf(error);
@@ -42,5 +45,7 @@ Examples:
   realizar-run serve generated/model                          an HTTP server with OpenAI's API
 
 The text goes to stdout, everything else to stderr.
-Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 failed (the message says why), 2 wrong usage: what can be told from the command line alone, 130
+interrupted. Environment: REALIZAR_CACHE_DIR says where the native part is kept, which is built at the first use; CXX which C++
+compiler builds it, TMPDIR where; NO_COLOR turns colours off.
 `;

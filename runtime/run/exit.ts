@@ -1,5 +1,6 @@
 /** How realizar-run ends: the codes that docs/run.md lists. */
 import * as compiler from '../../compiler/exit.js';
+import { shorten } from '../../compiler/printable.js';
 import { RealizarError } from '../addon/errors.js';
 
 export const { EXIT } = compiler;
@@ -12,6 +13,9 @@ export class Interrupted extends Error {
 /** Something that a user is meant to read and that no other part of the package has a class for. */
 export class RunError extends Error {
   override name = 'RunError';
+  constructor(message: string) {
+    super(shorten(message));
+  }
 }
 
 /** The exit code for what a command threw, and on stderr what a user has to know of it. A defect of the program is thrown on. */

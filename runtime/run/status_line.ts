@@ -1,4 +1,5 @@
 /** What a command is doing: one line of stderr where that is a terminal, drawn over and over, and gone at the end. */
+import { printable } from '../../compiler/printable.js';
 import { formatBytes } from '../../compiler/text.js';
 import type { LoadProgress } from '../llm/index.js';
 
@@ -23,7 +24,7 @@ export class StatusLine {
 
   show(text: string): void {
     if (!this.#live || text === this.#drawn) return;
-    this.#stream.write(`\r\u001b[K${text.slice(0, Math.max(20, (this.#stream.columns ?? 80) - 1))}`);
+    this.#stream.write(`\r\u001b[K${printable(text).slice(0, Math.max(20, (this.#stream.columns ?? 80) - 1))}`);
     this.#drawn = text;
   }
 

@@ -1,7 +1,9 @@
 /** `realizar-run DIR -p TEXT`: continues a text. */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { write } from '../../compiler/stdout.js';
+import { refuseMisspelt } from '../../compiler/hints.js';
+import { say } from '../../compiler/stderr.js';
+import { write, writeWriting } from '../../compiler/stdout.js';
 import type { Generation, GenerationResult, LanguageModel, Piece } from '../llm/index.js';
 import { addGenerateOptions, type GenerateFlags, generateOptions } from './generate_options.js';
 import { interruptible } from './interrupt.js';
@@ -32,6 +34,7 @@ export function addWriting(program: Command): Command {
     .option('-v, --verbose', 'on stderr, when it has ended: counts and times')
     .addOption(new Option('--json', 'print one JSON object when it has ended').conflicts(['echo', 'verbose']))
     .action((dir: string, flags: Flags) => {
+      refuseMisspelt(program, dir);
       if (flags.prompt === undefined)
         program.error(`error: no prompt: give one with -p, or chat: realizar-run chat ${dir}`);
       const prompt = flags.prompt === '-' ? readFileSync(0, 'utf8') : flags.prompt;
@@ -45,14 +48,15 @@ async function continueText(model: LanguageModel, prompt: string, flags: Flags, 
   const more = defined({ logprobs: flags.logprobs, ignoreEos: flags.ignoreEos, signal });
   const generation = model.generate(prompt, { ...generateOptions(flags), ...more });
   if (flags.json) return printJson(generation);
-  if (flags.echo) await write(prompt);
+  if (flags.echo) await writeWriting(prompt);
   const shown = process.stdout.isTTY ? new TerminalText() : undefined;
   const textOf = ({ text }: Piece) => shown?.push(text) ?? text;
-  const line = flags.logprobs === undefined ? textOf : logprobLine;
-  for await (const piece of generation) await write(line(piece));
+  const put = (piece: Piece) =>
+    flags.logprobs === undefined ? writeWriting(textOf(piece)) : write(logprobLine(piece));
+  for await (const piece of generation) await put(piece);
   const result = await generation.result;
   if (flags.logprobs === undefined) await write('\n');
-  if (flags.verbose) process.stderr.write(`${describeResult(result)}\n`);
+  if (flags.verbose) say(describeResult(result));
 }
 
 async function printJson(generation: Generation): Promise<void> {

@@ -1,5 +1,6 @@
 /** Lines to stdout or stderr for a program that must not end, or wait, because of who reads them. */
 import { writeSync } from 'node:fs';
+import { printable } from '../../compiler/printable.js';
 
 /**
  * Writes at once or throws, with node's code. Pipes and sockets are not waited for: one that is full fails with EAGAIN.
@@ -16,7 +17,7 @@ export class LineSink {
   readonly write = (line: string): void => {
     if (this.#rest.length > 0) this.#rest = this.#put(this.#rest);
     if (this.#rest.length > 0) throw Object.assign(new Error('EAGAIN: a line is half written'), { code: 'EAGAIN' });
-    this.#rest = this.#put(Buffer.from(`${line}\n`));
+    this.#rest = this.#put(Buffer.from(`${printable(line)}\n`));
   };
 
   /** What is left. */

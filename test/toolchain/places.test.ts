@@ -30,10 +30,13 @@ describe('the cache folder', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it.each(['/dev/null/.cache', '/proc/nowhere/cache'])('%s is refused with its name and what to set', (folder) => {
-    expect(() => requireWritable(folder)).toThrow(`the cache folder ${folder} cannot be written`);
-    expect(() => requireWritable(folder)).toThrow('set REALIZAR_CACHE_DIR to a folder that can be written');
-  });
+  it.each(['/dev/null/.cache', '/proc/nowhere/cache', '/proc/nowhere'])(
+    '%s is refused with its name and what to set',
+    (folder) => {
+      expect(() => requireWritable(folder)).toThrow(`the cache folder ${folder} cannot be written`);
+      expect(() => requireWritable(folder)).toThrow('set REALIZAR_CACHE_DIR to a folder that can be written');
+    },
+  );
 });
 
 describe('the temporary folder', () => {

@@ -30,6 +30,7 @@ export function benchCommand(): Command {
     .option('-d, --depth <n>', 'positions in use before them (default: 0)', integer(0, MAX_POSITIONS))
     .option('-r, --repetitions <n>', 'medians of so many (default: 5; 1 on the host target)', integer(1, 1000))
     .option('--json', 'print JSON')
+    .addHelpText('after', HELP)
     .action((dir: string, flags: Flags) => interruptible((signal) => bench(dir, flags, signal)));
 }
 
@@ -57,3 +58,12 @@ async function bench(dir: string, flags: Flags, signal: AbortSignal): Promise<vo
   }
   await (flags.json ? writeJson(result) : write(benchTable(result)));
 }
+
+const HELP = `
+Examples:
+  realizar-run bench generated/model                          tokens a second of a prompt and of an answer
+  realizar-run bench generated/model -d 4096 --json           far into the context, for programs
+
+On the host target it measures the simulator, whose times say nothing of a GPU.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+`;

@@ -43,4 +43,6 @@ Examples:
   realizar-run chat generated/model -t 0.7 --presence-penalty 0.5   other words than those used lately
   realizar-run chat generated/model --chat-template my.jinja        a template of your own
   echo "What is 3 plus 4?" | realizar-run chat generated/model      the answers alone on stdout
+
+Exit codes: 0 ended, 1 failed, 2 wrong usage, 130 interrupted.
 `;

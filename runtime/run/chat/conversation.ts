@@ -1,6 +1,7 @@
 /** A chat in a terminal, or with lines from a pipe: reads a line, obeys or answers it, until there are no more. */
 
-import { write } from '../../../compiler/stdout.js';
+import { say } from '../../../compiler/stderr.js';
+import { write, writeWriting } from '../../../compiler/stdout.js';
 import { type Chat, type GenerateOptions, type GenerationResult, type Message, RealizarError } from '../../index.js';
 import { Interrupted, RunError } from '../exit.js';
 import { withFlags } from '../model.js';
@@ -96,7 +97,7 @@ export class TerminalChat {
       // A user reads it and goes on; a program behind a pipe does not.
       const goesOn = this.#input.terminal && (error instanceof RealizarError || error instanceof RunError);
       if (!goesOn || signal.aborted) throw error;
-      process.stderr.write(`${error.message}\n`);
+      say(error.message);
     }
   }
 
@@ -126,7 +127,7 @@ export class TerminalChat {
     });
     try {
       const shown = this.#input.terminal ? new TerminalText(true) : undefined;
-      for await (const { text } of generation) await write(shown?.push(text) ?? text);
+      for await (const { text } of generation) await writeWriting(shown?.push(text) ?? text);
       await write('\n');
       const result = await generation.result;
       if (result.text === '') await this.#note('no text');
@@ -147,7 +148,7 @@ export class TerminalChat {
     if (dropped > this.#dropped)
       await this.#note(`the context is full: the model sees no more of the ${dropped} oldest messages`);
     this.#dropped = dropped;
-    if (this.options.verbose) process.stderr.write(`${describeResult(result)}\n`);
+    if (this.options.verbose) say(describeResult(result));
   }
 
   /** Ctrl-C on a terminal. */
@@ -163,6 +164,6 @@ export class TerminalChat {
 
   /** For a user; a program behind a pipe gets answers only. */
   async #note(text: string): Promise<void> {
-    if (this.#input.terminal) await write(`${this.#style.dim(`(${text})`)}\n`);
+    if (this.#input.terminal) await write(`(${text})\n`, this.#style.dim);
   }
 }

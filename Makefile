@@ -55,7 +55,7 @@ bench: gpu-bundle ## docs/performance.md's table again, on a machine with a GPU:
 	build/gpu/check.py --bench $$(echo $(SYNTH) | tr ' ' ,) --markdown build/bench.md --json build/bench.json
 
 gpu-bundle: build ## what test/gpu/check.py needs on a machine with a GPU, build/gpu; SYNTH="..." chooses the models to time
-	test/gpu/bundle.sh $(SYNTH)
+	test/gpu/bundle.sh $(BUNDLE) $(SYNTH)
 
 clean: ## remove what was built
 	rm -rf build dist

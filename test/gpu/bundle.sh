@@ -1,20 +1,42 @@
 #!/usr/bin/env bash
-# Compiles what test/gpu/check.py needs into build/gpu, on a machine with nvcc; needs no GPU. The folder then runs on a
-# machine with a GPU and python3 (numpy), without Node or nvcc:
-#   test/gpu/bundle.sh [shape:quant ...]      e.g. llama-1b:Q8_0 llama-1b:Q4_K_M
-#   build/gpu/check.py                        there
-# Of synthetic models only the headers are written here; the GPU machine writes the whole files.
+# Makes what test/gpu/check.py needs, build/gpu, on a machine without a GPU:
+#   test/gpu/bundle.sh [--source] [--architectures] [shape:quant ...]      e.g. llama-1b:Q8_0 llama-1b:Q4_K_M
+#   build/gpu/check.py                                                     on a machine with a GPU and python3 (numpy)
+# Artifacts are compiled here, which takes nvcc; with --source they are only emitted, and check.py --build compiles them on the
+# machine with the GPU, which then takes nvcc and CMake. Neither needs Node there. --architectures: the models of
+# test/fixtures/llama_cpp as well. Of synthetic models only the headers are written here; the GPU machine writes the files.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bundle=build/gpu
 models=build/models
+emit=() architectures=false
+while [[ ${1:-} == --* ]]; do
+  case $1 in
+    --source) emit=(--no-build) ;;
+    --architectures) architectures=true ;;
+    *) echo "unknown option $1" >&2; exit 2 ;;
+  esac
+  shift
+done
 mkdir -p "$bundle" "$models"
-compile() { node dist/compiler/cli.js "$1" --target cuda --arch sm_90a -o "$2" --quiet --no-hash-weights "${@:3}"; }
+compile() { node dist/compiler/cli.js "$1" --target cuda --arch sm_90a -o "$2" --quiet --no-hash-weights "${emit[@]}" "${@:3}"; }
 for model in test/fixtures/golden/*.gguf; do
   name=$(basename "$model" .gguf)
   compile "$model" "$bundle/golden/$name"
   cp "test/fixtures/golden/$name".{gguf,json,logits.f32} "$bundle/golden/$name/"
 done
+if $architectures; then
+  npx tsc -p tsconfig.json --noEmit false --outDir build/ts
+  rm -rf "$bundle/llama_cpp"
+  node build/ts/test/gpu/llama_cpp_models.js "$bundle"
+  for folder in "$bundle"/llama_cpp/*; do
+    name=$(basename "$folder")
+    compile "$folder/$name.gguf" "$bundle/golden/llama_cpp-$name"
+    for end in gguf json logits.f32; do mv "$folder/$name.$end" "$bundle/golden/llama_cpp-$name/"; done
+    mv "$bundle/golden/llama_cpp-$name/$name.json" "$bundle/golden/llama_cpp-$name/llama_cpp-$name.json"
+  done
+  rm -rf "$bundle/llama_cpp"
+fi
 # Models as transformers saves them, against its logits; quantized at load, against those of the host target.
 safetensors() {
   local fixture="test/fixtures/transformers/$1" name="safetensors-$1${2:+-$2}"
@@ -30,8 +52,7 @@ safetensors() {
 import json, pathlib, sys
 folder = pathlib.Path(sys.argv[1])
 tokens = json.loads((folder / "model/tokens.json").read_text())["tokens"]
-shape = [len(tokens), (folder / "model/logits.f32").stat().st_size // 4 // len(tokens)]
-spec = {"model": "model", "logits": "model/logits.f32", "tokens": tokens, "shape": shape}
+spec = {"model": "model", "logits": "model/logits.f32", "tokens": tokens}
 (folder / f"{folder.name}.json").write_text(json.dumps(spec))
 PYTHON
 }
@@ -42,6 +63,11 @@ for item in "$@"; do
   [ -f "$models/$name.gguf" ] || python3 test/gpu/synth_gguf.py --header "$models" "$item"
   compile "$models/$name.gguf" "$bundle/synth/$name"
 done
+rm -rf "$bundle/runtime"
+if ((${#emit[@]})); then
+  mkdir "$bundle/runtime" # what artifacts are built with
+  (cd runtime && tar c CMakeLists.txt ./*.cpp ./*.h driver kernels replay) | tar x -C "$bundle/runtime"
+fi
 cp test/gpu/check.py test/gpu/synth_gguf.py "$bundle/"
 git describe --always --dirty --abbrev=9 > "$bundle/commit" || echo unknown > "$bundle/commit"
 du -sh "$bundle"

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Check and measure compiled artifacts on a machine with a GPU. See bundle.sh, which makes the folder this runs in.
 
-    check.py [--sanitize NAME,...] [--bench SHAPE:QUANT,...] [--depths 0,4096] [--profile]
+    check.py [--build] [--sanitize NAME,...] [--bench SHAPE:QUANT,...] [--depths 0,4096] [--profile]
              [--json FILE] [--markdown FILE] [--skip-golden]
     check.py --tune DIR --model FILE
 
+--build: compiles what bundle.sh --source has only emitted, all of it side by side.
 For every golden model, and small models in safetensors files: NMSE of the logits against theirs at most 1e-5, eager equal
 to the graph bit for bit.
 --sanitize: compute-sanitizer memcheck and racecheck on these golden models. --bench: writes the models with
@@ -14,9 +15,12 @@ measured, into files. --tune: nothing of that, but `replay --profile` of each ca
 --candidates DIR` left, into DIR/measurements.json for its --measurements. Ends with exit code 1 if anything failed.
 """
 import argparse
+import concurrent.futures
 import datetime
 import json
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -43,19 +47,42 @@ def check(name, holds, text):
         failures.append(f"{name}: {text}")
 
 
-def logits(folder, model, tokens, mode, vocab):
+def build(folder, prebuilt=None):
+    """Compiles an emitted artifact in its folder; returns where its build has the runtime's archives."""
+    work = folder / "build"
+    settings = [f"-DREALIZAR_RUNTIME={HERE / 'runtime'}"] + ([f"-DREALIZAR_PREBUILT={prebuilt}"] if prebuilt else [])
+    if run("cmake", "-G", "Ninja", "-S", folder, "-B", work, *settings) is None:
+        return None
+    if run("cmake", "--build", work, "--parallel", 1 if prebuilt else os.cpu_count(), limit=900) is None:
+        return None
+    for product in (work / "out").iterdir():
+        shutil.copy(product, folder / product.name)
+    return work / "runtime"
+
+
+def build_all():
+    """The runtime with the first artifact, then the others beside each other."""
+    start = time.time()
+    first, *others = sorted(path.parent for path in HERE.glob("*/*/CMakeLists.txt"))
+    prebuilt = build(first)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(lambda folder: build(folder, prebuilt), others))
+    print(f"built {1 + len(others)} artifacts in {time.time() - start:.0f} s", flush=True)
+
+
+def logits(folder, model, tokens, mode):
     out = pathlib.Path("/tmp") / f"{folder.name}.{mode}.f32"
     line = ",".join(map(str, tokens))
     if run(folder / "replay", "--model", model, "--tokens", line, "--mode", mode, "--logits", out) is None:
         return None
-    return np.fromfile(out, "<f4").reshape(len(tokens), vocab)
+    return np.fromfile(out, "<f4").reshape(len(tokens), -1)
 
 
 def check_golden(folder):
     spec = json.loads((folder / f"{folder.name}.json").read_text())
-    want = np.fromfile(folder / spec["logits"], "<f4").reshape(spec["shape"]).astype(np.float64)
+    want = np.fromfile(folder / spec["logits"], "<f4").reshape(len(spec["tokens"]), -1).astype(np.float64)
     model = folder / spec["model"]
-    graph, eager = (logits(folder, model, spec["tokens"], mode, spec["shape"][1]) for mode in ("graph", "eager"))
+    graph, eager = (logits(folder, model, spec["tokens"], mode) for mode in ("graph", "eager"))
     if graph is None or eager is None:
         return
     nmse = ((graph - want) ** 2).sum() / (want**2).sum()
@@ -79,8 +106,7 @@ def bench(item, models, depths, with_profile):
     results = {"bench": [], "profile": []}
     if not model.exists() and run(sys.executable, HERE / "synth_gguf.py", models, item, limit=600) is None:
         return results
-    plan = json.loads((folder / "plan.json").read_text())
-    values = logits(folder, model, [1, 2, 3, 4], "graph", plan["model"]["vocabSize"])  # the page cache has it after this
+    values = logits(folder, model, [1, 2, 3, 4], "graph")  # the page cache has it after this
     if values is None:
         return results
     check(name, bool(np.isfinite(values).all()), f"finite logits, std {values.std():.3f}")
@@ -152,6 +178,7 @@ def describe_machine():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", action="store_true")
     parser.add_argument("--sanitize", default="")
     parser.add_argument("--bench", default="")
     parser.add_argument("--depths", default="0,4096")
@@ -172,6 +199,8 @@ def main():
         sys.exit(1 if failures else 0)
     machine = describe_machine()
     print(machine, flush=True)
+    if options.build:
+        build_all()
     for folder in [] if options.skip_golden else sorted((HERE / "golden").iterdir()):
         check_golden(folder)
     for name in filter(None, options.sanitize.split(",")):

@@ -26,7 +26,7 @@ const PAGES = [
   'generated/README.md',
   'examples/README.md',
   ...readdirSync(join(ROOT, 'docs'))
-    .filter((name) => name !== 'api-reference.md') // made from doc comments
+    .filter((name) => name.endsWith('.md') && name !== 'api-reference.md') // that is made from doc comments
     .map((name) => `docs/${name}`),
 ];
 
@@ -36,10 +36,12 @@ const NOT_RUN: readonly (readonly [RegExp, string])[] = [
   [/^(npm |make |git |tar |\(cd node_modules)/, 'installs, builds or ships what the tests are part of'],
   [/realizar-compile (?!inspect|plan|verify)(?!.*--target host(?! --sanitize))/, 'compiles for a GPU, or for a minute'],
   [/realizar-compile verify (?!generated\/model)/, 'of an artifact that a line above it compiles for a GPU'],
-  [/realizar-run( bench)? (artifact|host) /, 'the same'],
+  [/realizar-run( bench)? artifact /, 'the same'],
   [/ > artifact\.json$|inspect --json artifact/, 'the same'],
   [/^docker |Qwen3-0\.6B/, 'needs what is not here'],
   [/realizar-run serve|\bbench\b|--bench/, 'does not end by itself, or measures: tests of their own run them'],
+  [/^openssl /, 'makes and uses keys: test/e2e/verify.test.ts does the same'],
+  [/^build\/checked\//, 'of what was compiled for a minute'],
   [/check\.py|--measurements|--tune/, 'needs a GPU'],
   [/^(cc|build\/decode) /, 'decode.test.ts builds and runs it'],
 ];

@@ -6,7 +6,21 @@ SYNTH := llama-1b:Q8_0 llama-1b:Q4_K_M llama-1b:F16 qwen2-0.5b:Q8_0 llama-8b:Q4_
          gemma3-4b:Q4_K_M qwen3moe-30b-a3b-12l:Q4_K_M mixtral-8x7b-8l:Q4_K_M gpt-oss-20b:MXFP4_MOE
 CHECKS := types lint unused format
 
-.PHONY: help demo test check format build addon generated docs gpu-bundle bench soak clean
+# npm's own --omit dev leaves out what development needs too, and it names the package by the folder that it lies in.
+define SHIPPED
+const sbom = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+const isDevelopment = ({ properties }) => properties.some(({ name }) => name === 'cdx:npm:package:development');
+sbom.components = sbom.components.filter((part) => !isDevelopment(part));
+sbom.metadata.component.name = require('./package.json').name;
+const shipped = new Set([sbom.metadata.component, ...sbom.components].map((part) => part['bom-ref']));
+sbom.dependencies = sbom.dependencies
+  .filter(({ ref }) => shipped.has(ref))
+  .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((part) => shipped.has(part)) }));
+console.log(JSON.stringify(sbom, null, 2));
+endef
+export SHIPPED
+
+.PHONY: help demo test check format build addon package sbom generated docs gpu-bundle bench soak clean
 
 help: ## this list
 	@echo "realizar-compile: GGUF models to static CUDA graphs. Needs node >= 20, npm, cmake and g++; nvcc for GPUs."
@@ -39,6 +53,14 @@ build: node_modules ## the compiler, dist/
 addon: node_modules ## the Node addon, build/addon
 	@mkdir -p build
 	@npm run --silent build:addon > build/addon.log 2>&1 || { cat build/addon.log; exit 1; }
+
+package: sbom ## what is published, build/package: the package, and the list of its parts
+	rm -f build/package/*.tgz
+	npm pack --silent --pack-destination build/package
+
+sbom: node_modules ## the package's parts in CycloneDX's format, build/package/sbom.cdx.json
+	@mkdir -p build/package
+	npm sbom --package-lock-only --sbom-format cyclonedx | node -e "$$SHIPPED" > build/package/sbom.cdx.json
 
 generated: build ## the bundled model's emitted source again, generated/storyteller
 	node dist/compiler/cli.js $(MODEL) --target cuda --no-build -o build/generated --quiet

@@ -2,23 +2,35 @@
 #include "realizar.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 #include "error.h"
+#include "handle_table.h"
 #include "read_ceiling.h"
 #include "session.h"
 
-// Sessions share ownership of the model, so that closing in the wrong order frees late instead of twice.
-struct realizar_model {
-  std::shared_ptr<const realizar::Model> shared;
-};
-struct realizar_session {
-  realizar::Session session;
-};
-
 namespace {
+
+// Sessions share ownership of the model, so that it may be closed before them. Neither table is ever destroyed: a
+// process may exit while another thread is in a call.
+auto& models() {
+  static auto& table = *new realizar::HandleTable<realizar_model, const realizar::Model>("model");
+  return table;
+}
+
+struct OpenSession {
+  explicit OpenSession(std::shared_ptr<const realizar::Model> model) : session(std::move(model)) {}
+  realizar::Session session;
+  std::atomic<bool> busy = false;
+  bool closed = false;  // only whoever has made it busy looks
+};
+auto& sessions() {
+  static auto& table = *new realizar::HandleTable<realizar_session, OpenSession>("session");
+  return table;
+}
 
 using realizar::artifact;
 using realizar::Error;
@@ -49,6 +61,31 @@ T& not_null(T* pointer, const char* name) {
   if (!pointer) throw Error(REALIZAR_INVALID_ARGUMENT, realizar::format("%s is null", name));
   return *pointer;
 }
+
+// A session for the duration of one call. Throws REALIZAR_BUSY where it is in another one, of a callback's caller or of
+// another thread. A callback that never returns leaves it busy for ever: its state is unknown.
+class InCall {
+ public:
+  explicit InCall(const realizar_session* handle) : open_(sessions().get(handle)) {
+    if (open_->busy.exchange(true, std::memory_order_acquire))
+      throw Error(REALIZAR_BUSY,
+                  "the session is in another call: callbacks may not use the session that calls them, and a session "
+                  "belongs to one thread at a time");
+    if (!open_->closed) return;  // by a thread that was faster
+    open_->busy = false;
+    throw Error(REALIZAR_CLOSED, "the session was closed while this call began");
+  }
+  InCall(const InCall&) = delete;
+  ~InCall() { open_->busy.store(false, std::memory_order_release); }
+  realizar::Session* operator->() const { return &open_->session; }
+  void close(const realizar_session* handle) const {
+    sessions().remove(handle);
+    open_->closed = true;
+  }
+
+ private:
+  std::shared_ptr<OpenSession> open_;
+};
 
 realizar_mode checked_mode(int mode) {
   if (mode != REALIZAR_GRAPH && mode != REALIZAR_EAGER)
@@ -122,27 +159,36 @@ const char* realizar_status_name(int status) {
                                       "REALIZAR_CONTEXT_FULL",
                                       "REALIZAR_NO_GRAPH",
                                       "REALIZAR_DAMAGED_PLAN",
-                                      "REALIZAR_NOT_A_NUMBER"};
-  return status >= 0 && status <= REALIZAR_NOT_A_NUMBER ? names[status] : "unknown status";
+                                      "REALIZAR_NOT_A_NUMBER",
+                                      "REALIZAR_BUSY",
+                                      "REALIZAR_CLOSED"};
+  return status >= 0 && status <= REALIZAR_CLOSED ? names[status] : "unknown status";
 }
 
 int realizar_model_open(const char* gguf_path, const realizar_model_options* options, realizar_model** out) {
   return guarded([&] {
     not_null(out, "out") = nullptr;
     not_null(gguf_path, "gguf_path");
-    *out = new realizar_model{realizar::open_model(gguf_path, checked_options(options))};
+    *out = models().add(realizar::open_model(gguf_path, checked_options(options)));
   });
 }
 
-void realizar_model_close(realizar_model* model) { delete model; }
+int realizar_model_close(realizar_model* model) {
+  return guarded([&] {
+    if (model) models().remove(model);
+  });
+}
 
 const char* realizar_model_device_name(const realizar_model* model) {
-  return model ? model->shared->device.name.c_str() : "";
+  const char* name = "";
+  if (model) guarded([&] { name = models().get(model)->device.name.c_str(); });
+  return name;
 }
 
 int realizar_model_device_size(const realizar_model* model, int32_t* n_multiprocessor, int32_t* major, int32_t* minor) {
   return guarded([&] {
-    const realizar::OpenDevice& device = not_null(model, "model").shared->device;
+    const std::shared_ptr<const realizar::Model> shared = models().get(model);
+    const realizar::OpenDevice& device = shared->device;
     not_null(n_multiprocessor, "n_multiprocessor") =
         device.attribute(realizar::attribute_multiprocessor_count, "the number of multiprocessors");
     not_null(major, "major") = device.attribute(realizar::attribute_compute_capability_major, "the compute capability");
@@ -153,34 +199,45 @@ int realizar_model_device_size(const realizar_model* model, int32_t* n_multiproc
 int realizar_session_open(realizar_model* model, realizar_session** out) {
   return guarded([&] {
     not_null(out, "out") = nullptr;
-    *out = new realizar_session{realizar::Session(not_null(model, "model").shared)};
+    *out = sessions().add(std::make_shared<OpenSession>(models().get(model)));
   });
 }
 
-void realizar_session_close(realizar_session* session) { delete session; }
+int realizar_session_close(realizar_session* session) {
+  return guarded([&] {
+    if (session) InCall(session).close(session);
+  });
+}
 
 int realizar_graph_build(realizar_session* session, uint32_t* n_node) {
   return guarded([&] {
-    const uint32_t built = not_null(session, "session").session.build();
+    const uint32_t built = InCall(session)->build();
     if (n_node) *n_node = built;
   });
 }
 
 int realizar_session_step(realizar_session* session, int32_t token, int mode) {
-  return guarded([&] { not_null(session, "session").session.step(token, checked_mode(mode)); });
+  return guarded([&] { InCall(session)->step(token, checked_mode(mode)); });
 }
 
 int realizar_session_prefill(realizar_session* session, const int32_t* tokens, uint32_t n_token, realizar_on_fed on_fed,
                              void* user, int mode, uint32_t* n_fed) {
-  const uint32_t first = session ? session->session.position() : 0;
-  const int status = guarded([&] {
-    not_null(session, "session");
+  uint32_t unused;
+  uint32_t& fed = n_fed ? *n_fed : unused;
+  fed = 0;
+  return guarded([&] {
+    const InCall in(session);
     if (n_token) not_null(tokens, "tokens");
+    const uint32_t first = in->position();
     const auto go_on = [&](uint32_t n) { return !on_fed || on_fed(user, n) == 0; };
-    session->session.prefill({tokens, n_token}, go_on, checked_mode(mode));
+    try {
+      in->prefill({tokens, n_token}, go_on, checked_mode(mode));
+    } catch (...) {
+      fed = in->position() - first;
+      throw;
+    }
+    fed = in->position() - first;
   });
-  if (n_fed) *n_fed = session ? session->session.position() - first : 0;
-  return status;
 }
 
 realizar_sampling realizar_default_sampling(void) {
@@ -200,9 +257,9 @@ realizar_sampling realizar_default_sampling(void) {
 
 int realizar_session_set_sampling(realizar_session* session, const realizar_sampling* sampling) {
   return guarded([&] {
-    not_null(session, "session");
+    const InCall in(session);
     if (sampling) check_struct_size(*sampling, "realizar_sampling");
-    session->session.set_sampling(sampling ? *sampling : realizar_default_sampling());
+    in->set_sampling(sampling ? *sampling : realizar_default_sampling());
   });
 }
 
@@ -212,72 +269,71 @@ int realizar_session_generate(realizar_session* session, uint32_t n_token, const
   uint32_t& n = n_generated ? *n_generated : unused;
   n = 0;
   return guarded([&] {
-    not_null(session, "session");
+    const InCall in(session);
     if (n_stop) not_null(stop, "stop");
     const auto hand_over = [&](int32_t token) {
       n++;
       const bool ended = on_token && on_token(user, token) != 0;
       return !ended && std::find(stop, stop + n_stop, token) == stop + n_stop;
     };
-    session->session.generate(n_token, hand_over, checked_mode(mode));
+    in->generate(n_token, hand_over, checked_mode(mode));
   });
 }
 
 int realizar_session_run_greedy(realizar_session* session, uint32_t n_step, int32_t* tokens, int mode) {
-  return guarded([&] { not_null(session, "session").session.run_greedy(n_step, tokens, checked_mode(mode)); });
+  return guarded([&] { InCall(session)->run_greedy(n_step, tokens, checked_mode(mode)); });
 }
 
 int realizar_session_logits(realizar_session* session, float* logits, size_t n_logits) {
   return guarded([&] {
-    not_null(session, "session");
+    const InCall in(session);
     not_null(logits, "logits");
     if (n_logits < artifact.n_vocab)
       throw Error(REALIZAR_INVALID_ARGUMENT,
                   realizar::format("the buffer has room for %zu logits; the model has %u", n_logits, artifact.n_vocab));
-    session->session.read_logits(logits);
+    in->read_logits(logits);
   });
 }
 
 int realizar_session_chosen(realizar_session* session, int32_t* token) {
-  return guarded([&] { not_null(token, "token") = not_null(session, "session").session.read_chosen(); });
+  return guarded([&] { not_null(token, "token") = InCall(session)->read_chosen(); });
 }
 
 int realizar_session_greedy(realizar_session* session, int32_t* token) {
-  return guarded([&] { not_null(token, "token") = not_null(session, "session").session.read_greedy(); });
+  return guarded([&] { not_null(token, "token") = InCall(session)->read_greedy(); });
 }
 
 int realizar_session_position(const realizar_session* session, uint32_t* position) {
-  return guarded([&] { not_null(position, "position") = not_null(session, "session").session.position(); });
+  return guarded([&] { not_null(position, "position") = InCall(session)->position(); });
 }
 
 int realizar_session_rewind(realizar_session* session, uint32_t position) {
-  return guarded([&] { not_null(session, "session").session.rewind(position); });
+  return guarded([&] { InCall(session)->rewind(position); });
 }
 
 int realizar_measure_read_ceiling(realizar_model* model, double* bytes_per_second) {
   return guarded([&] {
     not_null(bytes_per_second, "bytes_per_second");
-    const realizar::Model& shared = *not_null(model, "model").shared;
-    shared.device.make_current();
-    *bytes_per_second = realizar::measure_read_ceiling(shared);
+    const std::shared_ptr<const realizar::Model> shared = models().get(model);
+    shared->device.make_current();
+    *bytes_per_second = realizar::measure_read_ceiling(*shared);
   });
 }
 
 int realizar_session_profile(realizar_session* session, int32_t token, uint32_t n_launch, realizar_node_profile* nodes,
                              size_t n_nodes) {
   return guarded([&] {
-    not_null(session, "session");
+    const InCall in(session);
     not_null(nodes, "nodes");
     if (n_launch == 0) throw Error(REALIZAR_INVALID_ARGUMENT, "n_launch is 0: nothing would be timed");
     if (n_nodes < artifact.n_nodes)
       throw Error(REALIZAR_INVALID_ARGUMENT,
                   realizar::format("there is room for %zu nodes; a token has %u", n_nodes, artifact.n_nodes));
-    const uint32_t seq_len = session->session.position() + 1;
-    const std::vector<double> seconds = session->session.profile(token, n_launch);
+    const uint32_t seq_len = in->position() + 1;
+    const std::vector<double> seconds = in->profile(token, n_launch);
     for (uint32_t i = 0; i < artifact.n_nodes; i++) {
       const realizar::Node& node = artifact.nodes[i];
-      nodes[i] = {node.name, session->session.kernel_of(i), seconds[i], node.read_bytes,
-                  realizar::kv_read_bytes(node, seq_len)};
+      nodes[i] = {node.name, in->kernel_of(i), seconds[i], node.read_bytes, realizar::kv_read_bytes(node, seq_len)};
     }
   });
 }
@@ -285,7 +341,7 @@ int realizar_session_profile(realizar_session* session, int32_t token, uint32_t 
 int realizar_session_dump_nodes(realizar_session* session, char** text) {
   return guarded([&] {
     not_null(text, "text") = nullptr;
-    const std::string nodes = not_null(session, "session").session.describe();
+    const std::string nodes = InCall(session)->describe();
     char* copy = static_cast<char*>(malloc(nodes.size() + 1));
     if (!copy) throw std::bad_alloc();
     memcpy(copy, nodes.c_str(), nodes.size() + 1);

@@ -1,8 +1,26 @@
 /* The C ABI that every library built by realizar-compile exports.
  *
  * Functions return a status; on anything but REALIZAR_OK, realizar_last_error() says what was found, what was needed
- * and what to do. Nothing here aborts or prints. A model may be shared by many sessions; a session belongs to one
- * thread at a time. Handles are freed only by their close function, sessions before their model. */
+ * and what to do. Nothing here aborts or prints.
+ *
+ * Handles. A model and a session are known by numbers that look like pointers: never dereference, copy or free them.
+ * Only their close functions end them. A call with one that was closed, or that another library made, does nothing and
+ * returns REALIZAR_CLOSED; so does closing twice. Sessions keep their model alive: either may be closed first.
+ * What is not checked: other pointers that are passed in must be valid for as long as the call takes, and
+ * realizar_free takes only what realizar_session_dump_nodes gave, once.
+ *
+ * Threads. Every function may be called from any thread. A model may be used by many threads at once. A session takes
+ * one call at a time: a call while another one is under way, of another thread or of a callback, does nothing and
+ * returns REALIZAR_BUSY, closing it included. Calls of different threads on one session, one after the other, need no
+ * locks of their own. realizar_last_error is of the calling thread. After fork() only the parent may go on.
+ *
+ * Callbacks (progress, on_fed, on_token) are called in the thread of the call that they were given to, one at a time.
+ * They may call every function but those that take the session which is calling them: these return REALIZAR_BUSY, and
+ * the outer call goes on. Other sessions and models may be used, opened and closed; closing the session's model is
+ * allowed. A callback must return: longjmp, pthread_exit or a coroutine that never comes back leaves the session busy
+ * for ever, and longjmp out of progress leaves threads behind that still use what it jumped over; both are undefined.
+ * A C++ exception that leaves on_fed or on_token ends the call with REALIZAR_DRIVER and its what() where the caller and
+ * this library use the same C++ runtime, and is undefined elsewhere: catch it in the callback, and return nonzero. */
 #ifndef REALIZAR_H
 #define REALIZAR_H
 #include <stddef.h>
@@ -17,7 +35,7 @@
 extern "C" {
 #endif
 
-#define REALIZAR_ABI_VERSION 4
+#define REALIZAR_ABI_VERSION 5
 
 typedef enum realizar_status {
   REALIZAR_OK = 0,
@@ -32,7 +50,10 @@ typedef enum realizar_status {
   REALIZAR_CONTEXT_FULL = 9,  /* the session has used all n_ctx positions */
   REALIZAR_NO_GRAPH = 10,     /* a graph step before realizar_graph_build succeeded */
   REALIZAR_DAMAGED_PLAN = 11, /* the plan compiled into this library breaks its own rules */
-  REALIZAR_NOT_A_NUMBER = 12  /* a step computed logits of which none is a number, so it chose no token */
+  REALIZAR_NOT_A_NUMBER = 12, /* a step computed logits of which none is a number, or which are all banned, so it chose
+                                 no token */
+  REALIZAR_BUSY = 13,         /* the session is in another call: its callback's, or another thread's */
+  REALIZAR_CLOSED = 14        /* the handle was closed, or is none of this library's */
 } realizar_status;
 
 typedef enum realizar_mode { REALIZAR_GRAPH = 0, REALIZAR_EAGER = 1 } realizar_mode;
@@ -102,17 +123,20 @@ REALIZAR_API uint64_t realizar_kv_read_bytes(uint32_t n_position);
 REALIZAR_API const char* realizar_last_error(void); /* of the calling thread; "" if there was none */
 REALIZAR_API const char* realizar_status_name(int status);
 
-/* Maps the GGUF file, checks that it is the one compiled, and copies its weights to the device. options may be null. */
+/* Opens the model's files, checks that they have the size and the header that were compiled, and copies the weights to
+ * the device. The weights themselves are not compared with anything. options may be null. */
 REALIZAR_API int realizar_model_open(const char* gguf_path, const realizar_model_options* options,
                                      realizar_model** out);
-REALIZAR_API void realizar_model_close(realizar_model* model); /* null is allowed */
+/* null is allowed. The memory goes once its last session is closed, too. */
+REALIZAR_API int realizar_model_close(realizar_model* model);
+/* Valid until the model and its sessions are closed; "" where it is none. */
 REALIZAR_API const char* realizar_model_device_name(const realizar_model* model);
 /* Its multiprocessors and compute capability (0, 0: the simulator). */
 REALIZAR_API int realizar_model_device_size(const realizar_model* model, int32_t* n_multiprocessor, int32_t* major,
                                             int32_t* minor);
 
 REALIZAR_API int realizar_session_open(realizar_model* model, realizar_session** out);
-REALIZAR_API void realizar_session_close(realizar_session* session); /* null is allowed */
+REALIZAR_API int realizar_session_close(realizar_session* session); /* null is allowed */
 
 /* Builds and instantiates the CUDA graph of one token; n_node (may be null) receives its number of kernel nodes. After
  * a failure the error names the node and the driver's reason, nothing is left behind, and eager steps still work. */

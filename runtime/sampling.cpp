@@ -27,6 +27,7 @@ void check_biases(const realizar_sampling& s, uint32_t n_vocab) {
                 format("there are %u logit biases; at most %u are possible", s.n_logit_bias, max_logit_bias));
   if (s.n_logit_bias && !s.logit_bias) throw Error(REALIZAR_INVALID_ARGUMENT, "logit_bias is null");
   std::set<int32_t> tokens;
+  uint32_t n_banned = 0;
   for (uint32_t i = 0; i < s.n_logit_bias; i++) {
     const auto [token, bias] = s.logit_bias[i];
     if (token < 0 || uint32_t(token) >= n_vocab)
@@ -38,7 +39,11 @@ void check_biases(const realizar_sampling& s, uint32_t n_vocab) {
                   format("the logit bias of token %d is %g; it must be a number, or -infinity", token, double(bias)));
     if (!tokens.insert(token).second)
       throw Error(REALIZAR_INVALID_ARGUMENT, format("token %d has two logit biases", token));
+    n_banned += bias < -largest;
   }
+  if (n_banned == n_vocab)
+    throw Error(REALIZAR_INVALID_ARGUMENT,
+                format("all %u tokens have a logit bias of -infinity, so that none could be chosen", n_vocab));
 }
 
 bool has_penalties(const realizar_sampling& s) {

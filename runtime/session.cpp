@@ -114,11 +114,13 @@ void Session::refuse_greedy() {
 }
 
 void Session::refuse_no_number(uint32_t position) {
-  throw Error(REALIZAR_NOT_A_NUMBER,
-              format("not one of the %u logits after position %u is a number (all are NaN), so there is no token to "
-                     "choose: weights of the model file are none, or a value on the way was too large for its type; "
-                     "compare the file's checksum with its publisher's",
-                     artifact.n_vocab, position));
+  throw Error(
+      REALIZAR_NOT_A_NUMBER,
+      format("not one of the %u logits after position %u is a number that can be chosen (each is NaN, or "
+             "-infinity with its logit bias), so there is no token: weights of the model file are no numbers, a "
+             "value on the way was too large for its type, or the logit biases ban what the model leaves; "
+             "compare the file's checksum with its publisher's",
+             artifact.n_vocab, position));
 }
 
 // The state of a step at the session's position, where it stays until that step has ended.

@@ -59,17 +59,20 @@ DEVICE void select(const SelectArgs& a) {
   grid_release();
   grid_wait();
   int token;
+  Best best;
   if (s.adjusts || s.draws) {
     if (s.adjusts) adjust<C>(a, s, fed_token, position);
     Sampler<C::threads, C::n_vocab, C::blocks> sampler(shared_memory(), s.adjusts ? a.adjusted : a.logits, a.meeting);
-    const Best best = s.adjusts ? sampler.best_of_all() : best_candidate(a.best, C::candidates);
+    best = s.adjusts ? sampler.best_of_all() : best_candidate(a.best, C::candidates);
     token = sampler.draw(s, position, best);
   } else {
     if (thread_index() >= 32) return;
-    token = best_candidate(a.best, C::candidates).row;
+    best = best_candidate(a.best, C::candidates);
+    token = best.row;
   }
   if (block_index() != 0 || thread_index() != 0) return;
-  if (token < 0 || token >= C::n_vocab) token = no_token;  // no logit is a number
+  // No logit is a number, or all that are have been banned.
+  if (token < 0 || token >= C::n_vocab || !is_choosable(best.value)) token = no_token;
   a.history[position] = token;
   a.fed[position] = fed_token;
   const uint32_t serial = a.state->serial;

@@ -145,13 +145,14 @@ int realizar_model_open(const char* path, const realizar_model_options* options,
     free(m);
   return status;
 }
-void realizar_model_close(realizar_model* m) {
+int realizar_model_close(realizar_model* m) {
   if (m->state != ALIVE || atomic_load(&m->sessions)) abort();
   behave(m, "model_close");
   record(m, "model_close");
   m->state = DEAD;
   if (m->log >= 0) close(m->log);
   free(m);
+  return REALIZAR_OK;
 }
 
 int realizar_session_open(realizar_model* m, realizar_session** out) {
@@ -165,12 +166,13 @@ int realizar_session_open(realizar_model* m, realizar_session** out) {
   record(m, "session_open");
   return REALIZAR_OK;
 }
-void realizar_session_close(realizar_session* s) {
+int realizar_session_close(realizar_session* s) {
   enter(s, "session_close");
   atomic_fetch_sub(&s->model->sessions, 1);
   leave(s, "session_close", REALIZAR_OK);
   s->state = DEAD;
   free(s);
+  return REALIZAR_OK;
 }
 
 int realizar_graph_build(realizar_session* s, uint32_t* n_node) {

@@ -20,7 +20,7 @@ console.log(JSON.stringify(sbom, null, 2));
 endef
 export SHIPPED
 
-.PHONY: help demo test check format build addon package sbom generated docs gpu-bundle bench soak clean
+.PHONY: help demo test check format build addon package sbom generated docs gpu-bundle bench fuzz soak clean
 
 help: ## this list
 	@echo "realizar-compile: GGUF models to static CUDA graphs. Needs node >= 20, npm, cmake and g++; nvcc for GPUs."
@@ -78,6 +78,10 @@ bench: gpu-bundle ## docs/performance.md's table again, on a machine with a GPU:
 
 gpu-bundle: build ## what test/gpu/check.py needs on a machine with a GPU, build/gpu; SYNTH="..." chooses the models to time
 	test/gpu/bundle.sh $(BUNDLE) $(SYNTH)
+
+SECONDS ?= 60
+fuzz: build ## mutated inputs for every reader of foreign bytes, SECONDS=60 each
+	FUZZ_SECONDS=$(SECONDS) npx vitest run test/fuzz/corpus.test.ts
 
 clean: ## remove what was built
 	rm -rf build dist

@@ -1,9 +1,11 @@
 /** The program realizar-run serve: its start, its options, its end. */
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, test } from 'vitest';
 import { storyteller } from '../llm/support.js';
-import { runProgram } from '../support/artifacts.js';
-import { killPrograms, RUN, startProgram } from './program.js';
+import { ROOT, runProgram } from '../support/artifacts.js';
+import { killPrograms, type Program, RUN, startCommand, startProgram } from './program.js';
 import { post, until } from './support.js';
 
 const bundled = storyteller('serve-program');
@@ -83,11 +85,91 @@ test('options and the environment reach the server', async () => {
 test('what is wrong is said, with an exit code', async () => {
   const program = await startProgram(bundled.folder);
   const taken = await serve(bundled.folder, '--port', new URL(program.url).port);
-  expect(taken.code).toBe(1);
-  expect(taken.stderr).toContain('EADDRINUSE');
+  expect(taken).toMatchObject({ code: 1, stdout: '' });
+  expect(taken.stderr).toMatch(/port \d+ of 127\.0\.0\.1 is taken by another program.*--port.*\(EADDRINUSE\)/);
+  expect(taken.stderr).not.toContain('at once'); // it was found before the model was loaded
+  for (const host of ['192.0.2.1', 'no-such-host.invalid']) {
+    const nowhere = await serve(bundled.folder, '--port', '0', '--host', host);
+    expect(nowhere).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('--host') });
+  }
   const wrong = [['--port', '70000'], ['--parallel', '0'], ['--api-key', ''], ['--log', 'loud'], ['--colour']];
   for (const args of wrong) expect(await serve(bundled.folder, ...args)).toMatchObject({ code: 2, stdout: '' });
   const missing = await serve('/nowhere/at/all');
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('/nowhere/at/all') });
   expect((await serve('--help')).stdout).toContain('Examples:');
+});
+
+const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ family }) => family === 'IPv6'));
+test.runIf(hasIpv6)('IPv6 addresses, with brackets and without', async () => {
+  for (const host of ['[::1]', '::1']) {
+    const program = await startProgram(bundled.folder, ['--host', host]);
+    expect(program.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
+    expect((await fetch(`${program.url}/health`)).status).toBe(200);
+    expect(program.stderr()).not.toContain('warning');
+  }
+});
+
+describe('a log that cannot be written', () => {
+  const answers = async ({ url }: Program) => {
+    for (let i = 0; i < 5; i++) expect((await fetch(`${url}/health`)).status).toBe(200);
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    return Number(/^realizar_log_lines_dropped_total (\d+)$/m.exec(metrics)![1]);
+  };
+
+  test('ends nothing: a full disk', async () => {
+    const full = openSync('/dev/full', 'w');
+    const program = await startCommand([process.execPath, RUN, 'serve', bundled.folder, '--port', '0'], {
+      stderr: full,
+    });
+    closeSync(full);
+    expect(await answers(program)).toBeGreaterThan(0);
+    program.kill('SIGTERM');
+    expect(await program.exited).toBe(0);
+  });
+
+  test('ends nothing: its reader is gone', async () => {
+    const program = await startProgram(bundled.folder);
+    program.closeStderr();
+    expect(await answers(program)).toBeGreaterThan(0);
+    program.kill('SIGTERM');
+    expect(await program.exited).toBe(0);
+  });
+});
+
+describe('started by npx', () => {
+  const commandOf = (pid: number) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    } catch {
+      return ''; // it has ended
+    }
+  };
+  const gone = (pid: number) => !existsSync(`/proc/${pid}`);
+  /** Of the server itself: below npx are a shell and node. */
+  const serverOf = (folder: string) =>
+    readdirSync('/proc')
+      .map(Number)
+      .find((pid) => {
+        if (!pid) return false;
+        const [, program, ...args] = commandOf(pid).split('\0');
+        return /(realizar-run|cli\.js)$/.test(program ?? '') && args.includes(folder);
+      })!;
+
+  test.each(['SIGTERM', 'SIGKILL'] as const)('it ends when npx was ended by %s', async (signal) => {
+    const program = await startCommand(['npx', 'realizar-run', 'serve', bundled.folder, '--port', '0'], { cwd: ROOT });
+    const pid = serverOf(bundled.folder);
+    expect(pid).not.toBe(program.pid);
+    program.kill(signal);
+    await until(() => gone(pid), 'the server to end');
+  });
+
+  test('it goes on where the command put it into the background', async () => {
+    const command = `${process.execPath} ${RUN} serve ${bundled.folder} --port 0 &`;
+    const program = await startCommand(['npx', '-c', command], { cwd: ROOT });
+    const pid = serverOf(bundled.folder);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect((await fetch(`${program.url}/health`)).status).toBe(200);
+    process.kill(pid, 'SIGTERM');
+    await until(() => gone(pid), 'the server to end');
+  });
 });

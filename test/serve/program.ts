@@ -11,6 +11,8 @@ export interface Program {
   readonly exited: Promise<number | NodeJS.Signals>;
   readonly stderr: () => string;
   kill(signal: NodeJS.Signals): void;
+  /** As a reader of the log that goes away. */
+  closeStderr(): void;
 }
 
 const running = new Set<ChildProcess>();
@@ -21,9 +23,25 @@ export function startProgram(
   args: readonly string[] = [],
   env: NodeJS.ProcessEnv = {},
 ): Promise<Program> {
-  const child = spawn(process.execPath, [RUN, 'serve', folder, '--port', '0', ...args], {
+  return startCommand([process.execPath, RUN, 'serve', folder, '--port', '0', ...args], { env });
+}
+
+interface CommandOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  /** A descriptor instead of a pipe. */
+  readonly stderr?: number;
+}
+
+/** Starts a command that starts it. */
+export function startCommand(
+  [command, ...args]: readonly string[],
+  { env = {}, cwd, stderr: errors }: CommandOptions = {},
+): Promise<Program> {
+  const child = spawn(command!, args, {
+    cwd,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', errors ?? 'pipe'],
   });
   running.add(child);
   let [stdout, stderr] = ['', ''];
@@ -33,16 +51,19 @@ export function startProgram(
       resolve(code ?? signal!);
     });
   });
-  child.stderr.on('data', (data) => {
+  child.stderr?.on('data', (data) => {
     stderr += data;
   });
   return new Promise((resolve, reject) => {
     void exited.then((code) => reject(new Error(`it ended with ${code}\n${stderr}`)));
-    child.stdout.on('data', (data) => {
+    child.stdout!.on('data', (data) => {
       stdout += data;
-      const [, url] = /^listening on (\S+)\n$/.exec(stdout) ?? [];
+      const [, url] = /^listening on (\S+)\n$/m.exec(stdout) ?? [];
       if (url)
-        resolve({ url, pid: child.pid!, exited, stderr: () => stderr, kill: (signal) => void child.kill(signal) });
+        resolve({
+          ...{ url, pid: child.pid!, exited, stderr: () => stderr, kill: (signal) => void child.kill(signal) },
+          closeStderr: () => child.stderr?.destroy(),
+        });
     });
   });
 }

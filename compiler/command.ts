@@ -1,9 +1,11 @@
 /** The command line of realizar-compile: parse and call, nothing else. */
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { chooseGpu, type GpuChoice } from './choose_gpu.js';
 import { type CompileOptions, chooseTarget, compile, defaultFolder, type PlanOptions, planModel } from './compile.js';
 import { UsageError } from './errors.js';
 import { exitCodeOf } from './exit.js';
+import { gpusHere } from './gpus_here.js';
 import { refuseMisspelt, teach } from './hints.js';
 import { inspect } from './inspect.js';
 import type { Quantization } from './model/safetensors/convert.js';
@@ -11,11 +13,12 @@ import { VERSION } from './package.js';
 import { requireModel, requireThere } from './paths.js';
 import { planJson } from './plan/plan.js';
 import { readTuning, type Tuning } from './plan/tuning.js';
-import { compileSummary, planTable } from './print.js';
+import { compileSummary, gpuTable, planTable } from './print.js';
 import { type Progress, stderrProgress } from './progress.js';
 import { privateKey, publicKey } from './signature.js';
 import { say } from './stderr.js';
 import { write } from './stdout.js';
+import { findCuda } from './toolchain.js';
 import { readMeasurements, tune, tuneFrom, writeCandidates } from './tune/tune.js';
 import { type VerifyOptions, verifyArtifact } from './verify_artifact.js';
 
@@ -63,6 +66,8 @@ function program(): Command {
       checkFlags(options);
       const progress = options.quiet ? undefined : stderrProgress();
       const sign = options.sign === undefined ? undefined : privateKey(options.sign);
+      if (options.target !== 'host')
+        await progress?.stage('target', (detail) => detail(gpuChoice(options)?.said ?? 'a GPU'));
       if (!(await tuneFirst(model, options, progress))) return;
       const { output, build, sanitize, cache, hashWeights } = options;
       const tuning = tuningOf(model, options);
@@ -83,7 +88,7 @@ function program(): Command {
     .addHelpText('after', INSPECT_HELP)
     .action((path: string, { json }: { json?: boolean }) => {
       requireThere(path);
-      const [inspection, text] = inspect(path);
+      const [inspection, text] = inspect(path, () => planOptions({}, 'cuda'));
       return write(json ? `${JSON.stringify(inspection, null, 2)}\n` : `${text}\n`);
     });
 
@@ -115,6 +120,11 @@ function program(): Command {
       const progress = process.stderr.isTTY ? stderrProgress() : undefined;
       return write(await verifyArtifact(dir, { ...options, key: key === undefined ? key : publicKey(key), progress }));
     });
+
+  root
+    .command('gpus')
+    .description('the GPUs of this machine, and those that --gpu knows by name')
+    .action(() => write(gpuTable(gpusHere())));
   return root;
 }
 
@@ -176,6 +186,7 @@ function tuningOf(model: string, options: RootFlags): Tuning | undefined {
 interface PlanFlags {
   target?: 'cuda' | 'host';
   arch?: string[];
+  gpu?: string;
   context?: number;
   quantize?: Quantization;
 }
@@ -188,7 +199,8 @@ function addPlanOptions(command: Command): void {
         'host',
       ]),
     )
-    .option('--arch <list>', 'GPU architectures, comma separated (default: sm_90a)', (list) => list.split(','))
+    .option('--gpu <name>', 'plan for this GPU, "RTX 4090" (default: the one here, or else an H100)')
+    .option('--arch <list>', "GPU architectures, comma separated (default: the GPU's)", (list) => list.split(','))
     .option(
       '--context <n>',
       'positions of the KV cache (default: what the model was trained for, at most 8192)',
@@ -202,8 +214,28 @@ function addPlanOptions(command: Command): void {
     );
 }
 
-function planOptions({ target, arch, context, quantize }: PlanFlags, otherwise?: 'cuda'): PlanOptions {
-  return { target: target ?? otherwise, archs: arch, context, quantize };
+function planOptions(flags: PlanFlags, otherwise?: 'cuda'): PlanOptions {
+  const { context, quantize } = flags;
+  const { archs, gpu } = gpuChoice(flags, otherwise) ?? { archs: flags.arch };
+  return { target: flags.target ?? otherwise, archs, gpu, context, quantize };
+}
+
+const choices = new WeakMap<PlanFlags, GpuChoice>();
+
+/** Once for a command. undefined for the host target, and where nvcc is missed, which compiling says. */
+function gpuChoice(flags: PlanFlags, otherwise?: 'cuda'): GpuChoice | undefined {
+  const known = choices.get(flags);
+  if (known) return known;
+  const target = flags.target ?? otherwise;
+  if (target === 'host') {
+    if (flags.gpu === undefined) return undefined;
+    throw new UsageError('--gpu is for GPUs; the host target is none');
+  }
+  const cuda = findCuda();
+  if (target === undefined && !cuda) return undefined;
+  const choice = chooseGpu(flags, cuda?.toolkit);
+  choices.set(flags, choice);
+  return choice;
 }
 
 function integer(text: string): number {
@@ -240,7 +272,8 @@ ${EXIT_CODES}
 
 const EXAMPLES = `
 Examples:
-  realizar-compile llama-3.2-1b-q8_0.gguf                     for the GPU of this machine's CUDA toolkit
+  realizar-compile llama-3.2-1b-q8_0.gguf                     for the GPU of this machine, or else for an H100
+  realizar-compile model.gguf --gpu "RTX 4090" -o out         for a GPU that is not here
   realizar-compile model.gguf --arch sm_80,sm_90a -o out      machine code for two GPU architectures
   realizar-compile Qwen3-0.6B --quantize q8_0                 a folder that transformers saved
   realizar-compile model.gguf --target host                   for the simulator: checks, not speed

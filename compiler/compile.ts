@@ -21,6 +21,8 @@ import type { Quantization } from './model/safetensors/convert.js';
 import type { ModelSpec } from './model/spec.js';
 import { VERSION } from './package.js';
 import { runPasses } from './passes/index.js';
+import { DEFAULT_ARCH } from './plan/architectures.js';
+import type { Gpu } from './plan/gpus.js';
 import { lower } from './plan/lower.js';
 import type { Plan } from './plan/plan.js';
 import { cudaTarget, hostTarget, type Target } from './plan/target.js';
@@ -28,6 +30,7 @@ import { type Changes, changeTarget, type Tuning, tunedTarget } from './plan/tun
 import { type Progress, silent } from './progress.js';
 import { signArtifact } from './signature.js';
 import { findCuda, requireBuildTools } from './toolchain.js';
+import { requireToolkit } from './toolkit.js';
 import { modelFiles, withWeights } from './weights.js';
 import { WeightsHash } from './weights_hash.js';
 
@@ -39,6 +42,8 @@ export interface PlanOptions {
   readonly target?: 'cuda' | 'host' | undefined;
   /** nvcc architectures, default sm_90a. */
   readonly archs?: readonly string[] | undefined;
+  /** What to plan for; default the largest part of the first architecture. */
+  readonly gpu?: Gpu | undefined;
   /** Positions of the KV cache, default the smaller of the model's and 8192. */
   readonly context?: number | undefined;
   /** What --tune has found out for this target. */
@@ -121,6 +126,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
   if (sanitize && plan.target.kind !== 'host')
     throw new UsageError('--sanitize is for the host target; GPUs have compute-sanitizer');
   const cuda = plan.target.kind === 'cuda' && wantsBuild ? requireCuda() : undefined;
+  if (cuda) requireToolkit(cuda, plan.target.archs);
   const inputs = inputsSha256(files, { sanitize, toolkit: cuda?.toolkit, built: wantsBuild });
   const wantsHash = wantsBuild && (options.hashWeights ?? true);
   const known = upToDate(folder, inputs);
@@ -191,13 +197,13 @@ function upToDate(folder: string, inputs: string): Manifest | undefined {
   return manifest?.inputsSha256 === inputs && damages(folder, manifest).length === 0 ? manifest : undefined;
 }
 
-export function chooseTarget({ target, archs }: PlanOptions): Target {
+export function chooseTarget({ target, archs, gpu }: PlanOptions): Target {
   if (target === 'host') {
     if (archs !== undefined) throw new UsageError('--arch names GPU architectures; the host target has none');
     return hostTarget();
   }
   if (target === undefined) requireCuda();
-  return cudaTarget(archs ?? ['sm_90a']);
+  return cudaTarget(archs ?? [DEFAULT_ARCH], gpu);
 }
 
 function requireCuda() {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkText, textLines } from '../runtime/text/check.js';
-import { planModel } from './compile.js';
+import { type PlanOptions, planModel } from './compile.js';
 import { FILES } from './emit/names.js';
 import { inspectArtifact } from './inspect_artifact.js';
 import { renderArtifact } from './inspect_artifact_text.js';
@@ -12,8 +12,11 @@ import { renderInspection, section } from './model/inspect_text.js';
 import { CONFIG, isFolder } from './model/safetensors/folder.js';
 import { nodeRows } from './print.js';
 
-/** A folder is an artifact, or a model where it has a config.json and no manifest. Errors: CompileError for what is neither. */
-export function inspect(path: string): readonly [data: object, text: string] {
+/**
+ * `defaults`: what a compile without options would plan with.
+ * A folder is an artifact, or a model where it has a config.json and no manifest. Errors: CompileError for what is neither.
+ */
+export function inspect(path: string, defaults = (): PlanOptions => ({ target: 'cuda' })): readonly [data: object, text: string] {
   if (isFolder(path) && (existsSync(join(path, FILES.manifest)) || !existsSync(join(path, CONFIG)))) {
     const inspection = inspectArtifact(path);
     return [inspection, renderArtifact(inspection)];
@@ -22,8 +25,8 @@ export function inspect(path: string): readonly [data: object, text: string] {
   if (inspection.refusal !== null) return [{ ...inspection, text: null, nodes: null }, renderInspection(inspection)];
   const report = checkText(path);
   const text = renderInspection(inspection, textLines(report, path));
-  // What a compile without options would plan.
-  const nodes = inspectNodes(planModel(path, { target: 'cuda' }));
-  const title = `Kernel sequence for sm_90a (${nodes.length} nodes a token)`;
+  const plan = planModel(path, defaults());
+  const nodes = inspectNodes(plan);
+  const title = `Kernel sequence for ${plan.target.archs.join(',')} (${nodes.length} nodes a token)`;
   return [{ ...inspection, text: report, nodes }, `${text}\n${section(title, ...nodeRows(nodes))}`];
 }

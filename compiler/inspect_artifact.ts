@@ -6,11 +6,14 @@ import { CompileError } from './errors.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
 import { type Manifest, noArtifact, readManifest } from './manifest.js';
 import { contextsUpTo } from './model/inspect.js';
+import type { Gpu } from './plan/gpus.js';
 import { readPlan } from './plan/plan_file.js';
 
 export interface ArtifactInspection {
   readonly path: string;
   readonly manifest: Manifest;
+  /** What it was planned for; null for the host. It runs on every GPU of the manifest's architectures. */
+  readonly gpu: Gpu | null;
   /** What is not as the manifest says: a line each, empty where all is well. */
   readonly damages: readonly string[];
   readonly tensors: readonly UsedTensor[];
@@ -59,6 +62,7 @@ export function inspectArtifact(folder: string): ArtifactInspection {
   return {
     path: folder,
     manifest,
+    gpu: plan.target.gpu ?? null,
     damages: problems,
     tensors,
     types: typeTotals(tensors),

@@ -27,12 +27,20 @@ export function renderArtifact(inspection: ArtifactInspection): string {
   ].join('\n');
 }
 
-function metadataRows({ manifest }: ArtifactInspection): string[][] {
+function metadataRows({ manifest, gpu }: ArtifactInspection): string[][] {
   const { target, archs, cuda, model, library } = manifest;
   return [
     ['model', manifest.name],
     ['architecture', plain(manifest.architecture)],
     ['target', [target, ...archs].join(' ')],
+    ...(gpu
+      ? [
+          [
+            'planned for',
+            `${plain(gpu.name)}, ${gpu.multiprocessors} multiprocessors; runs on other GPUs of ${archs.join(',')} as well`,
+          ],
+        ]
+      : []),
     ...(cuda ? [['CUDA', `built with ${cuda.toolkit}, needs a driver for ${cuda.leastDriver}`]] : []),
     ['compiler', manifest.compilerVersion],
     ['library', library ?? 'none: it was emitted with --no-build'],

@@ -13,6 +13,7 @@ import type { Plan } from './plan/plan.js';
 import type { TunedShape } from './plan/tuning.js';
 import { count, flag, isTable, listOf, number, oneOf, optional, record, sha256Text, tableOf, text } from './shape.js';
 import type { Cuda } from './toolchain.js';
+import { leastDriver } from './toolkit.js';
 
 export const MANIFEST_VERSION = 2;
 
@@ -56,7 +57,7 @@ export interface Manifest {
 export interface Built {
   readonly inputs: string;
   readonly sanitize: boolean;
-  readonly cuda?: Pick<Cuda, 'toolkit' | 'leastDriver'> | undefined;
+  readonly cuda?: Pick<Cuda, 'toolkit'> | undefined;
   readonly built: boolean;
   readonly quantize?: Quantization | undefined;
   readonly tuning?: readonly TunedShape[] | undefined;
@@ -95,7 +96,7 @@ export function describeArtifact(plan: Plan, built: Built, files: Readonly<Recor
     architecture: model.architecture,
     target: target.kind,
     archs: target.archs,
-    ...(cuda && { cuda: { toolkit: cuda.toolkit, leastDriver: cuda.leastDriver } }),
+    ...(cuda && { cuda: { toolkit: cuda.toolkit, leastDriver: leastDriver(cuda.toolkit, target.archs) } }),
     sanitize,
     model: {
       fileBytes: model.fileBytes,

@@ -3,7 +3,10 @@ import { relative, resolve } from 'node:path';
 import { textLines } from '../runtime/text/check.js';
 import type { CompileResult } from './compile.js';
 import { FILES } from './emit/names.js';
+import type { GpusHere } from './gpus_here.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
+import { archFor, whyNot } from './plan/architectures.js';
+import { GPUS, type Gpu } from './plan/gpus.js';
 import type { Plan } from './plan/plan.js';
 import { alignColumns, formatBytes } from './text.js';
 
@@ -32,12 +35,37 @@ export function planTable(plan: Plan): string {
     node.after.map(({ from, programmatic }) => `${from}${programmatic ? 'p' : ''}`).join(' '),
   );
   return [
-    `${model.name}: ${model.architecture}, ${model.layerCount} layers, context ${model.contextLength}, ${target.archs.join(',') || target.kind}`,
+    `${model.name}: ${model.architecture}, ${model.layerCount} layers, context ${model.contextLength}, ${targetText(target)}`,
     ...alignColumns(...nodeRows(inspectNodes(plan), after)),
     `${plan.nodes.length} nodes, ${plan.kernels.length} kernels; p: programmatic edge`,
     `weights ${formatBytes(memory.weightsBytes)}; a session: KV cache ${formatBytes(memory.kvCacheBytes)}, activations ${formatBytes(memory.arenaBytes)}`,
     '',
   ].join('\n');
+}
+
+const targetText = ({ kind, archs, gpu }: Plan['target']): string =>
+  `${archs.join(',') || kind}${gpu ? `, for ${gpu.name}` : ''}`;
+
+/** The GPUs of this machine and of the table, a line each. */
+export function gpuTable(here: GpusHere): string {
+  const row = ({ name, capability, ...gpu }: Gpu) => [
+    name,
+    archFor(capability) ?? `none: ${whyNot(capability)}`,
+    String(gpu.multiprocessors),
+    formatBytes(gpu.sharedPerMultiprocessor),
+    formatBytes(gpu.sharedBytes),
+    formatBytes(gpu.l2Bytes),
+    `${Math.round(gpu.bandwidth / 1e9)} GB/s`,
+  ];
+  const columns = ['GPU', 'arch', 'multiprocessors', 'shared', 'a block', 'L2', 'memory'];
+  const right = [0, 0, 1, 1, 1, 1, 1] as const;
+  const found =
+    'problem' in here
+      ? [`no GPU found here: ${here.problem}`]
+      : [`here, by a driver of CUDA ${here.driver}:`, ...alignColumns([columns, ...here.gpus.map(row)], right)];
+  const table = alignColumns([columns, ...GPUS.map(row)], right);
+  const sources = [...new Set(GPUS.map(({ source }) => source))];
+  return [...found, '', 'by name:', ...table, '', 'from:', ...sources, ''].join('\n');
 }
 
 export function compileSummary(result: CompileResult, model: string): string {

@@ -4,17 +4,12 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { BuildError } from './errors.js';
 
-/** CUDA driver API with edge data in graphs; runtime/driver/cuda.cpp asks for the same. */
-const LEAST_DRIVER_API = '12.3';
-
 export interface Cuda {
   readonly nvcc: string;
   /** Of CUDACXX, before all others: what a launcher starts. */
   readonly arguments: readonly string[];
   /** "13.0". */
   readonly toolkit: string;
-  /** CUDA version of the oldest driver that loads the machine code this toolkit makes. */
-  readonly leastDriver: string;
 }
 
 /**
@@ -62,13 +57,7 @@ export function findCuda(): Cuda | undefined {
   const { program: nvcc, arguments: args } = command;
   const release = /release (\d+)\.(\d+)/.exec(versionOf(nvcc, args));
   if (release === null) throw new BuildError(`${nvcc} --version does not say its release`);
-  const [, major, minor] = release;
-  return {
-    nvcc,
-    arguments: args,
-    toolkit: `${major}.${minor}`,
-    leastDriver: Number(major) > 12 ? `${major}.0` : LEAST_DRIVER_API,
-  };
+  return { nvcc, arguments: args, toolkit: `${release[1]}.${release[2]}` };
 }
 
 function nvccCommand(): Command | undefined {

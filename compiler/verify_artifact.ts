@@ -10,6 +10,7 @@ import type { EmittedFiles } from './emit/render.js';
 import { CompileError } from './errors.js';
 import { describeArtifact, inputsSha256, type Manifest, noArtifact, readManifestBytes } from './manifest.js';
 import { VERSION } from './package.js';
+import type { Gpu } from './plan/gpus.js';
 import type { Plan } from './plan/plan.js';
 import { readPlan } from './plan/plan_file.js';
 import { type Progress, silent } from './progress.js';
@@ -44,7 +45,8 @@ export async function verifyArtifact(folder: string, options: VerifyOptions = {}
   if (manifest.compilerVersion !== VERSION)
     problems.push(`made by realizar-compile ${shown(manifest.compilerVersion).slice(1, -1)}, this is ${VERSION}`);
   if (problems.length > 0) throw wrong(folder, problems);
-  const plan = model === undefined ? readPlan(folder) : planAgain(manifest, model);
+  const made = readPlan(folder);
+  const plan = model === undefined ? made : planAgain(manifest, made.target.gpu, model);
   const files = emitAgain(folder, plan);
   problems.push(...sourceProblems(folder, manifest, files, model), ...manifestProblems(manifest, plan, files));
   if (problems.length === 0 && options.rebuild)
@@ -121,10 +123,11 @@ function isSame(a: unknown, b: unknown): boolean {
 }
 
 /** A model is the same whatever its file is called. */
-function planAgain({ target, archs, contextLength, quantize, tuning, name }: Manifest, model: string): Plan {
+function planAgain(manifest: Manifest, gpu: Gpu | undefined, model: string): Plan {
+  const { target, archs, contextLength, quantize, tuning, name } = manifest;
   return planModel(model, {
     target,
-    archs: target === 'cuda' ? archs : undefined,
+    ...(target === 'cuda' && { archs, gpu }),
     context: contextLength,
     quantize,
     tuning: tuning && { shapes: tuning },

@@ -39,7 +39,7 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
   return verifyPlan({
     version: PLAN_VERSION,
     compilerVersion,
-    target: { kind: target.kind, archs: target.archs },
+    target: { kind: target.kind, archs: target.archs, ...(target.gpu && { gpu: target.gpu }) },
     model: {
       name: spec.name,
       architecture: spec.architecture,

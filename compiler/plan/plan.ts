@@ -7,6 +7,7 @@ import type { Launch, PlannedArgument, Region } from '../kernels/kernel.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Part } from '../model/parts.js';
 import type { Edge } from './edges.js';
+import type { Gpu } from './gpus.js';
 import type { PlannedTensor } from './weights.js';
 
 export const PLAN_VERSION = 6;
@@ -52,7 +53,12 @@ export interface PlannedBuffer {
 export interface Plan {
   readonly version: typeof PLAN_VERSION;
   readonly compilerVersion: string;
-  readonly target: { readonly kind: 'cuda' | 'host'; readonly archs: readonly string[] };
+  readonly target: {
+    readonly kind: 'cuda' | 'host';
+    readonly archs: readonly string[];
+    /** What was planned for; absent for the host. It runs on every GPU of the architectures. */
+    readonly gpu?: Gpu;
+  };
   readonly model: {
     readonly name: string;
     readonly architecture: string;

@@ -25,6 +25,7 @@ import {
   text,
 } from '../shape.js';
 import type { Edge } from './edges.js';
+import type { Gpu } from './gpus.js';
 import type { Plan, PlannedBucket, PlannedBuffer, PlannedKernel, PlannedNode } from './plan.js';
 import type { PlannedTensor } from './weights.js';
 
@@ -272,10 +273,21 @@ const model: Fields<Plan['model']> = {
   parts: optional(listOf(record<Part>({ name: optional(text()), bytes: count, headerBytes: count }), 1)),
 };
 
+const gpu = record<Gpu>({
+  name: text(),
+  capability: text(),
+  multiprocessors: count,
+  sharedBytes: count,
+  sharedPerMultiprocessor: count,
+  l2Bytes: count,
+  bandwidth: number,
+  clock: number,
+});
+
 export const isPlan = record<Plan>({
   version: count,
   compilerVersion: text(),
-  target: record<Plan['target']>({ kind: oneOf('cuda', 'host'), archs: listOf(text()) }),
+  target: record<Plan['target']>({ kind: oneOf('cuda', 'host'), archs: listOf(text()), gpu: optional(gpu) }),
   model: record<Plan['model']>(model),
   memory: record<Plan['memory']>(memory),
   kernels: listOf(kernel, 1),

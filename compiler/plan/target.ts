@@ -1,10 +1,14 @@
 /** What the planner knows of the machine that the graph will run on. */
 import { UsageError } from '../errors.js';
+import { architecture, sharedOf } from './architectures.js';
+import { GPUS, type Gpu } from './gpus.js';
 
 export interface Target {
   readonly kind: 'cuda' | 'host';
   /** nvcc names of the machine code to build, "sm_90a"; empty for the host. */
   readonly archs: readonly string[];
+  /** The GPU that is planned for; null for the host. */
+  readonly gpu: Gpu | null;
   /** Blocks that a streaming kernel is spread over. */
   readonly multiprocessors: number;
   /** The most shared memory a block may have, bytes. */
@@ -134,25 +138,6 @@ export interface Paired extends BlockMemory {
  */
 export const mostBeside = (sharedBytes: number, other: number): number => sharedBytes - 1024 - other;
 
-interface Gpu {
-  readonly multiprocessors: number;
-  readonly sharedKiB: number;
-}
-
-/** Data-centre or largest consumer part of each architecture; shared memory from the CUDA programming guide, table of compute capabilities. */
-const GPUS: Record<string, Gpu> = {
-  sm_80: { multiprocessors: 108, sharedKiB: 163 },
-  sm_86: { multiprocessors: 82, sharedKiB: 99 },
-  sm_87: { multiprocessors: 16, sharedKiB: 163 },
-  sm_89: { multiprocessors: 128, sharedKiB: 99 },
-  sm_90: { multiprocessors: 132, sharedKiB: 227 },
-  sm_90a: { multiprocessors: 132, sharedKiB: 227 },
-  sm_100: { multiprocessors: 148, sharedKiB: 227 },
-  sm_100a: { multiprocessors: 148, sharedKiB: 227 },
-  sm_120: { multiprocessors: 170, sharedKiB: 99 },
-  sm_120a: { multiprocessors: 170, sharedKiB: 99 },
-};
-
 /**
  * Solved for decode rates of an H100 at depths from 0 to 4096: llama-1b, llama-8b and qwen2-0.5b with one, two, four and
  * seven heads a block (docs/lab/2026-11-28-h100.md, "Attention").
@@ -173,21 +158,53 @@ const PAIRED: Paired = {
   attentionShared: 87 * 1024,
 };
 
-/** One plan serves every named architecture: the first sets the grid, the smallest shared memory the limit. */
-export function cudaTarget(archs: readonly string[]): Target {
-  for (const arch of archs)
-    if (!Object.hasOwn(GPUS, arch))
-      throw new UsageError(
-        `unknown GPU architecture ${JSON.stringify(arch)}; known are ${Object.keys(GPUS).join(', ')}`,
-      );
-  if (new Set(archs).size !== archs.length) throw new UsageError(`an architecture is named twice: ${archs.join(',')}`);
-  const first = archs[0];
+/** The part that all costs below were fitted on; an H200 runs the same plans, and ran them as fast as others that were tried. */
+const FITTED = partOf('H100 SXM');
+
+function partOf(name: string): Gpu {
+  const found = GPUS.find((part) => part.name === name);
+  if (!found) throw new Error(`no GPU ${name} in the table`);
+  const { aliases: _, source: __, ...gpu } = found;
+  return gpu;
+}
+
+/** What a plan is made for where nobody says which GPU: the largest part of the first architecture. */
+export function largestOf(archs: readonly string[]): Gpu {
+  const [first] = archs;
   if (first === undefined) throw new UsageError('no GPU architecture named; try --arch sm_90a');
-  const sharedBytes = Math.min(...archs.map((arch) => GPUS[arch]!.sharedKiB)) * 1024;
+  return partOf(architecture(first).largest);
+}
+
+/**
+ * How many times as fast as an H100 does a GPU bring bytes, all of them together (in a second) and one multiprocessor (in a
+ * cycle)? Hopper's parts of 132 multiprocessors count as H100s: what was measured on an H100 and an H200 stays as it is.
+ */
+function paceOf(gpu: Gpu): { all: number; multiprocessor: number } {
+  if (gpu.capability === FITTED.capability && gpu.multiprocessors === FITTED.multiprocessors)
+    return { all: 1, multiprocessor: 1 };
+  const perCycle = ({ bandwidth, multiprocessors, clock }: Gpu) => bandwidth / multiprocessors / clock;
+  return { all: gpu.bandwidth / FITTED.bandwidth, multiprocessor: perCycle(gpu) / perCycle(FITTED) };
+}
+
+/** What a block brings into L2 for a later node, where all blocks' together are a quarter of it at most. */
+const aheadOf = ({ l2Bytes, multiprocessors }: Gpu): number =>
+  Math.min(36864, Math.floor(l2Bytes / 4 / multiprocessors / 128) * 128);
+
+/**
+ * One plan serves every named architecture: the GPU sets the grid, the smallest shared memory the limit. It runs on every GPU
+ * of these architectures. Errors: UsageError for names that are unknown or do not go together.
+ */
+export function cudaTarget(archs: readonly string[], gpu: Gpu = largestOf(archs)): Target {
+  const known = archs.map(architecture);
+  if (new Set(archs).size !== archs.length) throw new UsageError(`an architecture is named twice: ${archs.join(',')}`);
+  const sharedBytes = Math.min(gpu.sharedBytes, ...known.map(({ capability }) => (sharedOf(capability) - 1) * 1024));
+  const pace = paceOf(gpu);
+  const bytesPerCycle = 13.4 * pace.multiprocessor;
   return {
     kind: 'cuda',
     archs,
-    multiprocessors: GPUS[first]!.multiprocessors,
+    gpu,
+    multiprocessors: gpu.multiprocessors,
     sharedBytes,
     projection: {
       warps: 16,
@@ -198,11 +215,11 @@ export function cudaTarget(archs: readonly string[]): Target {
         mostShared: sharedBytes,
         leastShared: sharedBytes / 2 + 1024,
       },
-      paired: sharedBytes >= 227 * 1024 ? PAIRED : null,
-      aheadBytes: 36864,
+      paired: Math.min(sharedBytes, gpu.sharedPerMultiprocessor - 1024) >= 227 * 1024 ? PAIRED : null,
+      aheadBytes: aheadOf(gpu),
       pacedCycles: 900,
       // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz.
-      cost: { bytesPerCycle: 13.4, ragged: 1.03, slot: 100, step: 30, input: 4 },
+      cost: { bytesPerCycle, ragged: 1.03, slot: 100, step: 30, input: 4 },
     },
     attention: {
       warps: 8,
@@ -212,10 +229,9 @@ export function cudaTarget(archs: readonly string[]): Target {
       maxBuckets: 4,
       ring: 4,
       mostShared: sharedBytes,
-      cost: ATTENTION_COST,
+      cost: { ...ATTENTION_COST, byte: ATTENTION_COST.byte / pace.all },
     },
-    // Of GPUs with the same architecture the smallest have an eighth of the largest's multiprocessors.
-    select: { threads: 512, blocks: Math.min(32, Math.floor(GPUS[first]!.multiprocessors / 8)), minTokens: 2048 },
+    select: { threads: 512, blocks: Math.min(32, ...known.map(({ fewest }) => fewest)), minTokens: 2048 },
     experts: {
       warps: 16,
       slotBytes: 4608,
@@ -223,7 +239,7 @@ export function cudaTarget(archs: readonly string[]): Target {
       earlyBytes: 49152,
       aloneBytes: sharedBytes / 2 + 1024,
       groupRows: [1, 2, 4, 8],
-      cost: { bytesPerCycle: 13.4, item: 150, slot: 100, step: 30 },
+      cost: { bytesPerCycle, item: 150, slot: 100, step: 30 },
     },
   };
 }
@@ -238,6 +254,7 @@ export function hostTarget(): Target {
   return {
     kind: 'host',
     archs: [],
+    gpu: null,
     multiprocessors: 4,
     sharedBytes: 227 * 1024,
     projection: {

@@ -61,9 +61,9 @@ export async function writeCandidates(model: string, folder: string, options: Tu
   for (const [i, { name, changes }] of planned.entries())
     await progress.stage('build', async (detail) => {
       detail(`candidate ${i + 1} of ${planned.length}: ${name}`);
-      const { target, archs, context, quantize } = options; // not the progress: one line for each is enough
+      const { target, archs, gpu, context, quantize } = options; // not the progress: one line for each is enough
       const output = join(folder, name);
-      await compile(model, { target, archs, context, quantize, changes, output, hashWeights: false });
+      await compile(model, { target, archs, gpu, context, quantize, changes, output, hashWeights: false });
     });
   const list = { model: basename(model), depths: depthsFor(planned[0]!.plan), candidates: planned.map((c) => c.name) };
   writeFileSync(join(folder, 'candidates.json'), `${JSON.stringify(list, null, 2)}\n`);

@@ -32,8 +32,8 @@ async function linesOfRun(program: string, args: readonly string[]): Promise<str
 }
 
 test('README.md: plan, with lines left out where there are dots', async () => {
-  const shown = shownBelow('README.md', `npx realizar-compile plan ${MODEL}`);
-  const printed = (await linesOfRun(CLI, ['plan', MODEL])).map(cut);
+  const shown = shownBelow('README.md', `npx realizar-compile plan ${MODEL} --gpu H100`);
+  const printed = (await linesOfRun(CLI, ['plan', MODEL, '--gpu', 'H100'])).map(cut);
   const dots = shown.indexOf('...');
   const rest = shown.length - dots - 1;
   expect(Math.min(dots, rest)).toBeGreaterThan(0);
@@ -43,10 +43,10 @@ test('README.md: plan, with lines left out where there are dots', async () => {
 test('README.md: what is printed of a model that is compiled, but for the build', async () => {
   const comparable = (lines: readonly string[]) =>
     lines.filter((line) => !/^(build|run it|build it)\b/.test(line)).map((line) => line.replace(/\d+\.\d s/, '_ s'));
-  const shown = shownBelow('README.md', `npx realizar-compile ${MODEL}`);
-  const printed = await linesOfRun(CLI, [MODEL, '--no-build']);
+  const shown = shownBelow('README.md', `npx realizar-compile ${MODEL} --gpu H100`);
+  const printed = await linesOfRun(CLI, [MODEL, '--no-build', '--gpu', 'H100']);
   expect(comparable(shown)).toEqual(comparable(printed));
-  expect(printed).toHaveLength(5);
+  expect(printed).toHaveLength(6);
 });
 
 test('docs/run.md: a text', async () => {

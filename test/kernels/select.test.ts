@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { launchOf } from '../../compiler/kernels/index.js';
 import { meetingBytes, selectConfig } from '../../compiler/kernels/select.js';
+import { architecture } from '../../compiler/plan/architectures.js';
 import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
 
 const ARCHS = ['sm_80', 'sm_86', 'sm_87', 'sm_89', 'sm_90a', 'sm_100a', 'sm_120a'];
@@ -11,8 +12,8 @@ describe('the choice of a token', () => {
       const config = selectConfig(132, vocabulary, target);
       expect(Math.log2(config.blocks) % 1).toBe(0);
       expect(launchOf(config).blocks).toBe(config.blocks);
-      // All are resident at once, on slices of the GPU as well.
-      if (target.kind === 'cuda') expect(config.blocks).toBeLessThanOrEqual(target.multiprocessors / 8);
+      // All are resident at once, on the smallest part and on slices of one as well.
+      for (const arch of target.archs) expect(config.blocks).toBeLessThanOrEqual(architecture(arch).fewest);
       if (config.blocks > 1) expect(config.blocks * target.select.minTokens).toBeLessThanOrEqual(vocabulary);
       expect(meetingBytes(config) > 0).toBe(config.blocks > 1);
     }

@@ -79,9 +79,8 @@ bench: gpu-bundle ## docs/performance.md's table again, on a machine with a GPU:
 gpu-bundle: build ## what test/gpu/check.py needs on a machine with a GPU, build/gpu; SYNTH="..." chooses the models to time
 	test/gpu/bundle.sh $(BUNDLE) $(SYNTH)
 
-SECONDS ?= 60
-fuzz: build ## mutated inputs for every reader of foreign bytes, SECONDS=60 each
-	FUZZ_SECONDS=$(SECONDS) npx vitest run test/fuzz/corpus.test.ts
+fuzz: build ## mutated inputs for every reader of foreign bytes, for SECONDS=60 each
+	FUZZ_SECONDS=$(or $(SECONDS),60) npx vitest run test/fuzz/corpus.test.ts
 
 clean: ## remove what was built
 	rm -rf build dist

@@ -16,7 +16,10 @@ import { nodeRows } from './print.js';
  * `defaults`: what a compile without options would plan with.
  * A folder is an artifact, or a model where it has a config.json and no manifest. Errors: CompileError for what is neither.
  */
-export function inspect(path: string, defaults = (): PlanOptions => ({ target: 'cuda' })): readonly [data: object, text: string] {
+export function inspect(
+  path: string,
+  defaults = (): PlanOptions => ({ target: 'cuda' }),
+): readonly [data: object, text: string] {
   if (isFolder(path) && (existsSync(join(path, FILES.manifest)) || !existsSync(join(path, CONFIG)))) {
     const inspection = inspectArtifact(path);
     return [inspection, renderArtifact(inspection)];

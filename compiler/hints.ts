@@ -75,7 +75,10 @@ export function teach(command: Command, words: readonly string[]): void {
 
 function withHint(command: Command, text: string, words: readonly string[]): string {
   const unknown = /^error: unknown option '([^']*)'/.exec(text)?.[1];
-  const hint = unknown === undefined ? hintFor(command, text, words) : meantOption(command, unknown);
+  const hint =
+    unknown === undefined
+      ? hintFor(command, text, words)
+      : (meantCommand(command, words[0]) ?? meantOption(command, unknown));
   if (hint === undefined) return text;
   return `${text.replace(/\n\(Did you mean .*\)\n/s, '\n')}(${hint})\n`;
 }
@@ -98,12 +101,18 @@ function meantOption(command: Command, flag: string): string | undefined {
   return OTHERWISE[name] === undefined ? undefined : `${flag}: ${OTHERWISE[name]}; leave it out`;
 }
 
+/** Where a word stands for a command, which the root then takes for a path. */
+function meantCommand(command: Command, word = ''): string | undefined {
+  const meant = command.parent === null && !word.startsWith('-') ? nearestCommand(command, word) : undefined;
+  return meant && `Did you mean the command ${meant}? ${command.name()} ${meant} --help`;
+}
+
 /** Words that have no option before them. */
 function meantWords(command: Command, words: readonly string[]): string | undefined {
   const root = command.parent ?? command;
   const [first, second] = command.args;
-  const misspelt = command === root ? nearestCommand(root, first!) : undefined;
-  if (misspelt !== undefined) return `Did you mean the command ${misspelt}? ${root.name()} ${misspelt} --help`;
+  const misspelt = meantCommand(command, first);
+  if (misspelt !== undefined) return misspelt;
   const has = (long: string) => command.options.some((option) => option.long === long);
   if (has('--output')) return `the output's folder goes after -o: ${root.name()} ${first} -o ${second}`;
   if (has('--prompt') && command === root && !words.includes('-p') && !words.includes('--prompt'))

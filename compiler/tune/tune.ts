@@ -1,6 +1,6 @@
 /** realizar-compile --tune: builds candidates, has them measured, and writes what was fastest to the tuning file. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -106,6 +106,7 @@ export function tuneFrom(model: string, measurements: readonly Measurement[], op
 /** Builds, measures and chooses on this machine. */
 export async function tune(model: string, options: TuneOptions): Promise<Tuning> {
   const progress = options.progress ?? silent;
+  if (options.measure === undefined && chooseTarget(options).kind === 'cuda') requireGpu();
   const measure = options.measure ?? replayProfile;
   const folder = options.candidates ?? mkdtempSync(join(tmpdir(), 'realizar-tune-'));
   return interruptible(async (interrupted) => {
@@ -128,6 +129,18 @@ export async function tune(model: string, options: TuneOptions): Promise<Tuning>
       if (options.candidates === undefined) rmSync(folder, { recursive: true, force: true });
     }
   });
+}
+
+/** What NVIDIA's drivers put there: of a PC, of WSL, of a Jetson. */
+const GPU_DEVICES = ['/dev/nvidiactl', '/dev/dxg', '/dev/nvhost-gpu', '/dev/nvgpu', '/dev/nvmap'];
+
+/** Before anything is built. Errors: CompileError. */
+function requireGpu(): void {
+  if (GPU_DEVICES.some((device) => existsSync(device))) return;
+  throw new CompileError(
+    '--tune measures on the GPU at hand, and there is none here, or no driver: run it on a machine with one, or leave the ' +
+      'candidates for one with --candidates DIR and give its times to --measurements',
+  );
 }
 
 async function replayProfile(folder: string, model: string, depth: number): Promise<Measurement['profile']> {

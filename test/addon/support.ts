@@ -128,7 +128,7 @@ export async function installPackage(dir: string): Promise<void> {
   const home = join(dir, 'node_modules', 'realizar-compile');
   mkdirSync(home, { recursive: true });
   await cp(join(root, 'package.json'), join(home, 'package.json'));
-  for (const folder of ['build', 'node_modules']) symlinkSync(join(root, folder), join(home, folder));
+  for (const folder of ['build', 'node_modules', 'templates']) symlinkSync(join(root, folder), join(home, folder));
   const config = ts.getParsedCommandLineOfConfigFile(
     join(root, 'tsconfig.build.json'),
     {},

@@ -1,5 +1,5 @@
 /** What a user meant who wrote what no command takes; and what foreign strings do on a terminal. Runs dist/. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { cli, ROOT, runProgram } from '../support/artifacts.js';
@@ -71,8 +71,16 @@ describe('what is named and is not what it should be ends with 1', () => {
   ] as const)('%s %j', async (program, args, message) => {
     const { code, stdout, stderr } = await programs[program](args);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(new RegExp(`^${program}: .*${message}`));
+    expect(stderr).toMatch(new RegExp(`^${program}: .*${message}`, 'm'));
   });
+});
+
+test.skipIf(existsSync('/dev/nvidiactl'))('--tune without a GPU says so before it builds', async () => {
+  const model = writeModel(tinyModel(), 'tuned.gguf');
+  const { code, stderr } = await cli([model, '--target', 'cuda', '--tune', '-o', 'tuned'], { cwd });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^realizar-compile: --tune measures on the GPU at hand, and there is none here/);
+  expect(existsSync(join(cwd, 'tuned'))).toBe(false);
 });
 
 test.each([
@@ -105,13 +113,12 @@ describe('strings of a file', () => {
     ['tokenizer.chat_template', FOREIGN],
   ])('%j do nothing to a terminal', async (key, value) => {
     const path = writeModel(withKeys(tinyModel(), { [key]: str(value) }), 'foreign.gguf');
-    for (const args of [
+    const commands = [
       ['inspect', path],
       ['inspect', '--json', path],
-      ['plan', path],
       [path, '--target', 'host', '--no-build', '-o', 'foreign'],
-    ]) {
-      const { stdout, stderr } = await cli(args, { cwd });
+    ];
+    for (const { stdout, stderr } of await Promise.all(commands.map((args) => cli(args, { cwd })))) {
       expect(stdout + stderr).not.toMatch(OBEYED);
       expect(stdout + stderr).not.toBe('');
     }

@@ -101,6 +101,14 @@ describe('the binding of a model', () => {
   });
 });
 
+/** Writes the binding of a model of this name. Returns a module that uses it. */
+function bind(identifier: string, exported: string): string {
+  write(project, { ...INFO, identifier });
+  return `import * as binding from './index.mjs';
+    const size: 16 = binding.${exported}.vocabSize;
+    export const opened = binding.open({ model: \`${'$'}{size}\` });`;
+}
+
 /** The constants of a binding, evaluated: its module without import and export. */
 function evaluate(info: BindingInfo): Omit<BindingInfo, 'identifier'> {
   const source = bindingFiles(info).get('index.mjs')!;
@@ -136,8 +144,13 @@ describe('names that a model file may carry', () => {
   });
 
   it('do not collide with the language or with the binding', () => {
-    for (const identifier of ['class', 'open', 'openModel', 'loadModel', 'LoadOptions', 'eval', 'await', 'URL'])
-      expect(bindingFiles({ ...INFO, identifier }).get('index.mjs')).toContain(`export const ${identifier}Model = {`);
+    const exported = (identifier: string) =>
+      /^export const (\w+) = \{$/m.exec(bindingFiles({ ...INFO, identifier }).get('index.mjs')!)?.[1];
+    for (const identifier of ['class', 'default', 'openModel', 'loadModel', 'LoadOptions', 'eval', 'await', 'URL'])
+      expect(exported(identifier)).toBe(`${identifier}Model`);
+    expect(exported('open')).toBe('openModelModel'); // openModel is imported
+    for (const identifier of ['open', 'Promise', 'globalThis', 'require'])
+      expect(problems(project, bind(identifier, exported(identifier)!))).toEqual([]);
     for (const identifier of ['', 'a b', 'a;b', '1a', 'a-b', '"a"'])
       expect(() => bindingFiles({ ...INFO, identifier })).toThrow('is no identifier');
   });

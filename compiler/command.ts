@@ -141,7 +141,11 @@ interface RootFlags extends PlanFlags, Pick<CompileOptions, 'output' | 'build' |
 
 /** What can be seen without the model. Errors: UsageError, and CompileError where there is no toolkit. */
 function checkFlags(options: RootFlags): void {
-  if (options.output === '') throw new UsageError('-o names no folder');
+  const { output, tune: wanted, tuning, candidates, measurements } = options;
+  if (output === '') throw new UsageError('-o names no folder');
+  if (!wanted && (candidates ?? measurements) !== undefined)
+    throw new UsageError('--candidates and --measurements are for --tune');
+  if (wanted && tuning === false) throw new UsageError('--tune writes a tuning file, --no-tuning uses none');
   const { kind } = chooseTarget(planOptions(options));
   if (options.sanitize && kind !== 'host')
     throw new UsageError('--sanitize is for the host target; GPUs have compute-sanitizer');
@@ -149,11 +153,8 @@ function checkFlags(options: RootFlags): void {
 
 /** False where the candidates were all that was asked for. */
 async function tuneFirst(model: string, options: RootFlags, progress: Progress | undefined): Promise<boolean> {
-  const { tune: wanted, tuning, candidates, measurements } = options;
-  if (!wanted && (candidates ?? measurements) !== undefined)
-    throw new UsageError('--candidates and --measurements are for --tune');
+  const { tune: wanted, candidates, measurements } = options;
   if (!wanted) return true;
-  if (tuning === false) throw new UsageError('--tune writes a tuning file, --no-tuning uses none');
   const how = { ...planOptions(options), file: tuningFile(model, options), progress };
   if (measurements !== undefined) {
     tuneFrom(model, readMeasurements(measurements), how);

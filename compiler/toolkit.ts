@@ -26,6 +26,8 @@ export function requireToolkit({ nvcc, toolkit }: Cuda, archs: readonly string[]
  */
 export function leastDriver(toolkit: string, archs: readonly string[]): string {
   const newer = (a: string, b: string) => (isOlder(a, b) ? b : a);
-  const oldest = archs.map((arch) => architecture(arch).toolkit).reduce((a, b) => (isOlder(b, a) ? b : a));
-  return [`${toolkit.split('.')[0]}.0`, LEAST_API, oldest].reduce(newer);
+  // A damaged manifest may name a toolkit and no architecture.
+  const [first, ...rest] = archs.map((arch) => architecture(arch).toolkit);
+  const oldest = first === undefined ? [] : [rest.reduce((a, b) => (isOlder(b, a) ? b : a), first)];
+  return [`${toolkit.split('.')[0]}.0`, LEAST_API, ...oldest].reduce(newer);
 }

@@ -292,10 +292,9 @@ describe('the output folder', () => {
     expect((await cli([...change, '-o', 'broken'], { cwd })).stderr).toMatch(/a link to what is not there/);
   });
 
-  test('is not built with a name that cmake would take for something else', async () => {
-    const { code, stderr } = await cli([model, ...host, '-o', 'a;b'], { cwd });
-    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/a;b" has a ";" in it/) });
-    expect((await cli([...change, '-o', 'a;b'], { cwd })).code).toBe(0);
+  test('is built with a name that cmake would take for something else', async () => {
+    expect(await cli([model, ...host, '-o', 'a;b'], { cwd })).toMatchObject({ code: 0 });
+    expect((await cli(['verify', 'a;b'], { cwd })).code).toBe(0);
   });
 
   test('loses what compiles left there that were killed a day ago', async () => {

@@ -185,7 +185,7 @@ describe('compile', () => {
     const folder = join(cwd, 'generated/llama-q8_0');
     const files = ['CMakeLists.txt', 'code.S', 'graph.cpp', 'index.d.mts', 'index.mjs', 'kernels.cu', 'manifest.json'];
     expect(readdirSync(folder).sort()).toEqual([...files, 'model-path.json', 'model.h', 'plan.json']);
-    expect(stderr).toMatch(/^read .* s .*\nplan .* s .*\nemit .* s .*\n/);
+    expect(stderr).toMatch(/^target .* s .*\nread .* s .*\nplan .* s .*\nemit .* s .*\n/);
     expect(stderr).toContain('generated/llama-q8_0: 13 nodes');
     const again = await cli([model, '--target', 'cuda', '--no-build'], { cwd });
     expect(again.stderr).toContain('up to date');

@@ -177,7 +177,7 @@ describe('what a file says about its vocabulary', () => {
     expect(() => new Tokenizer(byteLevel('no-such'))).toThrow(/pre-tokenizer "no-such" is not supported/);
   });
 
-  it.each([
+  const noToken: [string, MetadataValue][] = [
     ['bos', { type: 'uint32', value: 0xffffffff }],
     ['eos', { type: 'uint32', value: 258 }],
     ['eos', { type: 'int32', value: -1 }],
@@ -185,9 +185,12 @@ describe('what a file says about its vocabulary', () => {
     ['eot', { type: 'int64', value: -1n }],
     ['eom', { type: 'uint64', value: 1n << 40n }],
     ['fim_pad', { type: 'uint32', value: 0xffffffff }],
-  ] as const)('goes on without a token whose id no token has: %s %j', (role, value) => {
+  ];
+  // By its place: the runner cannot write a bigint into a title.
+  it.each([...noToken.keys()])('goes on without a token whose id no token has: %i', (index) => {
+    const [role, value] = noToken[index]!;
     const key = `tokenizer.ggml.${role}_token_id`;
-    const tokenizer = new Tokenizer(byteLevel('gpt-2', [], { [key]: value as MetadataValue }));
+    const tokenizer = new Tokenizer(byteLevel('gpt-2', [], { [key]: value }));
     expect(tokenizer.warnings).toEqual([expect.stringContaining(key)]);
     expect(tokenizer.warnings[0]).toContain('expected an id below 258');
     expect(tokenizer.endIds.every((id) => id < 258)).toBe(true);

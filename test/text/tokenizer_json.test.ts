@@ -106,7 +106,7 @@ describe('refused by name', () => {
     ['an id far off', { added_tokens: [{ ...token, content: 'new', id: 4194303 }] }, 'found 4194303'],
     ['dropout', { model: { ...tokenizer.model, dropout: 0.1 } }, 'BPE with dropout'],
     ['a long added token', { added_tokens: [{ ...token, content: 'a'.repeat(5000) }] }, 'of 5000 characters'],
-    ['deep nesting', { normalizer: deep('normalizers') }, 'expected at most 64 steps, found more'],
+    ['deep nesting', { normalizer: deep('normalizers') }, 'expected at most 64 levels, found more'],
     ['wrong types', { normalizer: 7, pre_tokenizer: 'x' }, 'expected an object, found 7'],
     [
       'names of every object',

@@ -1,6 +1,6 @@
 /** The package as its users have it: packed by npm, and installed by npm in a project of its own, without a network. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Exit, ROOT, runProgram } from '../support/artifacts.js';
 
@@ -10,7 +10,13 @@ export function pack(scratch: string): string {
   const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' });
   for (const name of listed.trimEnd().split('\n'))
     if (existsSync(join(ROOT, name)) && !name.startsWith('test/')) cpSync(join(ROOT, name), join(copy, name));
-  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  // No link to the folder: npm would pack what is bundled under the path that the link leads to.
+  const modules = [join(ROOT, 'node_modules'), join(copy, 'node_modules')] as const;
+  try {
+    execFileSync('cp', ['-al', ...modules], { stdio: 'pipe' });
+  } catch {
+    cpSync(...modules, { recursive: true, verbatimSymlinks: true }); // another file system has no hard links to it
+  }
   const packed = execFileSync('npm', ['pack', '--offline', '--json', '--pack-destination', scratch], {
     cwd: copy,
     encoding: 'utf8',

@@ -119,6 +119,7 @@ function tokenizer({ metadata }: GgufFile, regex: string) {
           { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
         ],
       },
+      decoder: { type: 'ByteLevel' },
       model: {
         type: 'BPE',
         vocab: Object.fromEntries(tokens.flatMap((token, id) => (types[id] === 3 ? [] : [[token, id]]))),

@@ -359,7 +359,8 @@ void check_greedy() {
     int32_t expected = no_token;
     for (int t = 0; t < C::n_vocab; t++) {
       const float v = logits[size_t(t)];
-      if (expected == no_token ? !std::isnan(v) : v > logits[size_t(expected)]) expected = t;
+      if (std::isnan(v) || v == -INFINITY) continue;  // banned, which no token may be
+      if (expected == no_token || v > logits[size_t(expected)]) expected = t;
     }
     chooser.set_logits(logits);
     for (const realizar_sampling& s : {defaults(), copied, one}) {

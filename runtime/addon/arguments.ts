@@ -42,6 +42,7 @@ export function checkTokens(name: string, value: unknown, vocabSize: number): In
   return Int32Array.from(value as Iterable<unknown>, (token, i) => checkInteger(`${name}[${i}]`, token, vocabSize - 1));
 }
 
+/** Steps as one launch of the graph, or its nodes one after another, which is for comparing. */
 export type Mode = 'graph' | 'eager';
 const MODES: Record<Mode, number> = { graph: 0, eager: 1 };
 

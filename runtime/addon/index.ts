@@ -18,12 +18,14 @@ import { failure, typed } from './errors.js';
 import { loadAddon } from './locate.js';
 import { Model } from './model.js';
 
+export type { Mode } from './arguments.js';
 export { RealizarError } from './errors.js';
 export type { Model } from './model.js';
 export type { ModelInfo } from './native.js';
 export type { Sampling } from './sampling.js';
 export type { PrefillOptions, Session, SessionGenerateOptions, StepOptions } from './session.js';
 
+/** How far opening a model has come. */
 export interface OpenProgress {
   /** What is being done: addon (where it has to be built first), driver, file, code, memory, weights, repack, in this order. */
   readonly phase: string;
@@ -33,6 +35,7 @@ export interface OpenProgress {
   readonly total: number;
 }
 
+/** Which model file, on which device, and what is checked. */
 export interface OpenOptions {
   /** The GGUF file that the artifact was compiled from: a path or a file: URL. */
   readonly model: string | URL;

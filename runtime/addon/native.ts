@@ -2,20 +2,29 @@
 
 /** What was fixed when the model was compiled. Sizes in bytes. */
 export interface ModelInfo {
+  /** Version of realizar-compile. */
   readonly compilerVersion: string;
   /** The model file's stem. */
   readonly name: string;
+  /** general.architecture of the model file. */
   readonly architecture: string;
+  /** What the model was compiled for. */
   readonly target: 'cuda' | 'host';
   /** GPU architectures with machine code in the library; none for the host target. */
   readonly gpuArchs: readonly string[];
+  /** Tokens of the vocabulary; logits of a step. */
   readonly vocabSize: number;
   /** Positions of one session. */
   readonly contextLength: number;
+  /** Elements of the residual stream. */
   readonly embeddingLength: number;
+  /** Transformer blocks. */
   readonly layerCount: number;
+  /** Query heads of a layer. */
   readonly headCount: number;
+  /** Key and value heads of a layer. */
   readonly headCountKv: number;
+  /** Elements of a head. */
   readonly headSize: number;
   /** Kernel nodes in one token's graph. */
   readonly nodeCount: number;

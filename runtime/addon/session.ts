@@ -8,16 +8,19 @@ import { packSampling, type Sampling } from './sampling.js';
 const MAX_UINT32 = 2 ** 32 - 1;
 const closed = () => failure('CLOSED', 'the session is closed');
 
+/** How steps are run. */
 export interface StepOptions {
   /** `graph` (the default) launches the graph that {@link Session.buildGraph} built; `eager` launches its nodes one by one. */
   readonly mode?: Mode;
 }
 
+/** Of a prompt. */
 export interface PrefillOptions extends StepOptions {
   /** Ends it within a token; it then rejects with the signal's reason, and what has been fed stays. */
   readonly signal?: AbortSignal;
 }
 
+/** Of tokens that are generated one after another. */
 export interface SessionGenerateOptions extends StepOptions {
   /** Fed before the first token is generated, as by {@link Session.prefill}. */
   readonly prompt?: Iterable<number>;

@@ -1,6 +1,7 @@
 /**
- * GPUs by name, for plans without the GPU at hand: what a plan depends on, from NVIDIA's documents. Where the CUDA driver is known to
- * report another L2 than these, it is the driver's. `realizar-compile gpus` prints the table.
+ * GPUs by name, for plans without the GPU at hand: what a plan depends on. The H200's row is what its driver reported. Some others were
+ * compared with deviceQuery's output as published; most rows have not been checked against the document that they name, so a
+ * plan for the GPU at hand takes its driver's numbers and never these. `realizar-compile gpus` prints the table.
  */
 import { sharedOf } from './architectures.js';
 
@@ -20,7 +21,7 @@ export interface Gpu {
   readonly clock: number;
 }
 
-/** A row of the table: other names it goes by, and where its numbers are from. */
+/** A row of the table: other names it goes by, and the document that has its numbers. */
 export interface Part extends Gpu {
   readonly aliases: readonly string[];
   readonly source: string;

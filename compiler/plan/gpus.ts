@@ -1,7 +1,7 @@
 /**
  * GPUs by name, for plans without the GPU at hand: what a plan depends on. The H200's row is what its driver reported. Some others were
- * compared with deviceQuery's output as published; most rows have not been checked against the document that they name, so a
- * plan for the GPU at hand takes its driver's numbers and never these. `realizar-compile gpus` prints the table.
+ * compared with deviceQuery's output as published; most rows have not been checked against the document that they name. For the GPU
+ * at hand the driver's numbers count (gpus_here.ts). `realizar-compile gpus` prints the table.
  */
 import { sharedOf } from './architectures.js';
 

@@ -29,11 +29,6 @@ export interface Launch {
 /** What the session's state buffer holds, each at an offset of its own (plan/state.ts). */
 export type StatePart = 'state' | 'counters' | 'history' | 'fed' | 'seen' | 'meeting';
 
-/** What a configuration may depend on where it does not depend on other nodes. */
-export interface Planning {
-  readonly target: Target;
-}
-
 /** Where everything lies that a node's arguments may point to: made by plan/lower.ts for one node. */
 export interface Places {
   value(name: string, value: Value | undefined): PlannedArgument;
@@ -81,8 +76,8 @@ export interface Kernel<Op, Config> extends Operation<Op> {
   readBytes(op: Op): number;
   /** KV cache that it reads: bytes of each position, and of how many positions at most. */
   kv?(op: Op, contextLength: number): { readonly rowBytes: number; readonly positions: number };
-  /** Absent: the configuration depends on other nodes, and plan/choose.ts asks for it. */
-  configure?(op: Op, planning: Planning): Config;
+  /** By itself, without regard to its neighbours. Absent: it depends on other nodes, or on the context (plan/lower_nodes.ts). */
+  configure?(op: Op, target: Target): Config;
   launch(config: Config): Launch;
   /** Of all configs that the node may run with. */
   scratch(op: Op, configs: readonly Config[]): readonly Scratch[];

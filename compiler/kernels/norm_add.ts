@@ -44,7 +44,7 @@ export const normAdd: Kernel<NormAdd, NormAddConfig> = {
     `${input.name} f32[${input.size}]: norm${residual ? `, + ${residual.name}` : ''} -> f32[${output.size}]`,
   vectors: ({ norm }) => [norm.weight, norm.bias],
   readBytes: () => 0,
-  configure: (op, { target }) => normAddConfig(op, target),
+  configure: normAddConfig,
   launch: ({ threads }) => ({ blocks: 1, threads, sharedBytes: (threads / 32) * 4 }),
   scratch: () => [],
   arguments: (op, at) => [

@@ -2,8 +2,8 @@
 import { type AttendConfig, attendConfigs, attendCost, bucketLimits } from '../kernels/attend/config.js';
 import type { Attend } from '../kernels/attend/operation.js';
 import type { FusedOp } from '../kernels/index.js';
-import type { Target } from './target.js';
-import { shapeOf, type TargetOf } from './tuning.js';
+import type { Planning } from './lowering.js';
+import { tunedFor } from './tuning.js';
 
 export interface Buckets {
   /** The longest context of each bucket but the last, which goes to the end of the context; ascending. */
@@ -13,18 +13,14 @@ export interface Buckets {
 }
 
 /** Buckets whose kernels are all the same are one; of more than the target allows, those go that save least. */
-export function attentionBuckets(
-  ops: readonly FusedOp[],
-  contextLength: number,
-  target: Target,
-  { paired = false, targetOf = () => target }: { paired?: boolean; targetOf?: TargetOf } = {},
-): Buckets {
+export function attentionBuckets(ops: readonly FusedOp[], planning: Planning, coResident = false): Buckets {
+  const { contextLength, target } = planning;
   const attentions = ops.filter((op) => op.kind === 'attend');
   const limits = bucketLimits(contextLength, target);
   const configs = new Map(
     attentions.map((op) => {
-      const [untuned] = attendConfigs(op, [contextLength], contextLength, target, paired);
-      return [op, attendConfigs(op, limits, contextLength, targetOf(shapeOf(untuned!)), paired)];
+      const [untuned] = attendConfigs(op, [contextLength], contextLength, target, coResident);
+      return [op, attendConfigs(op, limits, contextLength, tunedFor(untuned!, planning), coResident)];
     }),
   );
   /** Microseconds of a token more at a bucket's limit, where the next bucket serves it. */

@@ -8,9 +8,11 @@ import { GATHERED } from '../kernels/router.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec } from '../model/spec.js';
 import { type BufferRequest, planBuffers } from './buffers.js';
-import { type Choice, chooseKernels, type Lowered } from './choose.js';
+import { type Choice, chooseKernels } from './choose.js';
 import { type EdgeNode, planEdges } from './edges.js';
 import { KernelTable } from './kernel_table.js';
+import { configOf, type LoweredNode } from './lowering.js';
+import { oneAtATime } from './one_at_a_time.js';
 import { DeviceMemory, valueBytes } from './places.js';
 import { PLAN_VERSION, type Plan, type PlannedBucket, type PlannedNode, verifyPlan } from './plan.js';
 import { checkSettled } from './settled.js';
@@ -27,7 +29,7 @@ export interface LowerOptions {
 
 export function lower(spec: ModelSpec, graph: Graph, target: Target, options: LowerOptions): Plan {
   const { contextLength, compilerVersion, targetOf = () => target } = options;
-  const choice = chooseKernels(graph, target, { vocabSize: spec.vocabSize, contextLength, targetOf });
+  const choice = chooseKernels(graph, { target, targetOf, contextLength, vocabSize: spec.vocabSize });
   const buffers = requestBuffers(graph, choice);
   const arena = planBuffers(buffers);
   const state = stateLayout(contextLength, spec.vocabSize, choice.meetingBytes);
@@ -87,36 +89,35 @@ function requestBuffers({ logits }: Graph, choice: Choice): BufferRequest[] {
     const known = uses.get(name);
     uses.set(name, { bytes, firstUse: known?.firstUse ?? node, lastUse: node });
   };
-  const { gathered, lowered } = choice;
-  for (const [index, node] of lowered.entries()) {
+  const { gathered, nodes } = choice;
+  for (const [index, node] of nodes.entries()) {
     for (const value of [...reads(node.op).values, ...writes(node.op).values])
       if (!gathered.values.has(value)) use(value.name, valueBytes(value, choice), index);
       else use(GATHERED, gathered.bytes, index);
     for (const scratch of scratchOf(node)) if (scratch.region === 'arena') use(scratch.name, scratch.bytes, index);
   }
   // The host reads the logits when the graph has ended.
-  use(logits.name, valueBytes(logits, choice), lowered.length - 1);
+  use(logits.name, valueBytes(logits, choice), nodes.length - 1);
   return [...uses].map(([name, { bytes, firstUse, lastUse }]) => ({ name, bytes, firstUse, lastUse }));
 }
 
 /** Enough for whichever bucket's kernel runs. */
-function scratchOf({ op, config, shorter }: Lowered): readonly Scratch[] {
-  return kernelOf(op).scratch(op, [config, ...shorter]);
+function scratchOf({ op, configs }: LoweredNode): readonly Scratch[] {
+  return kernelOf(op).scratch(op, configs);
 }
 
 function planNodes(choice: Choice, memory: DeviceMemory, kernels: KernelTable, contextLength: number): PlannedNode[] {
-  const { lowered } = choice;
-  const effects = lowered.map((node) => effectsOf(node, memory));
-  checkSettled(lowered, effects);
-  const edges = planEdges(effects);
-  return lowered.map((node, index): PlannedNode => {
-    const { name, op, config } = node;
+  const effects = choice.nodes.map((node) => effectsOf(node, memory));
+  checkSettled(choice.nodes, effects);
+  const edges = planEdges(oneAtATime(effects));
+  return choice.nodes.map((node, index): PlannedNode => {
+    const { name, op } = node;
     const kernel = kernelOf(op);
     const kv = kernel.kv?.(op, contextLength);
     return {
       name,
-      kernel: kernels.index(name, config),
-      args: kernel.arguments(op, memory.placesOf(op, scratchOf(node))),
+      kernel: kernels.index(name, configOf(node)!),
+      args: kernel.arguments(op, memory.placesOf(node, scratchOf(node))),
       after: edges[index]!,
       readBytes: kernel.readBytes(op),
       kvRowBytes: kv?.rowBytes ?? 0,
@@ -126,24 +127,15 @@ function planNodes(choice: Choice, memory: DeviceMemory, kernels: KernelTable, c
   });
 }
 
-function effectsOf(node: Lowered, memory: DeviceMemory): EdgeNode {
-  const written = [
-    ...memory.intervals(writes(node.op)),
-    ...scratchOf(node).map((scratch) => memory.scratch(scratch)),
-    // Each node's blocks take all multiprocessors: two side by side would only share them, and a chain needs no joins.
-    { region: 'order', start: 0, end: 1 },
-  ];
+function effectsOf(node: LoweredNode, memory: DeviceMemory): EdgeNode {
+  const written = [...memory.intervals(writes(node.op)), ...scratchOf(node).map((scratch) => memory.scratch(scratch))];
   return { reads: memory.intervals(reads(node.op)), writes: written, waits: true };
 }
 
-function planBuckets(
-  { limits, lowered }: Choice,
-  nodes: readonly PlannedNode[],
-  kernels: KernelTable,
-): PlannedBucket[] {
-  return limits.map((positions, bucket) => {
-    const replaced = lowered.flatMap(({ name, shorter }, node) =>
-      shorter[bucket] ? [{ node, kernel: kernels.index(name, shorter[bucket]) }] : [],
+function planBuckets(choice: Choice, nodes: readonly PlannedNode[], kernels: KernelTable): PlannedBucket[] {
+  return choice.limits.map((positions, bucket) => {
+    const replaced = choice.nodes.flatMap(({ name, configs }, node) =>
+      configs.length > 1 ? [{ node, kernel: kernels.index(name, configs[bucket]!) }] : [],
     );
     return { positions, kernels: replaced.filter(({ node, kernel }) => nodes[node]!.kernel !== kernel) };
   });

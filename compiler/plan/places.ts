@@ -1,13 +1,13 @@
 /** Where everything lies on the device: values and scratch memory in the arena, layers in the KV cache, parts of the state. */
 import { type Effects, kvCache, type Resource } from '../ir/effects.js';
 import type { Value } from '../ir/ops.js';
-import type { FusedOp } from '../kernels/index.js';
 import type { Places, PlannedArgument, Region, Scratch } from '../kernels/kernel.js';
 import { GATHERED } from '../kernels/router.js';
 import type { Weight } from '../model/spec.js';
 import type { BufferPlan } from './buffers.js';
 import type { Choice } from './choose.js';
 import type { Interval } from './edges.js';
+import type { LoweredNode } from './lowering.js';
 import type { StateLayout } from './state.js';
 
 export class DeviceMemory {
@@ -30,18 +30,15 @@ export class DeviceMemory {
   }
 
   /** For the arguments of one node. */
-  placesOf(op: FusedOp, scratch: readonly Scratch[]): Places {
+  placesOf({ op, prefetches }: LoweredNode, scratch: readonly Scratch[]): Places {
     const none = (name: string): PlannedArgument => ({ name, region: null, offset: 0 });
     const at = (name: string, region: Region, offset: number): PlannedArgument => ({ name, region, offset });
-    const { weights, weightStarts, ahead } = this.choice;
+    const { weights, weightStarts } = this.choice;
     return {
       value: (name, value) => (value ? at(name, 'arena', this.#value(value).start) : none(name)),
       vector: (name, weight: Weight | undefined) => (weight ? at(name, 'weights', weights.vector(weight)) : none(name)),
       weights: () => at('weights', 'weights', weightStarts.get(op)!),
-      ahead: (name) => {
-        const later = ahead.get(op);
-        return later ? at(name, 'weights', weightStarts.get(later)!) : none(name);
-      },
+      ahead: (name) => (prefetches ? at(name, 'weights', weightStarts.get(prefetches)!) : none(name)),
       scratch: (name, buffer) => {
         const found = scratch.some((one) => one.region === 'arena' && one.name === buffer);
         return found ? at(name, 'arena', this.arena.offsets.get(buffer)!) : none(name);

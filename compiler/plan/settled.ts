@@ -1,14 +1,14 @@
 /** Nodes that read before their programmatic wait: is what they read there by then? A broken rule is a defect of the compiler. */
 import { writes } from '../graph/graph.js';
-import type { Lowered } from './choose.js';
 import type { EdgeNode } from './edges.js';
+import { configOf, type LoweredNode } from './lowering.js';
 
 /**
  * attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. A sum
  * of experts reads logits before its wait: between the node that writes them and this one must be one that lets the
  * next start only after its own wait.
  */
-export function checkSettled(lowered: readonly Lowered[], effects: readonly EdgeNode[]): void {
+export function checkSettled(lowered: readonly LoweredNode[], effects: readonly EdgeNode[]): void {
   for (const [index, { op, name }] of lowered.entries()) {
     const before = lowered.slice(0, index);
     if (op.kind === 'experts' && op.sum) {
@@ -24,5 +24,7 @@ export function checkSettled(lowered: readonly Lowered[], effects: readonly Edge
   }
 }
 
-const waits = ({ config }: Lowered): boolean =>
-  config.kind === 'experts' || (config.kind === 'projection' && !config.whole);
+function waits(node: LoweredNode): boolean {
+  const config = configOf(node)!;
+  return config.kind === 'experts' || (config.kind === 'projection' && !config.whole);
+}

@@ -20,7 +20,7 @@ export interface Target {
     /** Of blocks that run two a multiprocessor (see Paired); null where there is no room for them. */
     readonly paired: Paired | null;
     /**
-     * Of each block of a later projection, what one brings into L2 (ahead.ts): as much as comes in the time of a short
+     * Of each block of a later projection, what one brings into L2 (prefetch_l2.ts): as much as comes in the time of a short
      * node. Blocks of two nodes side by side ask early enough without it.
      */
     readonly aheadBytes: number;

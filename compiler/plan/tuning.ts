@@ -77,6 +77,24 @@ export function tunedTarget(target: Target, tuning: Pick<Tuning, 'shapes'> | und
   };
 }
 
+/** What a kernel is planned with. */
+interface Tunable {
+  readonly target: Target;
+  readonly targetOf: TargetOf;
+}
+
+export const tunedFor = (config: KernelConfig, { targetOf }: Tunable): Target => targetOf(shapeOf(config));
+
+/** The configuration for the target with what was tuned for its shape, which is the same for every target. */
+export function tunedConfig<Config extends KernelConfig>(
+  planning: Tunable,
+  configure: (target: Target) => Config,
+): Config {
+  const untuned = configure(planning.target);
+  const target = tunedFor(untuned, planning);
+  return target === planning.target ? untuned : configure(target);
+}
+
 export const tuningJson = (tuning: Tuning): string => `${JSON.stringify(tuning, null, 2)}\n`;
 
 /** Reads a file for this compiler and target. Errors name the file, what it is for, and what to do. */

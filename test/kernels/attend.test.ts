@@ -9,6 +9,7 @@ import { runPasses } from '../../compiler/passes/index.js';
 import { attentionBuckets } from '../../compiler/plan/buckets.js';
 import { lower } from '../../compiler/plan/lower.js';
 import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
+import { planningOf } from '../support/planning.js';
 import { FAMILIES, makeSpec } from '../support/specs.js';
 
 const TARGETS: Target[] = [hostTarget(), cudaTarget(['sm_80']), cudaTarget(['sm_90a']), cudaTarget(['sm_120'])];
@@ -120,7 +121,7 @@ describe('context buckets', () => {
     fc.assert(
       fc.property(shapes, context, fc.constantFrom(...TARGETS), (ops, positions, target) => {
         const graph = ops.map(({ kv, ratio, window }) => attend(kv * ratio, kv, 64, window || undefined));
-        const { limits, configs } = attentionBuckets(graph, positions, target);
+        const { limits, configs } = attentionBuckets(graph, planningOf(target, positions));
         expect(limits.length).toBeLessThan(target.attention.maxBuckets);
         for (const [i, limit] of limits.entries()) {
           expect(limit).toBeGreaterThan(limits[i - 1] ?? 0);

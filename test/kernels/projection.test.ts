@@ -1,20 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Value } from '../../compiler/ir/ops.js';
-import type { Attend } from '../../compiler/kernels/attend/operation.js';
 import { scalesTogether, slotContent, slotStride } from '../../compiler/kernels/formats.js';
-import type { FusedOp } from '../../compiler/kernels/index.js';
 import { launchOf } from '../../compiler/kernels/index.js';
-import { type ProjectionConfig, projectionConfig } from '../../compiler/kernels/projection/config.js';
+import { holdsAll, type ProjectionConfig, projectionConfig } from '../../compiler/kernels/projection/config.js';
 import type { Projection } from '../../compiler/kernels/projection/operation.js';
 import { strides } from '../../compiler/kernels/tiling.js';
 import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { coResidentRoom } from '../../compiler/plan/co_residency.js';
 import { checkShared } from '../../compiler/plan/kernel_table.js';
-import { pairedBlocks, targetBeside } from '../../compiler/plan/paired.js';
-import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
+import { cudaTarget, hostTarget, mostBeside, type Target } from '../../compiler/plan/target.js';
 
 const TYPES = Object.keys(GGML_TYPES) as GgmlType[];
 const TARGETS: Target[] = [hostTarget(), cudaTarget(['sm_80']), cudaTarget(['sm_90a']), cudaTarget(['sm_120'])];
+
+const H100 = cudaTarget(['sm_90a']);
+const SIDE_BY_SIDE = coResidentRoom(H100, undefined);
 
 const value = (size: number): Value => ({ id: 0, name: 'v', size });
 
@@ -91,7 +92,11 @@ describe('a projection', () => {
     fc.assert(
       fc.property(shapes, fc.constantFrom(...TARGETS), fc.boolean(), (shape, target, pair) => {
         const paired = pair && target.projection.paired !== null;
-        const config = projectionConfig(projection(shape), target, paired ? 'paired' : 'alone');
+        const config = projectionConfig(
+          projection(shape),
+          target,
+          paired ? coResidentRoom(target, undefined) : undefined,
+        );
         const { blocks, threads, sharedBytes } = launchOf(config);
         expect(blocks).toBeGreaterThan(0);
         expect(blocks).toBeLessThanOrEqual(Math.min(groups(config), target.multiprocessors));
@@ -108,9 +113,10 @@ describe('a projection', () => {
         expect(config.paced).toBeGreaterThanOrEqual(config.early);
         expect(config.paced).toBeLessThanOrEqual(config.ring);
         expect(config.roundGroups % config.rowWarps).toBe(0);
-        // Only a block that has asked for all of its weights lets the next node in before its input has come.
+        // By itself it neither fills its stages before its wait nor releases the next node before that.
+        expect(config).toMatchObject({ paced: config.early, whole: false, ahead: null });
         const ofWarp = Math.ceil(groups(config) / blocks / config.rowWarps) * config.segments[0]!.formats.length;
-        if (config.whole) expect([config.ring, config.paced]).toEqual([ofWarp, ofWarp]);
+        expect(holdsAll(config, sharedBytes)).toBe(config.ring === ofWarp);
         // A format that scales 256 columns together has whole ones in every chunk but the last.
         const scaled = config.segments.some(({ formats }) => formats.some(scalesTogether));
         if (config.chunkCols < config.cols) expect(config.chunkCols % (scaled ? 256 : 128)).toBe(0);
@@ -120,11 +126,7 @@ describe('a projection', () => {
 
   it('halves chunks where the last one would be at most half full, if its format lets it', () => {
     const chunkCols = (cols: number, type: GgmlType) =>
-      projectionConfig(
-        projection({ cols, rows: [cols], types: [type], gated: false }),
-        cudaTarget(['sm_90a']),
-        'paired',
-      ).chunkCols;
+      projectionConfig(projection({ cols, rows: [cols], types: [type], gated: false }), H100, SIDE_BY_SIDE).chunkCols;
     expect(chunkCols(896, 'Q8_0')).toBe(128);
     for (const cols of [1024, 1184]) expect(chunkCols(cols, 'Q8_0') % 256).toBe(0);
     for (const type of ['Q4_K', 'F16'] as const) expect(chunkCols(896, type) % 256).toBe(0);
@@ -136,7 +138,7 @@ describe('a projection', () => {
       fc.property(shapes, fc.boolean(), (shape, paired) => {
         const op = projection(shape);
         const summed = { ...op, inputSum: { norm, residual: op.input } };
-        const config = projectionConfig(summed, cudaTarget(['sm_90a']), paired ? 'paired' : 'alone');
+        const config = projectionConfig(summed, H100, paired ? SIDE_BY_SIDE : undefined);
         const { threads } = launchOf(config);
         const lanes = config.chunkCols / 4 / 32;
         const needed = 40 + 16 * lanes;
@@ -199,7 +201,7 @@ describe('blocks of two nodes', () => {
   it('fit on one multiprocessor, and never two of one node beside another or alone', () => {
     const { whole, mostAfterAttention, mostShared, leastShared, attentionShared } = paired!;
     for (const next of [mostAfterAttention, whole.leastShared]) {
-      const most = targetBeside(target, next).projection.paired!.mostShared;
+      const most = mostBeside(target.sharedBytes, next);
       expect(most).toBeGreaterThanOrEqual(mostShared);
       expect(fit(most, next)).toBe(true);
     }
@@ -210,26 +212,5 @@ describe('blocks of two nodes', () => {
     expect(fit(leastShared, leastShared)).toBe(false);
     expect(fit(attentionShared, attentionShared, whole.leastShared)).toBe(false);
     expect(fit(target.projection.alone.leastShared, target.projection.alone.leastShared)).toBe(false);
-  });
-
-  it('are planned where the weights around attention fit whole into rings', () => {
-    const qkv = { ...value(3072), id: 1 };
-    const heads = { ...value(2048), id: 2 };
-    const around = (type: GgmlType): FusedOp[] => [
-      { ...projection({ cols: 2048, rows: [2048, 512, 512], types: [type, type, type], gated: false }), output: qkv },
-      { kind: 'attend', qkv, output: heads } as Attend,
-      { ...projection({ cols: 2048, rows: [2048], types: [type], gated: false }), input: heads },
-    ];
-    const { whole } = paired!;
-    expect(pairedBlocks(around('Q8_0'), target)).toBe(whole.leastShared);
-    expect(pairedBlocks(around('F32'), target)).toBeNull();
-    // In groups of 16 rows, which the cost model prefers, they would not.
-    const wide = projection({ cols: 2048, rows: [4608, 512, 512], types: ['Q4_K', 'Q4_K', 'Q6_K'], gated: false });
-    expect([projectionConfig(wide, target, 'paired'), projectionConfig(wide, target, 'whole')]).toMatchObject([
-      { groupRows: 16, whole: false },
-      { groupRows: 4, whole: true },
-    ]);
-    expect(pairedBlocks(around('Q8_0'), cudaTarget(['sm_80']))).toBeNull();
-    expect(pairedBlocks([], target)).toBeNull();
   });
 });

@@ -52,34 +52,34 @@ export interface ExpertsConfig extends Tiling {
   readonly matrixScale: number;
 }
 
-/** What is planned before: of a sum, the experts whose output it adds up; blocks that gather the logits. */
+/** What is known of other nodes by then. */
 export interface ExpertsBefore {
-  readonly experts?: ExpertsConfig | undefined;
+  /** Blocks of the projection that adds up the logits. */
   readonly gathers?: number | undefined;
+  /** Shared memory, bytes, of the blocks beside which these are to begin (plan/co_resident_experts.ts). */
+  readonly beside?: number | undefined;
 }
 
-/**
- * The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. Blocks of a sum
- * begin beside those of the experts before it where the target has room for both.
- */
-export function expertsConfig(op: Experts, target: Target, before: ExpertsBefore = {}): ExpertsConfig {
-  const gathers = before.gathers ?? 0;
+/** The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. */
+export function expertsConfig(op: Experts, target: Target, { gathers = 0, beside }: ExpertsBefore = {}): ExpertsConfig {
   const all = tilingsOf(op, target).map((tiling) => ({ ...shapeExperts(op, tiling, target), gathers }));
   // A slot a warp is asked for early, at least.
   const early = all.filter((shape) => !shape.sum || shape.warps * slotOf(shape) <= target.experts.earlyBytes);
   const shapes = early.length > 0 ? early : all;
-  const choices = memoriesOf(target, before.experts).map((memory) => ({
+  const needed = (shape: Shape) => neededShared(shape, 1);
+  const choices = memoriesOf(target, beside).map((memory) => ({
     memory,
-    fitting: shapes.filter((shape) => neededShared(shape) <= memory.most),
+    fitting: shapes.filter((shape) => needed(shape) <= memory.most),
   }));
   const { memory, fitting } = choices.find((choice) => choice.fitting.length > 0) ?? choices.at(-1)!;
   // None fits: the one that needs least, which checkShared refuses where it must.
-  const smallest = shapes.reduce((least, shape) => (neededShared(shape) < neededShared(least) ? shape : least));
+  const smallest = shapes.reduce((least, shape) => (needed(shape) < needed(least) ? shape : least));
   const candidates = fitting.length > 0 ? fitting : [smallest];
   const costs = candidates.map((shape) => ({ shape, cost: cyclesOf(shape, target) }));
   const { shape } = costs.reduce((best, other) => (other.cost < best.cost ? other : best));
-  const config = { ...shape, ...ringOf(shape, target, memory.most), blocksPerMultiprocessor: memory.blocks };
-  return { ...config, sharedBytes: Math.max(neededShared(config), memory.least) };
+  const pipeline = pipelineOf(shape, target, memory.most);
+  const sharedBytes = Math.max(neededShared(shape, pipeline.ring), memory.least);
+  return { ...shape, ...pipeline, sharedBytes, blocksPerMultiprocessor: memory.blocks };
 }
 
 /** Shared memory that a block has at most and asks for at least, bytes, and blocks that a multiprocessor has room for. */
@@ -90,12 +90,12 @@ interface ExpertsMemory {
 }
 
 /** From what is best to what always works. */
-function memoriesOf({ sharedBytes, projection: { paired }, experts }: Target, before?: ExpertsConfig): ExpertsMemory[] {
+function memoriesOf({ sharedBytes, projection: { paired }, experts }: Target, other?: number): ExpertsMemory[] {
   const alone = { most: sharedBytes, least: experts.aloneBytes, blocks: 1 };
   if (paired === null) return [alone];
   const roomy = { ...alone, most: paired.mostShared, blocks: 2 };
-  if (before?.blocksPerMultiprocessor !== 2) return [roomy, alone];
-  const beside = { most: mostBeside(sharedBytes, before.sharedBytes), least: paired.attentionShared, blocks: 2 };
+  if (other === undefined) return [roomy, alone];
+  const beside = { most: mostBeside(sharedBytes, other), least: paired.attentionShared, blocks: 2 };
   return beside.most < beside.least ? [roomy, alone] : [beside, roomy, alone];
 }
 
@@ -115,7 +115,10 @@ function tilingsOf({ experts, segment }: Experts, { experts: { groupRows, slotBy
     });
 }
 
-function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfig {
+/** A configuration but for its pipeline, and what that needs of a multiprocessor. */
+type Shape = Omit<ExpertsConfig, 'ring' | 'early' | 'sharedBytes' | 'blocksPerMultiprocessor'>;
+
+function shapeExperts(op: Experts, tiling: Tiling, target: Target): Omit<Shape, 'gathers'> {
   const { experts, segment, sum, norm } = op;
   const { rows, cols } = segment.weights[0]!;
   const ofExpert = rows / experts.count;
@@ -133,17 +136,12 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfi
     expertGroups: experts.groups?.count ?? 1,
     expertGroupsUsed: experts.groups?.used ?? 1,
     weightsScale: experts.scale ?? 1,
-    gathers: 0,
     routerCols: op.gathered?.weight.cols ?? 0,
     routerEpsilon: op.gathered?.epsilon ?? 0,
     formats: segment.weights.map(({ type }) => type),
     ...tiling,
     warps: target.experts.warps,
-    ring: 1,
-    early: 1,
     blocks: Math.min(groups, target.multiprocessors),
-    sharedBytes: 0,
-    blocksPerMultiprocessor: 1,
     sum: sum !== undefined,
     addShared: op.shared !== undefined,
     gated: op.gated ?? false,
@@ -157,20 +155,20 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): ExpertsConfi
   };
 }
 
-const chunksOf = ({ cols, chunkCols }: ExpertsConfig): number => Math.ceil(cols / chunkCols);
+const chunksOf = ({ cols, chunkCols }: Shape): number => Math.ceil(cols / chunkCols);
 
 /** Of all matrices together: they come with one copy. */
-const slotOf = ({ formats, groupRows, chunkCols }: ExpertsConfig): number =>
+const slotOf = ({ formats, groupRows, chunkCols }: Pick<Shape, 'formats' | 'groupRows' | 'chunkCols'>): number =>
   formats.reduce((sum, format) => sum + slotStride(format, groupRows, chunkCols / UNIT_COLS), 0);
 
 /** Groups of the block with the most, and what its warps take in turn: a group of one expert. */
-function blockGroups({ rows, groupRows, sum, used, blocks }: ExpertsConfig): number {
+function blockGroups({ rows, groupRows, sum, used, blocks }: Shape): number {
   return Math.ceil(((rows / groupRows) * (sum ? 1 : used)) / blocks);
 }
-const blockItems = (config: ExpertsConfig): number => blockGroups(config) * (config.sum ? config.used : 1);
+const blockItems = (config: Shape): number => blockGroups(config) * (config.sum ? config.used : 1);
 
 /** Of the block with the most groups: to stream its rows, and for its warps to take their items in turn. */
-function cyclesOf(config: ExpertsConfig, target: Target): number {
+function cyclesOf(config: Shape, target: Target): number {
   const { cost } = target.experts;
   const { formats, groupRows, cols, chunkCols, warps } = config;
   const items = blockItems(config);
@@ -185,17 +183,17 @@ function cyclesOf(config: ExpertsConfig, target: Target): number {
   );
 }
 
-function ringOf(config: ExpertsConfig, target: Target, mostShared: number): Pick<ExpertsConfig, 'ring' | 'early'> {
-  const slots = Math.ceil(blockItems(config) / config.warps) * chunksOf(config);
-  const share = (bytes: number) => Math.floor(bytes / config.warps / slotOf(config));
+function pipelineOf(shape: Shape, target: Target, mostShared: number): Pick<ExpertsConfig, 'ring' | 'early'> {
+  const slots = Math.ceil(blockItems(shape) / shape.warps) * chunksOf(shape);
+  const share = (bytes: number) => Math.floor(bytes / shape.warps / slotOf(shape));
   let ring = Math.max(1, Math.min(slots, Math.max(2, share(target.experts.ringBytes))));
-  while (ring > 1 && neededShared({ ...config, ring }) > mostShared) ring--;
+  while (ring > 1 && neededShared(shape, ring) > mostShared) ring--;
   return { ring, early: Math.max(1, Math.min(ring, share(target.experts.earlyBytes))) };
 }
 
 /** ExpertsShape::shared_bytes. */
-function neededShared(config: ExpertsConfig): number {
-  const { warps, ring, formats, cols, used, experts, gated, sum, groupRows, scored, expertGroups } = config;
+function neededShared(config: Shape, ring: number): number {
+  const { warps, formats, cols, used, experts, gated, sum, groupRows, scored, expertGroups } = config;
   const units = unitsOf(cols) * (sum ? used : 1);
   const barriersAt = warps * ring * slotOf(config) + sharedUnitsBytes(formats, units);
   const sumsOfGroups = expertGroups > 1 ? expertGroups : 0;

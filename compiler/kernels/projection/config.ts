@@ -91,13 +91,13 @@ function leastChunk(units: number, formats: readonly GgmlType[]): number {
  * Every way to give each warp a chunk of the columns that the formats, the block's warps and its registers allow. Tight:
  * those for which shared memory is short, with rows too few for all lanes and no second copy of the input.
  */
-function cuts({ input, inputSum, segments }: Projection, target: Target, tight: boolean, paired: boolean): Cut[] {
+function cuts({ input, inputSum, segments }: Projection, target: Target, tight: boolean, blocks: number): Cut[] {
   const units = unitsOf(input.size);
   const formats = segments.flatMap(({ weights }) => weights.map(({ type }) => type));
   const found: Cut[] = [];
   for (let chunkUnits = leastChunk(units, formats); ; chunkUnits *= 2) {
     const chunks = Math.ceil(units / chunkUnits);
-    const { warps } = inputSum ? sumWarps(chunkUnits, target, paired) : target.projection;
+    const { warps } = inputSum ? sumWarps(chunkUnits, target, blocks) : target.projection;
     if (chunks > warps) continue;
     for (const groupRows of GROUP_ROWS.filter((group) => segments.every((segment) => isWhole(segment, group)))) {
       const { lanesR, steps } = laneShape(chunkUnits, groupRows);
@@ -113,9 +113,9 @@ const isWhole = ({ weights }: Segment, groupRows: number): boolean =>
   weights.every(({ rows, pieces = [] }) => pieces.length < 2 || (rows / pieces.length) % groupRows === 0);
 
 /** Of a sum, warps hold their chunk of four vectors: there are only so many as have the registers for it. */
-function sumWarps(chunkUnits: number, { projection }: Target, paired: boolean): { warps: number } {
+function sumWarps(chunkUnits: number, { projection }: Target, blocks: number): { warps: number } {
   const registers = 40 + chunkUnits * 4;
-  const most = Math.floor(REGISTERS / 32 / (paired ? 2 : 1) / registers);
+  const most = Math.floor(REGISTERS / 32 / blocks / registers);
   return { warps: Math.max(1, Math.min(projection.warps, most)) };
 }
 
@@ -131,7 +131,7 @@ function cutCost(segments: readonly SegmentConfig[], cols: number, cut: Cut, tar
   const { cost } = target.projection;
   const { groupRows, rowWarps, chunkCols } = cut;
   const { units, chunkUnits, chunks, lastUnits } = chunkShape({ cols, chunkCols });
-  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
+  const groups = groupsOf(segments, cut);
   let bytes = 0;
   let isRagged = false;
   for (const { rows, formats } of segments)
@@ -151,47 +151,49 @@ function cutCost(segments: readonly SegmentConfig[], cols: number, cut: Cut, tar
 const largest = (segments: readonly SegmentConfig[], groupRows: number, units: number): number =>
   Math.max(...segments.flatMap(({ formats }) => formats.map((format) => slotStride(format, groupRows, units))));
 
-/**
- * Where a projection's blocks run: alone on their multiprocessors, or paired, beside blocks of another node
- * (Target.projection.paired). 'whole': that, and their rings hold all that they read if any cut lets them.
- */
-export type Place = 'alone' | 'paired' | 'whole';
-
-/** The cut that the cost model finds fastest, among those that shared memory holds and whose slots are as small as wanted. */
-export function projectionConfig(op: Projection, target: Target, place: Place = 'alone'): ProjectionConfig {
-  const paired = place !== 'alone';
-  const { slotBytes: wanted, mostShared } = memoryOf(target, paired);
-  const shapes = [false, true].map((tight) =>
-    cuts(op, target, tight, paired).map((cut) => shapeProjection(op, cut, tight, target)),
-  );
-  const fitting = shapes.map((some) => some.filter((shape) => projectionShared(shape) <= mostShared));
-  // None fits: the one that needs least is refused by checkShared.
-  const smallest = shapes
-    .flat()
-    .reduce((least, shape) => (projectionShared(shape) < projectionShared(least) ? shape : least));
-  const candidates = fitting.find((some) => some.length > 0) ?? [smallest];
-  const most = Math.max(wanted, Math.min(...candidates.map(largestSlot)));
-  const costs = candidates
-    .filter((shape) => largestSlot(shape) <= most)
-    .map((shape) => ({
-      shape,
-      ring: ringShape(shape, target, paired),
-      cost: cutCost(shape.segments, shape.cols, shape, target),
-    }));
-  const whole = place === 'whole' ? costs.filter(({ ring }) => ring.whole) : [];
-  const { shape, ring } = (whole.length > 0 ? whole : costs).reduce((best, other) =>
-    other.cost < best.cost ? other : best,
-  );
-  return { ...shape, ...ring };
+/** What a block may have of its multiprocessor. */
+export interface Room extends BlockMemory {
+  /** That a multiprocessor has registers for. */
+  readonly blocks: number;
+  /** Cuts are preferred whose stages hold all that the block reads within so many bytes of shared memory. */
+  readonly holdAllIn?: number | undefined;
 }
 
-const memoryOf = ({ projection }: Target, paired: boolean): BlockMemory =>
-  paired ? projection.paired! : projection.alone;
+/** Of a node by itself: what its neighbours change is decided by passes over the lowered nodes (plan/node_passes.ts). */
+const roomAlone = ({ projection }: Target): Room => ({ ...projection.alone, blocks: 1 });
 
-function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Target): ProjectionConfig {
+/** The cut that the cost model finds fastest, among those that shared memory holds and whose slots are as small as wanted. */
+export function projectionConfig(op: Projection, target: Target, room: Room = roomAlone(target)): ProjectionConfig {
+  const shapes = [false, true].map((tight) =>
+    cuts(op, target, tight, room.blocks).map((cut) => shapeProjection(op, cut, tight, target)),
+  );
+  const fitting = shapes.map((some) => some.filter((shape) => sharedOf(shape, 1) <= room.mostShared));
+  // None fits: the one that needs least is refused by checkShared.
+  const smallest = shapes.flat().reduce((least, shape) => (sharedOf(shape, 1) < sharedOf(least, 1) ? shape : least));
+  const candidates = fitting.find((some) => some.length > 0) ?? [smallest];
+  const most = Math.max(room.slotBytes, Math.min(...candidates.map(largestSlot)));
+  const configs = candidates
+    .filter((shape) => largestSlot(shape) <= most)
+    .map((shape) => ({
+      config: { ...shape, ...pipelineOf(shape, room) },
+      cost: cutCost(shape.segments, shape.cols, shape, target),
+    }));
+  const holding = configs.filter(({ config }) => room.holdAllIn !== undefined && holdsAll(config, room.holdAllIn));
+  return (holding.length > 0 ? holding : configs).reduce((best, other) => (other.cost < best.cost ? other : best))
+    .config;
+}
+
+/** A configuration but for its pipeline, whose stages get what the rest leaves of the shared memory. */
+type Shape = Omit<ProjectionConfig, keyof Pipeline>;
+type Pipeline = Pick<
+  ProjectionConfig,
+  'ring' | 'early' | 'paced' | 'whole' | 'leastShared' | 'blocksPerMultiprocessor' | 'ahead'
+>;
+
+function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Target): Shape {
   const cols = op.input.size;
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
-  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / cut.groupRows), 0);
+  const groups = groupsOf(segments, cut);
   const blocks = Math.min(groups, target.multiprocessors);
   const weights = op.segments.flatMap((segment) => segment.weights);
   return {
@@ -199,12 +201,6 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     cols,
     ...cut,
     segments,
-    ring: 1,
-    early: 1,
-    paced: 1,
-    whole: false,
-    leastShared: 0,
-    blocksPerMultiprocessor: 1,
     roundGroups: tight ? cut.rowWarps : roundGroups(segments, cols, cut, Math.ceil(groups / blocks)),
     blocks,
     sumInput: op.inputSum !== undefined,
@@ -222,10 +218,12 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     bias: maskOf(op.segments.flatMap((segment) => segment.biases)),
     matrixScale: maskOf(weights.map(({ scale }) => scale)),
     scalesBias: weights.some(({ scalesBias }) => scalesBias),
-    ahead: null,
     routes: op.router?.logits.size ?? 0,
   };
 }
+
+const groupsOf = (segments: readonly SegmentConfig[], { groupRows }: Tiling): number =>
+  segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
 
 /** All that the block has, or as many as a round has. */
 function roundGroups(segments: readonly SegmentConfig[], cols: number, cut: Cut, ofBlock: number): number {
@@ -238,38 +236,40 @@ function roundGroups(segments: readonly SegmentConfig[], cols: number, cut: Cut,
 
 const mostParts = (segments: readonly SegmentConfig[]): number => Math.max(...segments.map((s) => s.formats.length));
 
-type Ring = Pick<ProjectionConfig, 'ring' | 'early' | 'paced' | 'whole' | 'leastShared' | 'blocksPerMultiprocessor'>;
-
-/** Slots of a warp's ring, within what its groups can use and shared memory holds, and how many are filled early. */
-function ringShape(config: ProjectionConfig, target: Target, paired: boolean): Ring {
-  const { ringBytes, earlyBytes, mostShared, leastShared } = memoryOf(target, paired);
-  const groups = config.segments.reduce((sum, { rows }) => sum + Math.ceil(rows / config.groupRows), 0);
-  const slots = Math.ceil(groups / config.blocks / config.rowWarps) * mostParts(config.segments);
-  const share = (bytes: number) => Math.floor(bytes / projectionWarps(config) / largestSlot(config));
-  let ring = Math.max(1, Math.min(slots, Math.max(2, share(ringBytes))));
-  while (ring > 1 && projectionShared({ ...config, ring }) > mostShared) ring--;
-  const blocksPerMultiprocessor = paired ? 2 : 1;
-  const whole = paired ? target.projection.paired!.whole : null;
-  const early = Math.max(1, Math.min(ring, share(earlyBytes)));
-  if (whole && ring === slots && projectionShared({ ...config, ring }) <= whole.mostShared)
-    return { ring, early, paced: ring, whole: true, leastShared: whole.leastShared, blocksPerMultiprocessor };
-  return { ring, early, paced: early, whole: false, leastShared, blocksPerMultiprocessor };
+/** As many stages a warp as its groups can use and the room holds, and how many are asked for before the wait. */
+function pipelineOf(shape: Shape, room: Room): Pipeline {
+  const stages = stagesOf(shape);
+  const share = (bytes: number) => Math.floor(bytes / projectionWarps(shape) / largestSlot(shape));
+  let ring = Math.max(1, Math.min(stages, Math.max(2, share(room.ringBytes))));
+  while (ring > 1 && sharedOf(shape, ring) > room.mostShared) ring--;
+  const early = Math.max(1, Math.min(ring, share(room.earlyBytes)));
+  const { leastShared, blocks: blocksPerMultiprocessor } = room;
+  return { ring, early, paced: early, whole: false, leastShared, blocksPerMultiprocessor, ahead: null };
 }
 
-const largestSlot = (config: ProjectionConfig): number =>
+/** All that a warp takes in turn. */
+const stagesOf = (shape: Shape): number =>
+  Math.ceil(groupsOf(shape.segments, shape) / shape.blocks / shape.rowWarps) * mostParts(shape.segments);
+
+/** Do the stages hold all that the block reads, within so many bytes of shared memory? */
+export const holdsAll = (config: ProjectionConfig, mostShared: number): boolean =>
+  config.ring === stagesOf(config) && projectionShared(config) <= mostShared;
+
+const largestSlot = (config: Shape): number =>
   largest(config.segments, config.groupRows, chunkShape(config).chunkUnits);
 
-export const projectionWarps = (config: ProjectionConfig): number => chunkShape(config).chunks * config.rowWarps;
+export const projectionWarps = (config: Shape): number => chunkShape(config).chunks * config.rowWarps;
 
 /** ProjectionShape::shared_bytes. */
-export function projectionShared(config: ProjectionConfig): number {
+export const projectionShared = (config: ProjectionConfig): number => sharedOf(config, config.ring);
+
+function sharedOf(config: Shape, ring: number): number {
   const { chunkUnits, chunks } = chunkShape(config);
-  const { ring, roundGroups, groupRows, segments } = config;
+  const { roundGroups, groupRows, segments } = config;
   const warps = projectionWarps(config);
   const formats = segments.flatMap((segment) => segment.formats);
   const ofWarp = ring * (largestSlot(config) + 16) + sharedUnitsBytes(formats, chunkUnits);
-  const groups = segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
-  const blockGroups = Math.ceil(groups / config.blocks);
+  const blockGroups = Math.ceil(groupsOf(segments, config) / config.blocks);
   const buffers = blockGroups > roundGroups ? 2 : 1;
   const partial = buffers * mostParts(segments) * chunks * roundGroups * groupRows * 4;
   const routed = config.routes > 0 ? 4 * (blockGroups * groupRows + 1) : 0;

@@ -2,7 +2,13 @@
 import { sum } from '../../arithmetic.js';
 import type { Kernel } from '../kernel.js';
 import { strides } from '../tiling.js';
-import { type ProjectionConfig, projectionShared, projectionWarps, type SegmentConfig } from './config.js';
+import {
+  type ProjectionConfig,
+  projectionConfig,
+  projectionShared,
+  projectionWarps,
+  type SegmentConfig,
+} from './config.js';
 import { about, check, type Projection, reads, vectors, writes } from './operation.js';
 
 export const projection: Kernel<Projection, ProjectionConfig> = {
@@ -17,6 +23,7 @@ export const projection: Kernel<Projection, ProjectionConfig> = {
   vectors,
   readBytes: ({ segments, router }) =>
     sum(segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) + (router?.weight.bytes ?? 0),
+  configure: (op, target) => projectionConfig(op, target),
   launch: (config) => ({
     blocks: config.blocks,
     threads: projectionWarps(config) * 32,

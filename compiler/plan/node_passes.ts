@@ -1,0 +1,17 @@
+/** What neighbours make of a program's nodes, in the order in which it is decided. */
+import { coResidency } from './co_residency.js';
+import { coResidentExperts } from './co_resident_experts.js';
+import { earlyRelease } from './early_release.js';
+import { lowerDependent } from './lower_nodes.js';
+import type { NodePass } from './lowering.js';
+import { prefetchL2 } from './prefetch_l2.js';
+import { prefetchStages } from './prefetch_stages.js';
+
+export const nodePasses: readonly NodePass[] = [
+  { name: 'co_residency', run: coResidency },
+  { name: 'prefetch_stages', run: prefetchStages },
+  { name: 'early_release', run: earlyRelease },
+  { name: 'prefetch_l2', run: prefetchL2 },
+  { name: 'lower_dependent', run: lowerDependent },
+  { name: 'co_resident_experts', run: coResidentExperts },
+];

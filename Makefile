@@ -79,8 +79,8 @@ bench: gpu-bundle ## docs/performance.md's table again, on a machine with a GPU:
 gpu-bundle: build ## what test/gpu/check.py needs on a machine with a GPU, build/gpu; SYNTH="..." chooses the models to time
 	test/gpu/bundle.sh $(BUNDLE) $(SYNTH)
 
-fuzz: build ## mutated inputs for every reader of foreign bytes, for SECONDS=60 each
-	FUZZ_SECONDS=$(or $(SECONDS),60) npx vitest run test/fuzz/corpus.test.ts
+fuzz: build ## mutated inputs, guided by coverage, for every reader of foreign bytes, for SECONDS=60 each; SEED=n repeats a run
+	node test/fuzz/fuzz.mjs --seconds $(or $(SECONDS),60) $(SEED:%=--seed %)
 
 clean: ## remove what was built
 	rm -rf build dist

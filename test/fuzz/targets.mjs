@@ -1,18 +1,22 @@
 /**
- * What reads foreign bytes, a function each: it throws where a reader does anything but read or refuse by name. corpus.test.ts
- * runs them. They use dist/, and are exported one by one for fuzzers that are guided by coverage.
+ * What reads foreign bytes, a function each: it throws where a reader does anything but read or refuse by name. They use dist/.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createContext, Script } from 'node:vm';
 import { CompileError } from '../../dist/compiler/errors.js';
 import { inspectArtifact } from '../../dist/compiler/inspect_artifact.js';
+import { renderArtifact } from '../../dist/compiler/inspect_artifact_text.js';
+import { sealed, sha256 } from '../../dist/compiler/manifest.js';
 import { inspectFile } from '../../dist/compiler/model/inspect.js';
 import { verifyArtifact } from '../../dist/compiler/verify_artifact.js';
 import { findLibrary } from '../../dist/runtime/addon/artifact.js';
 import { RealizarError } from '../../dist/runtime/addon/errors.js';
 import { createServer } from '../../dist/runtime/serve/server.js';
-import { ChatTemplate } from '../../dist/runtime/text/chat_template.js';
+import { JinjaError } from '../../dist/runtime/text/jinja/errors.js';
+import { readJson } from '../../dist/runtime/text/jinja/json.js';
+import { Template } from '../../dist/runtime/text/jinja/template.js';
 import { textSource } from '../../dist/runtime/text/open.js';
 import { Tokenizer } from '../../dist/runtime/text/tokenizer.js';
 
@@ -63,12 +67,6 @@ const CONFIG = {
   rms_norm_eps: 1e-5,
   tie_word_embeddings: true,
 };
-const TOKENIZER = {
-  added_tokens: [{ id: 3, content: '<|im_end|>', special: true }],
-  model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2 }, merges: [['a', 'b']] },
-  pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, use_regex: true },
-  decoder: { type: 'ByteLevel' },
-};
 /** A header without tensors. */
 const NO_TENSORS = Buffer.from('\x02\0\0\0\0\0\0\0{}', 'latin1');
 
@@ -92,19 +90,32 @@ async function tokenizer(bytes) {
   await attempt(() => readText(folder('tokenizer', files)));
 }
 
-let source;
+const VARIABLES = readJson(
+  JSON.stringify({
+    messages: [
+      { role: 'system', content: 'Be  brief.\n' },
+      { role: 'user', content: [{ type: 'text', text: 'Hello <|im_end|>' }] },
+      { role: 'assistant', content: 'Yes.', tool_calls: [{ function: { name: 'add', arguments: { a: 1, b: [0.5] } } }] },
+      { role: 'tool', content: null, name: 'add' },
+    ],
+    tools: [{ type: 'function', function: { name: 'add', parameters: { properties: { a: { type: 'number' } } } } }],
+    add_generation_prompt: true,
+    bos_token: '<s>',
+    eos_token: '</s>',
+  }),
+);
+/** As long as templates may take: their process has a deadline, and here the engine runs without one. */
+const DEADLINE = 500;
+const context = createContext({ act: undefined });
+const act = new Script('act()');
+
 async function template(bytes) {
-  const [config, text] = [CONFIG, TOKENIZER].map((value) => JSON.stringify(value));
-  source ??= textSource(
-    folder('template', { 'config.json': config, 'tokenizer.json': text, 'model.safetensors': NO_TENSORS }),
-  );
-  const chat = new ChatTemplate(source, new Tokenizer(source), { source: bytes.toString('utf8') });
-  const messages = [
-    { role: 'user', content: 'Hello <|im_end|>' },
-    { role: 'assistant', content: 'Yes.', tool_calls: [{ function: { name: 'add', arguments: { a: 1 } } }] },
-  ];
-  await attempt(() => chat.render(messages, { deadline: 1000, tools: [{ function: { name: 'add' } }] }));
-  chat.close();
+  context.act = () => new Template(bytes.toString('utf8')).render(VARIABLES, 100_000);
+  try {
+    act.runInContext(context, { timeout: DEADLINE });
+  } catch (error) {
+    if (error?.code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT' && !(error instanceof JinjaError)) throw error;
+  }
 }
 
 /** A model that answers with nothing. */
@@ -141,17 +152,36 @@ async function request(bytes) {
   }
 }
 
-async function manifest(bytes) {
-  const path = folder('manifest', { 'manifest.json': bytes, 'plan.json': '{}', 'lib.so': '' });
+/** Of an artifact; each is the whole of the other's reader, so both are right but for what was changed. */
+const stored = (name) => readFileSync(new URL(`corpus/${name}/llama`, import.meta.url));
+const PLAN = stored('plan');
+const MANIFEST = { ...JSON.parse(stored('manifest').toString()), library: 'lib.so' };
+
+/** A manifest with the hashes that it should have, so that readers go on to what it says; the bytes where they are none. */
+function sealedManifest(bytes, plan) {
+  try {
+    const { manifestSha256: _, ...rest } = JSON.parse(bytes.toString());
+    const files = rest.files && { ...rest.files, 'plan.json': sha256(plan), 'lib.so': sha256('') };
+    return JSON.stringify(sealed({ ...rest, files }));
+  } catch {
+    return bytes;
+  }
+}
+
+async function readArtifact(path) {
   await attempt(() => findLibrary(path, { checkLibrary: true }));
   await attempt(() => verifyArtifact(path));
-  await attempt(() => inspectArtifact(path));
+  await attempt(() => renderArtifact(inspectArtifact(path)));
+}
+
+async function manifest(bytes) {
+  for (const text of [bytes, sealedManifest(bytes, PLAN)])
+    await readArtifact(folder('manifest', { 'manifest.json': text, 'plan.json': PLAN, 'lib.so': '' }));
 }
 
 async function plan(bytes) {
-  const path = folder('plan', { 'manifest.json': '{"library": "lib.so", "files": {}}', 'plan.json': bytes });
-  await attempt(() => inspectArtifact(path));
+  const text = sealedManifest(Buffer.from(JSON.stringify(MANIFEST)), bytes);
+  await readArtifact(folder('plan', { 'manifest.json': text, 'plan.json': bytes, 'lib.so': '' }));
 }
 
 export const TARGETS = { gguf, safetensors, config, tokenizer, template, request, manifest, plan };
-export { config, gguf, manifest, plan, request, safetensors, template, tokenizer };

@@ -17,13 +17,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { parseJson, readArtifactFile } from './artifact_file.js';
 import { namesOfArtifact } from './damages.js';
 import { FILES } from './emit/names.js';
 import type { EmittedFiles } from './emit/render.js';
 import { CompileError, UsageError } from './errors.js';
 import { makeFolder } from './make_folder.js';
-import { isTable } from './shape.js';
 
 /**
  * Notes where the model file is, for programs that load the artifact on this machine. It is no part of what was compiled: the
@@ -34,18 +32,6 @@ export function writeModelPath(folder: string, model: string): void {
   const path = join(folder, FILES.modelPath);
   if (lstatSync(path, { throwIfNoEntry: false })?.isFile() && readFileSync(path, 'utf8') === content) return;
   replaceFile(path, content);
-}
-
-/** Where an artifact says that its model was; undefined where it does not, or not in an ordinary file. */
-export function notedModelPath(folder: string): string | undefined {
-  let note: unknown;
-  try {
-    const bytes = readArtifactFile(folder, FILES.modelPath, 1 << 16);
-    note = bytes && parseJson(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  return isTable(note) && typeof note.model === 'string' && note.model !== '' ? note.model : undefined;
 }
 
 /**

@@ -1,8 +1,8 @@
 /** From an artifact's folder to a model that writes. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { CompileError } from '../../compiler/errors.js';
+import { readModelNote } from '../../compiler/model_note.js';
 import { checkInteger, checkPath, invalid } from '../addon/arguments.js';
 import { compiledContext } from '../addon/artifact.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
@@ -156,14 +156,12 @@ function quietOnceAborted(onProgress: unknown, signal: AbortSignal | undefined):
 export async function findModel(artifactPath: string): Promise<string> {
   const record = join(artifactPath, 'model-path.json');
   const hint = 'name the GGUF file as options.model';
-  let recorded: unknown;
+  let recorded: string;
   try {
-    recorded = JSON.parse(await readFile(record, 'utf8')).model;
+    recorded = readModelNote(artifactPath);
   } catch (error) {
     throw failure('NO_MODEL_FILE', `${record} does not say where the model is: ${(error as Error).message}; ${hint}`);
   }
-  if (typeof recorded !== 'string' || recorded === '')
-    throw failure('NO_MODEL_FILE', `${record} does not say where the model is: no "model" in it; ${hint}`);
   const places = [recorded, join(artifactPath, basename(recorded))];
   const found = places.find((place) => existsSync(place));
   if (found === undefined) throw failure('NO_MODEL_FILE', `no model file, looked for ${places.join(' and ')}; ${hint}`);

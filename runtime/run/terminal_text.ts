@@ -1,13 +1,5 @@
 /** What a model wrote, for a terminal, which it cannot steer. */
-
-/** Those that steer a terminal (C0 but tab and line end, DEL, C1), and those that reorder text. */
-const isHidden = (code: number): boolean =>
-  (code < 0x20 && code !== 0x09 && code !== 0x0a) ||
-  (code >= 0x7f && code < 0xa0) ||
-  (code >= 0x202a && code <= 0x202e) ||
-  (code >= 0x2066 && code <= 0x2069);
-
-const CARRIAGE_RETURN = 0x0d;
+import { printableWriting } from '../../compiler/printable.js';
 
 export class TerminalText {
   #lineStarts = true;
@@ -17,14 +9,11 @@ export class TerminalText {
 
   /** The next part of a text, as it is printed. */
   push(text: string): string {
-    let printed = '';
-    for (const character of text) {
-      const code = character.codePointAt(0)!;
-      if (code === CARRIAGE_RETURN) continue; // of a line end; alone it would write over the line
-      if (this.besidePrompts && this.#lineStarts && character === '>') printed += ' ';
-      printed += isHidden(code) ? `\\u${code.toString(16).padStart(4, '0')}` : character;
-      this.#lineStarts = character === '\n';
-    }
-    return printed;
+    const kept = text.replaceAll('\r', ''); // of line ends; alone it would write over the line
+    if (kept === '') return '';
+    const before = this.#lineStarts ? '\n' : '';
+    this.#lineStarts = kept.endsWith('\n');
+    const moved = this.besidePrompts ? `${before}${kept}`.replaceAll('\n>', '\n >').slice(before.length) : kept;
+    return printableWriting(moved);
   }
 }

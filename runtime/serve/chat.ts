@@ -103,6 +103,6 @@ function logprobsOf({ logprobs, top_logprobs, n_probs }: ChatBody): number | und
 const cannotChat = (modelId: string) =>
   new ApiError(
     400,
-    `The model '${modelId}' has no chat template. Use /v1/completions, or start the server with --chat-template chatml if it was trained on that.`,
+    `The model '${modelId}' has no chat template. Use /v1/completions, or start the server with --chat-template FILE, a Jinja template, or --chat-template chatml if it was trained on that.`,
     { param: 'model', code: 'no_chat_template' },
   );

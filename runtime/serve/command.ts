@@ -1,21 +1,21 @@
 /** The subcommand `serve` of realizar-run: parse and call. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { addChatTemplateOption, type ChatTemplateFlags, chatTemplateOf } from '../run/chat_template_option.js';
 import { RunError } from '../run/exit.js';
-import { addModelOptions, defined, type ModelFlags, modelFile, withModel } from '../run/model.js';
+import { addModelOptions, type ModelFlags, modelFile, withModel } from '../run/model.js';
 import { integer } from '../run/values.js';
 import { LineSink } from './line_sink.js';
 import { listenError } from './listen_error.js';
 import { DEFAULTS } from './options.js';
 import { type ListenOptions, type Load, serveUntilSignal } from './serve.js';
 
-interface Flags extends ModelFlags {
+interface Flags extends ModelFlags, ChatTemplateFlags {
   readonly host: string;
   readonly port: number;
   readonly apiKey?: string;
   readonly alias?: string;
   readonly parallel: number;
   readonly queue: number;
-  readonly chatTemplate?: 'chatml';
   readonly bodyLimit: number;
   readonly drainTimeout: number;
   readonly maxConnections: number;
@@ -39,7 +39,7 @@ const collect = (text: string, before: readonly string[] = []): readonly string[
 
 export function serveCommand(): Command {
   const command = new Command('serve').description("an HTTP server with OpenAI's API, metrics and a chat page");
-  return addModelOptions(command)
+  return addChatTemplateOption(addModelOptions(command))
     .option(
       '--host <address>',
       'address to listen on, of IPv4 or IPv6; 0.0.0.0 is all of this machine',
@@ -60,7 +60,6 @@ export function serveCommand(): Command {
       integer(0, 100_000),
       DEFAULTS.queueLimit,
     )
-    .addOption(new Option('--chat-template <format>', 'instead of the template of the file').choices(['chatml']))
     .option(
       '--body-limit <mib>',
       'largest body of a request, in MiB; more gets 413',
@@ -98,9 +97,10 @@ async function serve(directory: string, flags: Flags): Promise<void> {
   const note = (line: string) => flags.log === 'none' || say(stderr, line);
   if (flags.apiKey === undefined && !LOCAL.test(flags.host)) note(`warning: ${flags.host} ${OPEN_TO_ALL}`);
   const model = await modelFile(directory, flags.model);
+  const template = chatTemplateOf(flags);
   const load: Load = (signal, use) => {
-    const { parallel: sessions, chatTemplate } = flags;
-    return withModel(directory, { ...flags, model }, defined({ sessions, chatTemplate, signal }), (loaded) => {
+    const { parallel: sessions } = flags;
+    return withModel(directory, { ...flags, model }, { sessions, signal, ...template }, (loaded) => {
       const { name, device, context } = loaded.info;
       note(`${name} on ${device}, context ${context}, ${sessions} at once`);
       return use(loaded);

@@ -1,9 +1,10 @@
 /**
  * The process that renders chat templates. A template is a program from whoever made the file, so it runs apart: without
- * environment, with a limit on its memory, up to a deadline. A thread would take this process along when its memory is spent.
+ * environment and files, with a limit on its memory, up to a deadline. A thread would take this process along when its memory is spent.
  * The process is kept for the next template, since starting one takes longer than rendering; one that failed is ended.
  */
 import { spawn } from 'node:child_process';
+import { realpathSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { packageRoot } from '../addon/locate.js';
@@ -129,10 +130,21 @@ class Worker {
 
 const LINE_END = 10;
 
+const flagsOfNode = process.allowedNodeEnvironmentFlags;
+
+/** Node's permissions: only `code` can be read, nothing is written, no process and no thread starts. From Node 25 on there is no network either. */
+export function sandboxFlags(code: readonly string[]): string[] {
+  const permission = flagsOfNode.has('--permission') ? '--permission' : '--experimental-permission';
+  const reads = code.map((path) => `--allow-fs-read=${path}`);
+  return [permission, ...reads, '--disallow-code-generation-from-strings', '--no-warnings'];
+}
+
 function startProcess() {
-  const flags = [`--max-old-space-size=${HEAP_MEGABYTES}`, '--disallow-code-generation-from-strings', '--no-warnings'];
+  const root = realpathSync(packageRoot()); // links are resolved before permissions are looked at
+  const code = ['dist', 'package.json'].map((name) => join(root, name));
+  const flags = [`--max-old-space-size=${HEAP_MEGABYTES}`, ...sandboxFlags(code)];
   const { TZ } = process.env;
-  return spawn(process.execPath, [...flags, join(packageRoot(), MODULE)], {
+  return spawn(process.execPath, [...flags, join(root, MODULE)], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: TZ === undefined ? {} : { TZ },
   });

@@ -1,5 +1,16 @@
 /** Loading: what is looked for, what is said where it is missing, and that nothing stays. */
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type LoadProgress, loadModel, RealizarError } from '../../runtime/index.js';
@@ -85,13 +96,26 @@ describe('the model file', () => {
 
   it('has to be named where the artifact does not know', async () => {
     const { moved, record } = copy('unknown');
-    for (const content of [undefined, '{', '{}', '7', 'null', '{"model":3}']) {
-      if (content === undefined) rmSync(record);
-      else writeFileSync(record, content);
+    const elsewhere = join(temporaryFolder, 'elsewhere.json');
+    writeFileSync(elsewhere, JSON.stringify({ model: STORYTELLER }));
+    const file = (content: string) => () => writeFileSync(record, content);
+    const others = [
+      () => {},
+      () => symlinkSync(elsewhere, record),
+      () => execFileSync('mkfifo', [record]),
+      () => mkdirSync(record),
+      file(`{"model":"${'x'.repeat(1 << 17)}"}`),
+      file('['.repeat(1e4)),
+    ];
+    const contents = ['{', '{}', '7', 'null', '[]', '{"model":3}', '{"model":""}'].map(file);
+    for (const put of [...contents, ...others]) {
+      rmSync(record, { force: true, recursive: true });
+      put();
       await expect(loadModel(moved)).rejects.toMatchObject(
         refused('NO_MODEL_FILE', /model-path\.json does not say where the model is: .*options\.model/),
       );
     }
+    rmSync(record, { force: true });
     await (await loadModel(moved, { model: STORYTELLER })).close();
     const { code } = await cli(['verify', moved]);
     expect(code).toBe(0);

@@ -1,6 +1,7 @@
 /** The program realizar-run serve: its start, its options, its end. */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, test } from 'vitest';
 import { storyteller } from '../llm/support.js';
@@ -172,4 +173,21 @@ describe('started by npx', () => {
     process.kill(pid, 'SIGTERM');
     await until(() => gone(pid), 'the server to end');
   });
+});
+
+test('--chat-template is a file, or chatml, and is read before the model is loaded', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'realizar-serve-'));
+  const template = join(folder, 'sum.jinja');
+  // Asks the question itself, whatever was said.
+  writeFileSync(template, "{{ '<|im_start|>user\\nWhat is 3 plus 4?<|im_end|>\\n<|im_start|>assistant\\n' }}");
+  const chat = { messages: [{ role: 'user', content: 'Hello' }], temperature: 0, max_tokens: 12 };
+  const program = await startProgram(bundled.folder, ['--chat-template', template]);
+  const { body } = await post(`${program.url}/v1/chat/completions`, chat);
+  expect(body).toMatchObject({ choices: [{ message: { content: '3 plus 4 is 7.' } }] });
+  for (const file of [join(folder, 'none.jinja'), folder]) {
+    const { code, stdout, stderr } = await serve(bundled.folder, '--port', '0', '--chat-template', file);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(`realizar-run: --chat-template ${file}: `);
+    expect(stderr).toContain('expected chatml, or a file with a Jinja template');
+  }
 });

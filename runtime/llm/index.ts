@@ -7,6 +7,7 @@
  * await model.close();
  * ```
  */
+export { JsonNumber, parseJson } from '../text/exact_json.js';
 export { ContextOverflowError } from './errors.js';
 export { loadModel } from './load.js';
 export type * from './types.js';

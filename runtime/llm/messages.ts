@@ -77,6 +77,8 @@ export function checkTemplateOptions(
   return {
     addGenerationPrompt,
     ...(tools && tools.length > 0 && { tools }), // templates ask whether there are any in more than one way
-    ...(templateVariables && { variables: templateVariables }),
+    ...(templateVariables && {
+      variables: templateVariables instanceof Map ? Object.fromEntries(templateVariables) : templateVariables,
+    }),
   };
 }

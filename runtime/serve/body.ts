@@ -2,6 +2,7 @@
 import { promisify, TextDecoder } from 'node:util';
 import zlib from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { parseJson } from '../llm/index.js';
 import { ApiError, bodyTooLarge } from './errors.js';
 
 type Unpack = (bytes: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>;
@@ -32,6 +33,15 @@ export function jsonBodies(app: FastifyInstance, limit: number): void {
     checkCharset(request.headers['content-type'] ?? '');
     return parse(await unpacked(body, request.headers['content-encoding'], limit));
   });
+}
+
+/** The texts of bodies that are being answered. */
+const texts = new WeakMap<object, string>();
+
+/** A body as `parseJson` reads it: a chat template sees the order of keys, and 1.0, which JSON.parse loses. */
+export function exactBody(body: object): ReadonlyMap<string, unknown> {
+  const exact = parseJson(texts.get(body)!);
+  return exact instanceof Map ? exact : new Map(Object.entries(exact as object));
 }
 
 function checkCharset(contentType: string): void {
@@ -76,6 +86,7 @@ function parse(bytes: Buffer): unknown {
     throw unreadable(`it is no JSON: ${(error as Error).message}`);
   }
   checkShape(value);
+  if (typeof value === 'object' && value !== null) texts.set(value, text);
   return value;
 }
 

@@ -1,6 +1,7 @@
 /** Messages, and what else a chat template is given, as the tokens of a prompt. */
 import type { Message } from '../llm/index.js';
 import { textOf } from '../llm/messages.js';
+import { exactBody } from './body.js';
 import { ApiError, unsupported } from './errors.js';
 import { defined } from './sampling.js';
 import type { ChatBody, MessageBody } from './schemas.js';
@@ -14,9 +15,7 @@ export async function chatPrompt(service: Service, body: ChatBody, visit: Visit)
   const variables = variablesOf(body);
   const encode = (templateVariables: Readonly<Record<string, unknown>>) => {
     const options = defined({ templateVariables, addGenerationPrompt: body.add_generation_prompt });
-    return service.withText(visit, sizeOf(messages, templateVariables), () =>
-      service.model.encodeChat(messages, options),
-    );
+    return service.withText(visit, sizeOf(messages, body), () => service.model.encodeChat(messages, options));
   };
   const prompt = await encode(variables);
   const { documents, ...others } = variables;
@@ -29,16 +28,26 @@ export async function chatPrompt(service: Service, body: ChatBody, visit: Visit)
 }
 
 /** Variables that are null are as if they were not given. Of two of a name that in `chat_template_kwargs` counts, as vLLM has it. */
-function variablesOf({ reasoning_effort, enable_thinking, documents, chat_template_kwargs }: ChatBody) {
+function variablesOf(body: ChatBody): Readonly<Record<string, unknown>> {
+  const { reasoning_effort, enable_thinking } = body;
   for (const name of ['messages', 'tools'])
-    if (Object.hasOwn(chat_template_kwargs ?? {}, name)) {
+    if (Object.hasOwn(body.chat_template_kwargs ?? {}, name)) {
       const param = `chat_template_kwargs.${name}`;
       throw new ApiError(400, `Invalid '${param}': ${name} are a parameter of their own.`, {
         param,
         code: 'invalid_value',
       });
     }
-  return defined({ reasoning_effort, enable_thinking, documents, ...defined(chat_template_kwargs ?? {}) });
+  return defined({ reasoning_effort, enable_thinking, ...openVariables(body) });
+}
+
+/** Those that may hold any JSON. */
+function openVariables(body: ChatBody): Readonly<Record<string, unknown>> {
+  if (!body.documents && !body.chat_template_kwargs) return {};
+  const exact = exactBody(body);
+  const variables = (exact.get('chat_template_kwargs') ?? {}) as object | ReadonlyMap<string, unknown>;
+  const named = defined(variables instanceof Map ? Object.fromEntries(variables) : variables);
+  return { documents: exact.get('documents'), ...named };
 }
 
 /** `developer` is OpenAI's newer name for `system`. */
@@ -50,8 +59,9 @@ function templateMessage({ role, content, name, reasoning_content }: MessageBody
   };
 }
 
-const sizeOf = (messages: readonly Message[], variables: object) =>
-  JSON.stringify(variables).length + messages.reduce((total, { content }) => total + String(content).length, 0);
+const sizeOf = (messages: readonly Message[], { documents, chat_template_kwargs }: ChatBody) =>
+  JSON.stringify([documents, chat_template_kwargs]).length +
+  messages.reduce((total, { content }) => total + String(content).length, 0);
 
 const isSame = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((token, i) => token === b[i]);

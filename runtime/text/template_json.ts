@@ -1,10 +1,6 @@
 /** What callers give a template, as a text of JSON. */
+import { JsonNumber } from './exact_json.js';
 import { valueError } from './jinja/errors.js';
-
-/** A number as a text of JSON has it, where 1.0 is a float and 1 an int; JavaScript's numbers know no difference. */
-export class JsonNumber {
-  constructor(readonly text: string) {}
-}
 
 /** How deep it may be nested. */
 const MAX_DEPTH = 400;

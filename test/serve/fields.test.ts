@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { TemplateOptions } from '../../runtime/index.js';
 import { FIELDS } from '../../runtime/serve/fields.js';
 import { chatLogprobs, completionLogprobs } from '../../runtime/serve/logprobs.js';
+import { templateJson } from '../../runtime/text/template_json.js';
 import { ROOT } from '../support/artifacts.js';
 import { scriptedModel } from './scripted_model.js';
 import { closeServers, listen, post } from './support.js';
@@ -257,6 +259,24 @@ describe('done', () => {
     }
     expect((await optionsOf(CHAT, { ...chat, chat_template_kwargs: 'x' })).status).toBe(400);
     expect((await optionsOf(COMPLETION, { ...completion, reasoning_effort: 'low' })).status).toBe(400);
+  });
+
+  test('variables and documents keep what JSON.parse loses', async () => {
+    const model = scriptedModel({ showsDocuments: true });
+    const { url } = await listen(model);
+    const kwargs = '{"x":{"10":1.0,"2":[12345678901234567890,1e2]},"7":0.50,"a":1.0}';
+    const documents = '[{"2":-0.0,"1":"t"}]';
+    const messages = JSON.stringify(chat.messages);
+    const { status } = await post(
+      url + CHAT,
+      `{"messages":${messages},"max_tokens":1,"chat_template_kwargs":${kwargs},"documents":${documents}}`,
+    );
+    expect(status).toBe(200);
+    const { templateVariables } = model.rendered[0] as TemplateOptions;
+    const shown = (value: unknown) => templateJson(value, (text) => text);
+    expect(shown(templateVariables?.x)).toBe('{"10":1.0,"2":[12345678901234567890,1e2]}');
+    expect(shown(templateVariables?.a)).toBe('1.0');
+    expect(shown(templateVariables?.documents)).toBe(documents);
   });
 
   test('documents are refused where the prompt does not show them', async () => {

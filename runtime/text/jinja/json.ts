@@ -1,9 +1,11 @@
 /** json.dumps, as the filter tojson calls it, and JSON read into Python's values. */
+
+import { readJsonAs } from '../json_reader.js';
 import { bind, integer } from './arguments.js';
 import { sorted } from './compare.js';
 import { checkText, typeError, valueError } from './errors.js';
 import { unpack } from './iterate.js';
-import { floatText, intText } from './numbers.js';
+import { floatText, intText, readInteger } from './numbers.js';
 import { Dict, isText, type Keywords, plain, sequence, typeName, type Value } from './values.js';
 
 interface Layout {
@@ -106,95 +108,14 @@ function text(value: string, ascii: boolean): string {
   return `"${value.replace(pattern, (unit) => NAMED[unit] ?? `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}"`;
 }
 
-/** How deep JSON may be nested. */
-const MAX_DEPTH = 500;
-
 /** A text of JSON: keys in its order, an int where it has one, a float where it has one. */
 export function readJson(source: string): Value {
-  return new Reader(source).read();
-}
-
-class Reader {
-  #at = 0;
-  #depth = 0;
-  readonly #token = /[ \t\n\r]*(?:(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null)|([[\]{},:"]))/y;
-
-  constructor(private readonly source: string) {}
-
-  read(): Value {
-    const value = this.#value(this.#next());
-    if (this.source.slice(this.#at).trim() !== '') throw this.#wrong();
-    return value;
-  }
-
-  /** The next number, word or mark; of a text its quote. */
-  #next(): string {
-    this.#token.lastIndex = this.#at;
-    const match = this.#token.exec(this.source);
-    if (!match) throw this.#wrong();
-    this.#at = this.#token.lastIndex;
-    return match[1] ?? match[2] ?? match[3]!;
-  }
-
-  #value(token: string): Value {
-    if (token === '"') return this.#text();
-    if (token === '[') return this.#nested(() => this.#list());
-    if (token === '{') return this.#nested(() => this.#dict());
-    if (token === 'null') return null;
-    if (token === 'true' || token === 'false') return token === 'true';
-    if (!/^-?\d/.test(token)) throw this.#wrong();
-    return /[.eE]/.test(token) ? Number(token) : BigInt(token);
-  }
-
-  #nested(read: () => Value): Value {
-    if (++this.#depth > MAX_DEPTH) throw valueError(`expected JSON nested at most ${MAX_DEPTH} deep`);
-    const value = read();
-    this.#depth--;
-    return value;
-  }
-
-  #list(): Value {
-    const items: Value[] = [];
-    let token = this.#next();
-    if (token === ']') return items;
-    for (;;) {
-      items.push(this.#value(token));
-      if (this.#next() === ']') return items;
-      token = this.#next();
-    }
-  }
-
-  #dict(): Value {
-    const dict = new Dict();
-    let token = this.#next();
-    if (token === '}') return dict;
-    for (;;) {
-      if (token !== '"') throw this.#wrong();
-      const key = this.#text();
-      if (this.#next() !== ':') throw this.#wrong();
-      dict.set(key, this.#value(this.#next()));
-      if (this.#next() === '}') return dict;
-      token = this.#next();
-    }
-  }
-
-  /** The rest of a text whose quote was read. */
-  #text(): string {
-    let end = this.source.indexOf('"', this.#at);
-    while (end >= 0 && this.#backslashes(end) % 2 === 1) end = this.source.indexOf('"', end + 1);
-    if (end < 0) throw this.#wrong();
-    const raw = this.source.slice(this.#at, end);
-    this.#at = end + 1;
-    return raw.includes('\\') ? JSON.parse(`"${raw}"`) : raw;
-  }
-
-  #backslashes(before: number): number {
-    let at = before;
-    while (at > this.#at && this.source[at - 1] === '\\') at--;
-    return before - at;
-  }
-
-  #wrong(): Error {
-    return valueError(`expected JSON, found something else at character ${this.#at}`);
-  }
+  return readJsonAs<Value>(source, {
+    literal: (value) => value,
+    text: (value) => value,
+    number: (text) => (/[.eE]/.test(text) ? Number(text) : readInteger(text)),
+    list: (items) => items,
+    object: (entries) => new Dict(entries),
+    fail: valueError,
+  });
 }

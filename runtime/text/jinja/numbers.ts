@@ -18,7 +18,7 @@ function fixed(value: number, digits: string, exponent: number): string {
   return value.toFixed(Math.max(digits.replace(/[-.]/g, '').length - 1 - exponent, 0));
 }
 
-/** Python writes no int of more digits. */
+/** Python reads and writes no int of more digits. */
 const MAX_DIGITS = 4300;
 
 export function intText(value: bigint): string {
@@ -30,6 +30,12 @@ export function intText(value: bigint): string {
 }
 
 const tooLong = () => valueError(`Exceeds the limit (${MAX_DIGITS} digits) for integer string conversion`);
+
+/** Of decimal digits with at most a minus before them. */
+export function readInteger(text: string): bigint {
+  if (text.length - (text.startsWith('-') ? 1 : 0) > MAX_DIGITS) throw tooLong();
+  return BigInt(text);
+}
 
 const PREFIXES: Record<number, string> = { 2: 'b', 8: 'o', 16: 'x' };
 

@@ -67,7 +67,7 @@ generated: build ## the bundled model's emitted source again, generated/storytel
 	rm -rf generated/storyteller && mkdir -p generated/storyteller
 	cp build/generated/{plan.json,graph.cpp,kernels.cu,model.h,code.S,CMakeLists.txt,index.mjs,index.d.mts} generated/storyteller/
 
-docs: node_modules ## docs/api-reference.md again, from the doc comments
+docs: node_modules ## docs/api-reference.md again, from the doc comments, and the diagrams from docs/diagrams/*.dot
 	npm run --silent docs
 
 soak: build addon ## a server under clients of every kind for SECONDS=600: descriptors, threads, memory before and after

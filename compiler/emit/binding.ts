@@ -4,7 +4,11 @@
  * artifact is its user's. The runtime is imported by its package's name: a project that depends on the package finds it
  * from any of its folders, and a checkout of the compiler finds itself.
  */
-import { ModuleKind, Project, ScriptTarget, SyntaxKind, ts, VariableDeclarationKind, Writers } from 'ts-morph';
+import { createRequire } from 'node:module';
+import type { Project } from 'ts-morph';
+
+/** Loaded when a binding is written: it holds a whole TypeScript compiler, which most commands have no use for. */
+const tsMorph = (): typeof import('ts-morph') => createRequire(import.meta.url)('ts-morph');
 
 /** What the binding states; sizes in bytes. */
 export interface BindingInfo {
@@ -76,6 +80,7 @@ const HERE = 'new URL(".", import.meta.url)';
 
 /** The files of the binding, by name. The same bytes for the same info. */
 export function bindingFiles(info: BindingInfo): Map<string, string> {
+  const { ModuleKind, Project, ScriptTarget } = tsMorph();
   const project = new Project({
     useInMemoryFileSystem: true,
     compilerOptions: {
@@ -92,6 +97,7 @@ export function bindingFiles(info: BindingInfo): Map<string, string> {
 }
 
 function writeModule(project: Project, info: BindingInfo): void {
+  const { VariableDeclarationKind, Writers } = tsMorph();
   const source = project.createSourceFile(FILE);
   source.addImportDeclaration({
     moduleSpecifier: 'realizar-compile',
@@ -156,6 +162,7 @@ function typeOf(value: string | number | readonly string[]): string {
 }
 
 function exportName(identifier: string): string {
+  const { ScriptTarget, SyntaxKind, ts } = tsMorph();
   const scanner = ts.createScanner(ScriptTarget.ES2022, false, undefined, identifier);
   const kind = scanner.scan();
   const isName = kind === SyntaxKind.Identifier || (kind >= SyntaxKind.FirstKeyword && kind <= SyntaxKind.LastKeyword);

@@ -20,7 +20,7 @@ console.log(JSON.stringify(sbom, null, 2));
 endef
 export SHIPPED
 
-.PHONY: help demo test check format build addon package sbom generated docs gpu-bundle bench fuzz soak clean
+.PHONY: help demo test quick check format build addon package sbom generated docs gpu-bundle bench fuzz soak clean
 
 help: ## this list
 	@echo "realizar-compile: GGUF models to static CUDA graphs. Needs node >= 20, npm, cmake and g++; nvcc for GPUs."
@@ -35,6 +35,13 @@ test: build addon ## everything that can be tested without a GPU
 	@command -v nvcc >/dev/null || test -x /usr/local/cuda/bin/nvcc || \
 	echo "nvcc is not here: the tests that compile for GPUs are skipped."
 	npx vitest run --reporter=default --reporter=json --outputFile.json=build/test.json
+
+# Folders whose tests compile no C++, and one golden model on the host target.
+QUICK := test/model/ test/graph/ test/passes/ test/plan/ test/emit/ test/kernels/ test/reference/
+quick: build ## types, tests that compile no C++, and one golden model on the host target
+	npm run --silent check:types
+	npx vitest run $(QUICK)
+	npx vitest run test/e2e/goldens.test.ts -t llama-q4_k_m
 
 check: node_modules ## types, lint with circular imports, unused exports, format of C++; each even if one before it fails
 	@mkdir -p build && : > build/check.txt

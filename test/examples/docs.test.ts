@@ -7,7 +7,7 @@ import { ROOT } from '../support/artifacts.js';
 
 // Not those of docs/lab, which name what was there on their date.
 const DOCS = readdirSync(join(ROOT, 'docs')).filter((name) => name.endsWith('.md'));
-const PAGES = ['README.md', 'generated/README.md', ...DOCS.map((page) => `docs/${page}`)];
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'generated/README.md', ...DOCS.map((page) => `docs/${page}`)];
 const FOLDERS = 'compiler|runtime|templates|test|docs|examples|generated';
 
 const all = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map((match) => match[1]!);

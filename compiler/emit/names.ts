@@ -40,8 +40,8 @@ export function identifier(model: string): string {
   return /^[A-Za-z_]/.test(camel) ? camel : `model${camel}`;
 }
 
-/** The compile-time shape of a kernel: realizar_attn_qkv has attn_qkv_shape. */
-export const shapeStruct = (symbol: string): string => `${symbol.replace(/^realizar_/, '')}_shape`;
+/** What a kernel is compiled for: realizar_attn_qkv has attn_qkv_config. */
+export const configStruct = (symbol: string): string => `${symbol.replace(/^realizar_/, '')}_config`;
 
 /** Of a kernel that brings tensors to the device: what it does, and how the file has them. */
 export const loaderSymbol = (...words: readonly string[]): string => ['realizar', ...words].join('_').toLowerCase();

@@ -1,6 +1,7 @@
 /** Plan -> plain data for the templates: every decision is made here or before, templates only print. */
+
+import { constants as constantLines } from '../kernels/fields.js';
 import { KERNELS, kernelFor } from '../kernels/index.js';
-import type { Field } from '../kernels/kernel.js';
 import type { GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
 import type { Plan, PlannedKernel, PlannedNode } from '../plan/plan.js';
@@ -8,12 +9,12 @@ import { type LoaderView, loadersOf, tensorRows } from './loaders.js';
 import {
   cFloat,
   comment,
+  configStruct,
   cString,
   gridTable,
   libraryFile,
   libraryName,
   READ_CEILING_SYMBOL,
-  shapeStruct,
 } from './names.js';
 
 export interface View {
@@ -46,7 +47,7 @@ export interface View {
 
 interface KernelView {
   readonly symbol: string;
-  readonly shape: string;
+  readonly config: string;
   readonly about: string;
   readonly fields: readonly string[];
   readonly tables: readonly { name: string; values: string; size: number }[];
@@ -147,37 +148,27 @@ function constants({ model, memory }: Plan): View['constants'] {
 function kernelView(plan: Plan, planned: PlannedKernel): KernelView {
   const { symbol, config, launch } = planned;
   const kernel = kernelFor(config);
-  const shape = shapeStruct(symbol);
+  const struct = configStruct(symbol);
   const name = symbol.replace(/^realizar_/, '');
   const { nodes, positions } = usersOf(plan, planned);
   const where = positions === undefined ? '' : `, up to ${positions} positions`;
   const more = nodes.length > 1 ? ` (and ${nodes.length - 1} more)` : '';
   return {
     symbol,
-    shape,
+    config: `${struct}${kernel.base ? ` : ${kernel.base}` : ''}`,
     about: comment(`${nodes[0]!.name}${more}${where}: ${nodes[0]!.about}`),
-    fields: kernel.fields(config, name).map(fieldText),
+    fields: kernel.fields(config, name).flatMap(constantLines),
     tables: (kernel.tables?.(config, name) ?? []).map((table) => ({
       name: table.name,
       values: wrap(table.values.map(cFloat)),
       size: table.values.length,
     })),
-    asserts: kernel.asserts(config, shape, launch.sharedBytes),
+    asserts: kernel.asserts(config, struct, launch.sharedBytes),
     threads: launch.threads,
     blocksPerSm: 'blocksPerMultiprocessor' in config ? config.blocksPerMultiprocessor : 1,
     args: kernel.args,
-    body: `${kernel.body}<${shape}>`,
+    body: `${kernel.body}<${struct}>`,
   };
-}
-
-/** A line of a shape struct. */
-function fieldText(field: Field): string {
-  if (typeof field === 'string') return field;
-  const [type, values] = field;
-  const literal = (value: number | boolean) => (type === 'float' ? cFloat(value as number) : value);
-  return `static constexpr ${type} ${Object.entries(values)
-    .map(([name, value]) => `${name} = ${literal(value)}`)
-    .join(', ')};`;
 }
 
 /** Comma separated, a few a line. */

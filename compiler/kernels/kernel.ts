@@ -50,12 +50,12 @@ export type Scratch =
   | { readonly region: 'arena'; readonly name: string; readonly bytes: number }
   | { readonly region: 'state'; readonly part: 'counters' };
 
-/** Constants of one C type in a kernel's shape struct; or a line of it as it is. */
+/** Constants of one C type in a kernel's configuration struct; or a line of it as it is. */
 export type Field =
   | string
   | readonly ['int' | 'int64_t' | 'bool' | 'float', Readonly<Record<string, number | boolean>>];
 
-/** A table of f32 that a kernel's shape reads. */
+/** A table of f32 that a kernel's configuration reads. */
 export interface Table {
   readonly name: string;
   readonly values: readonly number[];
@@ -83,11 +83,13 @@ export interface Kernel<Op, Config> extends Operation<Op> {
   scratch(op: Op, configs: readonly Config[]): readonly Scratch[];
   /** The fields of the argument struct, in order. */
   arguments(op: Op, at: Places): readonly PlannedArgument[];
-  /** The constants of its shape; `name` is the kernel's symbol without its prefix. */
+  /** The struct of defaults that its configuration starts from; absent: there is none. */
+  readonly base?: string;
+  /** What its configuration states; `name` is the kernel's symbol without its prefix. */
   fields(config: Config, name: string): readonly Field[];
   tables?(config: Config, name: string): readonly Table[];
-  /** What planner and kernel both compute must agree: C++ conditions about the shape struct. */
-  asserts(config: Config, shape: string, sharedBytes: number): readonly string[];
+  /** What planner and kernel both compute must agree: C++ conditions about the configuration struct, `name`. */
+  asserts(config: Config, name: string, sharedBytes: number): readonly string[];
   /** Its blocks wait for each other, so all must be resident at once. */
   blocksMeet?(config: Config): boolean;
   /** What it computes, without how: the same for all candidates of a tuning. Absent: there is nothing to tune. */

@@ -4,7 +4,7 @@ import type { EdgeNode } from './edges.js';
 import { configOf, type LoweredNode } from './lowering.js';
 
 /**
- * attend.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. A sum
+ * attend/kernel.cuh reads the state and its cached rows before its wait, so no earlier node of a launch may write them. A sum
  * of experts reads logits before its wait: between the node that writes them and this one must be one that lets the
  * next start only after its own wait.
  */

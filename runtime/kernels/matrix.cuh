@@ -18,8 +18,8 @@ DEVICE void load_tiles(const void* row, uint32_t (&to)[4]) {
                : "r"(shared_address(row))
                : "memory");
 }
-// The same tiles turned: to[i]: of tile i, column g at rows t and t + 1.
-DEVICE void load_tiles_turned(const void* row, uint32_t (&to)[4]) {
+// The same tiles transposed: to[i]: of tile i, column g at rows t and t + 1.
+DEVICE void load_tiles_transposed(const void* row, uint32_t (&to)[4]) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
                : "r"(shared_address(row))
@@ -38,7 +38,7 @@ DEVICE void load_tiles(const void* row, uint32_t (&to)[4]) {
   const int lane = thread_index() % 32;
   for (int i = 0; i < 4; i++) to[i] = rows[8 * i + lane / 4][lane % 4];
 }
-DEVICE void load_tiles_turned(const void* row, uint32_t (&to)[4]) {
+DEVICE void load_tiles_transposed(const void* row, uint32_t (&to)[4]) {
   const auto* rows = (const uint16_t* const*)sim::warp_exchange(&row, sizeof row);
   const int lane = thread_index() % 32, column = lane / 4, at = lane % 4 * 2;
   for (int i = 0; i < 4; i++) to[i] = rows[8 * i + at][column] | (uint32_t)rows[8 * i + at + 1][column] << 16;

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import {
   cFloat,
   comment,
+  configStruct,
   cString,
   fileName,
   identifier,
   libraryFile,
   libraryName,
-  shapeStruct,
 } from '../../compiler/emit/names.js';
 
 const anything = fc.string({ unit: 'binary' });
@@ -48,7 +48,8 @@ describe('identifiers', () => {
     fc.assert(fc.property(anything, (model) => void expect(identifier(model)).toMatch(/^[A-Za-z_][A-Za-z0-9_]*$/)));
   });
 
-  it('of a shape are those of its kernel', () => expect(shapeStruct('realizar_attn_qkv')).toBe('attn_qkv_shape'));
+  it('of a configuration are those of its kernel', () =>
+    expect(configStruct('realizar_attn_qkv')).toBe('attn_qkv_config'));
 });
 
 /** Reads a C string literal back: three octal digits after each backslash. */

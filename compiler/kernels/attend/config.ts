@@ -1,4 +1,4 @@
-/** The configurations of attend.cuh: one for each range of context lengths that wants its own; shared memory. */
+/** The configurations of attend/kernel.cuh: one for each range of context lengths that wants its own; shared memory. */
 import { roundUp } from '../../arithmetic.js';
 import type { RopeSpec } from '../../model/spec.js';
 import type { Target } from '../../plan/target.js';

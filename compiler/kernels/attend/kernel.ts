@@ -1,12 +1,15 @@
-/** attend.cuh: per-head norms, rope, KV append, attention and its gates. */
+/** attend/kernel.cuh: per-head norms, rope, KV append, attention and its gates. */
+
+import { cFloat } from '../../emit/names.js';
 import { ropeFrequencies } from '../../model/rope.js';
-import type { Kernel, Scratch } from '../kernel.js';
+import { constants, indent, unlike, variant } from '../fields.js';
+import type { Field, Kernel, Scratch } from '../kernel.js';
 import { type AttendConfig, attendShared, kvRow, partialSize } from './config.js';
 import { type Attend, about, check, reads, vectors, writes } from './operation.js';
 
 export const attend: Kernel<Attend, AttendConfig> = {
   operation: 'attend',
-  include: 'attend.cuh',
+  include: 'attend/kernel.cuh',
   body: 'attend',
   args: 'AttendArgs',
   reads,
@@ -47,18 +50,20 @@ export const attend: Kernel<Attend, AttendConfig> = {
     at.scratch('partial', splitsName(op)),
     at.value('output', op.output),
   ],
+  base: 'AttendDefaults',
   fields: (c, name) => [
-    ['int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, heads_per_block: c.headsPerBlock }],
-    ['int', { splits: c.splits, min_split: c.minSplit, whole: c.whole, ring: c.ring, warps: c.warps }],
-    ['int', { n_ctx: c.contextLength, window: c.window, rope_dims: c.rope?.dimensions ?? 0 }],
-    ['bool', { rope_adjacent: c.rope?.pairing === 'adjacent', rope_factors: c.ropeFactors }],
-    ['bool', { query_norm: c.queryNorm, key_norm: c.keyNorm, norm_turned: c.normTurned ?? false }],
-    ['bool', { sinks: c.sinks }],
-    `static constexpr Gates gates = Gates::${c.gates ?? 'none'};`,
-    ['int', { whole_norms: c.wholeNorms }],
-    ['float', { scale: c.scale, soft_cap: c.softCap, epsilon: c.epsilon }],
-    ['float', { rope_magnitude: c.rope?.scaling?.magnitude ?? 1 }],
-    `static DEVICE float inverse_frequency(int pair) { return ${c.rope ? `${ropeTableName(name)}[pair]` : '0'}; }`,
+    ['int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, n_ctx: c.contextLength }],
+    ['int', { heads_per_block: c.headsPerBlock, splits: c.splits, warps: c.warps, stages: c.ring }],
+    ['int', { min_split: c.minSplit, unsplit: c.whole }],
+    ['float', { scale: c.scale, ...unlike(0, { epsilon: c.epsilon }) }],
+    ...variant('query_norm', c.queryNorm && headNorm(c.wholeNorms & 1)),
+    ...variant('key_norm', c.keyNorm && headNorm(c.wholeNorms & 2)),
+    ['bool', unlike(false, { norms_follow_rope: c.normTurned ?? false })],
+    ...(c.rope ? ropeFields(c, c.rope, ropeTableName(name)) : []),
+    ...variant('window', c.window > 0 && `Window<${c.window}>`),
+    ...variant('cap', c.softCap > 0 && `SoftCap<${cFloat(c.softCap)}>`),
+    ...variant('sinks', c.sinks && 'Sinks'),
+    ...variant('gates', c.gates && (c.gates === 'heads' ? 'HeadGates' : 'ElementGates')),
   ],
   tables: ({ rope }, name) => (rope ? [{ name: ropeTableName(name), values: ropeFrequencies(rope) }] : []),
   asserts: (config, shape, sharedBytes) => [
@@ -72,5 +77,18 @@ export const attend: Kernel<Attend, AttendConfig> = {
 };
 
 const splitsName = ({ output }: Attend): string => `${output.name}.splits`;
+
+const headNorm = (joint: number): string => (joint ? 'JointNorm' : 'HeadNorm');
+
+function ropeFields(c: AttendConfig, rope: NonNullable<AttendConfig['rope']>, table: string): Field[] {
+  const pairs = rope.pairing === 'adjacent' ? 'adjacent' : 'halves';
+  return [
+    `struct rope : Rope<${rope.dimensions}, RopePairs::${pairs}> {`,
+    ...constants(['bool', unlike(false, { factors: c.ropeFactors })]).map(indent),
+    ...constants(['float', unlike(1, { magnitude: rope.scaling?.magnitude ?? 1 })]).map(indent),
+    indent(`static DEVICE float inverse_frequency(int pair) { return ${table}[pair]; }`),
+    '};',
+  ];
+}
 
 const ropeTableName = (kernel: string): string => `${kernel}_inverse_frequency`;

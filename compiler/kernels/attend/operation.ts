@@ -1,4 +1,4 @@
-/** The operation of attend.cuh: its operands, rules and description. */
+/** The operation of attend/kernel.cuh: its operands, rules and description. */
 
 import type { Checks } from '../../ir/checks.js';
 import { type Effects, effects, kvCache } from '../../ir/effects.js';

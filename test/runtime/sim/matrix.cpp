@@ -27,7 +27,7 @@ void product_body(const Args& a) {
   uint32_t tiles[4], columns[4], rows[4];
   load_tiles(left + (lane / 8 % 2 * 8 + lane % 8) * 16 + lane / 16 * 8, tiles);
   load_tiles(right + lane % 8 * 16 + lane / 8 % 2 * 8, columns);  // tiles 2 and 3 repeat 0 and 1
-  load_tiles_turned(turned + (lane / 8 % 2 * 8 + lane % 8) * 8, rows);
+  load_tiles_transposed(turned + (lane / 8 % 2 * 8 + lane % 8) * 8, rows);
   float sums[2][4] = {};
   multiply_add(sums[0], tiles, columns[0], columns[1]);
   multiply_add(sums[1], tiles, rows[0], rows[1]);

@@ -3,7 +3,7 @@ import { cFloat } from '../emit/names.js';
 import type { Field } from './kernel.js';
 
 /** A type that takes the place of a default one. */
-export const variant = (name: string, type: string | false | undefined): Field[] =>
+export const variant = (name: string, type: string | false | null | undefined): Field[] =>
   type ? [`using ${name} = ${type};`] : [];
 
 /** The constants that are not what the default is. */

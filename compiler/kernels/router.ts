@@ -1,4 +1,4 @@
-/** router.cuh: logits of experts that the blocks of a projection add up, which saves the router's own node. */
+/** projection/router_share.cuh: logits of experts that the blocks of a projection add up, which saves the router's own node. */
 import type { Norm, Value } from '../ir/ops.js';
 import type { Weight } from '../model/spec.js';
 

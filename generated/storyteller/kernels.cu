@@ -6,7 +6,7 @@
 #include "kernels/embed.cuh"
 #include "kernels/experts.cuh"
 #include "kernels/norm_add.cuh"
-#include "kernels/projection.cuh"
+#include "kernels/projection/kernel.cuh"
 #include "kernels/read_ceiling.cuh"
 #include "kernels/repack_coded.cuh"
 #include "kernels/select.cuh"
@@ -29,17 +29,13 @@ struct token_embd_config {
 };
 
 // blk.0.attn_qkv (and 3 more): token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-struct attn_qkv_config {
+struct attn_qkv_config : ProjectionDefaults {
   using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
-  using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
-  static constexpr int row_warps = 16, round_groups = 16;
-  static constexpr int ring = 1, early = 1, paced = 1;
-  static constexpr int blocks = 128, routes = 0;
-  static constexpr int bias = 0, matrix_scale = 0;
-  static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false, scales_bias = false;
-  static constexpr Activation activation = Activation::none;
-  static constexpr float sum_epsilon = 0.f, epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
+  static constexpr int row_warps = 16, blocks = 128, pass_groups = 16;
+  static constexpr int stages = 1, prefetch_at_once = 1, prefetch_stages = 1;
+  static constexpr bool holds_all = true;
+  using norm = RmsNorm<0.00000999999975f>;
 };
 static_assert(ProjectionShape<attn_qkv_config>::shared_bytes <= 71680);
 static_assert(ProjectionShape<attn_qkv_config>::group_bytes<Segment<256, Q8_0>> == 1088);
@@ -59,65 +55,51 @@ struct attn_kqv_config : AttendDefaults {
 static_assert(AttendShape<attn_kqv_config>::shared_bytes <= 89088);
 
 // blk.0.ffn_inp (and 3 more): blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
-struct ffn_inp_config {
+struct ffn_inp_config : ProjectionDefaults {
   using segments = Segments<Segment<256, Q8_0>>;
-  using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
-  static constexpr int row_warps = 16, round_groups = 16;
-  static constexpr int ring = 1, early = 1, paced = 1;
-  static constexpr int blocks = 64, routes = 0;
-  static constexpr int bias = 0, matrix_scale = 0;
-  static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false, scales_bias = false;
-  static constexpr Activation activation = Activation::none;
-  static constexpr float sum_epsilon = 0.f, epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
+  static constexpr int row_warps = 16, blocks = 64, pass_groups = 16;
+  static constexpr int stages = 1, prefetch_at_once = 1, prefetch_stages = 1;
+  static constexpr bool holds_all = true;
+  static constexpr bool add_residual = true;
 };
 static_assert(ProjectionShape<ffn_inp_config>::shared_bytes <= 71680);
 static_assert(ProjectionShape<ffn_inp_config>::group_bytes<Segment<256, Q8_0>> == 1088);
 
 // blk.0.ffn_swiglu (and 3 more): blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-struct ffn_swiglu_config {
+struct ffn_swiglu_config : ProjectionDefaults {
   using segments = Segments<Segment<768, Q8_0, Q8_0>>;
-  using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
-  static constexpr int row_warps = 16, round_groups = 16;
-  static constexpr int ring = 2, early = 2, paced = 2;
-  static constexpr int blocks = 132, routes = 0;
-  static constexpr int bias = 0, matrix_scale = 0;
-  static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = false, scales_bias = false;
+  static constexpr int row_warps = 16, blocks = 132, pass_groups = 16;
+  static constexpr int stages = 2, prefetch_at_once = 2, prefetch_stages = 2;
+  static constexpr bool holds_all = true;
+  using norm = RmsNorm<0.00000999999975f>;
   static constexpr Activation activation = Activation::silu;
-  static constexpr float sum_epsilon = 0.f, epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
 };
 static_assert(ProjectionShape<ffn_swiglu_config>::shared_bytes <= 71680);
 static_assert(ProjectionShape<ffn_swiglu_config>::group_bytes<Segment<768, Q8_0, Q8_0>> == 2176);
 
 // blk.0.l_out (and 3 more): blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
-struct l_out_config {
+struct l_out_config : ProjectionDefaults {
   using segments = Segments<Segment<256, Q8_0>>;
-  using ahead = Ahead<0, 0>;
   static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
-  static constexpr int row_warps = 5, round_groups = 5;
-  static constexpr int ring = 1, early = 1, paced = 1;
-  static constexpr int blocks = 64, routes = 0;
-  static constexpr int bias = 0, matrix_scale = 0;
-  static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = false, centred = false, norm_bias = false, add_residual = true, find_best = false, scales_bias = false;
-  static constexpr Activation activation = Activation::none;
-  static constexpr float sum_epsilon = 0.f, epsilon = 0.f, scale = 1.f, soft_cap = 0.f;
+  static constexpr int row_warps = 5, blocks = 64, pass_groups = 5;
+  static constexpr int stages = 1, prefetch_at_once = 1, prefetch_stages = 1;
+  static constexpr bool holds_all = true;
+  static constexpr bool add_residual = true;
 };
 static_assert(ProjectionShape<l_out_config>::shared_bytes <= 71680);
 static_assert(ProjectionShape<l_out_config>::group_bytes<Segment<256, Q8_0>> == 3264);
 
 // logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
-struct logits_config {
+struct logits_config : ProjectionDefaults {
   using segments = Segments<Segment<909, Q8_0>>;
-  using ahead = Ahead<0, 0>;
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
-  static constexpr int row_warps = 16, round_groups = 16;
-  static constexpr int ring = 1, early = 1, paced = 1;
-  static constexpr int blocks = 132, routes = 0;
-  static constexpr int bias = 0, matrix_scale = 0;
-  static constexpr bool whole = true, sum_input = false, store_sum = false, normalize = true, centred = false, norm_bias = false, add_residual = false, find_best = true, scales_bias = false;
-  static constexpr Activation activation = Activation::none;
-  static constexpr float sum_epsilon = 0.f, epsilon = 0.00000999999975f, scale = 1.f, soft_cap = 0.f;
+  static constexpr int row_warps = 16, blocks = 132, pass_groups = 16;
+  static constexpr int stages = 1, prefetch_at_once = 1, prefetch_stages = 1;
+  static constexpr bool holds_all = true;
+  using norm = RmsNorm<0.00000999999975f>;
+  using best = LargestRow;
 };
 static_assert(ProjectionShape<logits_config>::shared_bytes <= 71680);
 static_assert(ProjectionShape<logits_config>::group_bytes<Segment<909, Q8_0>> == 1088);

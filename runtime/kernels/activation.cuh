@@ -26,8 +26,6 @@ DEVICE float gate(float g, float up) {
   return fast_divide(clamped, 1.f + expf(-1.702f * clamped)) * (maximum(-7.f, minimum(up, 7.f)) + 1.f);
 }
 
-DEVICE float soft_cap(float v, float cap) { return cap > 0.f ? cap * tanhf(v / cap) : v; }
-
 // Soft caps of scores and of logits.
 struct NoCap {
   static DEVICE float apply(float v) { return v; }

@@ -70,9 +70,9 @@ struct IQ4_NL {
   template <int R, int U>
   static constexpr int content = R * U * 18;
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* slot, int i, int) {
-    const uint4 codes = ((const uint4*)slot)[i];
-    const float d = half_to_float(((const uint16_t*)(slot + R * U * 16))[i]);
+  static DEVICE QuantUnit unit(const char* tile, int i, int) {
+    const uint4 codes = ((const uint4*)tile)[i];
+    const float d = half_to_float(((const uint16_t*)(tile + R * U * 16))[i]);
     QuantUnit v = {{}, {d, d}, {}};
     decode_unit<nonlinear_table>(codes, v.q);
     return v;
@@ -86,9 +86,9 @@ struct MXFP4 {
   template <int R, int U>
   static constexpr int content = R * U * 17;
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* slot, int i, int) {
-    const uint4 codes = ((const uint4*)slot)[i];
-    const uint32_t e = ((const uint8_t*)(slot + R * U * 16))[i];
+  static DEVICE QuantUnit unit(const char* tile, int i, int) {
+    const uint4 codes = ((const uint4*)tile)[i];
+    const uint32_t e = ((const uint8_t*)(tile + R * U * 16))[i];
     const float d = bits_to_float(e < 2 ? 0x00200000u << e : (e - 1) << 23);
     QuantUnit v = {{}, {d, d}, {}};
     decode_unit<mxfp4_table>(codes, v.q);
@@ -104,10 +104,10 @@ struct Coded {
   template <int R, int U>
   static constexpr int content = R * U * (16 + Multipliers) + R * super_units<U> * 2;
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* slot, int i, int s) {
-    const uint4 codes = ((const uint4*)slot)[i];
-    const float d = half_to_float(((const uint16_t*)(slot + R * U * 16))[s]) * (1.f / Divisor);
-    const int8_t* multiplier = (const int8_t*)(slot + R * U * 16 + R * super_units<U> * 2) + i * Multipliers;
+  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
+    const uint4 codes = ((const uint4*)tile)[i];
+    const float d = half_to_float(((const uint16_t*)(tile + R * U * 16))[s]) * (1.f / Divisor);
+    const int8_t* multiplier = (const int8_t*)(tile + R * U * 16 + R * super_units<U> * 2) + i * Multipliers;
     QuantUnit v = {{}, {d * multiplier[0], d * multiplier[Multipliers - 1]}, {}};
     decode_unit<Table>(codes, v.q);
     return v;

@@ -1,9 +1,10 @@
 // x = the embedding row of the state's token, from the device layout of formats.cuh. One thread a unit (32 columns).
-// The token's first node, so it also clears the sums that later ones add to (router.cuh).
+// The token's first node, so it also clears the sums that later ones add to (accumulated_logits.cuh).
 // C: cols, group_rows, chunk_cols, format, group_bytes (stride from a row group to the next), scale, sums.
 #pragma once
 #include "../artifact.h"
-#include "router.cuh"
+#include "accumulated_logits.cuh"
+#include "coded.cuh"
 
 namespace realizar {
 
@@ -11,14 +12,14 @@ struct EmbedArgs {
   const char* weights;
   const State* state;
   float* output;  // [cols]
-  char* logits;   // Gathered: C::sums of them
+  char* logits;   // AccumulatedLogits: C::sums of them
 };
 
 template <class C, int Units>
-DEVICE void embed_unit(const char* slot, int row, int u, float* output, int col) {
+DEVICE void embed_unit(const char* tile, int row, int u, float* output, int col) {
   float4 w[8];
   expand<typename C::format>(
-      C::format::template unit<C::group_rows, Units>(slot, row * Units + u, row * super_units<Units> + u / 8), w);
+      C::format::template unit<C::group_rows, Units>(tile, row * Units + u, row * super_units<Units> + u / 8), w);
 #pragma unroll
   for (int k = 0; k < 8; k++) {
     const float four[4] = {w[k].x, w[k].y, w[k].z, w[k].w};
@@ -34,16 +35,16 @@ DEVICE void embed(const EmbedArgs& a) {
   grid_release();
   grid_wait();
   const int unit = block_index() * block_threads() + thread_index();
-  for (int i = unit; i < C::sums; i += grid_blocks() * block_threads()) *Gathered::sum(a.logits, i) = 0;
+  for (int i = unit; i < C::sums; i += grid_blocks() * block_threads()) *AccumulatedLogits::sum(a.logits, i) = 0;
   if (unit >= units) return;
   const int token = load_global(&a.state->token), row = token % C::group_rows;
   const int chunk = unit / chunk_units, u = unit % chunk_units;
-  const char* slot = a.weights + (int64_t)(token / C::group_rows) * C::group_bytes +
-                     (int64_t)chunk * slot_stride<typename C::format, C::group_rows, chunk_units>;
+  const char* tile = a.weights + (int64_t)(token / C::group_rows) * C::group_bytes +
+                     (int64_t)chunk * tile_stride<typename C::format, C::group_rows, chunk_units>;
   if (chunk < chunks - 1)
-    embed_unit<C, chunk_units>(slot, row, u, a.output, unit * 32);
+    embed_unit<C, chunk_units>(tile, row, u, a.output, unit * 32);
   else
-    embed_unit<C, last_units>(slot, row, u, a.output, unit * 32);
+    embed_unit<C, last_units>(tile, row, u, a.output, unit * 32);
 }
 
 }  // namespace realizar

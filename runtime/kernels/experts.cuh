@@ -19,21 +19,21 @@
 //    biased (Routing::score), expert_groups and expert_groups_used (Routing::sum_groups), formats (ExpertFormats),
 //    group_rows, chunk_cols, warps, ring and early (slots a warp), blocks; sum, gated (the shared output, by the last
 //    logit), add_shared, add_residual, scale; normalize, epsilon, activation, bias and matrix_scale (bit i: matrix i
-//    has one); gathers (blocks that the logits are sums of: router.cuh; 0: they are there), router_cols,
+//    has one); gathers (blocks that the logits are sums of: accumulated_logits.cuh; 0: they are there), router_cols,
 //    router_epsilon.
 #pragma once
+#include "accumulated_logits.cuh"
 #include "activation.cuh"
 #include "experts_input.cuh"
 #include "experts_route.cuh"
 #include "group_run.cuh"
-#include "router.cuh"
 
 namespace realizar {
 
 struct ExpertsArgs {
   const char* weights;
   const float* input;            // [cols], or [used][cols]
-  char* logits;                  // [experts] f32, or one more; or Gathered
+  char* logits;                  // [experts] f32, or one more; or AccumulatedLogits
   const float* norm;             // [cols]
   const float* shared;           // [rows]
   const float* residual;         // [rows]
@@ -110,7 +110,7 @@ DEVICE void dot_experts(const char* slot, ExpertFormats<F...>, const ExpertInput
         else
           sums[part * R + r] += dot<G>(unit, floats);
       }
-      at += slot_stride<G, R, Shape::chunk_units>;
+      at += tile_stride<G, R, Shape::chunk_units>;
       part++;
     };
     (one(F{}), ...);
@@ -245,15 +245,15 @@ DEVICE void sum_rows(const ExpertsArgs& a, ExpertStream<C>& stream, const Expert
   }
 }
 
-// The logits, on their way to where experts are chosen. Settled: no node that may still run writes them. Gathered ones
-// are not divided by the root mean square for it: which are the largest does not depend on it.
+// The logits, on their way to where experts are chosen. Settled: no node that may still run writes them.
+// AccumulatedLogits ones are not divided by the root mean square for it: which are the largest does not depend on it.
 template <class C, bool Settled>
 class Logits {
  public:
   DEVICE void load(const ExpertsArgs& a) {
     const auto get = [](const auto* p) { return Settled ? load_settled(p) : load_global(p); };
     if (has_squares) {
-      const float* squares = Gathered::squares(a.logits, C::experts);
+      const float* squares = AccumulatedLogits::squares(a.logits, C::experts);
       for (int i = thread_index(); i < C::gathers; i += Shape::threads) squares_[0] += get(squares + i);
     }
 #pragma unroll
@@ -261,7 +261,7 @@ class Logits {
       const int i = thread_index() + j * Shape::threads;
       if (i >= Shape::logits) continue;
       if constexpr (C::gathers > 0)
-        values_[j] = (float)get(Gathered::sum(a.logits, i)) * Gathered::step;
+        values_[j] = (float)get(AccumulatedLogits::sum(a.logits, i)) * AccumulatedLogits::step;
       else
         values_[j] = get((const float*)a.logits + i);
     }

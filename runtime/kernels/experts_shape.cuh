@@ -14,12 +14,12 @@ struct ExpertFormats {
   static constexpr bool any_quant = (is_quant<F> || ...), any_float = (!is_quant<F> || ...);
   static constexpr bool any_sums = (needs_sums<F> || ...);
   template <int R, int Units>
-  static constexpr int bytes = (slot_stride<F, R, Units> + ...);
+  static constexpr int bytes = (tile_stride<F, R, Units> + ...);
   // A shorter last chunk: all but its last part keep their places.
   template <int R, int Units, int LastUnits>
   static constexpr int last_bytes() {
     int before = 0, end = 0;
-    ((end = before + slot_stride<F, R, LastUnits>, before += slot_stride<F, R, Units>), ...);
+    ((end = before + tile_stride<F, R, LastUnits>, before += tile_stride<F, R, Units>), ...);
     return end;
   }
 };

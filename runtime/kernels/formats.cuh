@@ -1,9 +1,9 @@
 // The weight formats on the device, and how a kernel reads 32 columns ("a unit") of one row.
 //
-// A matrix is cut into slots: rows_per_group rows by cols_per_chunk columns, the piece that one bulk copy brings into
-// shared memory. Inside a slot the parts of a format lie in planes, one after another, widest element first; a plane is
+// A matrix is cut into tiles: rows_per_group rows by cols_per_chunk columns, the piece that one bulk copy brings into
+// shared memory. Inside a tile the parts of a format lie in planes, one after another, widest element first; a plane is
 // [row][unit], or [row][unit / 8] where a format scales 256 columns together. So the 32 lanes of a warp, each with a
-// unit of its own, read each plane at consecutive addresses, 16 bytes a lane where there is that much. The slot is
+// unit of its own, read each plane at consecutive addresses, 16 bytes a lane where there is that much. The tile is
 // padded to 16 bytes, and to 128, a line of the L2, where that takes no more than a 32nd of it.
 // compiler/kernels/formats.ts has the same table; the emitted kernels.cu asserts that the sizes agree.
 //
@@ -37,11 +37,11 @@ constexpr int round_down_to_power_of_two(int n) {
   return n < 2 ? 1 : n >= 32 ? 32 : 2 * round_down_to_power_of_two(n / 2);
 }
 constexpr int padded(int n) { return round_up(n, 128) - n <= n / 32 ? round_up(n, 128) : round_up(n, 16); }
-// Bytes of a slot that are read, and from it to the next.
+// Bytes of a tile that are read, and from it to the next.
 template <class F, int Rows, int Units>
-constexpr int slot_content = round_up(F::template content<Rows, Units>, 16);
+constexpr int tile_content = round_up(F::template content<Rows, Units>, 16);
 template <class F, int Rows, int Units>
-constexpr int slot_stride = padded(F::template content<Rows, Units>);
+constexpr int tile_stride = padded(F::template content<Rows, Units>);
 
 // Word k of each packing, k = 0..7.
 DEVICE uint32_t word(const uint4& v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
@@ -50,8 +50,8 @@ DEVICE uint32_t raised_word(const uint4& v, int k) { return word(v, k % 4) & (k 
 DEVICE uint32_t pair_word(const uint2& v, int k) { return (k < 4 ? v.x : v.y) >> 2 * (k % 4) & 0x03030303u; }
 DEVICE uint32_t bit_word(uint32_t v, int k) { return v >> k & 0x01010101u; }
 
-// Every format below has: content<Rows, Units>, the bytes of a slot, offset (of the quants), scales (1 or 2 a unit),
-// has_min, raised where it is, and unit<Rows, Units>(slot, i, s): the unit at index i = row * Units + u of a plane, s =
+// Every format below has: content<Rows, Units>, the bytes of a tile, offset (of the quants), scales (1 or 2 a unit),
+// has_min, raised where it is, and unit<Rows, Units>(tile, i, s): the unit at index i = row * Units + u of a plane, s =
 // row * super_units + u / 8.
 
 struct Q8_0 {
@@ -60,9 +60,9 @@ struct Q8_0 {
   template <int R, int U>
   static constexpr int content = R * U * 34;
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* slot, int i, int) {
-    const uint4 a = ((const uint4*)slot)[i], b = ((const uint4*)slot)[R * U + i];
-    const float d = half_to_float(((const uint16_t*)(slot + R * U * 32))[i]);
+  static DEVICE QuantUnit unit(const char* tile, int i, int) {
+    const uint4 a = ((const uint4*)tile)[i], b = ((const uint4*)tile)[R * U + i];
+    const float d = half_to_float(((const uint16_t*)(tile + R * U * 32))[i]);
     return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}, {d, d}, {}};
   }
 };
@@ -77,10 +77,10 @@ struct Nibbles32 {
   template <int R, int U>
   static constexpr int content = R * U * unit_bytes;
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* slot, int i, int) {
-    const uint4 low = ((const uint4*)slot)[i];
-    const uint32_t high = FifthBit ? ((const uint32_t*)(slot + R * U * 16))[i] : 0;
-    const uint16_t* scale = (const uint16_t*)(slot + R * U * (FifthBit ? 20 : 16)) + i * (Min ? 2 : 1);
+  static DEVICE QuantUnit unit(const char* tile, int i, int) {
+    const uint4 low = ((const uint4*)tile)[i];
+    const uint32_t high = FifthBit ? ((const uint32_t*)(tile + R * U * 16))[i] : 0;
+    const uint16_t* scale = (const uint16_t*)(tile + R * U * (FifthBit ? 20 : 16)) + i * (Min ? 2 : 1);
     QuantUnit v;
 #pragma unroll
     for (int k = 0; k < 8; k++) v.q[k] = FifthBit ? nibble_word(low, k) | bit_word(high, k) << 4 : raised_word(low, k);
@@ -104,11 +104,11 @@ struct Nibbles256 {
   template <int R, int U>
   static constexpr int content = R * U * unit_bytes + R * super_units<U> * 4;
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* slot, int i, int s) {
-    const uint4 low = ((const uint4*)slot)[i];
-    const uint32_t high = FifthBit ? ((const uint32_t*)(slot + R * U * 16))[i] : 0;
-    const uint32_t scales = ((const uint16_t*)(slot + R * U * (FifthBit ? 20 : 16)))[i];
-    const uint32_t supers = ((const uint32_t*)(slot + R * U * unit_bytes))[s];
+  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
+    const uint4 low = ((const uint4*)tile)[i];
+    const uint32_t high = FifthBit ? ((const uint32_t*)(tile + R * U * 16))[i] : 0;
+    const uint32_t scales = ((const uint16_t*)(tile + R * U * (FifthBit ? 20 : 16)))[i];
+    const uint32_t supers = ((const uint32_t*)(tile + R * U * unit_bytes))[s];
     QuantUnit v;
 #pragma unroll
     for (int k = 0; k < 8; k++) v.q[k] = FifthBit ? nibble_word(low, k) | bit_word(high, k) << 4 : raised_word(low, k);
@@ -127,11 +127,11 @@ struct Q6_K {
   template <int R, int U>
   static constexpr int content = R * U * 26 + R * super_units<U> * 2;
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* slot, int i, int s) {
-    const uint4 low = ((const uint4*)slot)[i];
-    const uint2 high = ((const uint2*)(slot + R * U * 16))[i];
-    const uint32_t scales = ((const uint16_t*)(slot + R * U * 24))[i];
-    const float d = half_to_float(((const uint16_t*)(slot + R * U * 26))[s]);
+  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
+    const uint4 low = ((const uint4*)tile)[i];
+    const uint2 high = ((const uint2*)(tile + R * U * 16))[i];
+    const uint32_t scales = ((const uint16_t*)(tile + R * U * 24))[i];
+    const float d = half_to_float(((const uint16_t*)(tile + R * U * 26))[s]);
     QuantUnit v;
 #pragma unroll
     for (int k = 0; k < 8; k++) v.q[k] = nibble_word(low, k) | pair_word(high, k) << 4;
@@ -149,11 +149,11 @@ struct Q3_K {
   template <int R, int U>
   static constexpr int content = R * U * 14 + R * super_units<U> * 2;
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* slot, int i, int s) {
-    const uint2 low = ((const uint2*)slot)[i];
-    const uint32_t high = ((const uint32_t*)(slot + R * U * 8))[i];
-    const int8_t* scale = (const int8_t*)(slot + R * U * 12) + i * 2;
-    const float d = half_to_float(((const uint16_t*)(slot + R * U * 14))[s]);
+  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
+    const uint2 low = ((const uint2*)tile)[i];
+    const uint32_t high = ((const uint32_t*)(tile + R * U * 8))[i];
+    const int8_t* scale = (const int8_t*)(tile + R * U * 12) + i * 2;
+    const float d = half_to_float(((const uint16_t*)(tile + R * U * 14))[s]);
     QuantUnit v;
 #pragma unroll
     for (int k = 0; k < 8; k++) v.q[k] = pair_word(low, k) | bit_word(high, k) << 2;
@@ -171,10 +171,10 @@ struct Q2_K {
   template <int R, int U>
   static constexpr int content = R * U * 10 + R * super_units<U> * 4;
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* slot, int i, int s) {
-    const uint2 low = ((const uint2*)slot)[i];
-    const uint8_t* scale = (const uint8_t*)(slot + R * U * 8) + i * 2;
-    const uint16_t* super = (const uint16_t*)(slot + R * U * 10) + s * 2;
+  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
+    const uint2 low = ((const uint2*)tile)[i];
+    const uint8_t* scale = (const uint8_t*)(tile + R * U * 8) + i * 2;
+    const uint16_t* super = (const uint16_t*)(tile + R * U * 10) + s * 2;
     const float d = half_to_float(super[0]), dmin = half_to_float(super[1]);
     QuantUnit v;
 #pragma unroll
@@ -193,10 +193,10 @@ struct F32 {
   template <int R, int U>
   static constexpr int content = R * U * 128;
   template <int R, int U>
-  static DEVICE FloatUnit unit(const char* slot, int i, int) {
+  static DEVICE FloatUnit unit(const char* tile, int i, int) {
     FloatUnit v;
 #pragma unroll
-    for (int j = 0; j < 8; j++) v.w[j] = ((const float4*)slot)[j * R * U + i];
+    for (int j = 0; j < 8; j++) v.w[j] = ((const float4*)tile)[j * R * U + i];
     return v;
   }
 };
@@ -206,11 +206,11 @@ struct Float16 {
   template <int R, int U>
   static constexpr int content = R * U * 64;
   template <int R, int U>
-  static DEVICE FloatUnit unit(const char* slot, int i, int) {
+  static DEVICE FloatUnit unit(const char* tile, int i, int) {
     FloatUnit v;
 #pragma unroll
     for (int j = 0; j < 8; j++) {
-      const uint4 four = ((const uint4*)slot)[j / 2 * R * U + i];
+      const uint4 four = ((const uint4*)tile)[j / 2 * R * U + i];
       const uint32_t a = word(four, j % 2 * 2), b = word(four, j % 2 * 2 + 1);
       v.w[j] = {widen(a & 0xffff), widen(a >> 16), widen(b & 0xffff), widen(b >> 16)};
     }

@@ -46,7 +46,7 @@ DEVICE void quantize_block(Q4_0, const float (&values)[32], uint8_t* block) {
 template <class Quant, class Float>
 struct Source<Quantized<Quant, Float>> {
   static constexpr int block_cols = 1, block_bytes = Source<Float>::block_bytes;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     float values[32];
     for (int c = 0; c < 32; c++) values[c] = read_float<Float>(row, (uint64_t)u * 32 + c);
     uint8_t block[Source<Quant>::block_bytes];

@@ -9,11 +9,11 @@ namespace realizar {
 
 // Where a thread writes: unit `i` of each plane, `s` of the planes that hold one value for 8 units (first: writes
 // them).
-struct Slot {
+struct TileUnit {
   char* base;
   int rows, units, i, s;
   bool first;
-  // Plane that starts `unit_bytes` a unit after the slot's start, elements of T.
+  // Plane that starts `unit_bytes` a unit after the tile's start, elements of T.
   template <typename T>
   DEVICE T* plane(int unit_bytes) const {
     return (T*)(base + (int64_t)rows * units * unit_bytes);
@@ -41,14 +41,14 @@ DEVICE uint32_t pack_bits(Quant q) {
   return w;
 }
 
-// A source format: pack(row, u, cols, slot) writes unit u of a row that starts at `row` in the file.
+// A source format: pack(row, u, cols, to) writes unit u of a row that starts at `row` in the file.
 template <class F>
 struct Source;
 
 template <>
 struct Source<Q8_0> {
   static constexpr int block_cols = 32, block_bytes = 34;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)u * block_bytes;
     for (int j = 0; j < 2; j++) {
       uint32_t w[4] = {};
@@ -62,7 +62,7 @@ struct Source<Q8_0> {
 template <bool FifthBit, bool Min>
 struct Source<Nibbles32<FifthBit, Min>> {
   static constexpr int block_cols = 32, block_bytes = 2 + (Min ? 2 : 0) + (FifthBit ? 4 : 0) + 16;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)u * block_bytes;
     const uint8_t* fifth = b + (Min ? 4 : 2);
     const uint8_t* nibbles = fifth + (FifthBit ? 4 : 0);
@@ -81,7 +81,7 @@ DEVICE uint8_t min_k4(const uint8_t* p, int j) { return j < 4 ? p[j + 4] & 63 : 
 template <bool FifthBit>
 struct Source<Nibbles256<FifthBit>> {
   static constexpr int block_cols = 256, block_bytes = 4 + 12 + (FifthBit ? 32 : 0) + 128;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const int j = u % 8;
     const uint8_t* fifth = b + 16;
@@ -102,7 +102,7 @@ struct Source<Nibbles256<FifthBit>> {
 template <>
 struct Source<Q6_K> {
   static constexpr int block_cols = 256, block_bytes = 210;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const int half = u % 8 / 4, j = u % 4;  // 128 columns share 64 bytes of nibbles and 32 of pairs
     const uint8_t* nibbles = b + 64 * half + 32 * (j % 2);
@@ -122,7 +122,7 @@ struct Source<Q3_K> {
     const int low = j < 8 ? p[j] & 15 : p[j - 8] >> 4;
     return (int8_t)((low | (p[8 + j % 4] >> 2 * (j / 4) & 3) << 4) - 32);
   }
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const int half = u % 8 / 4, j = u % 4;
     const uint8_t* pairs = b + 32 + 32 * half;
@@ -136,7 +136,7 @@ struct Source<Q3_K> {
 template <>
 struct Source<Q2_K> {
   static constexpr int block_cols = 256, block_bytes = 84;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const uint8_t* pairs = b + 16 + 32 * (u % 8 / 4);
     to.plane<uint2>(0)[to.i] = pack_pairs([&](int c) { return pairs[c] >> 2 * (u % 4); });
@@ -153,7 +153,7 @@ struct Source<Q2_K> {
 template <>
 struct Source<F32> {
   static constexpr int block_cols = 1, block_bytes = 4;
-  static DEVICE void pack(const uint8_t* row, int u, int cols, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int cols, const TileUnit& to) {
     for (int c = 0; c < 32; c++) {
       const int col = u * 32 + c;
       uint32_t v = 0;
@@ -165,7 +165,7 @@ struct Source<F32> {
 template <bool Brain>
 struct Source<Float16<Brain>> {
   static constexpr int block_cols = 1, block_bytes = 2;
-  static DEVICE void pack(const uint8_t* row, int u, int cols, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int cols, const TileUnit& to) {
     for (int c = 0; c < 32; c++) {
       const int col = u * 32 + c;
       to.plane<uint16_t>(16 * (c / 8))[to.i * 8 + c % 8] = col < cols ? read_u16(row + col * 2) : 0;
@@ -174,10 +174,10 @@ struct Source<Float16<Brain>> {
 };
 
 // Where unit u of a row goes, of rows counted from the first of the piece.
-DEVICE Slot slot_of(const RepackArgs& a, uint64_t row, int u) {
+DEVICE TileUnit tile_unit(const RepackArgs& a, uint64_t row, int u) {
   const int rows = (int)a.rows_per_group, units = (int)((a.cols + 31) / 32), chunk_units = (int)(a.cols_per_chunk / 32);
   const int chunk = u / chunk_units, in_chunk = u % chunk_units, r = (int)(row % rows);
-  Slot to;
+  TileUnit to;
   to.rows = rows;
   to.units = units - chunk * chunk_units < chunk_units ? units - chunk * chunk_units : chunk_units;
   to.base = (char*)a.target + (a.first_row / rows + row / rows) * a.group_stride + chunk * a.chunk_stride;
@@ -224,7 +224,7 @@ DEVICE void repack(const RepackArgs& a) {
   const uint64_t row = t / units, in_file = Rows<F>::step * source_row(a, row) + Rows<F>::first;
   const int u = (int)(t % units);
   const uint64_t row_bytes = a.cols / From::block_cols * From::block_bytes;
-  From::pack((const uint8_t*)a.source + in_file * row_bytes, u, (int)a.cols, slot_of(a, row, u));
+  From::pack((const uint8_t*)a.source + in_file * row_bytes, u, (int)a.cols, tile_unit(a, row, u));
 }
 
 // The same of float formats whose columns lie one after another: a thread gathers its 32 elements.
@@ -244,7 +244,7 @@ DEVICE void repack_columns(const RepackArgs& a) {
     const uint64_t element = (uint64_t)(32 * in_piece + c) * Rows<F>::step * a.n_rows + in_file;
     for (int b = 0; b < bytes; b++) unit[c * bytes + b] = ((const uint8_t*)a.source)[element * bytes + b];
   }
-  From::pack(unit, 0, left, slot_of(a, row, (int)(a.first_col / 32) + in_piece));
+  From::pack(unit, 0, left, tile_unit(a, row, (int)(a.first_col / 32) + in_piece));
 }
 
 // Element i of a row of floats.

@@ -15,7 +15,7 @@ DEVICE uint4 pack_codes(Code code) {
 template <>
 struct Source<IQ4_NL> {
   static constexpr int block_cols = 32, block_bytes = 18;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)u * block_bytes;
     to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return b[2 + c % 16] >> (c < 16 ? 0 : 4); });
     to.plane<uint16_t>(16)[to.i] = read_u16(b);
@@ -25,7 +25,7 @@ struct Source<IQ4_NL> {
 template <>
 struct Source<MXFP4> {
   static constexpr int block_cols = 32, block_bytes = 17;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)u * block_bytes;
     to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return b[1 + c % 16] >> (c < 16 ? 0 : 4); });
     to.plane<uint8_t>(16)[to.i] = b[0];
@@ -38,7 +38,7 @@ struct MXFP4Exponents {};
 template <>
 struct Source<MXFP4Codes> {
   static constexpr int block_cols = 32, block_bytes = 16;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)u * block_bytes;
     to.plane<uint4>(0)[to.i] = pack_codes([&](int c) { return b[c / 2] >> 4 * (c % 2); });
   }
@@ -46,12 +46,12 @@ struct Source<MXFP4Codes> {
 template <>
 struct Source<MXFP4Exponents> {
   static constexpr int block_cols = 32, block_bytes = 1;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) { to.plane<uint8_t>(16)[to.i] = row[u]; }
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) { to.plane<uint8_t>(16)[to.i] = row[u]; }
 };
 
 // The rest of a unit of the formats that derive from Coded.
 template <class... Int>
-DEVICE void pack_multipliers(const Slot& to, uint16_t d, Int... each) {
+DEVICE void pack_multipliers(const TileUnit& to, uint16_t d, Int... each) {
   uint16_t* super = to.plane<uint16_t>(16);
   if (to.first) super[to.s] = d;
   int8_t* multiplier = (int8_t*)(super + to.rows * ((to.units + 7) / 8)) + to.i * sizeof...(each);
@@ -61,7 +61,7 @@ DEVICE void pack_multipliers(const Slot& to, uint16_t d, Int... each) {
 template <>
 struct Source<IQ4_XS> {
   static constexpr int block_cols = 256, block_bytes = 136;
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const int j = u % 8;
     const uint8_t* codes = b + 8 + 16 * j;
@@ -94,7 +94,7 @@ template <>
 struct Source<IQ2_XXS> {
   static constexpr int block_cols = 256, block_bytes = 66;
   template <class F = IQ2_XXS>
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const uint8_t* q = b + 2 + 8 * (u % 8);
     const uint32_t more = read_u32(q + 4);
@@ -110,7 +110,7 @@ template <>
 struct Source<IQ2_XS> {
   static constexpr int block_cols = 256, block_bytes = 74;
   template <class F = IQ2_XS>
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     int point[4], signs[4];
     for (int i = 0; i < 4; i++) {
@@ -127,7 +127,7 @@ template <>
 struct Source<IQ2_S> {
   static constexpr int block_cols = 256, block_bytes = 82;
   template <class F = IQ2_S>
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const int j = u % 8, high = b[66 + j];
     int point[4], signs[4];
@@ -145,7 +145,7 @@ template <>
 struct Source<IQ3_XXS> {
   static constexpr int block_cols = 256, block_bytes = 98;
   template <class F = IQ3_XXS>
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const uint32_t more = read_u32(b + 66 + 4 * (u % 8));
     int point[8], signs[4];
@@ -161,7 +161,7 @@ template <>
 struct Source<IQ3_S> {
   static constexpr int block_cols = 256, block_bytes = 110;
   template <class F = IQ3_S>
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const int j = u % 8, high = b[66 + j];
     int point[8], signs[4];
@@ -177,7 +177,7 @@ template <>
 struct Source<IQ1_S> {
   static constexpr int block_cols = 256, block_bytes = 50;
   template <class F = IQ1_S>
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const int j = u % 8, high = read_u16(b + 34 + 2 * j), sign = high >> 15 ? 255 : 0;
     int point[4];
@@ -193,7 +193,7 @@ template <>
 struct Source<IQ1_M> {
   static constexpr int block_cols = 256, block_bytes = 56;
   template <class F = IQ1_M>
-  static DEVICE void pack(const uint8_t* row, int u, int, const Slot& to) {
+  static DEVICE void pack(const uint8_t* row, int u, int, const TileUnit& to) {
     const uint8_t* b = row + (int64_t)(u / 8) * block_bytes;
     const int j = u % 8;
     int point[4], signs[4];

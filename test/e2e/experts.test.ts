@@ -41,7 +41,7 @@ describe('256 experts', () => {
     expect(nmse(logits, expected)).toBeLessThanOrEqual(1e-5);
   });
 
-  // Blocks add up logits in whole numbers (router.cuh).
+  // Blocks add up logits in whole numbers (accumulated_logits.cuh).
   test('chosen by logits of tiny parts', async () => {
     const { logits, expected } = await logitsWith('ffnNorm', (element) => element * 1e-3);
     expect(nmse(logits, expected)).toBeLessThanOrEqual(1e-5);

@@ -31,49 +31,49 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     what: 'activations read before the wait',
-    file: 'projection.cuh',
+    file: 'projection/kernel.cuh',
     text: /grid_wait\(\);(\s*InputColumns<C> input;\s*input\.template load<false>\(a\.input, chunk\);)/,
     instead: '$1 grid_wait();',
     shows: /grid_wait/,
   },
   {
     what: 'weights read before they have arrived',
-    file: 'weight_stream.cuh',
-    text: /barriers\[place\]\.wait\(phase\);/,
+    file: 'projection/load.cuh',
+    text: /barriers\[stage\]\.wait\(phase\);/,
     instead: '',
     shows: /barrier|copy|logits/,
   },
   {
-    what: 'a ring slot refilled while other lanes read it',
-    file: 'weight_stream.cuh',
-    text: /warp_sync\(\);(\s*start\(place\);)/,
+    what: 'a stage refilled while other lanes read it',
+    file: 'projection/load.cuh',
+    text: /warp_sync\(\);(\s*start\(stage\);)/,
     instead: '$1',
     shows: /barrier|copy|arrive|lanes|logits/,
   },
   {
     what: 'sums of chunks added up before all warps have left theirs',
-    file: 'projection.cuh',
-    text: /block_sync\(\);(\s*if \(round == 0)/,
+    file: 'projection/kernel.cuh',
+    text: /block_sync\(\);(\s*if \(pass == 0)/,
     instead: '$1',
     shows: /logits/,
   },
   {
     what: 'a mean square taken before all warps have left theirs',
-    file: 'projection.cuh',
+    file: 'projection/input_norm.cuh',
     text: /block_sync\(\);(\s*float all = 0;)/,
     instead: '$1',
     shows: /logits/,
   },
   {
     what: 'a residual read before the wait',
-    file: 'projection.cuh',
-    text: /(grid_wait\(\);[^}]*)(InputColumns<C> residual;\s*if constexpr \(C::sum_input\) residual[^;]*;)/,
+    file: 'projection/kernel.cuh',
+    text: /(grid_wait\(\);[^}]*)(sum\.load_residual\(a, chunk\);)/,
     instead: '$2 $1',
     shows: /grid_wait|logits/,
   },
   {
     what: 'activations used before all lanes have brought theirs',
-    file: 'activations.cuh',
+    file: 'projection/input.cuh',
     text: /warp_sync\(\);(\s*#pragma unroll\s*for \(int j = 0; j < Shape::unit_sets)/,
     instead: '$1',
     shows: /lanes|logits/,
@@ -126,7 +126,7 @@ const model = architectureModel({
   ...{ name: 'mutant', architecture: 'gemma2', layers: 1, type: 'Q8_0' },
   sizes: { embedding: 512, feedForward: 64, query: 256, keyValue: 128, head: 64, ropePairs: 32 },
 });
-// Each warp of each of several splits has more chunks than its ring.
+// Each warp of each of several splits has more chunks than its pipeline has stages.
 const tokens = Array.from({ length: 100 }, (_, t) => (37 * t + 11) % VOCABULARY);
 const expected = referenceLogits(modelSpec(readGguf(model)), tokens);
 

@@ -1,4 +1,4 @@
-/** The configuration of projection.cuh: how matrices are cut for its warps, chosen by a cost model; shared memory. */
+/** The configuration of projection/kernel.cuh: how matrices are cut for its warps, chosen by a cost model; shared memory. */
 
 import { roundUp } from '../../arithmetic.js';
 import type { Segment } from '../../ir/ops.js';
@@ -9,14 +9,14 @@ import { ACTIVATIONS, maskOf } from '../segment.js';
 import { chunkShape, type Tiling } from '../tiling.js';
 import type { Projection } from './operation.js';
 
-/** What a projection brings into L2 for a later one: ahead.cuh's Ahead, the first bytes of each block's run of a later projection's groups. */
+/** What a projection brings into L2 for a later one: l2_prefetch.cuh's L2Prefetch, the first bytes of each block's run of a later projection's groups. */
 export interface Ahead {
   readonly blocks: number;
   readonly bytes: number;
   readonly segments: readonly { readonly groups: number; readonly groupBytes: number }[];
 }
 
-/** projection.cuh */
+/** projection/config.cuh */
 export interface ProjectionConfig extends Tiling {
   readonly kind: 'projection';
   readonly cols: number;

@@ -1,8 +1,12 @@
-/** projection.cuh: norm, matrix products of one input, and what follows them row by row. */
+/** projection/kernel.cuh: norm, matrix products of one input, and what follows them row by row. */
+
 import { sum } from '../../arithmetic.js';
+import { cFloat } from '../../emit/names.js';
+import { unlike, variant } from '../fields.js';
 import type { Kernel } from '../kernel.js';
 import { strides } from '../tiling.js';
 import {
+  type Ahead,
   type ProjectionConfig,
   projectionConfig,
   projectionShared,
@@ -13,7 +17,7 @@ import { about, check, type Projection, reads, vectors, writes } from './operati
 
 export const projection: Kernel<Projection, ProjectionConfig> = {
   operation: 'projection',
-  include: 'projection.cuh',
+  include: 'projection/kernel.cuh',
   body: 'projection',
   args: 'ProjectionArgs',
   reads,
@@ -52,43 +56,24 @@ export const projection: Kernel<Projection, ProjectionConfig> = {
       at.value('logits', op.router?.logits),
     ];
   },
-  fields: (config) => {
-    const { blocks, bytes, segments: later } = config.ahead ?? { blocks: 0, bytes: 0, segments: [] };
-    const ahead = [blocks, bytes, ...later.map(({ groups, groupBytes }) => `AheadSegment<${groups}, ${groupBytes}>`)];
-    return [
-      `using segments = Segments<${config.segments.map(segmentType).join(', ')}>;`,
-      `using ahead = Ahead<${ahead.join(', ')}>;`,
-      ['int', { cols: config.cols, group_rows: config.groupRows, chunk_cols: config.chunkCols }],
-      ['int', { row_warps: config.rowWarps, round_groups: config.roundGroups }],
-      ['int', { ring: config.ring, early: config.early, paced: config.paced }],
-      ['int', { blocks: config.blocks, routes: config.routes }],
-      ['int', { bias: config.bias, matrix_scale: config.matrixScale }],
-      [
-        'bool',
-        {
-          whole: config.whole,
-          sum_input: config.sumInput,
-          store_sum: config.storeSum,
-          normalize: config.normalize,
-          centred: config.centred,
-          norm_bias: config.normBias,
-          add_residual: config.addResidual,
-          find_best: config.findBest,
-          scales_bias: config.scalesBias,
-        },
-      ],
-      `static constexpr Activation activation = Activation::${config.activation};`,
-      [
-        'float',
-        {
-          sum_epsilon: config.sumEpsilon,
-          epsilon: config.epsilon,
-          scale: config.scale,
-          soft_cap: config.softCap,
-        },
-      ],
-    ];
-  },
+  base: 'ProjectionDefaults',
+  fields: (c) => [
+    `using segments = Segments<${c.segments.map(segmentType).join(', ')}>;`,
+    ['int', { cols: c.cols, group_rows: c.groupRows, chunk_cols: c.chunkCols }],
+    ['int', { row_warps: c.rowWarps, blocks: c.blocks, pass_groups: c.roundGroups }],
+    ['int', { stages: c.ring, prefetch_at_once: c.early, prefetch_stages: c.paced }],
+    ['bool', unlike(false, { holds_all: c.whole })],
+    ...variant('l2_prefetch', c.ahead && prefetchType(c.ahead)),
+    ...variant('input', c.sumInput && `SummedInput<${cFloat(c.sumEpsilon)}, ${c.storeSum}>`),
+    ...variant('norm', normType(c)),
+    ['int', unlike(0, { bias: c.bias, matrix_scale: c.matrixScale })],
+    ['bool', unlike(false, { scales_bias: c.scalesBias, add_residual: c.addResidual })],
+    ...(c.activation === 'none' ? [] : [`static constexpr Activation activation = Activation::${c.activation};`]),
+    ['float', unlike(1, { scale: c.scale })],
+    ...variant('cap', c.softCap > 0 && `SoftCap<${cFloat(c.softCap)}>`),
+    ...variant('best', c.findBest && 'LargestRow'),
+    ...variant('router', c.routes > 0 && `Router<${c.routes}>`),
+  ],
   asserts: (config, shape, sharedBytes) => [
     // A launch may ask for more than the kernel needs, and then only that can be told.
     `ProjectionShape<${shape}>::shared_bytes ${sharedBytes > config.leastShared ? '==' : '<='} ${sharedBytes}`,
@@ -102,5 +87,15 @@ export const projection: Kernel<Projection, ProjectionConfig> = {
     ...(['addResidual', 'findBest', 'bias', 'matrixScale', 'scalesBias', 'sumInput', 'storeSum', 'routes'] as const),
   ],
 };
+
+function normType({ normalize, centred, normBias, epsilon }: ProjectionConfig): string | false {
+  if (!normalize) return false;
+  return centred ? `LayerNorm<${cFloat(epsilon)}, ${normBias}>` : `RmsNorm<${cFloat(epsilon)}>`;
+}
+
+function prefetchType({ blocks, bytes, segments }: Ahead): string {
+  const later = segments.map(({ groups, groupBytes }) => `PrefetchSegment<${groups}, ${groupBytes}>`);
+  return `L2Prefetch<${[blocks, bytes, ...later].join(', ')}>`;
+}
 
 const segmentType = ({ rows, formats }: SegmentConfig): string => `Segment<${rows}, ${formats.join(', ')}>`;

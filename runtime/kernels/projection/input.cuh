@@ -2,7 +2,7 @@
 // the forms that the weight formats want (formats.cuh). Shared memory, of this warp alone, is only where lanes exchange
 // it.
 #pragma once
-#include "projection_shape.cuh"
+#include "shape.cuh"
 
 namespace realizar {
 

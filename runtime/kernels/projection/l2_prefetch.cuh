@@ -1,23 +1,23 @@
 // Weights of a later projection that a node brings into L2 while memory has little to do: around attention nodes are
-// short and wait for each other. They are asked for when the node's own weights and its input are under way, and only
+// short and wait for each other. They are prefetched when the node's own weights and its input are under way, and only
 // so many that they have come before the node ends: what it writes would queue behind them.
 #pragma once
-#include "projection_shape.cuh"
+#include "shape.cuh"
 
 namespace realizar {
 
 template <int Groups, int64_t GroupBytes>
-struct AheadSegment {
+struct PrefetchSegment {
   static constexpr int groups = Groups;
   static constexpr int64_t group_bytes = GroupBytes;
 };
 
 // Of a projection of so many blocks, whose groups of rows are those of the segments: the first bytes of each block's
-// run. Ahead<0, 0>: nothing.
+// run.
 template <int Blocks, int Bytes, class... Segments>
-struct Ahead {
+struct L2Prefetch {
   static constexpr int blocks = Blocks;
-  static constexpr bool any = Blocks > 0;
+  static constexpr bool any = true;
 
   static DEVICE int64_t offset(int group) {
     int64_t bytes = 0;
@@ -28,7 +28,7 @@ struct Ahead {
     (add(Segments::groups, Segments::group_bytes), ...);
     return bytes;
   }
-  // Warp `warp` of `warps` asks for its share of a block's part.
+  // Warp `warp` of `warps` prefetches its share of a block's part.
   static DEVICE void prefetch_run(const char* weights, int block, int warp, int warps) {
     const GroupRun run((Segments::groups + ...), Blocks, block);
     const int64_t begin = offset(run.first), size = offset(run.end) - begin;

@@ -1,5 +1,5 @@
 /** Connections: how many there may be, and the end of those that send no requests. */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { type IncomingMessage, maxHeaderSize, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { ApiError } from './errors.js';
 
@@ -47,8 +47,7 @@ export class Connections {
       socket.destroy();
       return;
     }
-    const late = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    socket.end(unreadable(late ? this.requestTimeout : undefined));
+    socket.end(answerOf(refusal(error.code, this.requestTimeout)));
     setTimeout(() => socket.destroy(), LINGER).unref();
   };
 
@@ -63,14 +62,26 @@ export class Connections {
 /** What is written now would be taken for its answer, or for a part of that. */
 const isAnswered = ({ request, response }: Exchange) => request.complete || response.headersSent;
 
-/** `late`: the request took longer than so many milliseconds. */
-function unreadable(late: number | undefined): string {
-  const status = late === undefined ? '400 Bad Request' : '408 Request Timeout';
-  const { body } =
-    late === undefined
-      ? new ApiError(400, 'The request could not be read: it is no HTTP.')
-      : new ApiError(408, `The request did not arrive within ${late / 1000} s.`);
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  431: 'Request Header Fields Too Large',
+};
+
+/** `code`: as Node's parser names what is wrong. */
+function refusal(code: string | undefined, requestTimeout: number): ApiError {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new ApiError(408, `The request did not arrive within ${requestTimeout / 1000} s.`);
+  if (code === 'HPE_HEADER_OVERFLOW')
+    return new ApiError(431, `The request's line and headers are too long: at most ${maxHeaderSize} bytes are read.`);
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW')
+    return new ApiError(413, "The request's chunks have extensions that are too long.");
+  return new ApiError(400, 'The request could not be read: it is no HTTP.');
+}
+
+function answerOf({ status, body }: ApiError): string {
   const text = JSON.stringify({ error: body });
   const head = `Content-Type: application/json\r\nContent-Length: ${text.length}\r\nConnection: close`;
-  return `HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`;
+  return `HTTP/1.1 ${status} ${REASONS[status]}\r\n${head}\r\n\r\n${text}`;
 }

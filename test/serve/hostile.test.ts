@@ -137,6 +137,53 @@ describe('a name that is not this machine', () => {
   });
 });
 
+describe('bytes that are no ordinary request', () => {
+  const host = 'Host: localhost\r\n';
+  const json = `${host}Content-Type: application/json\r\nConnection: close\r\n`;
+  const head = `POST ${COMPLETION} HTTP/1.1\r\n${json}`;
+  const chunk = `${body.length.toString(16)}\r\n${body}\r\n`;
+  const get = (target: string, headers = '') => `GET ${target} HTTP/1.1\r\n${host}${headers}Connection: close\r\n\r\n`;
+
+  test.each([
+    ['a handshake of TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc', 400],
+    ["HTTP/2's preface", 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+    ['a version that is none', `GET /health HTTP/9.9\r\n${host}\r\n`, 400],
+    ['a header of 1 MiB', get('/health', `X: ${'y'.repeat(1 << 20)}\r\n`), 431],
+    ['5000 headers', get('/health', Array.from({ length: 5000 }, (_, i) => `X-${i}: y\r\n`).join('')), 431],
+    ['a path of 1 MiB', get(`/${'a'.repeat(1 << 20)}`), 431],
+    ['a header over two lines', get('/health', 'X: a\r\n b\r\n'), 400],
+    ['NUL in a header', get('/health', 'X: a\0b\r\n'), 400],
+    ['% that encodes nothing', get('/%zz%00'), 400],
+    ['bytes that are no UTF-8 in a path', get('/v1/models/%ff%fe'), 400],
+    ['a path upwards', get('/page/../../../../etc/passwd'), 404],
+    ['a path upwards, encoded', get('/page/..%2f..%2f..%2fpackage.json'), 404],
+    ['a name that every object has, as a model', get('/v1/models/__proto__'), 404],
+    ['an upgrade to WebSocket', get('/health', 'Upgrade: websocket\r\n').replace('close', 'Upgrade, close'), 200],
+    ['TRACE', `TRACE / HTTP/1.1\r\n${host}Connection: close\r\n\r\n`, 405],
+    ['lengths that differ', `${head}Content-Length: 5\r\nContent-Length: ${body.length}\r\n\r\n${body}`, 400],
+    ['a length below 0', `${head}Content-Length: -5\r\n\r\nx`, 400],
+    ['a length that nobody has', `${head}Content-Length: 99999999999999\r\n\r\nx`, 413],
+    ['length and chunks', `${head}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n${chunk}0\r\n\r\n`, 400],
+    ['an encoding like chunked', `${head}Transfer-Encoding: xchunked\r\n\r\n${chunk}0\r\n\r\n`, 400],
+    ['a chunk whose length is no number', `${head}Transfer-Encoding: chunked\r\n\r\nZZ\r\nabc\r\n0\r\n\r\n`, 400],
+    ['a chunk of 2^68 bytes', `${head}Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\nabc`, 400],
+    ['a long chunk extension', `${head}Transfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(40000)}\r\nabc`, 413],
+    ['chunks and a trailer', `${head}Transfer-Encoding: chunked\r\n\r\n${chunk}0\r\nHost: evil.example\r\n\r\n`, 200],
+    ['an expectation that is none', `${head}Expect: bogus\r\nContent-Length: 1\r\n\r\nx`, 417],
+  ])('%s', async (_, text, status) => {
+    const server = await listen(scriptedModel());
+    expect(statusOf(await answerTo(server, text))).toBe(status);
+    expect((await post(server.url + COMPLETION, body)).status).toBe(200);
+  });
+
+  test('50 requests at once on a connection are answered in order', async () => {
+    const server = await listen(scriptedModel());
+    const one = `POST ${COMPLETION} HTTP/1.1\r\n${host}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const answer = await answerTo(server, one.repeat(49) + request(host));
+    expect(answer.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(50);
+  });
+});
+
 describe('connections', () => {
   test('that send no whole request get 408 and are closed, though the client keeps its side open', async () => {
     const server = await listen(scriptedModel(), { requestTimeout: 400 });

@@ -13,6 +13,7 @@ import { CompileError, UsageError } from './errors.js';
 import { namingFullDisk } from './full_disk.js';
 import { buildGraph } from './graph/build.js';
 import { interruptible } from './interrupt.js';
+import { machineOf, machineOfCompiler, THIS_MACHINE } from './machine.js';
 import { inputsSha256, type Manifest, manifestOf, manifestText, readManifest } from './manifest.js';
 import { modelSpec } from './model/load.js';
 import { modelStem } from './model/parts.js';
@@ -161,7 +162,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
           });
           chmodSync(join(writer.folder, FILES.replay), 0o755);
           await weights?.finish((done) => detail(`hashing the weights, ${done}; --no-hash-weights leaves that out`));
-          detail(`${libraryFile(spec.name)}, ${runtime}`);
+          detail(`${libraryFile(spec.name)}, ${runtime}${forAnother(join(writer.folder, libraryFile(spec.name)))}`);
         });
       const made = manifestOf(plan, writer.folder, {
         inputs,
@@ -194,7 +195,20 @@ function upToDate(folder: string, inputs: string): Manifest | undefined {
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
   }
-  return manifest?.inputsSha256 === inputs && damages(folder, manifest).length === 0 ? manifest : undefined;
+  if (manifest?.inputsSha256 !== inputs || damages(folder, manifest).length > 0) return undefined;
+  return isForThatMachine(folder, manifest) ? manifest : undefined;
+}
+
+/** Is its library for the machine that CXX is a compiler for? */
+function isForThatMachine(folder: string, { library }: Manifest): boolean {
+  const wanted = library === undefined ? undefined : machineOfCompiler();
+  return wanted === undefined || machineOf(join(folder, library!)) === wanted;
+}
+
+/** Said of a library that does not run here. */
+function forAnother(library: string): string {
+  const machine = machineOf(library);
+  return machine === undefined || machine === THIS_MACHINE ? '' : `, for ${machine} by ${process.env.CXX ?? 'c++'}`;
 }
 
 export function chooseTarget({ target, archs, gpu }: PlanOptions): Target {

@@ -4,6 +4,7 @@ import { damages } from './damages.js';
 import { FILES } from './emit/names.js';
 import { CompileError } from './errors.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
+import { machineOf } from './machine.js';
 import { type Manifest, noArtifact, readManifest } from './manifest.js';
 import { contextsUpTo } from './model/inspect.js';
 import type { Gpu } from './plan/gpus.js';
@@ -14,6 +15,8 @@ export interface ArtifactInspection {
   readonly manifest: Manifest;
   /** What it was planned for; null for the host. It runs on every GPU of the manifest's architectures. */
   readonly gpu: Gpu | null;
+  /** The processors that its library runs on, by its ELF header: "x86-64", "aarch64"; null where nothing was built. */
+  readonly machine: string | null;
   /** What is not as the manifest says: a line each, empty where all is well. */
   readonly damages: readonly string[];
   readonly tensors: readonly UsedTensor[];
@@ -63,6 +66,7 @@ export function inspectArtifact(folder: string): ArtifactInspection {
     path: folder,
     manifest,
     gpu: plan.target.gpu ?? null,
+    machine: (manifest.library !== undefined && machineOf(join(folder, manifest.library))) || null,
     damages: problems,
     tensors,
     types: typeTotals(tensors),

@@ -27,7 +27,7 @@ export function renderArtifact(inspection: ArtifactInspection): string {
   ].join('\n');
 }
 
-function metadataRows({ manifest, gpu }: ArtifactInspection): string[][] {
+function metadataRows({ manifest, gpu, machine }: ArtifactInspection): string[][] {
   const { target, archs, cuda, model, library } = manifest;
   return [
     ['model', manifest.name],
@@ -43,7 +43,10 @@ function metadataRows({ manifest, gpu }: ArtifactInspection): string[][] {
       : []),
     ...(cuda ? [['CUDA', `built with ${cuda.toolkit}, needs a driver for ${cuda.leastDriver}`]] : []),
     ['compiler', manifest.compilerVersion],
-    ['library', library ?? 'none: it was emitted with --no-build'],
+    [
+      'library',
+      library ? `${library}${machine ? `, for Linux on ${machine}` : ''}` : 'none: it was emitted with --no-build',
+    ],
     ['context', `${manifest.contextLength} tokens`],
     ['GGUF file', `${model.fileBytes} bytes, header ${model.headerBytes} bytes`],
     ['header SHA-256', model.headerSha256],

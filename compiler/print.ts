@@ -1,10 +1,11 @@
 /** What the commands print for a person. */
-import { relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { textLines } from '../runtime/text/check.js';
 import type { CompileResult } from './compile.js';
 import { FILES } from './emit/names.js';
 import type { GpusHere } from './gpus_here.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
+import { machineOf, THIS_MACHINE } from './machine.js';
 import { archFor, whyNot } from './plan/architectures.js';
 import { GPUS, type Gpu } from './plan/gpus.js';
 import type { Plan } from './plan/plan.js';
@@ -81,11 +82,13 @@ export function compileSummary(result: CompileResult, model: string): string {
 /** For a shell, as it is where that does no harm. */
 const quoted = (path: string): string => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 
-function nextStep({ manifest, text }: CompileResult, folder: string, modelPath: string): string {
-  const [where, model] = [quoted(folder), quoted(modelPath)];
+function nextStep({ folder, manifest, text }: CompileResult, shown: string, modelPath: string): string {
+  const [where, model] = [quoted(shown), quoted(modelPath)];
   if (manifest.library === undefined)
     return `build it: cmake -S ${where} -B ${where}/build -DREALIZAR_RUNTIME=<runtime folder of realizar-compile> && cmake --build ${where}/build`;
-  if (text.refusal !== null) return `run it: ${where}/${FILES.replay} --model ${model} --tokens 1,2,3`;
+  const machine = machineOf(join(folder, manifest.library));
+  const run = machine === THIS_MACHINE ? 'run it' : `run it on ${machine}`;
+  if (text.refusal !== null) return `${run}: ${where}/${FILES.replay} --model ${model} --tokens 1,2,3`;
   const chat = text.chat ? `, or npx realizar-run chat ${where}` : '';
-  return `run it: npx realizar-run ${where} -p "Once upon a time"${chat}`;
+  return `${run}: npx realizar-run ${where} -p "Once upon a time"${chat}`;
 }

@@ -7,6 +7,7 @@ import { FILES } from './emit/names.js';
 import type { EmittedFiles } from './emit/render.js';
 import { CompileError } from './errors.js';
 import { interruptible } from './interrupt.js';
+import { machineOf, machineOfCompiler } from './machine.js';
 import { type Manifest, sha256 } from './manifest.js';
 import type { Progress } from './progress.js';
 import { findCuda } from './toolchain.js';
@@ -26,6 +27,7 @@ export async function rebuildProblems(
   const { library, target, sanitize } = manifest;
   if (library === undefined)
     throw new CompileError(`${folder} was emitted with --no-build; there is no library to compare`);
+  requireMachine(join(folder, library));
   const cuda = target === 'cuda' ? requireToolkit(manifest) : undefined;
   const scratch = mkdtempSync(join(tmpdir(), 'realizar-verify-'));
   const [source, into] = [join(scratch, 'source'), join(scratch, 'products')];
@@ -45,6 +47,14 @@ export async function rebuildProblems(
   } finally {
     rmSync(scratch, { recursive: true, force: true, maxRetries: 10 });
   }
+}
+
+function requireMachine(library: string): void {
+  const [made, here] = [machineOf(library), machineOfCompiler()];
+  if (made === here || here === undefined) return;
+  throw new CompileError(
+    `--rebuild needs a C++ compiler for ${made}, which ${library} was built for, and the one here is for ${here}; CXX names another`,
+  );
 }
 
 function requireToolkit({ cuda: made }: Manifest) {

@@ -4,6 +4,7 @@ import { realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { damageOf, isEdited } from '../../compiler/damages.js';
 import { CompileError } from '../../compiler/errors.js';
+import { machineOf, THIS_MACHINE } from '../../compiler/machine.js';
 import { type ReadManifest, readManifestBytes } from '../../compiler/manifest.js';
 import { publicKey, signatureProblem } from '../../compiler/signature.js';
 import { checkPath } from './arguments.js';
@@ -65,5 +66,11 @@ export function findLibrary(directory: string, { checkLibrary, key }: Trust): st
   if (!Object.hasOwn(files, library)) throw bad(`${path} has no SHA-256 of its library`);
   const problem = damageOf(root, library, checkLibrary ? files[library] : undefined);
   if (problem) throw bad(`${root}: ${problem}`);
+  const machine = machineOf(join(root, library)) ?? THIS_MACHINE; // what is no library, loading says
+  if (machine !== THIS_MACHINE)
+    throw failure(
+      'BAD_ARTIFACT',
+      `${join(root, library)} is for ${machine}, and this machine is ${THIS_MACHINE}; ${COMPILE_AGAIN} here, or for here: CXX names a compiler that makes code for ${THIS_MACHINE}`,
+    );
   return realpathSync(join(root, library));
 }

@@ -13,6 +13,9 @@ std::atomic<const Driver*> test_driver = nullptr;
 
 constexpr Result out_of_memory = 2;  // CUDA_ERROR_OUT_OF_MEMORY
 
+// Jetsons and their like: NVIDIA promises that their code, and code for others, runs nowhere else.
+bool is_apart(int capability) { return capability == 87 || capability == 88 || capability == 110; }
+
 // One entry of the list, "sm_90a".
 bool runs_on(std::string_view arch, int major, int minor) {
   if (!arch.starts_with("sm_")) return false;
@@ -20,7 +23,13 @@ bool runs_on(std::string_view arch, int major, int minor) {
   const auto [end, error] = std::from_chars(arch.data() + 3, arch.data() + arch.size(), number);
   if (error != std::errc() || number / 10 != major) return false;
   const std::string_view suffix(end, arch.data() + arch.size() - end);
-  return suffix == "a" ? number % 10 == minor : number % 10 <= minor;
+  if (number % 10 == minor) return true;
+  return suffix != "a" && number % 10 < minor && !is_apart(number) && !is_apart(10 * major + minor);
+}
+
+// What to compile for; Hopper's own instructions need the 'a'.
+std::string arch_of(int major, int minor) {
+  return format("sm_%d%d%s", major, minor, major == 9 && minor == 0 ? "a" : "");
 }
 
 }  // namespace
@@ -38,11 +47,10 @@ void check_architecture(const char* archs, int major, int minor, const std::stri
     if (runs_on(rest.substr(0, comma), major, minor)) return;
     rest = comma == rest.npos ? std::string_view() : rest.substr(comma + 1);
   }
-  const char* specific = major == 9 && minor == 0 ? "a" : "";  // Hopper's own instructions need the 'a'
   throw Error(REALIZAR_WRONG_ARCHITECTURE,
               format("%s has compute capability %d.%d; this library holds machine code for %s only: compile the model "
-                     "again with --arch sm_%d%d%s",
-                     device_name.c_str(), major, minor, archs, major, minor, specific));
+                     "again with --arch %s",
+                     device_name.c_str(), major, minor, archs, arch_of(major, minor).c_str()));
 }
 
 void check_meetings(const Artifact& artifact, int multiprocessors, const std::string& device_name) {
@@ -54,6 +62,20 @@ void check_meetings(const Artifact& artifact, int multiprocessors, const std::st
           format("the %u blocks of node %s wait for each other, and %s has %d multiprocessors to run them: use a "
                  "larger GPU, or a larger slice of this one",
                  node.grid.x, node.name, device_name.c_str(), multiprocessors));
+  }
+}
+
+void check_shared_memory(const Artifact& artifact, const OpenDevice& device) {
+  const uint32_t most = uint32_t(device.attribute(attribute_max_shared_memory_per_block_optin, "shared memory"));
+  for (uint32_t i = 0; i < artifact.n_kernels; i++) {
+    const Kernel& kernel = artifact.kernels[i];
+    if (kernel.shared_bytes <= most) continue;
+    const int major = device.attribute(attribute_compute_capability_major, "the compute capability");
+    const int minor = device.attribute(attribute_compute_capability_minor, "the compute capability");
+    throw Error(REALIZAR_WRONG_ARCHITECTURE,
+                format("the kernel %s was planned with %u bytes of shared memory a block, and a block has %u on %s: "
+                       "compile the model again with --arch %s",
+                       kernel.symbol, kernel.shared_bytes, most, device.name.c_str(), arch_of(major, minor).c_str()));
   }
 }
 

@@ -24,11 +24,14 @@ struct OpenDevice {
 OpenDevice open_device(int ordinal);
 
 // Throws REALIZAR_WRONG_ARCHITECTURE unless `archs` ("sm_80,sm_90a") holds code that runs on this compute capability:
-// sm_90a on exactly 9.0, sm_86 on 8.6 and later 8.x.
+// sm_90a on exactly 9.0, sm_86 on 8.6 and later 8.x but Jetsons, whose code runs on its own capability alone.
 void check_architecture(const char* archs, int major, int minor, const std::string& device_name);
 // Throws REALIZAR_WRONG_ARCHITECTURE for a kernel whose blocks meet and are more than the multiprocessors, each of
 // which can be counted on for one.
 void check_meetings(const Artifact& artifact, int multiprocessors, const std::string& device_name);
+// Throws REALIZAR_WRONG_ARCHITECTURE for a kernel with more shared memory than a block may have: code for sm_80 runs on
+// 8.6, which has less.
+void check_shared_memory(const Artifact& artifact, const OpenDevice& device);
 
 // Sizes in bytes; `what` is for the error ("the KV cache"), which names needed and free bytes when there is no room.
 DeviceMemory allocate(const OpenDevice& device, uint64_t bytes, const char* what);
@@ -45,6 +48,7 @@ constexpr int attribute_multiprocessor_count = 16;
 constexpr int attribute_l2_cache_size = 38;
 constexpr int attribute_compute_capability_major = 75;
 constexpr int attribute_compute_capability_minor = 76;
+constexpr int attribute_max_shared_memory_per_block_optin = 97;
 constexpr unsigned stream_non_blocking = 1;
 constexpr unsigned event_default = 0;
 constexpr unsigned event_blocking_sync = 1;  // who waits sleeps

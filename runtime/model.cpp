@@ -19,6 +19,7 @@ void check_device(const OpenDevice& device) {
                      device.attribute(attribute_compute_capability_minor, "the compute capability"), device.name);
   check_meetings(artifact, device.attribute(attribute_multiprocessor_count, "the number of multiprocessors"),
                  device.name);
+  check_shared_memory(artifact, device);
 }
 
 void load_code(Model& model) {

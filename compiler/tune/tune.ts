@@ -1,15 +1,18 @@
 /** realizar-compile --tune: builds candidates, has them measured, and writes what was fastest to the tuning file. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { chooseTarget, compile, type PlanOptions, planModel } from '../compile.js';
 import { FILES } from '../emit/names.js';
 import { CompileError } from '../errors.js';
+import { type GpusHere, gpusHere } from '../gpus_here.js';
 import { interruptible } from '../interrupt.js';
 import { VERSION } from '../package.js';
+import { archFor, runsOn, whyNot } from '../plan/architectures.js';
 import { type Plan, planJson } from '../plan/plan.js';
+import type { Target } from '../plan/target.js';
 import { TUNING_VERSION, type Tuning, tuningJson } from '../plan/tuning.js';
 import { type Progress, silent } from '../progress.js';
 import { type Candidate, candidates, UNTUNED } from './candidates.js';
@@ -106,7 +109,7 @@ export function tuneFrom(model: string, measurements: readonly Measurement[], op
 /** Builds, measures and chooses on this machine. */
 export async function tune(model: string, options: TuneOptions): Promise<Tuning> {
   const progress = options.progress ?? silent;
-  if (options.measure === undefined && chooseTarget(options).kind === 'cuda') requireGpu();
+  if (options.measure === undefined) requireGpu(chooseTarget(options));
   const measure = options.measure ?? replayProfile;
   const folder = options.candidates ?? mkdtempSync(join(tmpdir(), 'realizar-tune-'));
   return interruptible(async (interrupted) => {
@@ -131,16 +134,21 @@ export async function tune(model: string, options: TuneOptions): Promise<Tuning>
   });
 }
 
-/** What NVIDIA's drivers put there: of a PC, of WSL, of a Jetson. */
-const GPU_DEVICES = ['/dev/nvidiactl', '/dev/dxg', '/dev/nvhost-gpu', '/dev/nvgpu', '/dev/nvmap'];
-
-/** Before anything is built. Errors: CompileError. */
-function requireGpu(): void {
-  if (GPU_DEVICES.some((device) => existsSync(device))) return;
+/** Before anything is built: is there a GPU, and does the first, which replay takes, run the target's code? Errors: CompileError. */
+export function requireGpu({ kind, archs }: Target, here = gpusHere): void {
+  const problem = kind === 'host' ? undefined : whyNotMeasured(archs, here());
+  if (problem === undefined) return;
   throw new CompileError(
-    '--tune measures on the GPU at hand, and there is none here, or no driver: run it on a machine with one, or leave the ' +
+    `--tune measures on the GPU at hand, and ${problem}: run it on a machine with one, or leave the ` +
       'candidates for one with --candidates DIR and give its times to --measurements',
   );
+}
+
+function whyNotMeasured(archs: readonly string[], here: GpusHere): string | undefined {
+  if ('problem' in here) return `there is none here (${here.problem})`;
+  const { name, capability } = here.gpus[0]!;
+  if (runsOn(archs, capability)) return undefined;
+  return `the first here is ${name} (${archFor(capability) ?? whyNot(capability)}), where code for ${archs.join(',')} does not run`;
 }
 
 async function replayProfile(folder: string, model: string, depth: number): Promise<Measurement['profile']> {

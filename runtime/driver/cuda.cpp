@@ -31,6 +31,7 @@ static_assert(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT == attribute_multiprocess
 static_assert(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE == attribute_l2_cache_size);
 static_assert(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR == attribute_compute_capability_major);
 static_assert(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR == attribute_compute_capability_minor);
+static_assert(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN == attribute_max_shared_memory_per_block_optin);
 static_assert(CU_STREAM_NON_BLOCKING == stream_non_blocking);
 static_assert(CU_EVENT_DEFAULT == event_default && CU_EVENT_DISABLE_TIMING == event_disable_timing &&
               CU_EVENT_BLOCKING_SYNC == event_blocking_sync);

@@ -73,6 +73,11 @@ TEST(machine_code_runs_where_nvidia_says) {
   CHECK_EQUAL(architecture_error("sm_80", 8, 0), "");
   CHECK_EQUAL(architecture_error("sm_80", 8, 9), "");
   CHECK_EQUAL(architecture_error("sm_120", 12, 1), "");
+  CHECK_EQUAL(architecture_error("sm_80,sm_87", 8, 7), "");
+  CHECK_HAS(architecture_error("sm_80,sm_86", 8, 7), "--arch sm_87");  // a Jetson
+  CHECK(!architecture_error("sm_87", 8, 9).empty());
+  CHECK(!architecture_error("sm_86", 8, 8).empty());
+  CHECK_EQUAL(architecture_error("sm_110a", 11, 0), "");
   CHECK(!architecture_error("sm_89", 8, 6).empty());
   CHECK(!architecture_error("sm_90a", 9, 1).empty());
   CHECK(!architecture_error("sm_100a", 10, 3).empty());

@@ -486,6 +486,45 @@ describe('cuda driver', () => {
     await expect(failure).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(text) });
   });
 
+  describe.skipIf(!hasCudaHeader)('refuses by name a GPU', () => {
+    const folder = join(dir, 'fake');
+    beforeAll(async () => {
+      const source = join(here, '../fixtures/driver/fake_cuda.c');
+      const known = readFileSync(source, 'utf8');
+      const works = ['cuDevicePrimaryCtxRetain', 'cuCtxSetCurrent'];
+      const others = needed
+        .filter((call) => !known.includes(`int ${call}(`))
+        .map((call) => `int ${call}(void) { return ${works.includes(call) ? 0 : 1}; }\n`);
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'others.c'), others.join(''));
+      await run('cc', ['-shared', '-fPIC', source, join(folder, 'others.c'), '-o', join(folder, 'libcuda.so.1')]);
+    });
+
+    it.each([
+      ['of another architecture', 'RTX 3090:8.6:82:101376', /^replay: RTX 3090 has compute capability 8\.6; .* sm_90a/],
+      [
+        'with less shared memory than a kernel was planned with',
+        'Small:9.0:132:59000',
+        /^replay: the kernel tiny_logits was planned with 60000 bytes of shared memory a block, and a block has 59000 on Small: compile the model again with --arch sm_90a\n$/,
+      ],
+      [
+        'with fewer multiprocessors than blocks that wait for each other',
+        'None:9.0:0:232448',
+        /^replay: the 1 blocks of node select wait for each other, and None has 0 multiprocessors to run them/,
+      ],
+    ])('%s', async (_, gpu, text) => {
+      const env = { ...process.env, LD_LIBRARY_PATH: folder, FAKE_GPUS: gpu };
+      const failure = run(join(dir, 'cuda/replay'), ['--model', join(dir, 'tiny.gguf'), '--tokens', '1'], { env });
+      await expect(failure).rejects.toMatchObject({ code: 1, stderr: expect.stringMatching(text) });
+    });
+
+    it('none that has all', async () => {
+      const env = { ...process.env, LD_LIBRARY_PATH: folder, FAKE_GPUS: 'Slice:9.0:16:232448' };
+      const failure = run(join(dir, 'cuda/replay'), ['--model', join(dir, 'tiny.gguf'), '--tokens', '1'], { env });
+      await expect(failure).rejects.toMatchObject({ stderr: expect.stringContaining('cuModuleLoadData failed') });
+    });
+  });
+
   it.skipIf(!hasCudaHeader)('does not link against CUDA', async () => {
     const { stdout } = await run('readelf', ['-d', join(dir, 'cuda/libtiny.so')]);
     expect(stdout).not.toMatch(/NEEDED.*(cuda|nvidia)/);

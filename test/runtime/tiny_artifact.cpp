@@ -13,7 +13,11 @@ constexpr uint64_t row_bytes = tiny::n_cols * sizeof(float), matrix_bytes = tiny
 const Kernel kernels[] = {{"tiny_embed", 3, 0},
                           {"tiny_mix", 4, 0},
                           {"tiny_logits", 5, 60000},
+#ifdef TINY_CUDA
+                          {"tiny_select", 8, select_shared, true},
+#else
                           {"tiny_select", 8, select_shared},
+#endif
                           {"tiny_repack_f32", 9, 0}};
 const Argument arguments[] = {{"state", Region::state, 0},
                               {"table", Region::weights, 0},

@@ -7,6 +7,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { chooseGpu, type GpuChoice, type GpuFlags } from '../../compiler/choose_gpu.js';
 import { planModel } from '../../compiler/compile.js';
 import { askDriver, type GpusHere } from '../../compiler/gpus_here.js';
+import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
+import { requireGpu } from '../../compiler/tune/tune.js';
 import { cli, type Exit, ROOT } from '../support/artifacts.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'realizar-gpus-'));
@@ -87,6 +89,27 @@ describe('a GPU that is here', () => {
     const { code, stderr } = await compileOn({ gpus: H200 }, 'plan', MODEL, '--target', 'host', '--gpu', 'L4');
     expect(stderr).toContain('--gpu is for GPUs; the host target is none');
     expect(code).toBe(2);
+  });
+
+  test('is what --tune measures on, where the code runs there', async () => {
+    const [target, other] = [cudaTarget(['sm_90a']), cudaTarget(['sm_89'])];
+    for (const [name, value] of Object.entries(envOf({ gpus: H200 }))) vi.stubEnv(name, value);
+    requireGpu(target, askDriver);
+    requireGpu(hostTarget(), () => expect.unreachable());
+    expect(() => requireGpu(other, askDriver)).toThrow(
+      '--tune measures on the GPU at hand, and the first here is NVIDIA H200 (sm_90a), where code for sm_89 does not run: run it',
+    );
+    const { code, stderr } = await compileOn(
+      { gpus: 'T4:7.5:40:65536:65536:4194304' },
+      MODEL,
+      '--target',
+      'cuda',
+      '--tune',
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /and the first here is T4 \(compute capability 7\.5 lacks .*\), where code for sm_90a does not/,
+    );
   });
 
   test('and others: the first counts, others are named', () => {

@@ -11,10 +11,10 @@ interface Architecture {
   readonly fewest: number;
 }
 
-/** fewest: a seventh of an A100 has 14, an A2 10, an Orin Nano 4, an RTX 500 Ada 16, a seventh of an H100 16, a Jetson T4000 12, an RTX PRO 500 14. */
+/** fewest: a seventh of an A100 has 14, an RTX A400 6, an Orin Nano 4, an RTX 500 Ada 16, a seventh of an H100 16, a Jetson T4000 12, an RTX PRO 500 14. */
 const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   sm_80: { capability: '8.0', toolkit: '11.0', largest: 'A100 80GB SXM', fewest: 14 },
-  sm_86: { capability: '8.6', toolkit: '11.1', largest: 'RTX 3090 Ti', fewest: 10 },
+  sm_86: { capability: '8.6', toolkit: '11.1', largest: 'RTX 3090 Ti', fewest: 6 },
   sm_87: { capability: '8.7', toolkit: '11.4', largest: 'Jetson AGX Orin 64GB', fewest: 4 },
   sm_88: { capability: '8.8', toolkit: '13.0', largest: 'Jetson AGX Orin 64GB', fewest: 4 },
   sm_89: { capability: '8.9', toolkit: '11.8', largest: 'RTX 4090', fewest: 16 },

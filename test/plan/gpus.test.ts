@@ -30,6 +30,8 @@ describe('--gpu', () => {
     ['NVIDIA RTX 6000 Ada Generation', 'RTX 6000 Ada'],
     ['NVIDIA RTX PRO 6000 Blackwell Workstation Edition', 'RTX PRO 6000 Blackwell'],
     ['NVIDIA RTX PRO 6000 Blackwell Server Edition', 'RTX PRO 6000 Blackwell Server'],
+    ['NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition', 'RTX PRO 6000 Blackwell Max-Q'],
+    ['3060 8GB', 'RTX 3060 8GB'],
     ['NVIDIA H100 80GB HBM3', 'H100 SXM'],
     ['NVIDIA H100 PCIe', 'H100 PCIe'],
     ['NVIDIA H100 NVL', 'H100 NVL'],

@@ -348,11 +348,18 @@ describe('a build that does not end well leaves everything as it was', () => {
   ] as const)('%s', async (_, signal, group) => {
     const marker = join(cwd, 'tools/started');
     const env = { ...process.env, CXX: endlessCompiler(join(cwd, 'tools'), marker) };
-    const child = spawn(process.execPath, [CLI, ...rebuild], { cwd, env, detached: true, stdio: 'ignore' });
+    const stdio = ['ignore', 'ignore', 'pipe'] as const;
+    const child = spawn(process.execPath, [CLI, ...rebuild], { cwd, env, detached: true, stdio: [...stdio] });
     const end = ended(child);
+    let said = '';
+    child.stderr!.on('data', (chunk) => {
+      said += chunk;
+    });
     await untilExists(marker);
     process.kill(group ? -child.pid! : child.pid!, signal);
-    expect(await end).toBe(signal);
+    expect(await end).toBe(signal); // 130 and 143 to a shell
+    await expect.poll(() => said).toMatch(/^realizar-compile: interrupted$|^interrupted$/m);
+    expect(said).not.toMatch(/error|cmake/i);
     await expect.poll(() => runs(Number(readFileSync(marker, 'utf8')))).toBe(false);
     expectUntouched();
   });

@@ -90,6 +90,18 @@ test('is a table of kinds, and of nodes where asked for', async () => {
   ]);
 });
 
+// Its times are differences of a CPU's, which other programs use too: often below nothing, were they shown.
+test('says that the simulator’s times mean nothing, and has no share below nothing', async () => {
+  const { stdout } = await profile('--verbose');
+  expect(stdout.split('\n')[0]).toMatch(/: [\d.]+ us a token, the simulator's: its times mean nothing for a GPU$/);
+  const shares = [...stdout.matchAll(/ (\S+)%$/gm)].map((match) => Number(match[1]));
+  expect(shares).toHaveLength(new Set(plan.nodes.map(kindOf)).size + 1 + plan.nodes.length);
+  for (const share of shares) expect(share).toBeGreaterThanOrEqual(0);
+  expect(stdout).not.toContain('ceiling');
+  const { nodes, kinds }: Profile = JSON.parse((await profile('--json')).stdout);
+  for (const { us } of [...nodes, ...kinds]) expect(us).toBeGreaterThanOrEqual(0);
+});
+
 test('needs room for its step', async () => {
   const full = await replay(folder, '--model', model, '--profile', '--depth', String(plan.model.contextLength));
   expect(full).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('positions (--depth') });

@@ -83,6 +83,51 @@ describe('a full disk', () => {
     expect(ranOutOfDisk(scratch, "error: expected ';'")).toBe(false);
   });
 
+  // Really full, where the kernel lets one mount: what is left of 64 KiB holds no model's source, and no build.
+  const model = join(import.meta.dirname, '../fixtures/golden/llama-q8_0.gguf');
+  const cli = join(import.meta.dirname, '../../dist/compiler/cli.js');
+  it.each([
+    [
+      'the output',
+      {},
+      ['--no-build', '-o', 'full/out'],
+      /full\/out; make room there, or choose another folder with -o$/m,
+    ],
+    [
+      'TMPDIR',
+      { TMPDIR: 'full' },
+      ['-o', 'out'],
+      /full\/realizar-build-\w+; make room there, or set TMPDIR to another/,
+    ],
+  ])('of %s is named', async (_, env, args, message) => {
+    const cwd = mkdtempSync(join(scratch, 'full-'));
+    mkdirSync(join(cwd, 'full'));
+    const mounted =
+      'mount -t tmpfs -o size=64k none full && head -c 61440 /dev/zero > full/fill || exit 77; exec "$0" "$@"';
+    const compile = [process.execPath, cli, model, '--target', 'host', ...args];
+    const { code, stderr } = await runProgram('unshare', ['-rm', 'sh', '-c', mounted, ...compile], {
+      cwd,
+      env: { ...process.env, ...env },
+    });
+    if (code === 77 || /unshare/.test(stderr)) return;
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/no space left on the disk of /) });
+    expect(stderr).toMatch(message);
+    expect(readdirSync(cwd)).toEqual(['full']);
+  });
+
+  it('of the cache is said, with what to set', async () => {
+    const module = join(import.meta.dirname, '../../dist/compiler/cache_folder.js');
+    const cwd = mkdtempSync(join(scratch, 'cache-'));
+    const program = `import(${JSON.stringify(module)}).then((m) => m.requireWritable('none/cache')).catch((e) => console.log(e.message))`;
+    mkdirSync(join(cwd, 'none'));
+    const mounted = 'mount -t tmpfs -o nr_inodes=1 none none || exit 77; exec "$0" -e "$1"';
+    const { code, stdout } = await runProgram('unshare', ['-rm', 'sh', '-c', mounted, process.execPath, program], {
+      cwd,
+    });
+    if (code === 0)
+      expect(stdout).toMatch(/^the cache folder none\/cache cannot be written \(ENOSPC.*set REALIZAR_CACHE_DIR/);
+  });
+
   it('is known where a tool says nothing', async () => {
     const module = join(import.meta.dirname, '../../dist/compiler/full_disk.js');
     const program = `import(${JSON.stringify(module)}).then((m) => console.log(m.ranOutOfDisk('.', '')))`;

@@ -135,10 +135,14 @@ function describe(model: Model, { parameters, tokenizer, template }: Text, optio
 }
 
 function checkTemplate(value: unknown): void {
-  const isSource = typeof value === 'object' && value !== null && 'source' in value && typeof value.source === 'string';
-  const valid = value === undefined || value === 'chatml' || (isSource && (value as { source: string }).source !== '');
-  if (!valid) throw invalid('options.chatTemplate', "'chatml', {source} with a Jinja template, or left out", value);
+  const isText = (key: 'source' | 'name') =>
+    typeof value === 'object' && value !== null && Object.keys(value).join() === key && isFilled((value as never)[key]);
+  if (value === undefined || value === 'chatml' || isText('source') || isText('name')) return;
+  const expected = "'chatml', {source} with a Jinja template, {name} of one that the model has, or left out";
+  throw invalid('options.chatTemplate', expected, value);
 }
+
+const isFilled = (value: unknown) => typeof value === 'string' && value !== '';
 
 function checkContext(context: unknown, compiled: number): void {
   if (typeof context !== 'number' || !Number.isInteger(context) || context < 1 || context > compiled)

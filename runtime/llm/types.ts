@@ -31,12 +31,16 @@ export interface LoadOptions {
   readonly key?: string | URL;
   /** How many generations run at once; others wait in order. Each has a KV cache on the device. 1 unless given. */
   readonly sessions?: number;
-  /** Chats use ChatML, or this Jinja template, whatever template the model file has or lacks. */
+  /** Chats use ChatML, or this Jinja template, whatever template the model file has or lacks; or one of its templates by name. */
   readonly chatTemplate?:
     | 'chatml'
     | {
         /** The template itself. */
         readonly source: string;
+      }
+    | {
+        /** Of several templates of the model, such as "rag". */
+        readonly name: string;
       };
   /** Called on the event loop while the model is loaded; never after the promise has settled. */
   readonly onProgress?: (progress: LoadProgress) => void;

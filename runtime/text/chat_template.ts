@@ -3,6 +3,7 @@
  * A template is a program from whoever made the file. It runs in a process of its own (template_process.ts).
  */
 import { CompileError, UnsupportedError } from '../../compiler/errors.js';
+import { quote } from '../../compiler/model/quote.js';
 import { JinjaError } from './jinja/errors.js';
 import { SpecialTokens } from './special_tokens.js';
 import { templateJson } from './template_json.js';
@@ -39,6 +40,7 @@ const CHATML = [
   "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}",
 ].join('');
 const TEMPLATE_KEY = 'tokenizer.chat_template';
+const TOOL_KEY = `${TEMPLATE_KEY}.tool_use`;
 
 const MAX_TEMPLATE = 1 << 20;
 const MAX_INPUT = 1 << 24;
@@ -46,39 +48,48 @@ const MAX_OUTPUT = 1 << 25;
 const DEADLINE = 2000;
 
 export class ChatTemplate {
-  readonly #template: string;
-  readonly #toolTemplate: string;
+  /** For every use; undefined where the file has one for tools alone. */
+  readonly #template: string | undefined;
+  readonly #toolTemplate: string | undefined;
   readonly #process = new TemplateProcess();
 
   /**
-   * Whatever the file says: `format: 'chatml'` uses ChatML, `source` this template. Errors: UnsupportedError for a file without a
-   * template.
+   * Whatever the file says, as transformers chooses: where tools are given the template "tool_use", if there is one, else the
+   * default. `format: 'chatml'` uses ChatML, `source` this template, `name` the one of this name in the file. Errors:
+   * UnsupportedError for a file without a template that can be chosen.
    */
   constructor(
     private readonly file: TextSource,
     private readonly tokenizer: Tokenizer,
-    { format, source = format && CHATML }: { format?: 'chatml'; source?: string } = {},
+    { format, name, source = format && CHATML }: { format?: 'chatml'; name?: string; source?: string } = {},
   ) {
-    const template = source ?? written(file, TEMPLATE_KEY);
-    if (template === undefined) {
+    const given = source ?? (name === undefined ? undefined : this.#named(name));
+    this.#template = given ?? written(file, TEMPLATE_KEY);
+    this.#toolTemplate = given ?? written(file, TOOL_KEY) ?? this.#template;
+    if (this.#toolTemplate === undefined) {
       const hint = `it has no ${TEMPLATE_KEY}; complete plain text with it, or ask for the format "chatml" if it was trained on that`;
       throw new UnsupportedError(file.path, 'chat with this model', hint);
     }
-    this.#template = template;
-    const forTools = source === undefined ? written(file, `${TEMPLATE_KEY}.tool_use`) : undefined;
-    this.#toolTemplate = forTools ?? template;
   }
 
-  /** Whether a file has a template. */
+  /** Whether a file has a template that is chosen without a name. */
   static isIn(file: TextSource): boolean {
-    return written(file, TEMPLATE_KEY) !== undefined;
+    return [TEMPLATE_KEY, TOOL_KEY].some((key) => written(file, key) !== undefined);
   }
 
   /** Whether its source has this text as a literal, as of a role that it asks for. */
   names(text: string): boolean {
     return [this.#template, this.#toolTemplate].some((source) =>
-      ["'", '"'].some((quote) => source.includes(`${quote}${text}${quote}`)),
+      ["'", '"'].some((quote) => source?.includes(`${quote}${text}${quote}`)),
     );
+  }
+
+  #named(name: string): string {
+    const template = written(this.file, name === 'default' ? TEMPLATE_KEY : `${TEMPLATE_KEY}.${name}`);
+    if (template !== undefined) return template;
+    const names = namesIn(this.file).map((known) => quote(known));
+    const hint = names.length === 0 ? 'it has no templates' : `its templates are ${names.join(', ')}`;
+    throw new UnsupportedError(this.file.path, `the chat template ${quote(name)}`, hint);
   }
 
   /** Starts the process that renders, so that the first rendering need not wait for it. */
@@ -106,6 +117,7 @@ export class ChatTemplate {
     const { addGenerationPrompt = true, tools, variables, deadline = DEADLINE } = options;
     const role = (name: 'bos' | 'eos' | 'unknown') => this.tokenizer.roleText(name) ?? '';
     const template = tools === undefined ? this.#template : this.#toolTemplate;
+    if (template === undefined) this.#fail('expected tools: its only template for chats is "tool_use"');
     this.#checkSize('the template', template.length, MAX_TEMPLATE);
     // What is not given is none, as in transformers: templates ask "tools is not none".
     const given = { documents: null, ...variables, messages, tools: tools ?? null };
@@ -141,6 +153,15 @@ export class ChatTemplate {
   #fail(problem: string): never {
     throw new ChatTemplateError(`${this.file.path}: chat template: ${problem}`);
   }
+}
+
+/** What templates a file has, "default" for the one without a name. */
+function namesIn({ metadata }: TextSource): string[] {
+  const keys = [...metadata].map(([key]) => key);
+  return keys.flatMap((key) => {
+    if (key === TEMPLATE_KEY) return ['default'];
+    return key.startsWith(`${TEMPLATE_KEY}.`) ? [key.slice(TEMPLATE_KEY.length + 1)] : [];
+  });
 }
 
 /** A text of the file's; one of nothing but white space is none. */

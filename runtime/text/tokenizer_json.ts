@@ -1,14 +1,13 @@
 /**
- * The text side of a folder that transformers saved: tokenizer.json, tokenizer_config.json, chat_template.jinja,
- * generation_config.json.
+ * The text side of a folder that transformers saved: tokenizer.json, tokenizer_config.json, generation_config.json, and its chat
+ * templates (folder_templates.ts).
  */
 import { join } from 'node:path';
 import { ModelFileError } from '../../compiler/errors.js';
-import { readSmallFile } from '../../compiler/model/files.js';
-import { decodeUtf8 } from '../../compiler/model/header_reader.js';
 import { Metadata, type MetadataEntry } from '../../compiler/model/metadata.js';
 import { quote } from '../../compiler/model/quote.js';
-import { isObject, type Json, type JsonObject, readJsonFile } from '../../compiler/model/safetensors/json.js';
+import { isObject, type JsonObject, readJsonFile } from '../../compiler/model/safetensors/json.js';
+import { folderTemplates } from './folder_templates.js';
 import { Fields } from './json/fields.js';
 import { isId } from './json/ids.js';
 import { type Pipeline, readPipeline } from './json/pipeline.js';
@@ -47,7 +46,7 @@ class TokenizerFolder {
 
   source(): TextSource {
     const entries = new Map<string, MetadataEntry>();
-    for (const [name, template] of this.#chatTemplates()) {
+    for (const [name, template] of folderTemplates(this.folder, this.#settings)) {
       const key = name === 'default' ? 'tokenizer.chat_template' : `tokenizer.chat_template.${name}`;
       entries.set(key, { type: 'string', value: template });
     }
@@ -127,23 +126,6 @@ class TokenizerFolder {
     return ['generation_config.json', 'config.json']
       .flatMap((name) => this.#read(name)?.eos_token_id ?? [])
       .filter((id): id is number => isId(id) && id < this.#tokens.length);
-  }
-
-  /** By name; "default" is the one for every use. */
-  #chatTemplates(): [string, string][] {
-    const path = join(this.folder, 'chat_template.jinja');
-    const file = readSmallFile(path, MAX_BYTES);
-    if (file)
-      return [
-        ['default', decodeUtf8(file) ?? this.#fail('chat_template.jinja', 'expected UTF-8, found bytes that are not')],
-      ];
-    const { chat_template: template } = this.#settings;
-    if (typeof template === 'string') return [['default', template]];
-    if (!Array.isArray(template)) return [];
-    return template.flatMap((entry: Json): [string, string][] => {
-      const { name, template: text } = isObject(entry) ? entry : {};
-      return typeof name === 'string' && typeof text === 'string' ? [[name, text]] : [];
-    });
   }
 }
 

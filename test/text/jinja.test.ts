@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { JinjaError } from '../../runtime/text/jinja/errors.js';
 import { readJson } from '../../runtime/text/jinja/json.js';
+import { strftime } from '../../runtime/text/jinja/strftime.js';
 import { Template } from '../../runtime/text/jinja/template.js';
 import type { Dict } from '../../runtime/text/jinja/values.js';
 
@@ -38,6 +39,36 @@ describe('expressions', () => {
   it('come out as in Jinja2, or are refused as there', () => {
     const found = expressions.map(([template]) => [template, render(template, variables)]);
     expect(found).toEqual(expressions);
+  });
+});
+
+describe('statements in statements', () => {
+  const { variables, statements }: { variables: string; statements: [string, string | null][] } =
+    fixture('statements.json');
+  it('come out as in Jinja2, or are refused as there', () => {
+    const found = statements.map(([template]) => [template, render(template, variables)]);
+    expect(found).toEqual(statements);
+  });
+  it.each([
+    ["{% filter replace('a', 'b') %}a{% endfilter %}", 'b'],
+    ['{% filter upper | trim %} a {% endfilter %}', 'A'],
+    ['{% filter length %}abc{% endfilter %}', null],
+    ['{% filter list %}abc{% endfilter %}', null],
+    ["{% filter first | default('x') %}{% endfilter %}", 'x'],
+    ['{% macro f() %}{% filter wordcount %}a b{% endfilter %}{% endmacro %}{{ f() }}', null],
+    ['{% set x | length %}abc{% endset %}{{ x }}', '3'],
+  ])('what a block of a filter gives is a text: %s', (template, shown) => {
+    expect(render(template, '{}')).toBe(shown);
+  });
+});
+
+describe('strftime_now', () => {
+  const { times, answers }: { times: number[][]; answers: [string, string[]][] } = fixture('strftime.json');
+  it.each(answers)('%j', (format, shown) => {
+    const found = times.map(([year, month, ...rest]) =>
+      strftime(new Date(year!, month! - 1, rest[0], rest[1], rest[2], rest[3]), format),
+    );
+    expect(found).toEqual(shown);
   });
 });
 

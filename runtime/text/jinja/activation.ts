@@ -66,3 +66,11 @@ export type Signal = 'next' | 'break' | 'continue';
 
 export type Evaluate = (at: Activation) => Value;
 export type Execute = (at: Activation, out: Output) => Signal;
+
+/** Writes this, and goes on. */
+export const writing =
+  (text: (at: Activation) => string): Execute =>
+  (at, out) => {
+    out.write(text(at));
+    return 'next';
+  };

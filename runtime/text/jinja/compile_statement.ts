@@ -1,26 +1,16 @@
 /** Statements as functions of what is running. */
-import { Activation, type BlockBody, type Execute, Output, type State } from './activation.js';
+import { Activation, type BlockBody, type Execute, Output, type State, writing } from './activation.js';
 import { assign, set } from './assign.js';
-import { call, expression, filter } from './compile_expression.js';
+import { expression, filter } from './compile_expression.js';
 import { forLoop } from './compile_loop.js';
-import { JinjaError, unsupported } from './errors.js';
+import { callBlock, generation, macro } from './compile_macro.js';
+import { JinjaError, typeError, unsupported } from './errors.js';
 import type { Frame } from './frame.js';
-import { type Definition, Macro } from './macro.js';
-import type {
-  Body,
-  CallBlock,
-  Expression,
-  Filter,
-  If,
-  Macro as MacroNode,
-  Parameters,
-  Statement,
-  Target,
-} from './nodes.js';
+import type { Body, Expression, Filter, If, Statement, Target } from './nodes.js';
 import { str } from './print.js';
 import { Symbols } from './symbols.js';
-import { assigned, undeclared } from './traverse.js';
-import { isTrue, Undefined, type Value } from './values.js';
+import { assigned } from './traverse.js';
+import { isText, isTrue, plain, typeName, type Value } from './values.js';
 
 type Of<Kind> = Extract<Statement, { kind: Kind }>;
 
@@ -64,7 +54,7 @@ function statement(node: Statement, frame: Frame): Execute {
     case 'for':
       return forLoop(node, frame, body);
     case 'macro':
-      return macro(node, frame);
+      return macro(node, frame, body);
     case 'break':
     case 'continue': {
       const { kind } = node;
@@ -76,22 +66,15 @@ function statement(node: Statement, frame: Frame): Execute {
   }
 }
 
-const writing =
-  (text: (at: Activation) => string): Execute =>
-  (at, out) => {
-    out.write(text(at));
-    return 'next';
-  };
-
 function scoped(
   node: Exclude<Statement, { kind: 'text' | 'print' | 'set' | 'if' | 'for' | 'macro' | 'break' | 'continue' }>,
   frame: Frame,
 ): Execute {
   switch (node.kind) {
     case 'callBlock':
-      return callBlock(node, frame);
+      return callBlock(node, frame, body);
     case 'generation':
-      return generation(node, frame);
+      return generation(node, frame, body);
     case 'setBlock':
       return setBlock(node, frame);
     case 'filterBlock':
@@ -176,7 +159,11 @@ function filterArguments(node: Filter): Expression[] {
 function filterBlock(node: Of<'filterBlock'>, frame: Frame): Execute {
   const scope = inside(frame, [...node.body, ...filterArguments(node.filter)]);
   const apply = chain(node.filter, scope);
-  return captured(node.body, scope, (at, text, out) => out.write(str(apply(at, text))));
+  return captured(node.body, scope, (at, text, out) => {
+    const made = apply(at, text);
+    if (!isText(made)) throw typeError(`sequence item 0: expected str instance, ${typeName(made)} found`);
+    out.write(plain(made));
+  });
 }
 
 function withTag({ targets, values: nodes, body: statements }: Of<'with'>, frame: Frame): Execute {
@@ -211,71 +198,6 @@ function foreign({ tag, template }: Of<'foreign'>, frame: Frame): Execute {
     name(at);
     throw unsupported(`${tag}, which takes another template,`);
   };
-}
-
-const SPECIAL = ['caller', 'kwargs', 'varargs'] as const;
-
-/** A function that renders the body, and which of the special names it reads. */
-function definition(
-  node: Parameters & { readonly body: Body; readonly line: number },
-  name: string | undefined,
-  frame: Frame,
-): Definition {
-  const { names, defaults } = node;
-  const used = undeclared(node.body, SPECIAL);
-  if (used.has('caller') && names.indexOf('caller') >= 0 && names.indexOf('caller') < names.length - defaults.length) {
-    const problem =
-      'When defining macros or call blocks the special "caller" argument must be omitted or be given a default.';
-    throw new JinjaError('TemplateSyntaxError', problem, node.line);
-  }
-  const special = SPECIAL.filter((word) => used.has(word) && !names.includes(word));
-  const symbols = new Symbols(frame.symbols);
-  for (const parameter of [...names, ...special]) symbols.parameter(parameter);
-  symbols.visit([...defaults, ...node.body]);
-  const scope = frame.function(symbols);
-  const parameters = [...names, ...special].map((parameter) => scope.writer(symbols.find(parameter)!));
-  const values = defaults.map((value) => expression(value, scope));
-  const [enter, run] = [scope.enter(), body(node.body, scope)];
-  const required = names.length - defaults.length;
-  return {
-    name,
-    parameters: names,
-    uses: { caller: used.has('caller'), kwargs: special.includes('kwargs'), varargs: special.includes('varargs') },
-    render: (outer, args) => {
-      const at = new Activation(outer.state, outer);
-      for (const [i, write] of parameters.entries()) write(at, args[i]);
-      enter(at);
-      for (const [i, parameter] of names.entries()) {
-        if (args[i] !== undefined) continue;
-        const missing = new Undefined(`parameter '${parameter}' was not provided`);
-        parameters[i]!(at, i < required ? missing : values[i - required]!(at));
-      }
-      const out = new Output();
-      run(at, out);
-      return out.text;
-    },
-  };
-}
-
-function macro(node: MacroNode, frame: Frame): Execute {
-  const made = definition(node, node.name, frame);
-  const { store } = set({ kind: 'name', name: node.name, line: node.line }, frame);
-  return (at) => {
-    store(at, new Macro(made, at, at.state));
-    return 'next';
-  };
-}
-
-function callBlock(node: CallBlock, frame: Frame): Execute {
-  const made = definition(node, undefined, frame);
-  const value = call(node.call, frame, (at) => new Macro(made, at, at.state));
-  return writing((at) => str(value(at)));
-}
-
-/** What the model is to learn when it is trained; for a prompt nothing but a scope. */
-function generation(node: Of<'generation'>, frame: Frame): Execute {
-  const made = definition({ ...node, names: [], defaults: [] }, undefined, frame);
-  return writing((at) => new Macro(made, at, at.state).call([], new Map()) as string);
 }
 
 function block(node: Of<'block'>, frame: Frame): Execute {

@@ -78,8 +78,11 @@ export function strftime(at: Date, format: string): string {
 
 function shown([value, own = 0, filler]: Part, flags: string, code: string, width: number): string {
   const flag = [...flags].findLast((mark) => '-_0'.includes(mark));
-  const fill = flag === '_' ? ' ' : flag === '0' ? '0' : (filler ?? (typeof value === 'number' ? '0' : ' '));
-  const padded = String(value).padStart(flag === '-' ? 0 : Math.max(width, own), fill);
-  if (flags.includes('#')) return code === 'p' || code === 'Z' ? padded.toLowerCase() : padded.toUpperCase();
-  return flags.includes('^') ? padded.toUpperCase() : padded;
+  const unpadded = flag === '-';
+  const fill =
+    unpadded || flag === '_' ? ' ' : flag === '0' ? '0' : (filler ?? (typeof value === 'number' ? '0' : ' '));
+  const padded = String(value).padStart(unpadded ? width : Math.max(width, own), fill);
+  if (code === 'P') return padded;
+  if (flags.includes('#') && 'pZ'.includes(code)) return padded.toLowerCase();
+  return flags.includes('^') || (flags.includes('#') && 'aAbBh'.includes(code)) ? padded.toUpperCase() : padded;
 }

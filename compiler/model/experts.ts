@@ -18,7 +18,7 @@ export function expertKeys({ dense, interleaved, scaled, shared, grouped }: Expe
   ];
 }
 
-/** experts.cuh keeps the logits of all experts in a block's registers and shared memory. */
+/** The kernel of experts keeps the logits of all experts in a block's registers and shared memory. */
 const MAX_EXPERTS = 256;
 const MAX_USED = 32;
 /** Of `expert_gating_func`, whose softmax is 1. */

@@ -4,7 +4,7 @@
 // (runtime/kernels/*/config.cuh).
 #include "kernels/attend/kernel.cuh"
 #include "kernels/embed.cuh"
-#include "kernels/experts.cuh"
+#include "kernels/experts/kernel.cuh"
 #include "kernels/norm_add.cuh"
 #include "kernels/projection/kernel.cuh"
 #include "kernels/read_ceiling.cuh"

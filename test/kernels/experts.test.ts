@@ -62,7 +62,7 @@ const shapes: fc.Arbitrary<Shape> = fc
   });
 const anywhere = fc.tuple(shapes, fc.constantFrom(...TARGETS));
 
-/** What the blocks of experts.cuh take: groups from first on. */
+/** What the blocks of experts/kernel.cuh take: groups from first on. */
 function blockRuns({ rows, groupRows, used, sum, blocks }: ExpertsConfig): { first: number; groups: number }[] {
   const all = (rows / groupRows) * (sum ? 1 : used);
   const [share, extra] = [Math.floor(all / blocks), all % blocks];

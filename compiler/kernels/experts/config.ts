@@ -1,4 +1,4 @@
-/** The configuration of experts.cuh: how matrices are cut, chosen by a cost model; shared memory. */
+/** The configuration of experts/kernel.cuh: how matrices are cut, chosen by a cost model; shared memory. */
 import { roundUp } from '../../arithmetic.js';
 import type { GgmlType } from '../../model/ggml.js';
 import { mostBeside, type Target } from '../../plan/target.js';

@@ -1,5 +1,7 @@
-/** experts.cuh: the choice of experts, and what the chosen ones make of the input. */
+/** experts/kernel.cuh: the choice of experts, and what the chosen ones make of the input. */
 import { sum } from '../../arithmetic.js';
+import { cFloat } from '../../emit/names.js';
+import { unlike, variant } from '../fields.js';
 import type { Kernel } from '../kernel.js';
 import { strides } from '../tiling.js';
 import type { ExpertsConfig } from './config.js';
@@ -7,7 +9,7 @@ import { about, check, type Experts, reads, vectors, writes } from './operation.
 
 export const experts: Kernel<Experts, ExpertsConfig> = {
   operation: 'experts',
-  include: 'experts.cuh',
+  include: 'experts/kernel.cuh',
   body: 'experts',
   args: 'ExpertsArgs',
   reads,
@@ -30,20 +32,20 @@ export const experts: Kernel<Experts, ExpertsConfig> = {
     ...[0, 1].map((i) => at.vector(`scale${i}`, op.segment.weights[i]?.scale)),
     at.vector('selection', op.selection),
   ],
+  base: 'ExpertsDefaults',
   fields: (c) => [
     `using formats = ExpertFormats<${c.formats.join(', ')}>;`,
     ['int', { cols: c.cols, rows: c.rows, experts: c.experts, used: c.used }],
     ['int', { group_rows: c.groupRows, chunk_cols: c.chunkCols }],
-    ['int', { warps: c.warps, ring: c.ring, early: c.early, blocks: c.blocks }],
-    ['int', { bias: c.bias, matrix_scale: c.matrixScale }],
-    ['int', { expert_groups: c.expertGroups, expert_groups_used: c.expertGroupsUsed }],
-    ['int', { gathers: c.gathers, router_cols: c.routerCols }],
-    ['bool', { over_all: c.weightsOver === 'all', sigmoid: c.sigmoid, scored: c.scored, biased: c.biased }],
-    ['bool', { sum: c.sum, normalize: c.normalize }],
-    ['bool', { gated: c.gated, add_shared: c.addShared, add_residual: c.addResidual }],
-    `static constexpr Activation activation = Activation::${c.activation};`,
-    ['float', { weights_scale: c.weightsScale, scale: c.scale, epsilon: c.epsilon }],
-    ['float', { router_epsilon: c.routerEpsilon }],
+    ['int', { warps: c.warps, blocks: c.blocks, stages: c.ring, prefetch_stages: c.early }],
+    ...variant('norm', c.normalize && `RmsNorm<${cFloat(c.epsilon)}>`),
+    ...variant('logits', c.gathers > 0 && `SummedLogits<${c.gathers}, ${c.routerCols}, ${cFloat(c.routerEpsilon)}>`),
+    ...variant('selection', c.scored && `ByScore<${c.biased}, ${c.expertGroups}, ${c.expertGroupsUsed}>`),
+    ...variant('weights', weightsType(c)),
+    ['float', unlike(1, { weights_scale: c.weightsScale, scale: c.scale })],
+    ...(c.activation === 'none' ? [] : [`static constexpr Activation activation = Activation::${c.activation};`]),
+    ['int', unlike(0, { bias: c.bias, matrix_scale: c.matrixScale })],
+    ['bool', unlike(false, { combines: c.sum, add_shared: c.addShared, gated: c.gated, add_residual: c.addResidual })],
   ],
   asserts: (config, shape, sharedBytes) => {
     const { groupStride } = strides(config.formats, config.cols, config);
@@ -53,3 +55,8 @@ export const experts: Kernel<Experts, ExpertsConfig> = {
     ];
   },
 };
+
+function weightsType({ sigmoid, weightsOver }: ExpertsConfig): string | false {
+  const overAll = weightsOver === 'all';
+  return (sigmoid || overAll) && `${sigmoid ? 'Sigmoid' : 'Softmax'}Weights<${overAll}>`;
+}

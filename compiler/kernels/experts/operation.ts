@@ -1,4 +1,4 @@
-/** The operation of experts.cuh: its operands, rules and description. */
+/** The operation of experts/kernel.cuh: its operands, rules and description. */
 
 import type { Checks } from '../../ir/checks.js';
 import { type Effects, effects } from '../../ir/effects.js';

@@ -1,6 +1,7 @@
-// Which experts a token takes, and their weights. Every block works it out for itself from the logits.
+// Which experts a token takes, the `used` with the largest scores, and their weights. Every block works it out for
+// itself from the logits.
 #pragma once
-#include "experts_shape.cuh"
+#include "shape.cuh"
 
 namespace realizar {
 
@@ -19,7 +20,7 @@ struct Routing {
 
   DEVICE int* keys() const { return (int*)(shared + Shape::keys_at); }          // of what chooses
   DEVICE float* logits() const { return (float*)(shared + Shape::logits_at); }  // where that is something else
-  DEVICE float logit(int i) const { return C::scored ? logits()[i] : sorted_value(keys()[i]); }
+  DEVICE float logit(int i) const { return C::selection::scored ? logits()[i] : sorted_value(keys()[i]); }
   DEVICE int* candidate_keys() const { return (int*)(shared + Shape::candidate_keys_at); }
   DEVICE int* candidates() const { return (int*)(shared + Shape::candidates_at); }
   DEVICE int* chosen() const { return (int*)(shared + Shape::chosen_at); }
@@ -28,7 +29,7 @@ struct Routing {
   DEVICE int* group_keys() const { return (int*)(shared + Shape::group_keys_at); }
 
   DEVICE void set(int i, float logit) const {
-    if (C::scored)
+    if (C::selection::scored)
       logits()[i] = logit;
     else
       keys()[i] = sort_key(logit);
@@ -39,24 +40,24 @@ struct Routing {
   DEVICE void score(const float* selection) const {
     const int lane = thread_index() % 32;
     float most[1] = {-INFINITY}, sum[1] = {};
-    if (!C::sigmoid) {
+    if (!C::weights::sigmoid) {
       for (int i = lane; i < C::experts; i += 32) most[0] = fmaxf(most[0], logits()[i]);
       warp_max(most);
       for (int i = lane; i < C::experts; i += 32) sum[0] += expf(logits()[i] - most[0]);
       warp_sum(sum);
     }
     for (int i = thread_index(); i < C::experts; i += Shape::threads) {
-      const float mine = C::sigmoid ? sigmoid(logits()[i]) : expf(logits()[i] - most[0]) / sum[0];
-      keys()[i] = sort_key(C::biased ? mine + selection[i] : mine);
+      const float mine = C::weights::sigmoid ? sigmoid(logits()[i]) : expf(logits()[i] - most[0]) / sum[0];
+      keys()[i] = sort_key(C::selection::biased ? mine + selection[i] : mine);
     }
   }
 
   // Only the experts of some groups can be chosen, of those with the largest sums of their two best scores: first the
   // sums, a group a warp, then all others get the least score. All threads; barriers before, between and after.
   DEVICE void sum_groups() const {
-    constexpr int size = C::experts / C::expert_groups;
+    constexpr int size = C::experts / C::selection::groups;
     const int lane = thread_index() % 32;
-    for (int group = thread_index() / 32; group < C::expert_groups; group += C::warps) {
+    for (int group = thread_index() / 32; group < C::selection::groups; group += C::warps) {
       float best = -INFINITY, second = -INFINITY;
       for (int i = lane; i < size; i += 32) {
         const float score = sorted_value(keys()[group * size + i]);
@@ -71,13 +72,13 @@ struct Routing {
     }
   }
   DEVICE void drop_groups() const {
-    constexpr int size = C::experts / C::expert_groups;
+    constexpr int size = C::experts / C::selection::groups;
     for (int i = thread_index(); i < C::experts; i += Shape::threads) {
       const int group = i / size, mine = group_keys()[group];
       int rank = 0;
-      for (int other = 0; other < C::expert_groups; other++)
+      for (int other = 0; other < C::selection::groups; other++)
         rank += group_keys()[other] > (other < group ? mine - 1 : mine);
-      if (rank >= C::expert_groups_used) keys()[i] = sort_key(-INFINITY);
+      if (rank >= C::selection::groups_used) keys()[i] = sort_key(-INFINITY);
     }
   }
 
@@ -88,7 +89,7 @@ struct Routing {
     const auto take = [&](int rank, int expert, int key) {
       if (rank >= C::used) return;
       chosen()[rank] = expert;
-      chosen_logits()[rank] = C::scored ? logits()[expert] : sorted_value(key);
+      chosen_logits()[rank] = C::selection::scored ? logits()[expert] : sorted_value(key);
     };
     if constexpr (Shape::candidates > 0) {
       rank<C::experts, 32>(keys(), [&](int rank, int expert, int key) {
@@ -109,23 +110,23 @@ struct Routing {
   // as they are or divided by their sum. `by`: what logits are multiplied with. The lanes of one warp.
   DEVICE void weigh(float by) const {
     const int lane = thread_index() % 32;
-    if (C::sigmoid) {
+    if (C::weights::sigmoid) {
       const float mine = lane < C::used ? sigmoid(chosen_logits()[lane] * by) : 0.f;
       float sum[1] = {mine};
       warp_sum(sum);
       if (lane < C::used)
-        weights()[lane] = (C::over_all ? mine : mine / fmaxf(sum[0], 1.f / 16384.f)) * C::weights_scale;
+        weights()[lane] = (C::weights::over_all ? mine : mine / fmaxf(sum[0], 1.f / 16384.f)) * C::weights_scale;
       return;
     }
     float largest[1] = {-INFINITY};
-    if (C::scored) {
+    if (C::selection::scored) {
       for (int i = lane; i < C::experts; i += 32) largest[0] = fmaxf(largest[0], logits()[i]);
       warp_max(largest);
     }
-    const float most = C::scored ? largest[0] : chosen_logits()[0];
+    const float most = C::selection::scored ? largest[0] : chosen_logits()[0];
     const float mine = lane < C::used ? expf((chosen_logits()[lane] - most) * by) : 0.f;
     float sum[1] = {mine};
-    if (C::over_all) {
+    if (C::weights::over_all) {
       sum[0] = 0;
       for (int expert = lane; expert < C::experts; expert += 32) sum[0] += expf((logit(expert) - most) * by);
     }

@@ -117,7 +117,9 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
   });
   const plan = await progress.stage('plan', (detail) => {
     const planned = planSpec(spec, options);
-    detail(`${planned.nodes.length} nodes, ${planned.kernels.length} kernels, context ${planned.model.contextLength}`);
+    detail(
+      `${planned.programs[0].nodes.length} nodes, ${planned.kernels.length} kernels, context ${planned.model.contextLength}`,
+    );
     return planned;
   });
   const files = emit(plan);

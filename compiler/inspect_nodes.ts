@@ -10,8 +10,8 @@ export interface InspectedNode {
   readonly about: string;
 }
 
-export function inspectNodes({ nodes, kernels }: Plan): InspectedNode[] {
-  return nodes.map(({ name, kernel, about }) => {
+export function inspectNodes({ programs, kernels }: Plan): InspectedNode[] {
+  return programs[0].nodes.map(({ name, kernel, about }) => {
     const { symbol, launch } = kernels[kernel]!;
     const { blocks, threads, sharedBytes } = launch;
     return { name, kernel: symbol, blocks, threads, sharedBytes, about };

@@ -106,7 +106,7 @@ export function describeArtifact(plan: Plan, built: Built, files: Readonly<Recor
     },
     memory: { weightsBytes: memory.weightsBytes, kvCacheBytes: memory.kvCacheBytes, arenaBytes: memory.arenaBytes },
     contextLength: model.contextLength,
-    nodeCount: plan.nodes.length,
+    nodeCount: plan.programs[0].nodes.length,
     ...(built.built && { library: libraryFile(model.name) }),
     ...(quantize && { quantize }),
     ...(tuning && tuning.length > 0 && { tuning }),

@@ -32,13 +32,13 @@ export function nodeRows(nodes: readonly InspectedNode[], after?: readonly strin
 /** The kernel sequence, a line a node. */
 export function planTable(plan: Plan): string {
   const { model, memory, target } = plan;
-  const after = plan.nodes.map((node) =>
+  const after = plan.programs[0].nodes.map((node) =>
     node.after.map(({ from, programmatic }) => `${from}${programmatic ? 'p' : ''}`).join(' '),
   );
   return [
     `${model.name}: ${model.architecture}, ${model.layerCount} layers, context ${model.contextLength}, ${targetText(target)}`,
     ...alignColumns(...nodeRows(inspectNodes(plan), after)),
-    `${plan.nodes.length} nodes, ${plan.kernels.length} kernels; p: programmatic edge`,
+    `${plan.programs[0].nodes.length} nodes, ${plan.kernels.length} kernels; p: programmatic edge`,
     `weights ${formatBytes(memory.weightsBytes)}; a session: KV cache ${formatBytes(memory.kvCacheBytes)}, activations ${formatBytes(memory.arenaBytes)}`,
     '',
   ].join('\n');
@@ -74,7 +74,7 @@ export function compileSummary(result: CompileResult, model: string): string {
   const inside = relative('.', folder) || '.';
   const where = inside.startsWith('..') ? resolve(folder) : inside;
   const { memory } = plan;
-  const size = `${plan.nodes.length} nodes, weights ${formatBytes(memory.weightsBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)} at ${plan.model.contextLength} positions`;
+  const size = `${plan.programs[0].nodes.length} nodes, weights ${formatBytes(memory.weightsBytes)}, KV cache ${formatBytes(memory.kvCacheBytes)} at ${plan.model.contextLength} positions`;
   const first = `${where}${upToDate ? ' is up to date' : ''}: ${size}`;
   return [first, ...textLines(result.text, model), nextStep(result, where, model)].join('\n');
 }

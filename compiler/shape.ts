@@ -54,10 +54,14 @@ export const orNull =
     value === null ? undefined : check(value, at);
 
 export const listOf =
-  (check: Check, least = 0): Check =>
+  (check: Check, least = 0, most = Number.POSITIVE_INFINITY): Check =>
   (value, at) => {
-    if (!Array.isArray(value) || value.length < least)
-      return expected(least > 0 ? `a list of at least ${least}` : 'a list', value, at);
+    if (!Array.isArray(value) || value.length < least || value.length > most)
+      return expected(
+        least === most ? `a list of ${least}` : least > 0 ? `a list of at least ${least}` : 'a list',
+        value,
+        at,
+      );
     return firstProblem(value.entries(), ([i, entry]) => check(entry, `${at}[${i}]`));
   };
 

@@ -17,7 +17,7 @@ export function emit(plan: Plan): EmittedFiles {
     headCount: model.headCount,
     headCountKv: model.headCountKv,
     headSize: model.headSize,
-    nodeCount: plan.nodes.length,
+    nodeCount: plan.programs[0].nodes.length,
     weightsBytes: memory.weightsBytes,
     kvCacheBytes: memory.kvCacheBytes,
     arenaBytes: memory.arenaBytes,

@@ -106,11 +106,11 @@ function kernelRow(plan: Plan, kernel: PlannedKernel): string {
 /** The nodes that run a kernel: in any context, or only in those of up to so many positions. */
 function usersOf(plan: Plan, kernel: PlannedKernel): { nodes: readonly PlannedNode[]; positions?: number } {
   const own = plan.kernels.indexOf(kernel);
-  const nodes = plan.nodes.filter((node) => node.kernel === own);
+  const nodes = plan.programs[0].nodes.filter((node) => node.kernel === own);
   if (nodes.length > 0) return { nodes };
-  const bucket = plan.buckets.find(({ kernels }) => kernels.some((replaced) => replaced.kernel === own))!;
+  const bucket = plan.programs[0].buckets.find(({ kernels }) => kernels.some((replaced) => replaced.kernel === own))!;
   const replaced = bucket.kernels.filter((replaced) => replaced.kernel === own);
-  return { nodes: replaced.map(({ node }) => plan.nodes[node]!), positions: bucket.positions };
+  return { nodes: replaced.map(({ node }) => plan.programs[0].nodes[node]!), positions: bucket.positions };
 }
 
 function targetName({ target }: Plan): string {
@@ -202,12 +202,12 @@ function launchText(plan: Plan, kernel: number): string {
 function bucketTables(plan: Plan): Pick<View, 'buckets' | 'bucketNodes'> {
   let first = 0;
   return {
-    buckets: plan.buckets.map(({ positions, kernels }) => {
+    buckets: plan.programs[0].buckets.map(({ positions, kernels }) => {
       const row = `{${positions}, ${first}, ${kernels.length}}`;
       first += kernels.length;
       return { row };
     }),
-    bucketNodes: plan.buckets.flatMap(({ kernels }) =>
+    bucketNodes: plan.programs[0].buckets.flatMap(({ kernels }) =>
       kernels.map(({ node, kernel }) => ({ row: `{${node}, ${launchText(plan, kernel)}}` })),
     ),
   };
@@ -216,7 +216,7 @@ function bucketTables(plan: Plan): Pick<View, 'buckets' | 'bucketNodes'> {
 function nodeTables(plan: Plan): Pick<View, 'nodes' | 'argumentCount' | 'edgeCount'> {
   let argumentCount = 0;
   let edgeCount = 0;
-  const nodes = plan.nodes.map((node, index): NodeView => {
+  const nodes = plan.programs[0].nodes.map((node, index): NodeView => {
     const { symbol } = plan.kernels[node.kernel]!;
     const row = `{${cString(node.name)}, ${launchText(plan, node.kernel)}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}, ${node.kvPositions}}`;
     argumentCount += node.args.length;

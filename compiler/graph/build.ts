@@ -1,6 +1,6 @@
 /** ModelSpec -> graph of primitive operations. What a layer computes follows from the weights it has. */
 
-import type { Norm, PrimitiveOp, Value } from '../ir/ops.js';
+import type { Cache, Norm, PrimitiveOp, Rows, Value } from '../ir/ops.js';
 import { ropeAt } from '../model/rope.js';
 import type { ExpertsSpec, LayerSpec, ModelSpec, RopeSpec, Weight } from '../model/spec.js';
 import type { Graph } from './graph.js';
@@ -17,6 +17,7 @@ export function buildGraph(spec: ModelSpec, context = spec.contextLength): Graph
     const attention = buildAttention(builder, spec, layer, weights, hidden);
     hidden = buildFeedForward(builder, spec, layer, weights, spec.parallel ? hidden : attention, attention);
   }
+  builder.rows = 'output';
   const normed = builder.norm('output_norm', hidden, spec.outputNorm, spec.outputNormBias);
   const plain = !spec.logitScale && !spec.logitSoftCap;
   const products = builder.linear(plain ? 'logits' : 'output', normed, spec.output, spec.outputBias);
@@ -36,15 +37,16 @@ function buildAttention(builder: Builder, spec: ModelSpec, layer: number, w: Lay
   const value = builder.linear(name('attn_v'), input, w.attnV, w.attnVBias);
   const query = placeHeads(builder, spec, name, 'attn_q', q, w.attnQNorm, w.rope);
   const key = placeHeads(builder, spec, name, 'attn_k', k, w.attnKNorm, w.rope);
-  builder.ops.push({ kind: 'kv_append', layer, key, value });
-  const output = builder.value(name('attn_kqv'), query.size);
+  const cache: Cache = { id: layer, layer, kind: 'kv', heads: headCountKv, headSize };
+  builder.ops.push({ kind: 'kv_append', cache, key, value });
+  const output = builder.value(name('attn_kqv'), query.cols);
   const scoring = {
     scale,
     ...(softCap && { softCap }),
     ...(w.window && { window: w.window }),
     ...(w.attnSinks && { sinks: w.attnSinks }),
   };
-  builder.ops.push({ kind: 'attention', layer, query, headCount, headCountKv, headSize, ...scoring, output });
+  builder.ops.push({ kind: 'attention', cache, query, headCount, headCountKv, headSize, ...scoring, output });
   const gated = builder.headGate(
     name('attn_gated'),
     output,
@@ -140,6 +142,8 @@ const GATED_NAME = { silu: 'swiglu', gelu: 'geglu', swiglu_oai: 'swiglu' } as co
 /** Appends operations; each method returns the value that its operation writes. */
 class Builder {
   readonly ops: PrimitiveOp[] = [];
+  /** Of the values from here on. */
+  rows: Rows = 'token';
   readonly #ropes = new Map<RopeSpec, RopeSpec>();
   #values = 0;
 
@@ -148,14 +152,14 @@ class Builder {
     private readonly context: number,
   ) {}
 
-  value(name: string, size: number): Value {
-    return { id: this.#values++, name, size };
+  value(name: string, cols: number): Value {
+    return { id: this.#values++, name, rows: this.rows, cols };
   }
 
   /** No gate: the input. */
   headGate(name: string, input: Value, gate: Value | undefined): Value {
     if (!gate) return input;
-    const output = this.value(name, input.size);
+    const output = this.value(name, input.cols);
     this.ops.push({ kind: 'head_gate', gate, input, headSize: this.spec.headSize, output });
     return output;
   }
@@ -169,7 +173,7 @@ class Builder {
   /** Where the model has no weight for it, the input as it is; so for the other optional operations. */
   norm(name: string, input: Value, weight: Weight | undefined, bias?: Weight): Value {
     if (!weight) return input;
-    const output = this.value(name, input.size);
+    const output = this.value(name, input.cols);
     this.ops.push({ kind: 'norm', input, norm: this.#normOf(weight, bias), output });
     return output;
   }
@@ -177,7 +181,7 @@ class Builder {
   /** Of each head, or of all together where the weight is as wide as they are. */
   headNorm(name: string, input: Value, weight: Weight | undefined): Value {
     if (!weight) return input;
-    const output = this.value(name, input.size);
+    const output = this.value(name, input.cols);
     const { headSize } = this.spec;
     const each = weight.cols === headSize && { headSize };
     this.ops.push({ kind: 'norm', input, norm: this.#normOf(weight), ...each, output });
@@ -194,7 +198,7 @@ class Builder {
     if (!rope) return input;
     const at = this.#ropes.get(rope) ?? ropeAt(rope, this.context);
     this.#ropes.set(rope, at);
-    const output = this.value(name, input.size);
+    const output = this.value(name, input.cols);
     this.ops.push({ kind: 'rope', input, headSize: this.spec.headSize, rope: at, output });
     return output;
   }
@@ -203,7 +207,7 @@ class Builder {
   activation(name: NameOf, part: string, gate: Value | undefined, up: Value): Value {
     const { activation } = this.spec;
     const isGated = gate !== undefined && activation !== 'relu_sqr' && activation !== 'gelu_erf';
-    const output = this.value(name(`${part}_${isGated ? GATED_NAME[activation] : 'act'}`), up.size);
+    const output = this.value(name(`${part}_${isGated ? GATED_NAME[activation] : 'act'}`), up.cols);
     if (isGated) this.ops.push({ kind: `${activation}_mul`, gate, up, output });
     else if (!gate && activation !== 'swiglu_oai') this.ops.push({ kind: activation, input: up, output });
     else throw new Error(`${activation} ${gate ? 'with' : 'without'} a gate has no operation`);
@@ -230,33 +234,33 @@ class Builder {
   }
 
   expertSum(name: string, input: Value, routing: Value, { used }: ExpertsSpec): Value {
-    const output = this.value(name, input.size / used);
+    const output = this.value(name, input.cols / used);
     this.ops.push({ kind: 'expert_sum', input, routing, used, output });
     return output;
   }
 
   sigmoidScale(name: string, gate: Value, input: Value): Value {
-    const output = this.value(name, input.size);
+    const output = this.value(name, input.cols);
     this.ops.push({ kind: 'sigmoid_scale', gate, input, output });
     return output;
   }
 
   add(name: string, a: Value, b: Value): Value {
-    const output = this.value(name, a.size);
+    const output = this.value(name, a.cols);
     this.ops.push({ kind: 'add', a, b, output });
     return output;
   }
 
   scale(name: string, input: Value, by: number | undefined): Value {
     if (by === undefined) return input;
-    const output = this.value(name, input.size);
+    const output = this.value(name, input.cols);
     this.ops.push({ kind: 'scale', input, by, output });
     return output;
   }
 
   softCap(name: string, input: Value, cap: number | undefined): Value {
     if (cap === undefined) return input;
-    const output = this.value(name, input.size);
+    const output = this.value(name, input.cols);
     this.ops.push({ kind: 'soft_cap', input, cap, output });
     return output;
   }

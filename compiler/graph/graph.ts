@@ -3,7 +3,7 @@
 import type { Checks } from '../ir/checks.js';
 import type { Effects } from '../ir/effects.js';
 import type { Operation } from '../ir/operation.js';
-import type { PrimitiveOp, Value } from '../ir/ops.js';
+import type { Cache, PrimitiveOp, Value } from '../ir/ops.js';
 import { PRIMITIVES } from '../ir/primitives.js';
 import { type FusedOp, KERNELS } from '../kernels/index.js';
 
@@ -13,6 +13,11 @@ export interface Graph {
   readonly ops: readonly Op[];
   readonly logits: Value;
 }
+
+/** Each once, in the order in which they are first named. */
+export const cachesOf = ({ ops }: Pick<Graph, 'ops'>): Cache[] => [
+  ...new Set(ops.flatMap((op) => ('cache' in op ? [op.cache] : []))),
+];
 
 const FUSED = new Map(Object.values(KERNELS).map((kernel) => [kernel.operation, kernel]));
 

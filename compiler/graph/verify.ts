@@ -7,20 +7,21 @@
  * - `written-once`  a value is written by one operation
  * - `read-written`  an operation reads only values that operations before it have written, and those very objects
  * - `no-dead-value` each value is read by an operation, or is the graph's logits, which the host reads
- * - `size`          a value has at least one element; a projection's `best` has 0, because plan/ sizes it
+ * - `size`          a value has at least one column; a projection's `best` has 0, because plan/ sizes it
+ * - `rows`          what has a row a token is made of such; the logits have a row an output
  * - `shape`         operands agree with each other and with the rows and columns of the weights (each kind its own: ir/primitives.ts, kernels/)
- * - `kv`            each layer's KV cache is appended to by one operation, and attended to by that one or later ones, at
- *                   least one, with rows of the same size; the layers are 0 to n - 1
+ * - `cache`         each cache is appended to by one operation, and attended to by that one or later ones, at least one; the
+ *                   ids are 0 to n - 1, in order
  * - `select`        the last operation, and no other, selects: from the logits, or from the `best` that the projection
  *                   which writes the logits leaves beside them
  *
  * Of a primitive graph: `primitive`, every operation is a PrimitiveOp. Of a fused graph: `fused`, every one is a FusedOp.
  */
 import { Checks } from '../ir/checks.js';
-import { kvCache, type Resource } from '../ir/effects.js';
+import type { Resource } from '../ir/effects.js';
 import type { Value } from '../ir/ops.js';
 import type { Projection } from '../kernels/projection/operation.js';
-import { check, type Graph, isFused, isPrimitive, type Op, reads, writes } from './graph.js';
+import { cachesOf, check, type Graph, isFused, isPrimitive, type Op, reads, writes } from './graph.js';
 
 export function verifyPrimitive(graph: Graph): void {
   verifyKinds(graph, 'primitive', isPrimitive);
@@ -35,8 +36,9 @@ export function verifyFused(graph: Graph): void {
 /** The rules of every graph; between passes these hold and operations of both forms may stand. */
 export function verifyGraph(graph: Graph): void {
   for (const op of graph.ops) check(op, new Checks((holds, detail) => need(holds, op, 'shape', detail)));
+  verifyRows(graph);
   verifyValues(graph);
-  verifyKv(graph);
+  verifyCaches(graph);
   verifySelect(graph);
 }
 
@@ -67,41 +69,44 @@ function verifyValues({ ops, logits }: Graph): void {
 
 function verifySize(op: Op, value: Value): void {
   const best = op.kind === 'projection' && value === op.best;
-  const holds = best ? value.size === 0 : Number.isSafeInteger(value.size) && value.size > 0;
-  need(holds, op, 'size', `${value.name} has ${value.size} elements`);
+  const holds = best ? value.cols === 0 : Number.isSafeInteger(value.cols) && value.cols > 0;
+  need(holds, op, 'size', `${value.name} has ${value.cols} columns`);
 }
 
-function verifyKv({ ops }: Graph): void {
+function verifyRows({ ops, logits }: Graph): void {
+  for (const op of ops) {
+    const outputs = reads(op).values.filter(({ rows }) => rows === 'output');
+    const ofTokens = writes(op).values.find(({ rows }) => rows === 'token');
+    need(
+      !ofTokens || outputs.length === 0,
+      op,
+      'rows',
+      `${ofTokens?.name} has a row a token, ${outputs[0]?.name} has not`,
+    );
+  }
+  need(logits.rows === 'output', ops.at(-1)!, 'rows', `${logits.name} has a row a token`);
+}
+
+function verifyCaches(graph: Graph): void {
   const appended = new Map<Resource, Op>();
   const attended = new Set<Resource>();
-  for (const op of ops) {
+  for (const op of graph.ops) {
     // Writes first: attend appends to the cache that it attends to.
-    for (const cache of writes(op).resources.filter(isKv)) {
-      need(!appended.has(cache), op, 'kv', `${cache} is appended to again`);
+    for (const cache of writes(op).resources.filter(isCache)) {
+      need(!appended.has(cache), op, 'cache', `${cache} is appended to again`);
       appended.set(cache, op);
     }
-    for (const cache of reads(op).resources.filter(isKv)) {
-      const append = appended.get(cache);
-      if (!append) throw broken(op, 'kv', `${cache} is attended to before it is appended to`);
-      const [rows, size] = [kvRowSize(append), kvRowSize(op)];
-      need(rows === size, op, 'kv', `rows of ${cache} have ${rows} elements, not ${size}`);
+    for (const cache of reads(op).resources.filter(isCache)) {
+      need(appended.has(cache), op, 'cache', `${cache} is attended to before it is appended to`);
       attended.add(cache);
     }
   }
-  const caches = new Set(Array.from(appended.keys(), (_, layer) => kvCache(layer)));
-  for (const [cache, op] of appended) {
-    need(attended.has(cache), op, 'kv', `nothing attends to ${cache}`);
-    need(caches.has(cache), op, 'kv', `${cache} is not among the first ${caches.size}`);
-  }
+  for (const [cache, op] of appended) need(attended.has(cache), op, 'cache', `nothing attends to ${cache}`);
+  for (const [index, { id }] of cachesOf(graph).entries())
+    need(id === index, graph.ops.at(-1)!, 'cache', `cache ${id} is not the ${index}th`);
 }
 
-const isKv = (resource: Resource) => resource !== 'state';
-
-function kvRowSize(op: Op): number {
-  if (op.kind === 'kv_append') return op.key.size;
-  if (op.kind === 'attention' || op.kind === 'attend') return op.headCountKv * op.headSize;
-  throw new Error(`${op.kind} has no KV rows`);
-}
+const isCache = (resource: Resource) => resource !== 'state';
 
 function verifySelect({ ops, logits }: Graph): void {
   const last = ops.at(-1);

@@ -1,13 +1,14 @@
 /** The rules about the sizes of an operation's operands that several kinds of operations share. */
 
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
-import type { Norm, Scoring, Value } from './ops.js';
+import type { Cache, Norm, Scoring, Value } from './ops.js';
 
 /** Called once for each rule; `detail` says what was found and what was needed. */
 export type Need = (holds: boolean, detail: string) => void;
 
 /** An operation that attends. */
 interface Attends extends Scoring {
+  readonly cache: Cache;
   readonly headCount: number;
   readonly headCountKv: number;
   readonly headSize: number;
@@ -74,11 +75,13 @@ export class Checks {
   }
 
   attention(op: Attends): void {
-    const { headCount, headCountKv, headSize, scale, softCap, window = 1, sinks, output } = op;
+    const { cache, headCount, headCountKv, headSize, scale, softCap, window = 1, sinks, output } = op;
     this.vector(sinks, headCount);
-    this.equal('output', output.size, 'heads x head size', headCount * headSize);
+    this.equal('output', output.cols, 'heads x head size', headCount * headSize);
     const holds = headCountKv > 0 && headCount % headCountKv === 0;
     this.need(holds, `${headCountKv} kv heads do not divide ${headCount} heads`);
+    this.equal('kv heads', headCountKv, 'those of the cache', cache.heads);
+    this.equal('head size', headSize, "the cache's", cache.headSize);
     this.constant('attention scale', scale);
     this.cap(softCap);
     this.need(Number.isSafeInteger(window) && window > 0, `attention sees ${window} positions`);

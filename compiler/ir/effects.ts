@@ -1,8 +1,8 @@
 /** What an operation reads and writes. Dependencies come from here and nowhere else; weights are constants. */
-import type { Value } from './ops.js';
+import type { Cache, Value } from './ops.js';
 
-/** Memory that outlives the token: the state buffer (token, position, seq_len), or the KV cache of one layer. */
-export type Resource = 'state' | `kv.${number}`;
+/** Memory that outlives the step: the state buffer (token, position, seq_len), or a cache. */
+export type Resource = 'state' | `cache.${number}`;
 
 export interface Effects {
   /** One entry an operand: a value that is read twice stands here twice. */
@@ -10,8 +10,8 @@ export interface Effects {
   readonly resources: readonly Resource[];
 }
 
-export function kvCache(layer: number): Resource {
-  return `kv.${layer}`;
+export function cached({ id }: Cache): Resource {
+  return `cache.${id}`;
 }
 
 /** Effects on these values, where there are such, and on these resources. */

@@ -1,17 +1,31 @@
 /**
- * The intermediate representation: one token's decode step as a list of operations over named values. These are the
+ * The intermediate representation: a step as a list of operations over named values. These are the
  * primitive operations, which graph/build.ts writes. passes/ turn them into fused ones, each of which is one kernel and
  * stands in that kernel's room (kernels/). Shapes are in elements; every value is f32.
  */
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
+
+/** A row for each token of a step, or for each of those whose logits are wanted. */
+export type Rows = 'token' | 'output';
 
 /** An activation that one operation writes and later ones read. */
 export interface Value {
   readonly id: number;
   /** Unique and stable, "blk.0.attn_q". */
   readonly name: string;
-  /** Elements. 0 only for `Projection.best`: plan/ sizes it, at 2 a block of that projection's grid. */
-  readonly size: number;
+  readonly rows: Rows;
+  /** Elements of a row. 0 only for `Projection.best`: plan/ sizes it, at 2 a block of that projection's grid. */
+  readonly cols: number;
+}
+
+/** What outlives a step: of one layer, a row for each position. A layer may have none, or one of another size than others. */
+export interface Cache {
+  readonly id: number;
+  readonly layer: number;
+  /** A key and a value of each head. */
+  readonly kind: 'kv';
+  readonly heads: number;
+  readonly headSize: number;
 }
 
 /** Of the input over its whole width: x * rsqrt(mean(x^2) + epsilon) * weight + bias; centred: of x - mean(x). */
@@ -56,10 +70,10 @@ export interface Rope {
   readonly output: Value;
 }
 
-/** Writes this position's key and value rows (f16) into the KV cache of a layer. */
+/** Writes this position's key and value rows (f16) into a cache. */
 export interface KvAppend {
   readonly kind: 'kv_append';
-  readonly layer: number;
+  readonly cache: Cache;
   readonly key: Value;
   readonly value: Value;
 }
@@ -73,12 +87,12 @@ export interface Scoring {
 }
 
 /**
- * softmax(scores(q k^T)) v over positions [max(0, seq_len - window), seq_len) of the layer's KV cache. sinks: a head's
+ * softmax(scores(q k^T)) v over positions [max(0, seq_len - window), seq_len) of the cache. sinks: a head's
  * one more score, of a value 0.
  */
 export interface Attention extends Scoring {
   readonly kind: 'attention';
-  readonly layer: number;
+  readonly cache: Cache;
   readonly query: Value;
   readonly headCount: number;
   readonly headCountKv: number;

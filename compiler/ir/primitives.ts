@@ -1,7 +1,7 @@
 /** The primitive operations: what each reads and writes, and its rules. */
 
 import type { Checks } from './checks.js';
-import { type Effects, effects, kvCache } from './effects.js';
+import { cached, type Effects, effects } from './effects.js';
 import type { Operation } from './operation.js';
 import type { Activate, GateMul, PrimitiveOp, Value } from './ops.js';
 
@@ -12,7 +12,7 @@ const unary = <Op extends { readonly input: Value; readonly output: Value }>(
   reads: ({ input }) => effects([input]),
   writes: output,
   check: (op, checks) => {
-    checks.equal('output', op.output.size, 'input', op.input.size);
+    checks.equal('output', op.output.cols, 'input', op.input.cols);
     check(op, checks);
   },
 });
@@ -24,8 +24,8 @@ const gateMul: Operation<GateMul> = {
   reads: ({ gate, up }) => effects([gate, up]),
   writes: output,
   check: (op, checks) => {
-    checks.equal('up', op.up.size, 'gate', op.gate.size);
-    checks.equal('output', op.output.size, 'gate', op.gate.size);
+    checks.equal('up', op.up.cols, 'gate', op.gate.cols);
+    checks.equal('output', op.output.cols, 'gate', op.gate.cols);
   },
 };
 
@@ -34,48 +34,51 @@ export const PRIMITIVES: { readonly [K in PrimitiveOp['kind']]: Operation<Extrac
     reads: () => effects([], 'state'),
     writes: output,
     check: (op, checks) => {
-      checks.equal('output', op.output.size, 'weight cols', op.weight.cols);
+      checks.equal('output', op.output.cols, 'weight cols', op.weight.cols);
       checks.constant('scale', op.scale);
     },
   },
   norm: unary((op, checks) => {
-    checks.heads('input', op.input.size, op.headSize ?? op.input.size);
-    checks.norm(op.norm, op.headSize ?? op.input.size);
+    checks.heads('input', op.input.cols, op.headSize ?? op.input.cols);
+    checks.norm(op.norm, op.headSize ?? op.input.cols);
   }),
   linear: {
     reads: ({ input }) => effects([input]),
     writes: output,
     check: (op, checks) => {
-      checks.equal('input', op.input.size, `${op.weight.name} cols`, op.weight.cols);
-      checks.equal('output', op.output.size, `${op.weight.name} rows`, op.weight.rows);
+      checks.equal('input', op.input.cols, `${op.weight.name} cols`, op.weight.cols);
+      checks.equal('output', op.output.cols, `${op.weight.name} rows`, op.weight.rows);
       checks.vector(op.bias, op.weight.rows);
       checks.vector(op.weight.scale, 1);
     },
   },
   rope: {
     ...unary((op, checks) => {
-      checks.heads('input', op.input.size, op.headSize);
+      checks.heads('input', op.input.cols, op.headSize);
       checks.rope(op.rope, op.headSize);
     }),
     reads: ({ input }) => effects([input], 'state'),
   },
   kv_append: {
     reads: ({ key, value }) => effects([key, value], 'state'),
-    writes: ({ layer }) => effects([], kvCache(layer)),
-    check: (op, checks) => checks.equal('value', op.value.size, 'key', op.key.size),
+    writes: ({ cache }) => effects([], cached(cache)),
+    check: ({ cache, key, value }, checks) => {
+      checks.equal('key', key.cols, 'a row of the cache', cache.heads * cache.headSize);
+      checks.equal('value', value.cols, 'key', key.cols);
+    },
   },
   attention: {
-    reads: ({ query, layer }) => effects([query], 'state', kvCache(layer)),
+    reads: ({ query, cache }) => effects([query], 'state', cached(cache)),
     writes: output,
     check: (op, checks) => {
-      checks.equal('query', op.query.size, 'heads x head size', op.headCount * op.headSize);
+      checks.equal('query', op.query.cols, 'heads x head size', op.headCount * op.headSize);
       checks.attention(op);
     },
   },
   head_gate: {
     ...unary((op, checks) => {
-      checks.heads('input', op.input.size, op.headSize);
-      checks.gates(op.gate.size, op.input.size, op.headSize);
+      checks.heads('input', op.input.cols, op.headSize);
+      checks.gates(op.gate.cols, op.input.cols, op.headSize);
     }),
     reads: ({ gate, input }) => effects([gate, input]),
   },
@@ -83,8 +86,8 @@ export const PRIMITIVES: { readonly [K in PrimitiveOp['kind']]: Operation<Extrac
     reads: ({ a, b }) => effects([a, b]),
     writes: output,
     check: (op, checks) => {
-      checks.equal('b', op.b.size, 'a', op.a.size);
-      checks.equal('output', op.output.size, 'a', op.a.size);
+      checks.equal('b', op.b.cols, 'a', op.a.cols);
+      checks.equal('output', op.output.cols, 'a', op.a.cols);
     },
   },
   silu_mul: gateMul,
@@ -95,9 +98,9 @@ export const PRIMITIVES: { readonly [K in PrimitiveOp['kind']]: Operation<Extrac
     writes: output,
     check: (op, checks) => {
       checks.experts(op);
-      checks.equal('logits', op.logits.size, 'experts', op.count);
+      checks.equal('logits', op.logits.cols, 'experts', op.count);
       checks.vector(op.selection, op.count);
-      checks.equal('output', op.output.size, '2 x experts used', 2 * op.used);
+      checks.equal('output', op.output.cols, '2 x experts used', 2 * op.used);
     },
   },
   expert_linear: {
@@ -105,9 +108,9 @@ export const PRIMITIVES: { readonly [K in PrimitiveOp['kind']]: Operation<Extrac
     writes: output,
     check: (op, checks) => {
       const rows = op.weight.rows / op.count;
-      checks.expertInput(op.input.size, op.weight.cols, op.used);
+      checks.expertInput(op.input.cols, op.weight.cols, op.used);
       checkRouting(op, checks);
-      checks.equal('output', op.output.size, `experts used x ${op.weight.name} rows of one`, op.used * rows);
+      checks.equal('output', op.output.cols, `experts used x ${op.weight.name} rows of one`, op.used * rows);
       checks.vector(op.bias, op.weight.rows);
       checks.vector(op.weight.scale, op.count);
     },
@@ -117,11 +120,11 @@ export const PRIMITIVES: { readonly [K in PrimitiveOp['kind']]: Operation<Extrac
     writes: output,
     check: (op, checks) => {
       checkRouting(op, checks);
-      checks.equal('input', op.input.size, 'experts used x output', op.used * op.output.size);
+      checks.equal('input', op.input.cols, 'experts used x output', op.used * op.output.cols);
     },
   },
   sigmoid_scale: {
-    ...unary((op, checks) => checks.equal('gate', op.gate.size, 'what it must be', 1)),
+    ...unary((op, checks) => checks.equal('gate', op.gate.cols, 'what it must be', 1)),
     reads: ({ gate, input }) => effects([gate, input]),
   },
   silu: activate,
@@ -142,5 +145,5 @@ function output(op: { readonly output: Value }): Effects {
 }
 
 function checkRouting({ routing, used }: { routing: Value; used: number }, checks: Checks): void {
-  checks.equal('routing', routing.size, '2 x experts used', 2 * used);
+  checks.equal('routing', routing.cols, '2 x experts used', 2 * used);
 }

@@ -26,7 +26,7 @@ export const embed: Kernel<Embed, EmbedConfig> = {
   args: 'EmbedArgs',
   ...PRIMITIVES.embed,
   about: ({ weight: { name, type, rows, cols }, scale, output }) =>
-    `${name} ${type} [${rows} x ${cols}], row of the token${scale ? `, * ${scale}` : ''} -> f32[${output.size}]`,
+    `${name} ${type} [${rows} x ${cols}], row of the token${scale ? `, * ${scale}` : ''} -> f32[${output.cols}]`,
   vectors: () => [],
   readBytes: ({ weight }) => weight.bytes / weight.rows,
   launch: ({ blocks }) => ({ blocks, threads: 32, sharedBytes: 0 }),

@@ -4,7 +4,7 @@
  */
 
 import type { Operation } from '../ir/operation.js';
-import type { Value } from '../ir/ops.js';
+import type { Cache, Value } from '../ir/ops.js';
 import type { Weight } from '../model/spec.js';
 import type { Target } from '../plan/target.js';
 
@@ -41,8 +41,8 @@ export interface Places {
   /** One of the node's scratch buffers; null where it has none of this name. */
   scratch(name: string, buffer: string): PlannedArgument;
   state(name: string, part: StatePart): PlannedArgument;
-  /** Keys or values of a layer. */
-  kv(name: 'keys' | 'values', layer: number): PlannedArgument;
+  keys(name: string, cache: Cache): PlannedArgument;
+  values(name: string, cache: Cache): PlannedArgument;
 }
 
 /** Memory that a node writes beside its operation's values: a buffer of the arena, or parts of the state. */

@@ -36,12 +36,12 @@ export const normAdd: Kernel<NormAdd, NormAddConfig> = {
   reads: ({ input, residual }) => effects([input, residual]),
   writes: ({ output }) => effects([output]),
   check: (op, checks) => {
-    checks.equal('output', op.output.size, 'input', op.input.size);
-    checks.norm(op.norm, op.input.size);
-    if (op.residual) checks.equal('residual', op.residual.size, 'output', op.output.size);
+    checks.equal('output', op.output.cols, 'input', op.input.cols);
+    checks.norm(op.norm, op.input.cols);
+    if (op.residual) checks.equal('residual', op.residual.cols, 'output', op.output.cols);
   },
   about: ({ input, residual, output }) =>
-    `${input.name} f32[${input.size}]: norm${residual ? `, + ${residual.name}` : ''} -> f32[${output.size}]`,
+    `${input.name} f32[${input.cols}]: norm${residual ? `, + ${residual.name}` : ''} -> f32[${output.cols}]`,
   vectors: ({ norm }) => [norm.weight, norm.bias],
   readBytes: () => 0,
   configure: normAddConfig,
@@ -65,8 +65,8 @@ export const normAdd: Kernel<NormAdd, NormAddConfig> = {
 function normAddConfig({ input, norm, residual }: NormAdd, target: Target): NormAddConfig {
   return {
     kind: 'norm_add',
-    size: input.size,
-    threads: Math.min(target.kind === 'cuda' ? 1024 : 64, roundUp(input.size, 32)),
+    size: input.cols,
+    threads: Math.min(target.kind === 'cuda' ? 1024 : 64, roundUp(input.cols, 32)),
     centred: norm.centred ?? false,
     normBias: norm.bias !== undefined,
     addResidual: residual !== undefined,

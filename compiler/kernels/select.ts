@@ -34,7 +34,7 @@ export const select: Kernel<SelectBest, SelectConfig> = {
   vectors: () => [],
   readBytes: () => 0,
   launch: (config) => ({ blocks: config.blocks, threads: config.threads, sharedBytes: selectShared(config) }),
-  scratch: (op) => [{ region: 'arena', name: adjustedName(op), bytes: 4 * op.logits.size }],
+  scratch: (op) => [{ region: 'arena', name: adjustedName(op), bytes: 4 * op.logits.cols }],
   arguments: (op, at) => [
     at.value('best', op.best),
     at.value('logits', op.logits),

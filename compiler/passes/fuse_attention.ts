@@ -6,7 +6,7 @@
  * One pass and not two: between the two halves, q, k and v would be parts of one value, which the IR has no name for.
  */
 import type { Graph, Op } from '../graph/graph.js';
-import { kvCache } from '../ir/effects.js';
+import { cached } from '../ir/effects.js';
 import type { Attention, HeadGate, KvAppend, Linear, NormOp, Rope, Value } from '../ir/ops.js';
 import type { Attend } from '../kernels/attend/operation.js';
 import { asSegment } from './lower_linear.js';
@@ -44,7 +44,7 @@ export function fuseAttention(graph: Graph): Graph {
 }
 
 function matchAttention(uses: Uses, attention: Attention): AttentionMatch | undefined {
-  const [append, first] = uses.touching(kvCache(attention.layer));
+  const [append, first] = uses.touching(cached(attention.cache));
   // Later operations may attend to the same cache; an earlier one would miss the append, which moves to this attention.
   if (append?.kind !== 'kv_append' || first !== attention) return undefined;
   const query = matchHeads(uses, attention.query, attention.headSize);
@@ -86,13 +86,13 @@ function matchedOps({ append, query, key, value, gate }: AttentionMatch): Op[] {
 }
 
 function fused({ attention, query, key, value, gate }: AttentionMatch, fresh: ReturnType<typeof freshValues>): Op[] {
-  const { layer, headCount, headCountKv, headSize, scale, softCap, window, sinks, output } = attention;
+  const { cache, headCount, headCountKv, headSize, scale, softCap, window, sinks, output } = attention;
   const linears = [query.linear, key.linear, value, ...(gate ? [gate.linear] : [])];
-  const size = linears.reduce((sum, linear) => sum + linear.output.size, 0);
-  const qkv = fresh(`blk.${layer}.attn_qkv`, size);
+  const cols = linears.reduce((sum, linear) => sum + linear.output.cols, 0);
+  const qkv = fresh(`blk.${cache.layer}.attn_qkv`, cols, output.rows);
   const attend: Attend = {
     kind: 'attend',
-    layer,
+    cache,
     qkv,
     ...(query.norm && { queryNorm: query.norm.norm }),
     ...(key.norm && { keyNorm: key.norm.norm }),
@@ -105,7 +105,7 @@ function fused({ attention, query, key, value, gate }: AttentionMatch, fresh: Re
     ...(softCap && { softCap }),
     ...(window && { window }),
     ...(sinks && { sinks }),
-    ...(gate && { gates: gate.op.gate.size }),
+    ...(gate && { gates: gate.op.gate.cols }),
     output: gate?.op.output ?? output,
   };
   return [{ kind: 'projection', input: value.input, segments: linears.map(asSegment), output: qkv }, attend];

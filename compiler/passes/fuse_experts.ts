@@ -58,7 +58,7 @@ function matchExperts(uses: Uses, sum: ExpertSum): ExpertsMatch | undefined {
   const matched: readonly Op[] = [...linears, sum];
   const together = uses.readers(route.output).every((reader) => matched.includes(reader));
   const sameRouting = linears.every(({ routing }) => routing === route.output);
-  const sameInput = first.input === last.input && first.input.size === first.weight.cols;
+  const sameInput = first.input === last.input && first.input.cols === first.weight.cols;
   if (!together || !sameRouting || !sameInput) return undefined;
   return { router, route, inner: first === last ? [first] : [first, last], act, down, sum };
 }
@@ -87,7 +87,9 @@ function fuse(match: ExpertsMatch, shared: Shared | undefined, fresh: ReturnType
   const { router, route, inner, act, down, sum } = match;
   const { kind: _, logits: __, output: ___, selection, ...experts } = route;
   const linears = [router, ...(shared?.gate ? [shared.gate.linear] : [])];
-  const logits = shared?.gate ? fresh(`${router.output.name}_gate`, experts.count + 1) : router.output;
+  const logits = shared?.gate
+    ? fresh(`${router.output.name}_gate`, experts.count + 1, router.output.rows)
+    : router.output;
   const common = { kind: 'experts', logits, experts, ...(selection && { selection }) } as const;
   const gated: Experts = {
     input: inner[0]!.input,

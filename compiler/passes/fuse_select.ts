@@ -7,7 +7,7 @@ export function fuseSelect(graph: Graph): Graph {
   const select = graph.ops.find((op): op is Select => op.kind === 'select');
   const projection = select && new Uses(graph).writer('projection', select.logits);
   if (!select || !projection) return graph;
-  const best = freshValues(graph)(`${select.logits.name}_best`, 0);
+  const best = freshValues(graph)(`${select.logits.name}_best`, 0, 'output');
   const edits: Edits = new Map();
   edits.set(projection, [{ ...projection, best }]);
   edits.set(select, [{ kind: 'select_best', logits: select.logits, best }]);

@@ -1,6 +1,7 @@
 /** The passes in the order they run: unfused graph in, one operation a kernel out. */
 import type { Graph } from '../graph/graph.js';
 import { verifyFused, verifyGraph, verifyPrimitive } from '../graph/verify.js';
+import { type ProgramKind, TOKEN } from '../plan/programs.js';
 import { foldActivation } from './fold_activation.js';
 import { foldConstants } from './fold_constants.js';
 import { foldNorm } from './fold_norm.js';
@@ -20,25 +21,28 @@ export interface Pass {
   readonly run: (graph: Graph) => Graph;
 }
 
-export const passes: readonly Pass[] = [
-  { name: 'fuse_attention', run: fuseAttention },
-  { name: 'fuse_experts', run: fuseExperts },
-  { name: 'fuse_gate_up', run: fuseGateUp },
-  { name: 'lower_linear', run: lowerLinear },
-  { name: 'fold_activation', run: foldActivation },
-  { name: 'fold_norm', run: foldNorm },
-  { name: 'lower_norm', run: lowerNorm },
-  { name: 'fold_constants', run: foldConstants },
-  { name: 'fold_residual', run: foldResidual },
-  { name: 'fold_norm_add', run: foldNormAdd },
-  { name: 'fold_router', run: foldRouter },
-  { name: 'fuse_select', run: fuseSelect },
-];
+/** For each kind of program. */
+export const passes: Readonly<Record<ProgramKind['name'], readonly Pass[]>> = {
+  token: [
+    { name: 'fuse_attention', run: fuseAttention },
+    { name: 'fuse_experts', run: fuseExperts },
+    { name: 'fuse_gate_up', run: fuseGateUp },
+    { name: 'lower_linear', run: lowerLinear },
+    { name: 'fold_activation', run: foldActivation },
+    { name: 'fold_norm', run: foldNorm },
+    { name: 'lower_norm', run: lowerNorm },
+    { name: 'fold_constants', run: foldConstants },
+    { name: 'fold_residual', run: foldResidual },
+    { name: 'fold_norm_add', run: foldNormAdd },
+    { name: 'fold_router', run: foldRouter },
+    { name: 'fuse_select', run: fuseSelect },
+  ],
+};
 
 /** Throws a plain Error where a rule of the IR (verify.ts) does not hold, or where an operation has no fused form. */
-export function runPasses(graph: Graph): Graph {
+export function runPasses(graph: Graph, program = TOKEN): Graph {
   verifyPrimitive(graph);
-  const fused = passes.reduce(runPass, graph);
+  const fused = passes[program.name].reduce(runPass, graph);
   verifyFused(fused);
   return fused;
 }

@@ -33,7 +33,7 @@ export interface Gathered {
 
 export function chooseKernels(graph: Graph, planning: Planning): Choice {
   const start = lowerNodes(graph.ops as readonly FusedOp[], planning);
-  const lowering = nodePasses.reduce((before, pass) => pass.run(before, planning), start);
+  const lowering = nodePasses[planning.program.name].reduce((before, pass) => pass.run(before, planning), start);
   const gathered = gatheredLogits(lowering.nodes);
   const { nodes, ...weights } = placeWeights(lowering.nodes, gathered);
   const select = configOf(nodes.find(({ op }) => op.kind === 'select_best')!) as SelectConfig;
@@ -46,7 +46,7 @@ function gatheredLogits(nodes: readonly LoweredNode[]): Gathered {
   let end = 0;
   for (const { op, configs } of nodes.filter(isProjection)) {
     if (!op.router) continue;
-    const bytes = GATHERED_BYTES * op.router.logits.size + 4 * configs[0].blocks;
+    const bytes = GATHERED_BYTES * op.router.logits.cols + 4 * configs[0].blocks;
     values.set(op.router.logits, { offset: end, bytes });
     end += roundUp(bytes, GATHERED_BYTES);
   }

@@ -1,13 +1,13 @@
 /** Fused graph -> plan: kernels (choose.ts), nodes with resolved arguments, memory with offsets. */
-import { roundUp, sum } from '../arithmetic.js';
-import { type Graph, reads, writes } from '../graph/graph.js';
-import { kvRow } from '../kernels/attend/config.js';
+import { sum } from '../arithmetic.js';
+import { cachesOf, type Graph, reads, writes } from '../graph/graph.js';
 import { kernelOf } from '../kernels/index.js';
 import type { Scratch } from '../kernels/kernel.js';
 import { GATHERED } from '../kernels/router.js';
 import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec } from '../model/spec.js';
 import { type BufferRequest, planBuffers } from './buffers.js';
+import { planCaches } from './caches.js';
 import { type Choice, chooseKernels } from './choose.js';
 import { type EdgeNode, planEdges } from './edges.js';
 import { KernelTable } from './kernel_table.js';
@@ -15,6 +15,7 @@ import { configOf, type LoweredNode } from './lowering.js';
 import { oneAtATime } from './one_at_a_time.js';
 import { DeviceMemory, valueBytes } from './places.js';
 import { PLAN_VERSION, type Plan, type PlannedBucket, type PlannedNode, verifyPlan } from './plan.js';
+import { TOKEN } from './programs.js';
 import { checkSettled } from './settled.js';
 import { stateLayout } from './state.js';
 import type { Target } from './target.js';
@@ -29,12 +30,12 @@ export interface LowerOptions {
 
 export function lower(spec: ModelSpec, graph: Graph, target: Target, options: LowerOptions): Plan {
   const { contextLength, compilerVersion, targetOf = () => target } = options;
-  const choice = chooseKernels(graph, { target, targetOf, contextLength, vocabSize: spec.vocabSize });
+  const choice = chooseKernels(graph, { target, targetOf, program: TOKEN, contextLength, vocabSize: spec.vocabSize });
   const buffers = requestBuffers(graph, choice);
   const arena = planBuffers(buffers);
   const state = stateLayout(contextLength, spec.vocabSize, choice.meetingBytes);
-  const kvLayerBytes = roundUp(spec.headCountKv * contextLength * kvRow(spec.headSize) * 2, 256);
-  const memory = new DeviceMemory(choice, state, arena, kvLayerBytes);
+  const caches = planCaches(cachesOf(graph), contextLength);
+  const memory = new DeviceMemory(choice, state, arena, caches, TOKEN);
   const kernels = new KernelTable(target);
   const nodes = planNodes(choice, memory, kernels, contextLength);
   const buckets = planBuckets(choice, nodes, kernels);
@@ -60,7 +61,7 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
     },
     memory: {
       weightsBytes: choice.weights.totalBytes,
-      kvCacheBytes: kvLayerBytes * 2 * spec.layers.length,
+      kvCacheBytes: sum(caches.map(({ bytes }) => bytes)),
       arenaBytes: arena.totalBytes,
       stateBytes: state.totalBytes,
       logitsOffset: arena.offsets.get(graph.logits.name)!,
@@ -68,15 +69,21 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
       kvRowBytes: sum(nodes.map((node) => node.kvRowBytes)),
     },
     kernels: kernels.kernels,
-    nodes,
-    buckets,
-    buffers: buffers.map(({ name, bytes, firstUse, lastUse }) => ({
-      name,
-      offset: arena.offsets.get(name)!,
-      bytes,
-      firstNode: firstUse,
-      lastNode: lastUse,
-    })),
+    caches,
+    programs: [
+      {
+        ...TOKEN,
+        nodes,
+        buckets,
+        buffers: buffers.map(({ name, bytes, firstUse, lastUse }) => ({
+          name,
+          offset: arena.offsets.get(name)!,
+          bytes,
+          firstNode: firstUse,
+          lastNode: lastUse,
+        })),
+      },
+    ],
     tensors: choice.weights.tensors,
     formats: formatsOf(choice.weights.tensors),
   });
@@ -92,12 +99,12 @@ function requestBuffers({ logits }: Graph, choice: Choice): BufferRequest[] {
   const { gathered, nodes } = choice;
   for (const [index, node] of nodes.entries()) {
     for (const value of [...reads(node.op).values, ...writes(node.op).values])
-      if (!gathered.values.has(value)) use(value.name, valueBytes(value, choice), index);
+      if (!gathered.values.has(value)) use(value.name, valueBytes(value, TOKEN, choice), index);
       else use(GATHERED, gathered.bytes, index);
     for (const scratch of scratchOf(node)) if (scratch.region === 'arena') use(scratch.name, scratch.bytes, index);
   }
   // The host reads the logits when the graph has ended.
-  use(logits.name, valueBytes(logits, choice), nodes.length - 1);
+  use(logits.name, valueBytes(logits, TOKEN, choice), nodes.length - 1);
   return [...uses].map(([name, { bytes, firstUse, lastUse }]) => ({ name, bytes, firstUse, lastUse }));
 }
 

@@ -2,6 +2,7 @@
 import type { FusedOp, KernelConfig } from '../kernels/index.js';
 import type { ProjectionConfig } from '../kernels/projection/config.js';
 import type { Projection } from '../kernels/projection/operation.js';
+import type { ProgramKind } from './programs.js';
 import type { Target } from './target.js';
 import type { TargetOf } from './tuning.js';
 
@@ -26,6 +27,7 @@ export interface Planning {
   readonly target: Target;
   /** The target for a kernel's shape. */
   readonly targetOf: TargetOf;
+  readonly program: ProgramKind;
   readonly contextLength: number;
   readonly vocabSize: number;
 }

@@ -6,12 +6,16 @@ import { lowerDependent } from './lower_nodes.js';
 import type { NodePass } from './lowering.js';
 import { prefetchL2 } from './prefetch_l2.js';
 import { prefetchStages } from './prefetch_stages.js';
+import type { ProgramKind } from './programs.js';
 
-export const nodePasses: readonly NodePass[] = [
-  { name: 'co_residency', run: coResidency },
-  { name: 'prefetch_stages', run: prefetchStages },
-  { name: 'early_release', run: earlyRelease },
-  { name: 'prefetch_l2', run: prefetchL2 },
-  { name: 'lower_dependent', run: lowerDependent },
-  { name: 'co_resident_experts', run: coResidentExperts },
-];
+/** For each kind of program. */
+export const nodePasses: Readonly<Record<ProgramKind['name'], readonly NodePass[]>> = {
+  token: [
+    { name: 'co_residency', run: coResidency },
+    { name: 'prefetch_stages', run: prefetchStages },
+    { name: 'early_release', run: earlyRelease },
+    { name: 'prefetch_l2', run: prefetchL2 },
+    { name: 'lower_dependent', run: lowerDependent },
+    { name: 'co_resident_experts', run: coResidentExperts },
+  ],
+};

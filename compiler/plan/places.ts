@@ -1,13 +1,15 @@
-/** Where everything lies on the device: values and scratch memory in the arena, layers in the KV cache, parts of the state. */
-import { type Effects, kvCache, type Resource } from '../ir/effects.js';
+/** Where everything lies on the device: values and scratch memory in the arena, caches, parts of the state. */
+import { cached, type Effects, type Resource } from '../ir/effects.js';
 import type { Value } from '../ir/ops.js';
 import type { Places, PlannedArgument, Region, Scratch } from '../kernels/kernel.js';
 import { GATHERED } from '../kernels/router.js';
 import type { Weight } from '../model/spec.js';
 import type { BufferPlan } from './buffers.js';
+import type { PlannedCache } from './caches.js';
 import type { Choice } from './choose.js';
 import type { Interval } from './edges.js';
 import type { LoweredNode } from './lowering.js';
+import { type ProgramKind, rowsOf } from './programs.js';
 import type { StateLayout } from './state.js';
 
 export class DeviceMemory {
@@ -15,8 +17,8 @@ export class DeviceMemory {
     private readonly choice: Choice,
     private readonly state: StateLayout,
     private readonly arena: BufferPlan,
-    /** Bytes of a layer's keys; its values are as many, after them. */
-    private readonly kvLayerBytes: number,
+    private readonly caches: readonly PlannedCache[],
+    private readonly program: ProgramKind,
   ) {}
 
   /** The bytes that an operation's effects are on. */
@@ -47,25 +49,29 @@ export class DeviceMemory {
         const { start, end } = this.state.parts[part];
         return end > start ? at(name, 'state', start) : none(name);
       },
-      kv: (name, layer) => {
-        const { start } = this.#resource(kvCache(layer));
-        return at(name, 'kv_cache', name === 'keys' ? start : start + this.kvLayerBytes);
+      keys: (name, cache) => at(name, 'kv_cache', this.#cache(cached(cache)).offset),
+      values: (name, cache) => {
+        const { offset, bytes } = this.#cache(cached(cache));
+        return at(name, 'kv_cache', offset + bytes / 2);
       },
     };
   }
 
   #value(value: Value): Interval {
     const gathered = this.choice.gathered.values.get(value);
-    if (!gathered) return this.#arena(value.name, valueBytes(value, this.choice));
+    if (!gathered) return this.#arena(value.name, valueBytes(value, this.program, this.choice));
     const start = this.arena.offsets.get(GATHERED)! + gathered.offset;
     return { region: 'arena', start, end: start + gathered.bytes };
   }
 
   #resource(resource: Resource): Interval {
     if (resource === 'state') return { region: 'state', ...this.state.parts.state };
-    const layer = Number(resource.slice('kv.'.length));
-    const bytes = 2 * this.kvLayerBytes;
-    return { region: 'kv_cache', start: layer * bytes, end: (layer + 1) * bytes };
+    const { offset, bytes } = this.#cache(resource);
+    return { region: 'kv_cache', start: offset, end: offset + bytes };
+  }
+
+  #cache(resource: Resource): PlannedCache {
+    return this.caches.find((cache) => cached(cache) === resource)!;
   }
 
   #arena(name: string, bytes: number): Interval {
@@ -74,7 +80,7 @@ export class DeviceMemory {
   }
 }
 
-/** A value of size 0 is the candidates' list, one (value, row) for each block of the output projection. */
-export function valueBytes({ size }: Value, { candidates }: Choice): number {
-  return size === 0 ? 8 * candidates : 4 * size;
+/** A row without columns is a list of candidates, one (value, token) for each block of the output projection. */
+export function valueBytes({ rows, cols }: Value, program: ProgramKind, { candidates }: Choice): number {
+  return rowsOf(rows, program) * (cols === 0 ? 8 * candidates : 4 * cols);
 }

@@ -6,11 +6,13 @@ import type { KernelConfig } from '../kernels/index.js';
 import type { Launch, PlannedArgument, Region } from '../kernels/kernel.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Part } from '../model/parts.js';
+import type { PlannedCache } from './caches.js';
 import type { Edge } from './edges.js';
 import type { Gpu } from './gpus.js';
+import type { ProgramKind } from './programs.js';
 import type { PlannedTensor } from './weights.js';
 
-export const PLAN_VERSION = 6;
+export const PLAN_VERSION = 7;
 
 export interface PlannedKernel {
   /** C identifier, also the name in the module. */
@@ -48,6 +50,16 @@ export interface PlannedBuffer {
   readonly bytes: number;
   readonly firstNode: number;
   readonly lastNode: number;
+}
+
+/** What steps of a kind run; `outputs` of its `rows` have their logits computed. */
+export interface PlannedProgram extends ProgramKind {
+  /** In an order that respects the edges. */
+  readonly nodes: readonly PlannedNode[];
+  /** Shorter contexts, ascending; longer ones than all run the nodes as they are. */
+  readonly buckets: readonly PlannedBucket[];
+  /** What lies in the arena while it runs. */
+  readonly buffers: readonly PlannedBuffer[];
 }
 
 export interface Plan {
@@ -89,11 +101,10 @@ export interface Plan {
     /** KV cache of one position, all layers. A token reads it of each that it attends to; see the nodes' kvPositions. */
     readonly kvRowBytes: number;
   };
+  /** Of all programs, which share tensors and caches too. */
   readonly kernels: readonly PlannedKernel[];
-  readonly nodes: readonly PlannedNode[];
-  /** Shorter contexts, ascending; longer ones than all run the nodes as they are. */
-  readonly buckets: readonly PlannedBucket[];
-  readonly buffers: readonly PlannedBuffer[];
+  readonly programs: readonly [PlannedProgram];
+  readonly caches: readonly PlannedCache[];
   readonly tensors: readonly PlannedTensor[];
   /** Tensor types that need a repack kernel, in ggml's order. */
   readonly formats: readonly GgmlType[];
@@ -106,7 +117,7 @@ export function planJson(plan: Plan): string {
 
 /** The rules that the emitted source relies on. A broken one is a defect of the compiler. */
 export function verifyPlan(plan: Plan): Plan {
-  const need = (holds: boolean, rule: string) => {
+  const need: Need = (holds, rule) => {
     if (!holds) throw new Error(`plan: ${rule}`);
   };
   const bytes: Record<Region, number> = {
@@ -117,18 +128,39 @@ export function verifyPlan(plan: Plan): Plan {
   };
   for (const [region, size] of Object.entries(bytes))
     need(Number.isSafeInteger(size) && size > 0, `${region} has ${size} bytes`);
-  need(plan.nodes.length > 0, 'no nodes');
+  need(new Set(plan.kernels.map((k) => k.symbol)).size === plan.kernels.length, 'two kernels share a symbol');
+  for (const program of plan.programs) verifyProgram(plan, program, bytes, need);
+  for (const { id, offset, bytes: own } of plan.caches)
+    need(own > 0 && offset + own <= bytes.kv_cache, `cache ${id} leaves the kv_cache region`);
+  for (const { name, deviceOffset, deviceBytes, fileOffset, fileBytes } of plan.tensors) {
+    need(deviceOffset >= 0 && deviceOffset + deviceBytes <= bytes.weights, `${name} leaves the weights region`);
+    need(
+      fileOffset >= plan.model.headerBytes && fileOffset + fileBytes <= plan.model.fileBytes,
+      `${name} leaves the file`,
+    );
+  }
+  return plan;
+}
+
+type Need = (holds: boolean, rule: string) => void;
+
+function verifyProgram(
+  plan: Plan,
+  { nodes, buckets }: PlannedProgram,
+  bytes: Readonly<Record<Region, number>>,
+  need: Need,
+): void {
+  need(nodes.length > 0, 'no nodes');
   for (const [ofNode, ofToken] of [
     ['readBytes', 'tokenReadBytes'],
     ['kvRowBytes', 'kvRowBytes'],
   ] as const)
     need(
-      plan.nodes.reduce((total, node) => total + node[ofNode], 0) === plan.memory[ofToken],
+      nodes.reduce((total, node) => total + node[ofNode], 0) === plan.memory[ofToken],
       `the nodes' ${ofNode} are not ${ofToken} together`,
     );
-  need(new Set(plan.kernels.map((k) => k.symbol)).size === plan.kernels.length, 'two kernels share a symbol');
-  need(new Set(plan.nodes.map((n) => n.name)).size === plan.nodes.length, 'two nodes share a name');
-  for (const [index, node] of plan.nodes.entries()) {
+  need(new Set(nodes.map((n) => n.name)).size === nodes.length, 'two nodes share a name');
+  for (const [index, node] of nodes.entries()) {
     need(plan.kernels[node.kernel] !== undefined, `${node.name} names kernel ${node.kernel}`);
     for (const { from } of node.after) need(from >= 0 && from < index, `${node.name} comes after node ${from}`);
     need(index === 0 || node.after.length > 0, `${node.name} depends on nothing`);
@@ -142,24 +174,16 @@ export function verifyPlan(plan: Plan): Plan {
         `${node.name}: ${name} points to ${region} + ${offset}`,
       );
   }
-  for (const [index, { positions, kernels }] of plan.buckets.entries()) {
+  for (const [index, { positions, kernels }] of buckets.entries()) {
     need(
-      positions > (plan.buckets[index - 1]?.positions ?? 0) && positions < plan.model.contextLength,
+      positions > (buckets[index - 1]?.positions ?? 0) && positions < plan.model.contextLength,
       `bucket ${index} of ${positions} positions is out of order`,
     );
     for (const [i, { node, kernel }] of kernels.entries())
       need(
         node > (kernels[i - 1]?.node ?? -1) &&
-          plan.kernels[kernel]?.config.kind === plan.kernels[plan.nodes[node]?.kernel ?? -1]?.config.kind,
+          plan.kernels[kernel]?.config.kind === plan.kernels[nodes[node]?.kernel ?? -1]?.config.kind,
         `bucket ${index} has kernel ${kernel} for node ${node}`,
       );
   }
-  for (const { name, deviceOffset, deviceBytes, fileOffset, fileBytes } of plan.tensors) {
-    need(deviceOffset >= 0 && deviceOffset + deviceBytes <= bytes.weights, `${name} leaves the weights region`);
-    need(
-      fileOffset >= plan.model.headerBytes && fileOffset + fileBytes <= plan.model.fileBytes,
-      `${name} leaves the file`,
-    );
-  }
-  return plan;
 }

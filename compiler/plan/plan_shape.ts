@@ -24,9 +24,10 @@ import {
   sha256Text,
   text,
 } from '../shape.js';
+import type { PlannedCache } from './caches.js';
 import type { Edge } from './edges.js';
 import type { Gpu } from './gpus.js';
-import type { Plan, PlannedBucket, PlannedBuffer, PlannedKernel, PlannedNode } from './plan.js';
+import type { Plan, PlannedBucket, PlannedBuffer, PlannedKernel, PlannedNode, PlannedProgram } from './plan.js';
 import type { PlannedTensor } from './weights.js';
 
 const format = oneOf(...Object.keys(GGML_TYPES));
@@ -225,6 +226,28 @@ const bucket = record<PlannedBucket>({
   kernels: listOf(record<BucketKernel>({ node: count, kernel: count })),
 });
 
+const program = record<PlannedProgram>({
+  name: oneOf('token'),
+  rows: count,
+  outputs: count,
+  nodes: listOf(node, 1),
+  buckets: listOf(bucket),
+  buffers: listOf(
+    record<PlannedBuffer>({ name: text(), offset: count, bytes: count, firstNode: integer, lastNode: integer }),
+  ),
+});
+
+const cache = record<PlannedCache>({
+  id: count,
+  layer: count,
+  kind: oneOf('kv'),
+  heads: count,
+  headSize: count,
+  rowBytes: count,
+  offset: count,
+  bytes: count,
+});
+
 const tensor = record<PlannedTensor>({
   name: text(),
   type: format,
@@ -291,11 +314,8 @@ export const isPlan = record<Plan>({
   model: record<Plan['model']>(model),
   memory: record<Plan['memory']>(memory),
   kernels: listOf(kernel, 1),
-  nodes: listOf(node, 1),
-  buckets: listOf(bucket),
-  buffers: listOf(
-    record<PlannedBuffer>({ name: text(), offset: count, bytes: count, firstNode: integer, lastNode: integer }),
-  ),
+  programs: listOf(program, 1, 1),
+  caches: listOf(cache),
   tensors: listOf(tensor),
   formats: listOf(format),
 });

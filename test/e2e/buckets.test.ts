@@ -15,7 +15,7 @@ import { temporaryFolder } from '../support/tiny_models.js';
 
 const golden = readGolden('llama-q8_0');
 const plan = planModel(golden.model, { target: 'host' });
-const [limit] = plan.buckets.map(({ positions }) => positions);
+const [limit] = plan.programs[0].buckets.map(({ positions }) => positions);
 let folder: string;
 
 beforeAll(async () => {
@@ -24,11 +24,12 @@ beforeAll(async () => {
 
 /** The same model with the short bucket's kernels at all lengths of the context: they do not split it. */
 async function withoutBuckets(): Promise<string> {
-  const short = new Map(plan.buckets[0]!.kernels.map(({ node, kernel }) => [node, kernel]));
-  const kernels = plan.nodes.map(({ kernel }, node) => short.get(node) ?? kernel);
+  const short = new Map(plan.programs[0].buckets[0]!.kernels.map(({ node, kernel }) => [node, kernel]));
+  const kernels = plan.programs[0].nodes.map(({ kernel }, node) => short.get(node) ?? kernel);
   const used = [...new Set(kernels)];
-  const nodes = plan.nodes.map((node, i) => ({ ...node, kernel: used.indexOf(kernels[i]!) }));
-  const whole: Plan = { ...plan, buckets: [], nodes, kernels: used.map((kernel) => plan.kernels[kernel]!) };
+  const nodes = plan.programs[0].nodes.map((node, i) => ({ ...node, kernel: used.indexOf(kernels[i]!) }));
+  const programs = [{ ...plan.programs[0], buckets: [], nodes }] as const;
+  const whole: Plan = { ...plan, programs, kernels: used.map((kernel) => plan.kernels[kernel]!) };
   const source = emptyFolder(temporaryFolder);
   for (const [name, text] of emit(whole)) {
     mkdirSync(dirname(join(source, name)), { recursive: true });
@@ -42,7 +43,7 @@ async function withoutBuckets(): Promise<string> {
 }
 
 test('the tokens fed cross the limit', () => {
-  expect(plan.buckets).toHaveLength(1);
+  expect(plan.programs[0].buckets).toHaveLength(1);
   expect(limit).toBeLessThan(golden.tokens.length / 2 + 1);
 });
 
@@ -76,14 +77,14 @@ test('the nodes and the profile of each are told apart', { timeout: 120_000 }, a
   const { stdout } = await replay(folder, '--model', golden.model, '--tokens', '1', '--dump-nodes');
   const marked = stdout.split('\n').filter((line) => line.endsWith(` positions<=${limit}`));
   expect(marked.map((line) => line.split(' ').slice(1, 3))).toEqual(
-    plan.buckets[0]!.kernels.map(({ node, kernel }) => [
-      plan.nodes[node]!.name,
+    plan.programs[0].buckets[0]!.kernels.map(({ node, kernel }) => [
+      plan.programs[0].nodes[node]!.name,
       `kernel=${plan.kernels[kernel]!.symbol}`,
     ]),
   );
   for (const [depth, kernel] of [
-    [limit! - 1, plan.buckets[0]!.kernels[0]!.kernel],
-    [limit!, plan.nodes[plan.buckets[0]!.kernels[0]!.node]!.kernel],
+    [limit! - 1, plan.programs[0].buckets[0]!.kernels[0]!.kernel],
+    [limit!, plan.programs[0].nodes[plan.programs[0].buckets[0]!.kernels[0]!.node]!.kernel],
   ] as const) {
     const args = ['--profile', '--json', '--steps', '1', '--depth', String(depth)];
     const profile = JSON.parse((await replay(folder, '--model', golden.model, ...args)).stdout);

@@ -97,8 +97,8 @@ describe('plan', () => {
     const { code, stdout } = await cli(['plan', model, '--json']);
     expect(code).toBe(0);
     const plan = JSON.parse(stdout);
-    expect(plan).toMatchObject({ version: 6, target: { kind: 'cuda', archs: ['sm_90a'] }, model: { vocabSize: 300 } });
-    expect(plan.nodes).toHaveLength(13);
+    expect(plan).toMatchObject({ version: 7, target: { kind: 'cuda', archs: ['sm_90a'] }, model: { vocabSize: 300 } });
+    expect(plan.programs[0].nodes).toHaveLength(13);
     expect((await cli(['plan', model, '--json'])).stdout).toBe(stdout);
   });
 
@@ -163,7 +163,7 @@ describe('inspect', () => {
     const { nodes } = JSON.parse((await cli(['inspect', '--json', model])).stdout);
     const plan = JSON.parse((await cli(['plan', '--json', model])).stdout);
     expect(nodes.map(({ name }: { name: string }) => name)).toEqual(
-      plan.nodes.map(({ name }: { name: string }) => name),
+      plan.programs[0].nodes.map(({ name }: { name: string }) => name),
     );
     expect((await cli(['inspect', model])).stdout).toMatch(/13 nodes a token[\s\S]*12 +select/);
   });

@@ -38,9 +38,9 @@ beforeAll(async () => {
 });
 
 /** What the node runs at this depth. */
-function kindOf(node: Plan['nodes'][number]): string {
-  const bucket = plan.buckets.find(({ positions }) => depth < positions);
-  const own = bucket?.kernels.find((other) => plan.nodes[other.node] === node);
+function kindOf(node: Plan['programs'][0]['nodes'][number]): string {
+  const bucket = plan.programs[0].buckets.find(({ positions }) => depth < positions);
+  const own = bucket?.kernels.find((other) => plan.programs[0].nodes[other.node] === node);
   return plan.kernels[own?.kernel ?? node.kernel]!.symbol.replace('realizar_', '');
 }
 const sum = (rows: readonly Row[], field: Exclude<keyof Row, 'name'>): number =>
@@ -52,7 +52,7 @@ test('has every node of the plan with the bytes that it reads', async () => {
   const { nodes, kinds, token, read_ceiling_gb_per_second: ceiling, ...rest }: Profile = JSON.parse(stdout);
   expect(rest).toMatchObject({ depth, target: 'host' });
   expect(nodes.map(({ name, kind, bytes }) => ({ name, kind, bytes }))).toEqual(
-    plan.nodes.map((node) => ({
+    plan.programs[0].nodes.map((node) => ({
       name: node.name,
       kind: kindOf(node),
       bytes: node.readBytes + node.kvRowBytes * (depth + 1),
@@ -60,9 +60,9 @@ test('has every node of the plan with the bytes that it reads', async () => {
   );
   expect(token.bytes).toBe(plan.memory.tokenReadBytes + plan.memory.kvRowBytes * (depth + 1));
   expect(kinds.map(({ name, count }) => [name, count])).toEqual(
-    [...new Set(plan.nodes.map(kindOf))].map((kind) => [
+    [...new Set(plan.programs[0].nodes.map(kindOf))].map((kind) => [
       kind,
-      plan.nodes.filter((node) => kindOf(node) === kind).length,
+      plan.programs[0].nodes.filter((node) => kindOf(node) === kind).length,
     ]),
   );
   expect(token.us).toBeGreaterThan(0);
@@ -79,13 +79,13 @@ test('has every node of the plan with the bytes that it reads', async () => {
 
 test('is a table of kinds, and of nodes where asked for', async () => {
   const names = (text: string): string[] => text.split('\n').map((line) => line.split(' ')[0]!);
-  const kinds = [...new Set(plan.nodes.map(kindOf))];
+  const kinds = [...new Set(plan.programs[0].nodes.map(kindOf))];
   const { code, stdout } = await profile();
   expect(code).toBe(0);
   expect(names(stdout).slice(1)).toEqual(['kind', ...kinds, 'token', '']);
   expect(names((await profile('--verbose')).stdout).slice(1)).toEqual([
     ...['kind', ...kinds, 'token', '', 'node'],
-    ...plan.nodes.map(({ name }) => name),
+    ...plan.programs[0].nodes.map(({ name }) => name),
     '',
   ]);
 });

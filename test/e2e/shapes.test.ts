@@ -98,7 +98,9 @@ test("a projection after attention that brings the next one's weights into L2", 
   // Rings too short for blocks of two nodes side by side.
   await check('ahead', options, randomTokens(FRESH_SEED, 8, 400), { changes: { paired: { ringBytes: 1 } } });
   const plan = JSON.parse(readFileSync(join(ROOT, 'build/test/artifacts/shapes/ahead/plan.json'), 'utf8')) as Plan;
-  const looking = plan.nodes.filter(({ args }) => args.some(({ name, region }) => name === 'ahead' && region !== null));
+  const looking = plan.programs[0].nodes.filter(({ args }) =>
+    args.some(({ name, region }) => name === 'ahead' && region !== null),
+  );
   expect(looking.length).toBe(options.layers);
 });
 

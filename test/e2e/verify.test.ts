@@ -201,17 +201,22 @@ describe('the plan', () => {
   };
   const cases: [string, unknown, RegExp][] = [
     ['tensors', null, /tensors: expected a list, found null/],
-    ['nodes', 'x', /nodes: expected a list of at least 1, found "x"/],
+    ['programs', [], /programs: expected a list of 1/],
+    ['programs.0.nodes', 'x', /programs\[0\]\.nodes: expected a list of at least 1, found "x"/],
     ['kernels.0.config', null, /kernels\[0\]\.config: expected a table whose kind/],
     ['kernels.1.config.kind', '__proto__', /kernels\[1\]\.config: .*"__proto__"/],
     ['kernels.1.config.cols', '1', /kernels\[1\]\.config\.cols: expected a whole number from 0, found "1"/],
     ['model', null, /model: expected a table, found null/],
     ['model.name', 7, /model\.name: expected a text .* found 7/],
-    ['nodes.1.after.0.from', 1.5, /nodes\[1\]\.after\[0\]\.from: expected a whole number from 0, found 1\.5/],
-    ['nodes.1.kernel', 99, /names kernel 99/],
-    ['nodes.0.args.0.offset', 2 ** 50, /points to/],
-    ['nodes.0.x', 1, /nodes\[0\]: "x" is not known here/],
-    ['nodes.0.about', 'x'.repeat(9e6), /about: expected a text of at most/],
+    [
+      'programs.0.nodes.1.after.0.from',
+      1.5,
+      /nodes\[1\]\.after\[0\]\.from: expected a whole number from 0, found 1\.5/,
+    ],
+    ['programs.0.nodes.1.kernel', 99, /names kernel 99/],
+    ['programs.0.nodes.0.args.0.offset', 2 ** 50, /points to/],
+    ['programs.0.nodes.0.x', 1, /nodes\[0\]: "x" is not known here/],
+    ['programs.0.nodes.0.about', 'x'.repeat(9e6), /about: expected a text of at most/],
     ['version', 99, /plan version 99, this compiler reads/],
   ];
   test.each(cases)('of an odd kind is refused by place: %s', async (path, value, message) => {
@@ -221,7 +226,7 @@ describe('the plan', () => {
   });
 
   test('that is sound and another is not what was compiled', async () => {
-    const { memory } = planWith(['nodes.0.about', 'something else']);
+    const { memory } = planWith(['programs.0.nodes.0.about', 'something else']);
     await refused(/plan\.json: not what this compiler emits for its plan/); // by its spaces
     planWith(['memory.weightsBytes', memory.weightsBytes + 256]);
     await refused(/manifest\.json: "memory" is a table, and not what a compile of the plan would write/);
@@ -229,7 +234,7 @@ describe('the plan', () => {
 
   test.each([
     ['deep nesting', '['.repeat(1e6), /not JSON: nested deeper than 32/],
-    ['no JSON', '{"version": 6', /plan\.json: not JSON/],
+    ['no JSON', '{"version": 7', /plan\.json: not JSON/],
     ['a list', '[]', /plan version nothing/],
   ])('that cannot be read is refused: %s', async (_, text, message) => {
     write('plan.json', text);

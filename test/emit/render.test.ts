@@ -45,7 +45,7 @@ describe.each(['cuda', 'host'] as const)('the source for %s', (kind) => {
     );
     inOrder(
       graph,
-      plan.nodes.map(({ name }) => `{"${name}", `),
+      plan.programs[0].nodes.map(({ name }) => `{"${name}", `),
     );
     inOrder(
       graph,
@@ -55,7 +55,7 @@ describe.each(['cuda', 'host'] as const)('the source for %s', (kind) => {
 
   it('says what each node does, with shapes', () => {
     const graph = files.get('graph.cpp')!;
-    for (const [i, node] of plan.nodes.entries()) expect(graph).toContain(`// ${i} ${node.name}, `);
+    for (const [i, node] of plan.programs[0].nodes.entries()) expect(graph).toContain(`// ${i} ${node.name}, `);
     expect(graph).toContain('attn_output F32 [12 x 8]');
   });
 

@@ -20,7 +20,7 @@ describe.each(Object.entries(FAMILIES))('the tables of %s', (_, options) => {
 
   it('index into each other as the runtime reads them', () => {
     let [firstArgument, firstEdge] = [0, 0];
-    expect(data.nodes).toHaveLength(plan.nodes.length);
+    expect(data.nodes).toHaveLength(plan.programs[0].nodes.length);
     for (const [i, node] of data.nodes.entries()) {
       const numbers = node.row
         .slice(node.row.indexOf('",') + 2, -1)
@@ -29,7 +29,7 @@ describe.each(Object.entries(FAMILIES))('the tables of %s', (_, options) => {
       const [kernel, blocks, , , threads, , , shared, argumentAt, argumentCount, edgeAt, edgeCount] = numbers;
       const { launch } = plan.kernels[kernel!]!;
       expect({ kernel, blocks, threads, shared }).toEqual({
-        kernel: plan.nodes[i]!.kernel,
+        kernel: plan.programs[0].nodes[i]!.kernel,
         ...{ blocks: launch.blocks, threads: launch.threads, shared: launch.sharedBytes },
       });
       expect([argumentAt, edgeAt]).toEqual([firstArgument, firstEdge]);
@@ -42,7 +42,7 @@ describe.each(Object.entries(FAMILIES))('the tables of %s', (_, options) => {
   });
 
   it('say as many arguments for a kernel as its nodes have', () => {
-    for (const node of plan.nodes) {
+    for (const node of plan.programs[0].nodes) {
       const [symbol, count] = rows(data.kernelRows[node.kernel]!.row)[0]!;
       expect(symbol).toBe(`"${plan.kernels[node.kernel]!.symbol}"`);
       expect(Number(count)).toBe(node.args.length);

@@ -13,7 +13,8 @@ const summed = runPasses(buildGraph(makeSpec(FAMILIES.gemma2)));
 const experts = buildGraph(makeSpec({ ...FAMILIES.qwen2moe, sinks: true }));
 const routed = runPasses(buildGraph(makeSpec(FAMILIES.mixtral)));
 
-const isValue = (field: unknown): field is Value => typeof field === 'object' && field !== null && 'size' in field;
+const isValue = (field: unknown): field is Value =>
+  typeof field === 'object' && field !== null && 'rows' in field && typeof field.rows === 'string';
 const find = (graph: Graph, kind: Op['kind']) => graph.ops.find((op) => op.kind === kind)!;
 
 describe('reads and writes', () => {
@@ -35,18 +36,18 @@ describe('reads and writes', () => {
   });
 
   it('name a value once for each operand that it is', () => {
-    const a = { id: 0, name: 'a', size: 1 };
-    expect(reads({ kind: 'add', a, b: a, output: { id: 1, name: 'b', size: 1 } }).values).toEqual([a, a]);
+    const a = { id: 0, name: 'a', rows: 'token', cols: 1 } as const;
+    expect(reads({ kind: 'add', a, b: a, output: { ...a, id: 1, name: 'b' } }).values).toEqual([a, a]);
   });
 
   it.each<[Op['kind'], Graph, string[], string[]]>([
     ['embed', primitive, ['state'], []],
     ['rope', primitive, ['state'], []],
-    ['kv_append', primitive, ['state'], ['kv.0']],
-    ['attention', primitive, ['state', 'kv.0'], []],
+    ['kv_append', primitive, ['state'], ['cache.0']],
+    ['attention', primitive, ['state', 'cache.0'], []],
     ['select', primitive, ['state'], ['state']],
     ['linear', primitive, [], []],
-    ['attend', fused, ['state', 'kv.0'], ['kv.0']],
+    ['attend', fused, ['state', 'cache.0'], ['cache.0']],
     ['projection', fused, [], []],
     ['select_best', fused, ['state'], ['state']],
   ])('%s touches the state and the KV cache as its kernel does', (kind, graph, read, written) => {

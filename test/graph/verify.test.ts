@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/graph/build.js';
 import type { Graph, Op } from '../../compiler/graph/graph.js';
 import { verifyFused, verifyGraph, verifyPrimitive } from '../../compiler/graph/verify.js';
-import type { Value } from '../../compiler/ir/ops.js';
+import type { Rows, Value } from '../../compiler/ir/ops.js';
 import type { InputSum } from '../../compiler/kernels/projection/operation.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { FAMILIES, makeSpec } from '../support/specs.js';
@@ -29,17 +29,19 @@ const swapped = (graph: Graph, i: number): Graph => {
   const [a, b] = [graph.ops[i]!, graph.ops[i + 1]!];
   return { ...graph, ops: [...graph.ops.slice(0, i), b, a, ...graph.ops.slice(i + 2)] };
 };
-const newValue = (name: string, size: number): Value => ({ id: 10_000, name, size });
+const newValue = (name: string, cols: number, rows: Rows = 'token'): Value => ({ id: 10_000, name, rows, cols });
 
 describe('the rules of every graph', () => {
   const embedded = find(primitive, 'embed', 0).output;
   const q = find(primitive, 'linear', 0);
   const k = find(primitive, 'linear', 1);
   const append = find(primitive, 'kv_append', 0);
+  const second = find(primitive, 'kv_append', 1).cache;
+  const third = { ...second, id: 2 };
   const head = primitive.ops.findLast((op) => op.kind === 'linear')!;
-  const other = newValue('other', head.output.size);
+  const other = newValue('other', head.output.cols, 'output');
   const summed = runPasses(buildGraph(makeSpec(FAMILIES.gemma2)));
-  const best = newValue('best', 0);
+  const best = newValue('best', 0, 'output');
   const cases: [rule: string, what: string, graph: Graph][] = [
     ['unique', 'an id twice', patch(primitive, 'linear', 1, { output: { ...k.output, id: q.output.id } })],
     ['unique', 'a name twice', patch(primitive, 'linear', 1, { output: { ...k.output, name: q.output.name } })],
@@ -57,16 +59,30 @@ describe('the rules of every graph', () => {
     [
       'size',
       'an empty value',
-      patch(primitive, 'embed', 0, { weight: { ...spec.output, cols: 0 }, output: { ...embedded, size: 0 } }),
+      patch(primitive, 'embed', 0, { weight: { ...spec.output, cols: 0 }, output: { ...embedded, cols: 0 } }),
     ],
-    ['size', 'a best that has a size', patch(fused, 'projection', 8, { best: { ...best, size: 8 } })],
-    ['kv', 'an append twice', twice(primitive, 'kv_append', 1)],
-    ['kv', 'an append after the attention', swapped(primitive, primitive.ops.indexOf(append))],
-    ['kv', 'a cache that nothing attends to', { ...primitive, ops: [...primitive.ops, { ...append, layer: 2 }] }],
-    ['kv', 'an attention to a later layer', patch(primitive, 'attention', 0, { layer: 1 })],
-    ['kv', 'a layer left out', patch(fused, 'attend', 1, { layer: 2 })],
-    ['kv', 'a layer twice', patch(fused, 'attend', 1, { layer: 0 })],
-    ['kv', 'rows of another size', patch(primitive, 'attention', 0, { headCountKv: 4 })],
+    ['size', 'a best that has a size', patch(fused, 'projection', 8, { best: { ...best, cols: 8 } })],
+    ['cache', 'an append twice', twice(primitive, 'kv_append', 1)],
+    ['cache', 'an append after the attention', swapped(primitive, primitive.ops.indexOf(append))],
+    [
+      'cache',
+      'a cache that nothing attends to',
+      { ...primitive, ops: [...primitive.ops, { ...append, cache: third }] },
+    ],
+    ['cache', 'an attention to a later cache', patch(primitive, 'attention', 0, { cache: second })],
+    ['cache', 'an id left out', patch(fused, 'attend', 1, { cache: third })],
+    ['cache', 'a cache twice', patch(fused, 'attend', 1, { cache: append.cache })],
+    [
+      'shape',
+      'a cache of other heads',
+      patch(primitive, 'attention', 0, { headCountKv: 1, cache: { ...append.cache, heads: 4 } }),
+    ],
+    [
+      'rows',
+      'a row a token of what has a row an output',
+      patch(primitive, 'linear', 0, { input: { ...q.input, rows: 'output' } }),
+    ],
+    ['rows', 'logits with a row a token', { ...primitive, logits: embedded }],
     ['select', 'no operation at all', { ...primitive, ops: [] }],
     ['select', 'no select', without(primitive, 'select', 0)],
     ['select', 'two selects', twice(primitive, 'select', 0)],
@@ -109,7 +125,7 @@ describe('the rule about shapes', () => {
     ['a router with other logits', patch(folded, 'projection', 1, { router: { ...router!, weight: matrix(5, 12) } })],
     ['a router after a norm with a bias', patch(folded, 'projection', 1, { router: { ...router!, norm: biased } })],
     ['gathered logits and a selection', patch(folded, 'experts', 0, { selection: vector(4) })],
-    ['more experts used than there are', patch(routed, 'route', 0, { used: 6, output: { ...route.output, size: 12 } })],
+    ['more experts used than there are', patch(routed, 'route', 0, { used: 6, output: { ...route.output, cols: 12 } })],
     ['experts without a logit', patch(routed, 'route', 0, { count: 6 })],
     ['experts of other rows', patch(routed, 'expert_linear', 0, { count: 6 })],
     ['experts with a bias for one', patch(routed, 'expert_linear', 0, { bias: vector(10) })],

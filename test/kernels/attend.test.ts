@@ -14,7 +14,7 @@ import { FAMILIES, makeSpec } from '../support/specs.js';
 
 const TARGETS: Target[] = [hostTarget(), cudaTarget(['sm_80']), cudaTarget(['sm_90a']), cudaTarget(['sm_120'])];
 const h100 = cudaTarget(['sm_90a']);
-const value = (size: number): Value => ({ id: 0, name: 'v', size });
+const value = (cols: number): Value => ({ id: 0, name: 'v', rows: 'token', cols });
 
 const attend = (headCount: number, headCountKv: number, headSize: number, window?: number): Attend =>
   ({
@@ -23,7 +23,7 @@ const attend = (headCount: number, headCountKv: number, headSize: number, window
     headCountKv,
     headSize,
     ...(window !== undefined && { window }),
-    layer: 0,
+    cache: { id: 0, layer: 0, kind: 'kv', heads: headCountKv, headSize },
     rope: { dimensions: headSize, base: 1e4, pairing: 'half' },
     qkv: value((headCount + 2 * headCountKv) * headSize),
     output: value(headCount * headSize),
@@ -137,11 +137,11 @@ describe('context buckets', () => {
     for (const target of TARGETS) {
       const spec = makeSpec({ ...options, layers: 3 });
       const plan = lower(spec, runPasses(buildGraph(spec)), target, { contextLength: 8192, compilerVersion: '0.0.0' });
-      for (const { kernels } of plan.buckets)
+      for (const { kernels } of plan.programs[0].buckets)
         for (const { node, kernel } of kernels) {
-          expect(plan.nodes[node]!.name).toMatch(/attn_(kqv|gated)$/);
+          expect(plan.programs[0].nodes[node]!.name).toMatch(/attn_(kqv|gated)$/);
           expect(plan.kernels[kernel]!.config.kind).toBe('attend');
-          expect(kernel).not.toBe(plan.nodes[node]!.kernel);
+          expect(kernel).not.toBe(plan.programs[0].nodes[node]!.kernel);
         }
     }
   });
@@ -149,11 +149,13 @@ describe('context buckets', () => {
   it('leave room for the splits of the kernel that has most of them', () => {
     const spec = makeSpec({ layers: 2, heads: 32, kvHeads: 8, headSize: 128 });
     const plan = lower(spec, runPasses(buildGraph(spec)), h100, { contextLength: 8192, compilerVersion: '0.0.0' });
-    expect(plan.buckets.length).toBeGreaterThan(0);
+    expect(plan.programs[0].buckets.length).toBeGreaterThan(0);
     const splits = plan.kernels.flatMap(({ config }) =>
       config.kind === 'attend' ? [config.heads * config.splits * (config.headSize + 2)] : [],
     );
     expect(splits).toHaveLength(2);
-    expect(plan.buffers.find(({ name }) => name === 'blk.0.attn_kqv.splits')!.bytes).toBe(4 * Math.max(...splits));
+    expect(plan.programs[0].buffers.find(({ name }) => name === 'blk.0.attn_kqv.splits')!.bytes).toBe(
+      4 * Math.max(...splits),
+    );
   });
 });

@@ -14,7 +14,7 @@ import { WeightPlanner } from '../../compiler/plan/weights.js';
 const TYPES = Object.keys(GGML_TYPES) as GgmlType[];
 const TARGETS: Target[] = [hostTarget(), cudaTarget(['sm_80']), cudaTarget(['sm_90a'])];
 
-const value = (size: number): Value => ({ id: 0, name: 'v', size });
+const value = (cols: number): Value => ({ id: 0, name: 'v', rows: 'token', cols });
 
 interface Shape {
   readonly cols: number;

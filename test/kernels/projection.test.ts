@@ -17,7 +17,7 @@ const TARGETS: Target[] = [hostTarget(), cudaTarget(['sm_80']), cudaTarget(['sm_
 const H100 = cudaTarget(['sm_90a']);
 const SIDE_BY_SIDE = coResidentRoom(H100, undefined);
 
-const value = (size: number): Value => ({ id: 0, name: 'v', size });
+const value = (cols: number): Value => ({ id: 0, name: 'v', rows: 'token', cols });
 
 interface Shape {
   readonly cols: number;

@@ -15,7 +15,7 @@ import { expertNodes, FAMILIES, makeSpec } from '../support/specs.js';
 const families = Object.entries(FAMILIES);
 
 /** Runs the passes one after the other; the graph before and after each. */
-function stages(graph: Graph, order: readonly Pass[] = passes): { pass: Pass; before: Graph; after: Graph }[] {
+function stages(graph: Graph, order: readonly Pass[] = passes.token): { pass: Pass; before: Graph; after: Graph }[] {
   let before = graph;
   return order.map((pass) => {
     const stage = { pass, before, after: pass.run(before) };
@@ -80,7 +80,7 @@ describe('a fused layer', () => {
         { weights: [weights.attnK], biases: [weights.attnKBias] },
         { weights: [weights.attnV], biases: [weights.attnVBias] },
       ],
-      output: { name: 'blk.0.attn_qkv', size: 4 * 8 + 2 * 2 * 8 },
+      output: { name: 'blk.0.attn_qkv', cols: 4 * 8 + 2 * 2 * 8 },
     });
     expect(ops[2]).toMatchObject({
       queryNorm: { weight: weights.attnQNorm, epsilon },
@@ -101,7 +101,10 @@ describe('a fused layer', () => {
       activation: 'silu_mul',
     });
     expect(ops[5]).toMatchObject({ segments: [{ weights: [weights.ffnDown] }], residual: middle });
-    expect(ops[6]).toMatchObject({ norm: { weight: spec.outputNorm }, best: { name: 'logits_best', size: 0 } });
+    expect(ops[6]).toMatchObject({
+      norm: { weight: spec.outputNorm },
+      best: { name: 'logits_best', rows: 'output', cols: 0 },
+    });
   });
 });
 
@@ -129,9 +132,9 @@ describe('norms after the halves of a layer', () => {
 });
 
 describe('a norm_add', () => {
-  const { run } = passes.find(({ name }) => name === 'fold_norm_add')!;
+  const { run } = passes.token.find(({ name }) => name === 'fold_norm_add')!;
   const weight = (rows: number, cols = 4) => ({ ...makeSpec().output, name: `w${rows}`, rows, cols });
-  const value = (id: number, name: string) => ({ id, name, size: 4 });
+  const value = (id: number, name: string) => ({ id, name, rows: 'token', cols: 4 }) as const;
   const [y, x, sum, a, b] = ['y', 'x', 'sum', 'a', 'b'].map((name, id) => value(id, name)) as [Value, ...Value[]];
   const norm: Norm = { weight: weight(1), epsilon: 0 };
   const added = { kind: 'norm_add', input: y, norm, residual: x!, output: sum! } as const;
@@ -174,12 +177,14 @@ describe('a norm_add', () => {
 });
 
 describe('the projection of a router', () => {
-  const { run } = passes.find(({ name }) => name === 'fold_router')!;
+  const { run } = passes.token.find(({ name }) => name === 'fold_router')!;
   const weight = (name: string, rows: number, more: Partial<Weight> = {}): Weight => ({
     ...{ ...makeSpec().output, name, rows, cols: 4, type: 'F32' },
     ...more,
   });
-  const [x, y, logits, rows, sum] = [4, 4, 6, 8, 4].map((size, id) => ({ id, name: `v${id}`, size }));
+  const [x, y, logits, rows, sum] = [4, 4, 6, 8, 4].map(
+    (cols, id) => ({ id, name: `v${id}`, rows: 'token', cols }) as const,
+  );
   const norm: Norm = { weight: weight('norm', 1), epsilon: 1e-5 };
   const before: Projection = {
     ...{ kind: 'projection', input: x!, residual: x!, output: y! },
@@ -232,8 +237,8 @@ describe('the projection of a router', () => {
 
 describe('any primitive graph', () => {
   it('is left with its meaning and within the rules by each pass, in any order', () => {
-    const order = fc.shuffledSubarray([...passes], { minLength: passes.length });
-    const either = fc.oneof(fc.constant([...passes]), order);
+    const order = fc.shuffledSubarray([...passes.token], { minLength: passes.token.length });
+    const either = fc.oneof(fc.constant([...passes.token]), order);
     fc.assert(
       fc.property(primitiveGraph, either, (graph, order) => {
         verifyGraph(graph);
@@ -249,7 +254,7 @@ describe('any primitive graph', () => {
   });
 
   it('makes every pass apply and not apply', () => {
-    const applied = new Map(passes.map(({ name }) => [name, { yes: 0, no: 0 }]));
+    const applied = new Map(passes.token.map(({ name }) => [name, { yes: 0, no: 0 }]));
     for (const graph of fc.sample(primitiveGraph, { numRuns: 100, seed: 1 })) {
       for (const { pass, before, after } of stages(graph)) {
         const fired = before.ops.length !== after.ops.length || before.ops.some((op, i) => op !== after.ops[i]);
@@ -267,7 +272,7 @@ describe('any primitive graph', () => {
       fc.property(primitiveGraph, (graph) => {
         const { after } = stages(graph).at(-1)!;
         expect(count(after, (op) => op.kind === 'linear')).toBe(0);
-        for (const { run } of passes) expect(run(after).ops).toEqual(after.ops);
+        for (const { run } of passes.token) expect(run(after).ops).toEqual(after.ops);
       }),
     );
   });
@@ -278,7 +283,7 @@ describe('runPasses', () => {
     const { ops, logits } = buildGraph(makeSpec({ layers: 1 }));
     const reads = ops.findLast((op) => op.kind === 'add')!;
     const embed = ops.find((op) => op.kind === 'embed')!;
-    const sum = { id: 1000, name: 'sum', size: embed.output.size };
+    const sum = { ...embed.output, id: 1000, name: 'sum' };
     const leaked: Op[] = [
       ...ops.slice(0, -3),
       { kind: 'add', a: embed.output, b: reads.output, output: sum },

@@ -99,7 +99,7 @@ describe('planBuffers', () => {
         uses.set(value, [...(uses.get(value) ?? []), node]);
     }
     const list = [...uses].map(([value, nodes]) =>
-      request(value.name, Math.max(value.size, 1) * 4, Math.min(...nodes), Math.max(...nodes)),
+      request(value.name, Math.max(value.cols, 1) * 4, Math.min(...nodes), Math.max(...nodes)),
     );
     expect(planBuffers(list).totalBytes).toBe(mostAlive(list, 256));
   });

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/graph/build.js';
+import type { Cache } from '../../compiler/ir/ops.js';
 import type { Region } from '../../compiler/kernels/kernel.js';
 import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { runPasses } from '../../compiler/passes/index.js';
+import { planCaches } from '../../compiler/plan/caches.js';
 import { lower } from '../../compiler/plan/lower.js';
 import { type Plan, planJson, verifyPlan } from '../../compiler/plan/plan.js';
 import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
@@ -21,11 +23,12 @@ describe.each(Object.entries(FAMILIES))('%s', (_, options) => {
   it.each(TARGETS)('takes five nodes a layer, more for some experts, and three ($kind)', (target) => {
     const each = 3 + (options.experts ? expertNodes(options).length : 2);
     for (const layers of [1, 2, 5])
-      expect(planOf({ ...options, layers }, target).nodes).toHaveLength(each * layers + 3);
+      expect(planOf({ ...options, layers }, target).programs[0].nodes).toHaveLength(each * layers + 3);
   });
 
   it.each(TARGETS)('gives no two live buffers the same bytes ($kind)', (target) => {
-    const { buffers, memory } = planOf({ ...options, layers: 3 }, target);
+    const { memory, programs } = planOf({ ...options, layers: 3 }, target);
+    const { buffers } = programs[0];
     for (const a of buffers) {
       expect(a.offset + a.bytes).toBeLessThanOrEqual(memory.arenaBytes);
       for (const b of buffers) {
@@ -61,7 +64,7 @@ describe('a plan', () => {
     const target = cudaTarget(['sm_90a']);
     const alone = { ...target, projection: { ...target.projection, paired: null } };
     const looking = (plan: Plan) =>
-      plan.nodes.flatMap(({ name, args }, i) => {
+      plan.programs[0].nodes.flatMap(({ name, args }, i) => {
         const ahead = args.find((arg) => arg.name === 'ahead');
         return ahead && ahead.region !== null ? [{ name, i, ahead }] : [];
       });
@@ -69,10 +72,10 @@ describe('a plan', () => {
     const plan = planOf({ layers: 3 }, alone);
     expect(looking(plan).map(({ name }) => name)).toEqual(['blk.0.ffn_inp', 'blk.1.ffn_inp', 'blk.2.ffn_inp']);
     for (const { i, ahead } of looking(plan)) {
-      const later = plan.nodes[i + 1]!.args.find(({ name }) => name === 'weights')!;
+      const later = plan.programs[0].nodes[i + 1]!.args.find(({ name }) => name === 'weights')!;
       expect(ahead).toMatchObject({ region: later.region, offset: later.offset });
-      const { config } = plan.kernels[plan.nodes[i]!.kernel]!;
-      const next = plan.kernels[plan.nodes[i + 1]!.kernel]!.config;
+      const { config } = plan.kernels[plan.programs[0].nodes[i]!.kernel]!;
+      const next = plan.kernels[plan.programs[0].nodes[i + 1]!.kernel]!.config;
       if (config.kind !== 'projection' || next.kind !== 'projection') throw new Error('not projections');
       expect(config.ahead?.blocks).toBe(next.blocks);
       expect(config.ahead?.segments.map(({ groups }) => groups)).toEqual(
@@ -82,7 +85,8 @@ describe('a plan', () => {
   });
 
   it('stores the sum that a projection reads from that node to the last that adds it', () => {
-    const { nodes, buffers, kernels } = planOf({ ...FAMILIES.gemma2, layers: 3 });
+    const { kernels, programs } = planOf({ ...FAMILIES.gemma2, layers: 3 });
+    const { nodes, buffers } = programs[0];
     const at = (name: string) => nodes.findIndex((node) => node.name === name);
     const argument = (node: number, name: string) => nodes[node]!.args.find((arg) => arg.name === name)!;
     const [qkv, gateUp, next] = [at('blk.1.attn_qkv'), at('blk.1.ffn_geglu'), at('blk.2.attn_qkv')];
@@ -106,7 +110,7 @@ describe('a plan', () => {
   });
 
   it('is ordered by edges alone: every node but the first comes after another, programmatically', () => {
-    const { nodes } = planOf({ layers: 3 });
+    const { nodes } = planOf({ layers: 3 }).programs[0];
     expect(nodes[0]!.after).toEqual([]);
     for (const [index, node] of nodes.entries()) {
       if (index > 0) expect(node.after.length).toBeGreaterThan(0);
@@ -123,6 +127,17 @@ describe('a plan', () => {
     expect(planOf(options, TARGETS[0], 64).memory.kvRowBytes).toBe(3 * 2 * 16 * 2 * 2);
   });
 
+  it('lists caches of different sizes one after another, and none of a layer that has none', () => {
+    const cache = (id: number, layer: number, heads: number): Cache => ({ id, layer, kind: 'kv', heads, headSize: 20 });
+    const caches = planCaches([cache(0, 0, 2), cache(1, 2, 1), cache(2, 3, 4)], 100);
+    // f16, heads filled up to 16 elements, keys and values each a multiple of 256 bytes.
+    expect(caches.map(({ layer, rowBytes, offset, bytes }) => [layer, rowBytes, offset, bytes])).toEqual([
+      [0, 256, 0, 25600],
+      [2, 128, 25600, 2 * 6400],
+      [3, 512, 38400, 51200],
+    ]);
+  });
+
   it('counts the weights that one token reads as the file has them', () => {
     const spec = makeSpec({ layers: 2 });
     const matrices = spec.layers.flatMap((layer) => [
@@ -135,7 +150,7 @@ describe('a plan', () => {
   it('counts of the experts only those that a token chooses', () => {
     const options: SpecOptions = { layers: 1, experts: 8, used: 3 };
     const { attnOutput, ffnRouter, ffnGateExperts, ffnUpExperts, ffnDownExperts } = makeSpec(options).layers[0]!;
-    const { nodes } = planOf(options);
+    const { nodes } = planOf(options).programs[0];
     const bytes = (name: string) => nodes.find((node) => node.name === `blk.0.${name}`)!.readBytes;
     expect(bytes('ffn_inp')).toBe(attnOutput.bytes + ffnRouter!.bytes);
     expect(bytes('ffn_moe_swiglu')).toBe((3 * (ffnGateExperts!.bytes + ffnUpExperts!.bytes)) / 8);
@@ -152,7 +167,7 @@ describe('a plan', () => {
       ffn_swiglu: [ffnGate, ffnUp],
       l_out: [ffnDown],
     };
-    const { nodes } = planOf(options);
+    const { nodes } = planOf(options).programs[0];
     for (const [name, weights] of Object.entries(matrices)) {
       const { readBytes, kvRowBytes, kvPositions } = nodes.find((node) => node.name === `blk.1.${name}`)!;
       expect(readBytes, name).toBe(weights.reduce((sum, weight) => sum + weight!.bytes, 0));
@@ -166,12 +181,12 @@ describe('a plan', () => {
     [64, [64, 64, 64]],
     [100, [64, 64, 64]],
   ])('counts of the KV cache no more than a window of %i and the context', (window, expected) => {
-    const { nodes } = planOf({ layers: 3, window });
+    const { nodes } = planOf({ layers: 3, window }).programs[0];
     expect(nodes.filter(({ kvRowBytes }) => kvRowBytes > 0).map(({ kvPositions }) => kvPositions)).toEqual(expected);
   });
 
   it('reads its state and nothing else that changes: no argument but pointers', () => {
-    const { nodes } = planOf({ layers: 1 });
+    const { nodes } = planOf({ layers: 1 }).programs[0];
     const regions = new Set(nodes.flatMap(({ args }) => args.map(({ region }) => region)));
     expect([...regions].sort()).toEqual(['arena', 'kv_cache', 'state', 'weights', null].sort());
     for (const { args } of nodes) expect(new Set(args.map(({ name }) => name)).size).toBe(args.length);
@@ -208,11 +223,11 @@ describe('a plan', () => {
 describe('the rules of plans', () => {
   const plan = planOf({ layers: 1 });
   const broken: [string, Plan, RegExp][] = [
-    ['no nodes', { ...plan, nodes: [] }, /no nodes/],
+    ['no nodes', withNodes([]), /no nodes/],
     ['a node that comes after itself', withNode(1, { after: [{ from: 1, programmatic: true }] }), /comes after node 1/],
     ['a node that nothing orders', withNode(2, { after: [] }), /depends on nothing/],
     ['a kernel that is not there', withNode(0, { kernel: 99 }), /names kernel 99/],
-    ['two nodes of one name', withNode(1, { name: plan.nodes[0]!.name }), /share a name/],
+    ['two nodes of one name', withNode(1, { name: plan.programs[0].nodes[0]!.name }), /share a name/],
     [
       'an argument outside its region',
       withNode(0, { args: [argument('arena', plan.memory.arenaBytes)] }),
@@ -225,6 +240,7 @@ describe('the rules of plans', () => {
     ['positions of no cache', withNode(1, { kvPositions: 1 }), /attn_qkv reads 0 bytes of 1 positions/],
     ['an argument before its region', withNode(0, { args: [argument('weights', -4)] }), /points to weights \+ -4/],
     ['an unaligned argument', withNode(0, { args: [argument('weights', 2)] }), /points to weights \+ 2/],
+    ['a cache that leaves its region', { ...plan, caches: [{ ...plan.caches[0]!, offset: 64 }] }, /cache 0 leaves/],
     ['an empty arena', { ...plan, memory: { ...plan.memory, arenaBytes: 0 } }, /arena has 0 bytes/],
     ['a tensor past the file', withTensor({ fileOffset: plan.model.fileBytes }), /leaves the file/],
     ['a tensor in the header', withTensor({ fileOffset: 0 }), /leaves the file/],
@@ -232,7 +248,10 @@ describe('the rules of plans', () => {
   ];
 
   function withNode(index: number, changes: object): Plan {
-    return { ...plan, nodes: plan.nodes.map((node, i) => (i === index ? { ...node, ...changes } : node)) };
+    return withNodes(plan.programs[0].nodes.map((node, i) => (i === index ? { ...node, ...changes } : node)));
+  }
+  function withNodes(nodes: Plan['programs'][0]['nodes']): Plan {
+    return { ...plan, programs: [{ ...plan.programs[0], nodes }] };
   }
   function withTensor(changes: object): Plan {
     return { ...plan, tensors: plan.tensors.map((tensor, i) => (i === 3 ? { ...tensor, ...changes } : tensor)) };
@@ -258,7 +277,7 @@ it('refuses a graph that writes what an attention reads before its wait', () => 
 });
 
 it('lines all nodes up', () => {
-  const { nodes } = planOf({ ...FAMILIES.qwen2moe, layers: 2 });
+  const { nodes } = planOf({ ...FAMILIES.qwen2moe, layers: 2 }).programs[0];
   for (const [index, { after }] of nodes.entries())
     expect(after).toEqual(index === 0 ? [] : [{ from: index - 1, programmatic: true }]);
 });

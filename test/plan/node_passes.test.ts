@@ -153,7 +153,7 @@ it('all passes together leave a kernel for every node but the embedding, whose l
   for (const options of [SMALL, LARGE, { experts: 4 }])
     for (const target of [H100, A100]) {
       const planning = planningOf(target, 4096);
-      const { nodes } = nodePasses.reduce((before, { run }) => run(before, planning), lowered(options, target));
+      const { nodes } = nodePasses.token.reduce((before, { run }) => run(before, planning), lowered(options, target));
       expect(nodes.filter(({ configs }) => configs.length === 0).map(({ op }) => op.kind)).toEqual(['embed']);
     }
 });

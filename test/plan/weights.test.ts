@@ -8,7 +8,7 @@ import type { Weight } from '../../compiler/model/spec.js';
 import { hostTarget } from '../../compiler/plan/target.js';
 import { WeightPlanner } from '../../compiler/plan/weights.js';
 
-const value = (size: number): Value => ({ id: 0, name: 'v', size });
+const value = (cols: number): Value => ({ id: 0, name: 'v', rows: 'token', cols });
 const matrix = (name: string, type: GgmlType, rows: number, cols: number): Weight => ({
   name,
   type,

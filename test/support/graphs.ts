@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { type Graph, reads } from '../../compiler/graph/graph.js';
-import type { Norm, PrimitiveOp, Value } from '../../compiler/ir/ops.js';
+import type { Cache, Norm, PrimitiveOp, Rows, Value } from '../../compiler/ir/ops.js';
 import type { RopeSpec, Weight } from '../../compiler/model/spec.js';
 
 /** Every value but the logits has this many elements, so that any operation can read any of them. */
@@ -60,7 +60,7 @@ class Draft {
   /** What later operations may read, oldest first. */
   readonly #values: Value[] = [];
   #serial = 0;
-  #layers = 0;
+  readonly #caches: Cache[] = [];
 
   embed(): void {
     const output = this.#value();
@@ -165,7 +165,7 @@ class Draft {
     const selection = bias && { selection: this.#weight(1, EXPERTS.count) };
     this.#ops.push({ kind: 'route', logits, ...weighted, ...selection, output: routing });
     const up = this.#expertLinear(miss === 1 ? this.#pick(a) : input, routing);
-    const product = this.#value(up.size);
+    const product = this.#value(up.cols);
     if (miss === 5) this.#ops.push({ kind: 'silu', input: up, output: product });
     else {
       const gate = this.#expertLinear(input, routing, bias);
@@ -185,7 +185,7 @@ class Draft {
 
   /** Attends once more to the newest layer's cache, if there is one. */
   reuse([a]: readonly number[]): void {
-    if (this.#layers > 0) this.#values.push(this.#attend(this.#pick(a)));
+    if (this.#caches.length > 0) this.#values.push(this.#attend(this.#pick(a)));
   }
 
   /** Everything that nothing reads goes into the logits: a linear's output, the sum of two, or one added to itself. */
@@ -204,7 +204,7 @@ class Draft {
   }
 
   #linear(input: Value, bias = false, rows = SIZE): Value {
-    const output = this.#value(rows);
+    const output = this.#value(rows, rows === VOCAB ? 'output' : 'token');
     const optional = bias && { bias: this.#weight(1, rows) };
     this.#ops.push({ kind: 'linear', input, weight: this.#weight(rows), ...optional, output });
     return output;
@@ -224,7 +224,7 @@ class Draft {
   }
 
   #add(a: Value, b: Value): Value {
-    const output = this.#value(a.size);
+    const output = this.#value(a.cols, a.rows);
     this.#ops.push({ kind: 'add', a, b, output });
     return output;
   }
@@ -263,14 +263,21 @@ class Draft {
   }
 
   #append(key: Value, value: Value): void {
-    this.#ops.push({ kind: 'kv_append', layer: this.#layers++, key, value });
+    this.#ops.push({ kind: 'kv_append', cache: this.#cache(), key, value });
+  }
+
+  #cache(): Cache {
+    const id = this.#caches.length;
+    const cache: Cache = { id, layer: id, kind: 'kv', heads: HEADS, headSize: HEAD_SIZE };
+    this.#caches.push(cache);
+    return cache;
   }
 
   /** Attends to the newest layer's cache. */
   #attend(query: Value): Value {
     const output = this.#value();
     const heads = { headCount: HEADS, headCountKv: HEADS, headSize: HEAD_SIZE, scale: 0.5 };
-    this.#ops.push({ kind: 'attention', layer: this.#layers - 1, query, ...heads, output });
+    this.#ops.push({ kind: 'attention', cache: this.#caches.at(-1)!, query, ...heads, output });
     return output;
   }
 
@@ -280,9 +287,9 @@ class Draft {
     return output;
   }
 
-  #value(size = SIZE): Value {
+  #value(cols = SIZE, rows: Rows = 'token'): Value {
     const id = this.#serial++;
-    return { id, name: `v${id}`, size };
+    return { id, name: `v${id}`, rows, cols };
   }
 
   #weight(rows: number, cols = SIZE): Weight {

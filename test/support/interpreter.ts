@@ -48,7 +48,7 @@ class Interpreter {
   }
 
   #run(op: Op): void {
-    if (op.kind === 'kv_append') this.#append(op.layer, this.#read(op.key), this.#read(op.value));
+    if (op.kind === 'kv_append') this.#append(op.cache.id, this.#read(op.key), this.#read(op.value));
     else if (op.kind === 'select') this.#select(blockBest(this.#read(op.logits), 1));
     else if (op.kind === 'select_best') this.#select(this.#read(op.best));
     else this.#values.set(op.output, this.#output(op));
@@ -198,20 +198,20 @@ class Interpreter {
     const turned = (x: Vector) => (op.rope ? this.#rope(x, op.rope, op.headSize) : x);
     const rotated = (x: Vector, norm?: Norm) => (op.normTurned ? normed(turned(x), norm) : turned(normed(x, norm)));
     const key = rotated(qkv.subarray(qSize, qSize + kvSize), op.keyNorm);
-    this.#append(op.layer, key, qkv.subarray(qSize + kvSize, qSize + 2 * kvSize));
+    this.#append(op.cache.id, key, qkv.subarray(qSize + kvSize, qSize + 2 * kvSize));
     const output = this.#attention(op, rotated(qkv.subarray(0, qSize), op.queryNorm));
     return op.gates ? gatedHeads(qkv.subarray(qSize + 2 * kvSize), output) : output;
   }
 
-  #append(layer: number, key: Vector, value: Vector): void {
-    const cache = this.#kv.get(layer) ?? { keys: [], values: [] };
+  #append(id: number, key: Vector, value: Vector): void {
+    const cache = this.#kv.get(id) ?? { keys: [], values: [] };
     cache.keys[this.#state.position] = key;
     cache.values[this.#state.position] = value;
-    this.#kv.set(layer, cache);
+    this.#kv.set(id, cache);
   }
 
   #attention(op: Attention | Attend, query: Vector): Vector {
-    const { keys, values } = this.#kv.get(op.layer)!;
+    const { keys, values } = this.#kv.get(op.cache.id)!;
     const output = new Float64Array(query.length);
     for (let head = 0; head < op.headCount; head++) {
       const kvHead = Math.floor((head * op.headCountKv) / op.headCount);

@@ -28,7 +28,7 @@ const timeOf = (plan: Plan, kernel: number): number => {
 function profileOf(plan: Plan, depth: number): Measurement['profile'] {
   const kinds = plan.kernels.map(({ symbol }, kernel) => ({
     name: symbol.replace('realizar_', ''),
-    us: timeOf(plan, kernel) * plan.nodes.filter((node) => node.kernel === kernel).length,
+    us: timeOf(plan, kernel) * plan.programs[0].nodes.filter((node) => node.kernel === kernel).length,
   }));
   return { ...h100, depth, kinds: kinds.filter(({ us }) => us > 0) };
 }

@@ -1,5 +1,6 @@
 /** The configurations of attend/kernel.cuh: one for each range of context lengths that wants its own; shared memory. */
 import { roundUp } from '../../arithmetic.js';
+import type { Cache } from '../../ir/ops.js';
 import type { RopeSpec } from '../../model/spec.js';
 import type { Target } from '../../plan/target.js';
 import type { Attend } from './operation.js';
@@ -172,7 +173,10 @@ export function attendShared(c: AttendConfig): number {
 }
 
 /** f16 elements from one position's key or value to the next in the KV cache. */
-export const kvRow = (headSize: number): number => roundUp(headSize, CHUNK);
+const kvRow = (headSize: number): number => roundUp(headSize, CHUNK);
+
+/** Of all keys of a position, or of all its values: f16. */
+export const keyBytes = ({ heads, headSize }: Cache): number => 2 * heads * kvRow(headSize);
 
 /** f32 elements that splits leave for each other; none where the context is not split. */
 export const partialSize = (c: AttendConfig): number => (c.splits > 1 ? c.heads * c.splits * (c.headSize + 2) : 0);

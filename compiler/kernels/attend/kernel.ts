@@ -4,7 +4,7 @@ import { cFloat } from '../../emit/names.js';
 import { ropeFrequencies } from '../../model/rope.js';
 import { constants, indent, unlike, variant } from '../fields.js';
 import type { Field, Kernel, Scratch } from '../kernel.js';
-import { type AttendConfig, attendShared, kvRow, partialSize } from './config.js';
+import { type AttendConfig, attendShared, keyBytes, partialSize } from './config.js';
 import { type Attend, about, check, reads, vectors, writes } from './operation.js';
 
 export const attend: Kernel<Attend, AttendConfig> = {
@@ -18,9 +18,8 @@ export const attend: Kernel<Attend, AttendConfig> = {
   about,
   vectors,
   readBytes: () => 0,
-  // A key and a value of each head.
-  kv: ({ headCountKv, headSize, window }, contextLength) => ({
-    rowBytes: 2 * headCountKv * kvRow(headSize) * 2,
+  kv: ({ cache, window }, contextLength) => ({
+    rowBytes: 2 * keyBytes(cache),
     positions: Math.min(window ?? contextLength, contextLength),
   }),
   launch: (config) => ({
@@ -43,8 +42,8 @@ export const attend: Kernel<Attend, AttendConfig> = {
     at.vector('key_norm', op.keyNorm?.weight),
     at.vector('rope_factors', op.rope?.factors),
     at.vector('sinks', op.sinks),
-    at.kv('keys', op.layer),
-    at.kv('values', op.layer),
+    at.keys('keys', op.cache),
+    at.values('values', op.cache),
     at.state('state', 'state'),
     at.state('counters', 'counters'),
     at.scratch('partial', splitsName(op)),

@@ -1,8 +1,8 @@
 /** The operation of attend/kernel.cuh: its operands, rules and description. */
 
 import type { Checks } from '../../ir/checks.js';
-import { type Effects, effects, kvCache } from '../../ir/effects.js';
-import type { Norm, Scoring, Value } from '../../ir/ops.js';
+import { cached, type Effects, effects } from '../../ir/effects.js';
+import type { Cache, Norm, Scoring, Value } from '../../ir/ops.js';
 import type { RopeSpec, Weight } from '../../model/spec.js';
 
 /**
@@ -11,7 +11,7 @@ import type { RopeSpec, Weight } from '../../model/spec.js';
  */
 export interface Attend extends Scoring {
   readonly kind: 'attend';
-  readonly layer: number;
+  readonly cache: Cache;
   readonly qkv: Value;
   /** Of each head, or of all heads together where the weight is as wide as they are. */
   readonly queryNorm?: Norm;
@@ -29,14 +29,14 @@ export interface Attend extends Scoring {
   readonly output: Value;
 }
 
-export const reads = ({ qkv, layer }: Attend): Effects => effects([qkv], 'state', kvCache(layer));
+export const reads = ({ qkv, cache }: Attend): Effects => effects([qkv], 'state', cached(cache));
 
-export const writes = ({ output, layer }: Attend): Effects => effects([output], kvCache(layer));
+export const writes = ({ output, cache }: Attend): Effects => effects([output], cached(cache));
 
 export function check(op: Attend, checks: Checks): void {
   const rows = (op.headCount + 2 * op.headCountKv) * op.headSize + (op.gates ?? 0);
-  checks.equal('qkv', op.qkv.size, '(heads + 2 x kv heads) x head size + gates', rows);
-  if (op.gates) checks.gates(op.gates, op.output.size, op.headSize);
+  checks.equal('qkv', op.qkv.cols, '(heads + 2 x kv heads) x head size + gates', rows);
+  if (op.gates) checks.gates(op.gates, op.output.cols, op.headSize);
   if (op.queryNorm) checkHeadNorm(op.queryNorm, op.headSize, op.headCount, checks);
   if (op.keyNorm) checkHeadNorm(op.keyNorm, op.headSize, op.headCountKv, checks);
   if (op.rope) checks.rope(op.rope, op.headSize);
@@ -53,8 +53,8 @@ export function about(op: Attend): string {
   const seen = `${op.softCap ? `, capped at ${op.softCap}` : ''}${op.window ? `, newest ${op.window}` : ''}`;
   const gates = op.gates ? ', * sigmoid(gates)' : '';
   return (
-    `${turned ? `${turned} q and k, ` : ''}append to KV cache ${op.layer}, ` +
-    `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen}${gates} -> f32[${op.output.size}]`
+    `${turned ? `${turned} q and k, ` : ''}append to KV cache ${op.cache.id}, ` +
+    `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen}${gates} -> f32[${op.output.cols}]`
   );
 }
 

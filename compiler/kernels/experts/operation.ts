@@ -53,20 +53,20 @@ export function check(op: Experts, checks: Checks): void {
     checks.vector(segment.biases[i], rows);
     checks.vector(scale, experts.count);
   }
-  checks.equal('input', input.size, 'cols of the experts', weight.cols * (sum ? experts.used : 1));
-  checks.equal('output', op.output.size, 'their rows', (weight.rows / experts.count) * (sum ? 1 : experts.used));
-  if (op.norm) checks.norm(op.norm, input.size);
+  checks.equal('input', input.cols, 'cols of the experts', weight.cols * (sum ? experts.used : 1));
+  checks.equal('output', op.output.cols, 'their rows', (weight.rows / experts.count) * (sum ? 1 : experts.used));
+  if (op.norm) checks.norm(op.norm, input.cols);
   checks.need(sum !== undefined || !(shared || residual), 'something is added to experts that are not summed');
   checks.need(!op.gated || shared !== undefined, 'a gate without a shared output');
   for (const added of [shared, residual])
-    if (added) checks.equal('what is added', added.size, 'output', op.output.size);
+    if (added) checks.equal('what is added', added.cols, 'output', op.output.cols);
   checks.constant('scale', sum?.scale);
 }
 
 /** Without a sum the last logit, a gate's, may be there for another operation. */
 function checkLogits({ logits, experts: { count }, sum, gated }: Experts, checks: Checks): void {
-  const holds = logits.size === count + (gated ? 1 : 0) || (!sum && logits.size === count + 1);
-  checks.need(holds, `logits are ${logits.size}, experts are ${count}${gated ? ' and a gate' : ''}`);
+  const holds = logits.cols === count + (gated ? 1 : 0) || (!sum && logits.cols === count + 1);
+  checks.need(holds, `logits are ${logits.cols}, experts are ${count}${gated ? ' and a gate' : ''}`);
 }
 
 /** Which are the largest must not depend on what they are to be divided by. */
@@ -86,7 +86,7 @@ export function about(op: Experts): string {
   const added = op.shared ? `, + ${op.gated ? 'gate * ' : ''}${op.shared.name}` : '';
   const rest = `${added}${sum?.scale ? `, * ${sum.scale}` : ''}${residual ? `, + ${residual.name}` : ''}`;
   const product = `${norm ? 'norm, ' : ''}${used} of ${count} experts by ${logits.name}: ${matrices}${act}`;
-  return `${input.name} f32[${input.size}]: ${product}${sum ? ', weighted sum' : ''}${rest} -> f32[${output.size}]`;
+  return `${input.name} f32[${input.cols}]: ${product}${sum ? ', weighted sum' : ''}${rest} -> f32[${output.cols}]`;
 }
 
 export const vectors = ({ norm, segment, selection }: Experts): (Weight | undefined)[] => [

@@ -92,7 +92,7 @@ function leastChunk(units: number, formats: readonly GgmlType[]): number {
  * those for which shared memory is short, with rows too few for all lanes and no second copy of the input.
  */
 function cuts({ input, inputSum, segments }: Projection, target: Target, tight: boolean, blocks: number): Cut[] {
-  const units = unitsOf(input.size);
+  const units = unitsOf(input.cols);
   const formats = segments.flatMap(({ weights }) => weights.map(({ type }) => type));
   const found: Cut[] = [];
   for (let chunkUnits = leastChunk(units, formats); ; chunkUnits *= 2) {
@@ -191,7 +191,7 @@ type Pipeline = Pick<
 >;
 
 function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Target): Shape {
-  const cols = op.input.size;
+  const cols = op.input.cols;
   const segments = op.segments.map(({ weights }) => ({ rows: weights[0]!.rows, formats: weights.map((w) => w.type) }));
   const groups = groupsOf(segments, cut);
   const blocks = Math.min(groups, target.multiprocessors);
@@ -218,7 +218,7 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     bias: maskOf(op.segments.flatMap((segment) => segment.biases)),
     matrixScale: maskOf(weights.map(({ scale }) => scale)),
     scalesBias: weights.some(({ scalesBias }) => scalesBias),
-    routes: op.router?.logits.size ?? 0,
+    routes: op.router?.logits.cols ?? 0,
   };
 }
 

@@ -47,13 +47,13 @@ export const writes = ({ output, best, inputSum, router }: Projection): Effects 
 export function check(op: Projection, checks: Checks): void {
   for (const segment of op.segments) checkSegment(segment, op, checks);
   if (op.inputSum) checkInputSum(op.inputSum, op, checks);
-  if (op.norm) checks.norm(op.norm, op.input.size);
+  if (op.norm) checks.norm(op.norm, op.input.cols);
   const rows = op.segments.reduce((sum, { weights }) => sum + weights[0]!.rows, 0);
-  checks.equal('output', op.output.size, 'rows of the segments', rows);
+  checks.equal('output', op.output.cols, 'rows of the segments', rows);
   checks.constant('scale', op.scale);
   checks.cap(op.softCap);
-  if (op.residual) checks.equal('residual', op.residual.size, 'output', op.output.size);
-  if (op.router) checkRouter(op.router, op.output.size, checks);
+  if (op.residual) checks.equal('residual', op.residual.cols, 'output', op.output.cols);
+  if (op.router) checkRouter(op.router, op.output.cols, checks);
 }
 
 function checkSegment({ weights, biases }: Segment, { activation, input }: Projection, checks: Checks): void {
@@ -61,7 +61,7 @@ function checkSegment({ weights, biases }: Segment, { activation, input }: Proje
   checks.equal('weights of a segment', weights.length, 'what the activation takes', taken);
   checks.equal('biases of a segment', biases.length, 'its weights', weights.length);
   for (const [i, weight] of weights.entries()) {
-    checks.equal('input', input.size, `${weight.name} cols`, weight.cols);
+    checks.equal('input', input.cols, `${weight.name} cols`, weight.cols);
     checks.equal(`${weight.name} rows`, weight.rows, 'rows of its segment', weights[0]!.rows);
     checks.vector(biases[i], weight.rows);
     checks.vector(weight.scale, 1);
@@ -73,17 +73,17 @@ function checkInputSum(
   { input, norm: own }: Projection,
   checks: Checks,
 ): void {
-  checks.norm(norm, input.size);
+  checks.norm(norm, input.cols);
   checks.need(!norm.centred && !norm.bias && !own?.centred, 'a sum of the input beside a norm about the mean');
-  checks.equal('what is added to the input', residual.size, 'input', input.size);
-  checks.equal('the sum', output.size, 'input', input.size);
+  checks.equal('what is added to the input', residual.cols, 'input', input.cols);
+  checks.equal('the sum', output.cols, 'input', input.cols);
 }
 
 function checkRouter({ norm, weight, logits }: RouterShare, size: number, checks: Checks): void {
   checks.norm(norm, size);
   checks.need(!norm.centred && !norm.bias, "a router's share of a norm about the mean");
   checks.equal(`${weight.name} cols`, weight.cols, 'output', size);
-  checks.equal('logits', logits.size, `${weight.name} rows`, weight.rows);
+  checks.equal('logits', logits.cols, `${weight.name} rows`, weight.rows);
 }
 
 const ACTIVATION_TEXTS = {
@@ -102,7 +102,7 @@ export function about(op: Projection): string {
   const constants = `${op.scale ? `, * ${op.scale}` : ''}${op.softCap ? `, capped at ${op.softCap}` : ''}`;
   const rest = `${activation}${constants}${op.residual ? `, + ${op.residual.name}` : ''}`;
   const router = op.router ? `; ${op.router.logits.name}: norm, ${matrixText(op.router.weight)}` : '';
-  return `${op.input.name} f32[${op.input.size}]: ${product}${rest} -> f32[${op.output.size}]${router}`;
+  return `${op.input.name} f32[${op.input.cols}]: ${product}${rest} -> f32[${op.output.cols}]${router}`;
 }
 
 function inputSumText({ inputSum: sum }: Projection): string {

@@ -6,57 +6,10 @@
  */
 import { createRequire } from 'node:module';
 import type { Project } from 'ts-morph';
+import type { BindingConstant } from './constants.js';
 
 /** Loaded when a binding is written: it holds a whole TypeScript compiler, which most commands have no use for. */
 const tsMorph = (): typeof import('ts-morph') => createRequire(import.meta.url)('ts-morph');
-
-/** What the binding states; sizes in bytes. */
-export interface BindingInfo {
-  /** Name of the exported constant, from names.ts. Where it is taken, "Model" is appended. */
-  readonly identifier: string;
-  readonly name: string;
-  readonly architecture: string;
-  readonly vocabSize: number;
-  readonly contextLength: number;
-  readonly embeddingLength: number;
-  readonly layerCount: number;
-  readonly headCount: number;
-  readonly headCountKv: number;
-  readonly headSize: number;
-  readonly nodeCount: number;
-  readonly weightsBytes: number;
-  readonly kvCacheBytes: number;
-  readonly arenaBytes: number;
-  readonly target: 'cuda' | 'host';
-  readonly gpuArchs: readonly string[];
-  readonly compilerVersion: string;
-  readonly fileBytes: number;
-  readonly headerSha256: string;
-  readonly library: string;
-}
-
-/** The constants, in the order in which they are written, and what each means. */
-const CONSTANTS: Record<Exclude<keyof BindingInfo, 'identifier'>, string> = {
-  name: "The model file's stem.",
-  architecture: 'general.architecture of the model file.',
-  target: 'What the model was compiled for.',
-  gpuArchs: 'GPU architectures with machine code in the library; none for the host target.',
-  compilerVersion: 'Version of realizar-compile.',
-  library: 'File name of the library.',
-  vocabSize: 'Tokens of the vocabulary; logits of a step.',
-  contextLength: 'Positions of a session.',
-  embeddingLength: 'Elements of the residual stream.',
-  layerCount: 'Transformer blocks.',
-  headCount: 'Query heads of a layer.',
-  headCountKv: 'Key and value heads of a layer.',
-  headSize: 'Elements of a head.',
-  nodeCount: "Kernel nodes in one token's graph.",
-  weightsBytes: 'Device memory for the weights.',
-  kvCacheBytes: "Device memory for one session's KV cache.",
-  arenaBytes: "Device memory for one session's activations.",
-  fileBytes: 'Size of the GGUF file.',
-  headerSha256: "SHA-256 of the GGUF file's bytes before its tensor data.",
-};
 
 const FILE = 'index.mts';
 const IMPORTS = ['loadModel', 'openModel'];
@@ -78,8 +31,11 @@ const GLOBALS = [
 const OWN_NAMES = ['open', ...IMPORTS, ...TYPE_IMPORTS, ...GLOBALS];
 const HERE = 'new URL(".", import.meta.url)';
 
-/** The files of the binding, by name. The same bytes for the same info. */
-export function bindingFiles(info: BindingInfo): Map<string, string> {
+/**
+ * The files of the binding, by name. `identifier`: of the exported constant, from names.ts; where it is taken, "Model" is
+ * appended. The same bytes for the same constants.
+ */
+export function bindingFiles(identifier: string, constants: readonly BindingConstant[]): Map<string, string> {
   const { ModuleKind, Project, ScriptTarget } = tsMorph();
   const project = new Project({
     useInMemoryFileSystem: true,
@@ -91,30 +47,25 @@ export function bindingFiles(info: BindingInfo): Map<string, string> {
       noResolve: true,
     },
   });
-  writeModule(project, info);
+  writeModule(project, identifier, constants);
   const emitted = project.emitToMemory().getFiles();
   return new Map(emitted.map(({ filePath, text }) => [filePath.slice(1), format(text)] as const).sort());
 }
 
-function writeModule(project: Project, info: BindingInfo): void {
+function writeModule(project: Project, identifier: string, constants: readonly BindingConstant[]): void {
   const { VariableDeclarationKind, Writers } = tsMorph();
   const source = project.createSourceFile(FILE);
   source.addImportDeclaration({
     moduleSpecifier: 'realizar-compile',
     namedImports: [...IMPORTS, ...TYPE_IMPORTS.map((name) => ({ name, isTypeOnly: true }))],
   });
-  const constants = Object.entries(CONSTANTS).map(([name, docs]) => ({
-    name,
-    docs,
-    value: info[name as keyof BindingInfo],
-  }));
   source.addVariableStatement({
     docs: ['What was fixed when the model was compiled, and how to load it. Sizes in bytes.'],
     isExported: true,
     declarationKind: VariableDeclarationKind.Const,
     declarations: [
       {
-        name: exportName(info.identifier),
+        name: exportName(identifier),
         type: Writers.objectType({
           properties: constants.map(({ name, docs, value }) => ({
             name,

@@ -43,8 +43,6 @@ export function identifier(model: string): string {
 /** What a kernel is compiled for: realizar_attn_qkv has attn_qkv_config. */
 export const configStruct = (symbol: string): string => `${symbol.replace(/^realizar_/, '')}_config`;
 
-/** Of a kernel that brings tensors to the device: what it does, and how the file has them. */
-export const loaderSymbol = (...words: readonly string[]): string => ['realizar', ...words].join('_').toLowerCase();
 export const gridTable = (type: GgmlType): string => `${type.toLowerCase()}_grid`;
 export const READ_CEILING_SYMBOL = 'realizar_read_ceiling';
 

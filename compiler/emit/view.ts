@@ -2,10 +2,11 @@
 
 import { constants as constantLines } from '../kernels/fields.js';
 import { KERNELS, kernelFor } from '../kernels/index.js';
-import type { GgmlType } from '../model/ggml.js';
+import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
+import type { PlannedLoader, PlannedTensor } from '../plan/loaders.js';
 import type { Plan, PlannedKernel, PlannedNode } from '../plan/plan.js';
-import { type LoaderView, loadersOf, tensorRows } from './loaders.js';
+import { type HeaderConstant, headerConstants } from './constants.js';
 import {
   cFloat,
   comment,
@@ -27,11 +28,14 @@ export interface View {
   readonly library: string;
   readonly libraryFile: string;
   readonly gencode: string;
-  readonly constants: readonly { name: string; type: string; value: string | number; about: string }[];
+  readonly constants: readonly HeaderConstant[];
+  /** Artifact's fields that are constants of model.h: before those of the target, and after. */
+  readonly identity: readonly string[];
+  readonly sizes: readonly string[];
   /** Files of runtime/kernels. */
   readonly includes: readonly string[];
   readonly kernels: readonly KernelView[];
-  readonly loaders: readonly LoaderView[];
+  readonly loaders: readonly PlannedLoader[];
   /** Tables that the loaders of some formats need. */
   readonly grids: readonly { format: string; name: string; size: number; values: string }[];
   readonly kernelRows: readonly { row: string }[];
@@ -67,7 +71,9 @@ interface NodeView {
 
 export function view(plan: Plan): View {
   const { model, target } = plan;
-  const loaders = loadersOf(plan);
+  const { loaders } = plan;
+  const constants = headerConstants(plan);
+  const fields = constants.filter(({ isField }) => isField).map(({ name }) => name);
   return {
     compilerVersion: cString(plan.compilerVersion),
     compilerVersionText: comment(plan.compilerVersion),
@@ -78,7 +84,9 @@ export function view(plan: Plan): View {
     library: libraryName(model.name),
     libraryFile: libraryFile(model.name),
     gencode: target.archs.map((arch) => `-gencode arch=${arch.replace('sm', 'compute')},code=${arch}`).join(' '),
-    constants: constants(plan),
+    constants,
+    identity: fields.slice(0, 2),
+    sizes: fields.slice(2),
     includes: includes(plan),
     kernels: plan.kernels.map((kernel) => kernelView(plan, kernel)),
     loaders,
@@ -92,7 +100,7 @@ export function view(plan: Plan): View {
     parts: (model.parts ?? []).map(({ name, bytes, headerBytes }) => ({
       row: `{${[bytes, headerBytes, ...(name === undefined ? [] : [cString(name)])].join(', ')}}`,
     })),
-    tensors: tensorRows(plan, loaders),
+    tensors: plan.tensors.map((tensor) => ({ row: tensorRow(plan, tensor) })),
   };
 }
 
@@ -117,34 +125,6 @@ function targetName({ target }: Plan): string {
   return target.kind === 'host' ? 'the host simulator' : target.archs.join(', ');
 }
 
-function constants({ model, memory }: Plan): View['constants'] {
-  const int = (name: string, value: number, about: string) => ({ name, type: 'uint32_t', value, about });
-  const size = (name: string, value: number, about: string) => ({ name, type: 'uint64_t', value, about });
-  const text = (name: string, value: string, about: string) => ({ name, type: 'char', value: cString(value), about });
-  return [
-    text('name[]', model.name, "the model file's stem"),
-    text('architecture[]', model.architecture, 'general.architecture'),
-    int('n_vocab', model.vocabSize, 'tokens in the vocabulary'),
-    int('n_ctx', model.contextLength, 'positions of the KV cache'),
-    int('n_embd', model.embeddingLength, 'width of the residual stream'),
-    int('n_ff', model.feedForwardLength, 'width of the feed-forward layer'),
-    int('n_layer', model.layerCount, 'layers'),
-    int('n_head', model.headCount, 'query heads'),
-    int('n_head_kv', model.headCountKv, 'key and value heads'),
-    int('head_size', model.headSize, 'elements of a head'),
-    size('file_bytes', model.fileBytes, 'of the GGUF file'),
-    size('header_bytes', model.headerBytes, 'of the GGUF file before its tensor data'),
-    text('header_sha256[]', model.headerSha256, 'of those bytes'),
-    size('weights_bytes', memory.weightsBytes, 'device memory of the model'),
-    size('kv_cache_bytes', memory.kvCacheBytes, 'device memory of a session'),
-    size('arena_bytes', memory.arenaBytes, 'device memory of a session'),
-    size('state_bytes', memory.stateBytes, 'device memory of a session'),
-    size('logits_offset', memory.logitsOffset, 'in the arena: f32[n_vocab]'),
-    size('token_read_bytes', memory.tokenReadBytes, 'weights that one token reads'),
-    size('kv_row_bytes', memory.kvRowBytes, 'KV cache of one position, all layers'),
-  ];
-}
-
 function kernelView(plan: Plan, planned: PlannedKernel): KernelView {
   const { symbol, config, launch } = planned;
   const kernel = kernelFor(config);
@@ -158,7 +138,7 @@ function kernelView(plan: Plan, planned: PlannedKernel): KernelView {
     config: `${struct}${kernel.base ? ` : ${kernel.base}` : ''}`,
     about: comment(`${nodes[0]!.name}${more}${where}: ${nodes[0]!.about}`),
     fields: kernel.fields(config, name).flatMap(constantLines),
-    tables: (kernel.tables?.(config, name) ?? []).map((table) => ({
+    tables: planned.tables.map((table) => ({
       name: table.name,
       values: wrap(table.values.map(cFloat)),
       size: table.values.length,
@@ -169,6 +149,12 @@ function kernelView(plan: Plan, planned: PlannedKernel): KernelView {
     args: kernel.args,
     body: `${kernel.body}<${struct}>`,
   };
+}
+
+function tensorRow({ kernels }: Plan, t: PlannedTensor): string {
+  const loader = t.loader === null ? 'no_repack' : kernels.length + t.loader;
+  const file = `${GGML_TYPES[t.storedAs ?? t.type].id}, ${t.fileOffset}, ${t.fileBytes}, ${t.rows}, ${t.cols}`;
+  return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}${t.transposed ? ', true' : ''}}`;
 }
 
 /** Comma separated, a few a line. */

@@ -1,6 +1,6 @@
 /** The distinct kernels of a plan: nodes whose kernels have the same compile-time shape share one. */
 import { CompileError } from '../errors.js';
-import { type KernelConfig, launchOf } from '../kernels/index.js';
+import { type KernelConfig, kernelFor, launchOf } from '../kernels/index.js';
 import type { Launch } from '../kernels/kernel.js';
 import type { PlannedKernel } from './plan.js';
 import type { Target } from './target.js';
@@ -22,7 +22,9 @@ export class KernelTable {
     const base = `realizar_${node.replace(/^blk\.\d+\./, '').replace(/\W/g, '_')}`;
     const count = (this.#names.get(base) ?? 0) + 1;
     this.#names.set(base, count);
-    this.kernels.push({ symbol: count === 1 ? base : `${base}_${count}`, config, launch });
+    const symbol = count === 1 ? base : `${base}_${count}`;
+    const tables = kernelFor(config).tables?.(config, symbol.replace(/^realizar_/, '')) ?? [];
+    this.kernels.push({ symbol, config, launch, tables });
     this.#indices.set(key, this.kernels.length - 1);
     return this.kernels.length - 1;
   }

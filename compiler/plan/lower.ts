@@ -11,6 +11,7 @@ import { planCaches } from './caches.js';
 import { type Choice, chooseKernels } from './choose.js';
 import { type EdgeNode, planEdges } from './edges.js';
 import { KernelTable } from './kernel_table.js';
+import { planLoaders } from './loaders.js';
 import { configOf, type LoweredNode } from './lowering.js';
 import { oneAtATime } from './one_at_a_time.js';
 import { DeviceMemory, valueBytes } from './places.js';
@@ -39,6 +40,7 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
   const kernels = new KernelTable(target);
   const nodes = planNodes(choice, memory, kernels, contextLength);
   const buckets = planBuckets(choice, nodes, kernels);
+  const formats = formatsOf(choice.weights.tensors);
   return verifyPlan({
     version: PLAN_VERSION,
     compilerVersion,
@@ -84,8 +86,9 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
         })),
       },
     ],
-    tensors: choice.weights.tensors,
-    formats: formatsOf(choice.weights.tensors),
+    state: Object.entries(state.parts).map(([part, { start, end }]) => ({ part, offset: start, bytes: end - start })),
+    ...planLoaders(choice.weights.tensors, formats),
+    formats,
   });
 }
 

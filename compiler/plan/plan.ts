@@ -3,14 +3,14 @@
  * plan.json, so its shape is a contract; docs/plan.md describes it and PLAN_VERSION counts its changes.
  */
 import type { KernelConfig } from '../kernels/index.js';
-import type { Launch, PlannedArgument, Region } from '../kernels/kernel.js';
+import type { Launch, PlannedArgument, Region, Table } from '../kernels/kernel.js';
 import type { GgmlType } from '../model/ggml.js';
 import type { Part } from '../model/parts.js';
 import type { PlannedCache } from './caches.js';
 import type { Edge } from './edges.js';
 import type { Gpu } from './gpus.js';
+import type { PlannedLoader, PlannedTensor } from './loaders.js';
 import type { ProgramKind } from './programs.js';
-import type { PlannedTensor } from './weights.js';
 
 export const PLAN_VERSION = 7;
 
@@ -19,6 +19,8 @@ export interface PlannedKernel {
   readonly symbol: string;
   readonly config: KernelConfig;
   readonly launch: Launch;
+  /** Of f32, that its shape reads: frequencies of rope. */
+  readonly tables: readonly Table[];
 }
 
 export interface PlannedNode {
@@ -60,6 +62,13 @@ export interface PlannedProgram extends ProgramKind {
   readonly buckets: readonly PlannedBucket[];
   /** What lies in the arena while it runs. */
   readonly buffers: readonly PlannedBuffer[];
+}
+
+export interface PlannedStatePart {
+  readonly part: string;
+  readonly offset: number;
+  /** 0 where the model needs none. */
+  readonly bytes: number;
 }
 
 export interface Plan {
@@ -105,6 +114,10 @@ export interface Plan {
   readonly kernels: readonly PlannedKernel[];
   readonly programs: readonly [PlannedProgram];
   readonly caches: readonly PlannedCache[];
+  /** Parts of the state region. */
+  readonly state: readonly PlannedStatePart[];
+  /** Kernels that bring tensors to the device. */
+  readonly loaders: readonly PlannedLoader[];
   readonly tensors: readonly PlannedTensor[];
   /** Tensor types that need a repack kernel, in ggml's order. */
   readonly formats: readonly GgmlType[];
@@ -132,7 +145,10 @@ export function verifyPlan(plan: Plan): Plan {
   for (const program of plan.programs) verifyProgram(plan, program, bytes, need);
   for (const { id, offset, bytes: own } of plan.caches)
     need(own > 0 && offset + own <= bytes.kv_cache, `cache ${id} leaves the kv_cache region`);
-  for (const { name, deviceOffset, deviceBytes, fileOffset, fileBytes } of plan.tensors) {
+  for (const { part, offset, bytes: own } of plan.state)
+    need(offset + own <= bytes.state, `${part} leaves the state region`);
+  for (const { name, loader, deviceOffset, deviceBytes, fileOffset, fileBytes } of plan.tensors) {
+    need(loader === null || plan.loaders[loader] !== undefined, `${name} names loader ${loader}`);
     need(deviceOffset >= 0 && deviceOffset + deviceBytes <= bytes.weights, `${name} leaves the weights region`);
     need(
       fileOffset >= plan.model.headerBytes && fileOffset + fileBytes <= plan.model.fileBytes,

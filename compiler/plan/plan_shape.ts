@@ -2,7 +2,7 @@
 import type { AttendConfig } from '../kernels/attend/config.js';
 import type { EmbedConfig } from '../kernels/embed.js';
 import type { ExpertsConfig } from '../kernels/experts/config.js';
-import type { Launch, PlannedArgument } from '../kernels/kernel.js';
+import type { Launch, PlannedArgument, Table } from '../kernels/kernel.js';
 import type { NormAddConfig } from '../kernels/norm_add.js';
 import type { ProjectionConfig, SegmentConfig } from '../kernels/projection/config.js';
 import type { SelectConfig } from '../kernels/select.js';
@@ -27,8 +27,16 @@ import {
 import type { PlannedCache } from './caches.js';
 import type { Edge } from './edges.js';
 import type { Gpu } from './gpus.js';
-import type { Plan, PlannedBucket, PlannedBuffer, PlannedKernel, PlannedNode, PlannedProgram } from './plan.js';
-import type { PlannedTensor } from './weights.js';
+import type { PlannedLoader, PlannedTensor } from './loaders.js';
+import type {
+  Plan,
+  PlannedBucket,
+  PlannedBuffer,
+  PlannedKernel,
+  PlannedNode,
+  PlannedProgram,
+  PlannedStatePart,
+} from './plan.js';
 
 const format = oneOf(...Object.keys(GGML_TYPES));
 const formats = listOf(format, 1);
@@ -201,6 +209,7 @@ const kernel = record<PlannedKernel>({
   symbol: text(),
   config: byKind({ embed, projection, experts, norm_add: normAdd, attend, select }),
   launch: record<Launch>({ blocks: count, threads: count, sharedBytes: count }),
+  tables: listOf(record<Table>({ name: text(), values: listOf(number) })),
 });
 
 const node = record<PlannedNode>({
@@ -267,6 +276,7 @@ const tensor = record<PlannedTensor>({
   alternate: optional(oneOf('even', 'odd')),
   transposed: optional(oneOf(true)),
   part: optional(oneOf('codes', 'exponents')),
+  loader: orNull(count),
 });
 
 const memory: Fields<Plan['memory']> = {
@@ -316,6 +326,8 @@ export const isPlan = record<Plan>({
   kernels: listOf(kernel, 1),
   programs: listOf(program, 1, 1),
   caches: listOf(cache),
+  state: listOf(record<PlannedStatePart>({ part: text(), offset: count, bytes: count })),
+  loaders: listOf(record<PlannedLoader>({ symbol: text(), body: text() })),
   tensors: listOf(tensor),
   formats: listOf(format),
 });

@@ -9,7 +9,7 @@ import type { Weight } from '../model/spec.js';
 import type { Stored } from '../model/tensor_table.js';
 
 /** One tensor of the file and its place in the weights region; offsets and strides are bytes. */
-export interface PlannedTensor {
+export interface PlacedTensor {
   readonly name: string;
   readonly type: GgmlType;
   readonly rows: number;
@@ -38,10 +38,10 @@ const ALIGNMENT = 256;
 
 /** Lays weights out in the order that nodes ask for them. A weight asked for twice keeps its first place. */
 export class WeightPlanner {
-  readonly #tensors = new Map<string, PlannedTensor>();
+  readonly #tensors = new Map<string, PlacedTensor>();
   #end = 0;
 
-  get tensors(): PlannedTensor[] {
+  get tensors(): PlacedTensor[] {
     return [...this.#tensors.values()];
   }
 
@@ -132,7 +132,7 @@ export class WeightPlanner {
 
   #add(
     weight: Weight,
-    place: Omit<PlannedTensor, Exclude<keyof Weight, 'offset' | 'bytes'> | 'fileOffset' | 'fileBytes' | 'part'>,
+    place: Omit<PlacedTensor, Exclude<keyof Weight, 'offset' | 'bytes'> | 'fileOffset' | 'fileBytes' | 'part'>,
   ): void {
     if (this.#tensors.has(weight.name) || this.#tensors.has(`${weight.name}.0`))
       throw new Error(`${weight.name} is placed twice`);

@@ -29,16 +29,16 @@ export declare const storytellerQ8_0: {
   readonly headSize: 32;
   /** Kernel nodes in one token's graph. */
   readonly nodeCount: 23;
-  /** Device memory for the weights. */
-  readonly weightsBytes: 3599616;
-  /** Device memory for one session's KV cache. */
-  readonly kvCacheBytes: 1048576;
-  /** Device memory for one session's activations. */
-  readonly arenaBytes: 8960;
   /** Size of the GGUF file. */
   readonly fileBytes: 3625792;
   /** SHA-256 of the GGUF file's bytes before its tensor data. */
   readonly headerSha256: "29db554e9fccf322576c5806847eec722f9c2fd49fc42eae2359e233b25ddb6f";
+  /** Device memory for the weights. */
+  readonly weightsBytes: 3599616;
+  /** Device memory for one session's activations. */
+  readonly arenaBytes: 8960;
+  /** Device memory for one session's KV cache. */
+  readonly kvCacheBytes: 1048576;
   /** Loads it, ready to write. Its GGUF file is looked for where it was compiled from, unless named. */
   load(options?: LoadOptions): Promise<LanguageModel>;
 };

@@ -16,11 +16,11 @@ export const storytellerQ8_0 = {
   headCountKv: 4,
   headSize: 32,
   nodeCount: 23,
-  weightsBytes: 3599616,
-  kvCacheBytes: 1048576,
-  arenaBytes: 8960,
   fileBytes: 3625792,
   headerSha256: "29db554e9fccf322576c5806847eec722f9c2fd49fc42eae2359e233b25ddb6f",
+  weightsBytes: 3599616,
+  arenaBytes: 8960,
+  kvCacheBytes: 1048576,
   load: (options) => loadModel(new URL(".", import.meta.url), options)
 };
 /** Opens it to be stepped token by token. `options.model` is its GGUF file, whose weights go to the device. */

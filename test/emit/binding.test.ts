@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import ts from 'typescript';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type BindingInfo, bindingFiles } from '../../compiler/emit/binding.js';
+import { bindingFiles as filesOf } from '../../compiler/emit/binding.js';
 import { buildAddon, buildArtifact, installPackage, runNode, Script, temporaryDirectory } from '../addon/support.js';
 
-const INFO: BindingInfo = {
+const INFO = {
   identifier: 'mock',
   name: 'mock',
   architecture: 'llama',
@@ -30,7 +30,15 @@ const INFO: BindingInfo = {
   library: 'libmock.so',
 };
 
-function write(dir: string, info: BindingInfo): void {
+type Info = typeof INFO;
+
+const bindingFiles = ({ identifier, ...constants }: Info) =>
+  filesOf(
+    identifier,
+    Object.entries(constants).map(([name, value]) => ({ name, value, docs: name })),
+  );
+
+function write(dir: string, info: Info): void {
   for (const [name, text] of bindingFiles(info)) writeFileSync(join(dir, name), text);
 }
 
@@ -110,7 +118,7 @@ function bind(identifier: string, exported: string): string {
 }
 
 /** The constants of a binding, evaluated: its module without import and export. */
-function evaluate(info: BindingInfo): Omit<BindingInfo, 'identifier'> {
+function evaluate(info: Info): Omit<Info, 'identifier'> {
   const source = bindingFiles(info).get('index.mjs')!;
   const script = source
     .replace(/^import .*$/m, '')

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { view } from '../../compiler/emit/view.js';
 import { buildGraph } from '../../compiler/graph/build.js';
 import { runPasses } from '../../compiler/passes/index.js';
+import { planLoaders } from '../../compiler/plan/loaders.js';
 import { lower } from '../../compiler/plan/lower.js';
 import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
 import { FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
@@ -66,7 +67,7 @@ describe('the kernels', () => {
     const tensors = plan.tensors.map((tensor) =>
       tensor.layout === 'vector' ? { ...tensor, type: 'BF16' as const } : tensor,
     );
-    const { loaders } = view({ ...plan, tensors, formats: ['F32', 'BF16'] });
+    const { loaders } = planLoaders(tensors, ['F32', 'BF16']);
     expect(loaders.map(({ body }) => body)).toEqual(['repack<F32>', 'widen_vector<BF16>']);
   });
 
@@ -82,8 +83,9 @@ describe('the kernels', () => {
       { ...matrix, type: 'MXFP4' as const, part: 'codes' as const },
       { ...matrix, type: 'MXFP4' as const, alternate: 'odd' as const, part: 'exponents' as const },
     ];
-    const data = view({ ...plan, tensors, formats: ['F32', 'Q8_0', 'MXFP4'] });
-    expect(data.loaders).toEqual([
+    const planned = planLoaders(tensors, ['F32', 'Q8_0', 'MXFP4']);
+    const data = view({ ...plan, ...planned });
+    expect(planned.loaders).toEqual([
       { symbol: 'realizar_repack_f32_columns', body: 'repack_columns<F32>' },
       { symbol: 'realizar_repack_f32_columns_even', body: 'repack_columns<Even<F32>>' },
       { symbol: 'realizar_widen_f32_odd', body: 'widen_vector<Odd<F32>>' },

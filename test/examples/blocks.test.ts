@@ -40,6 +40,7 @@ const NOT_RUN: readonly (readonly [RegExp, string])[] = [
   [/realizar-run( bench)? (artifact|host) /, 'the same'],
   [/ > artifact\.json$|inspect --json artifact/, 'the same'],
   [/^docker |Qwen3-0\.6B/, 'needs what is not here'],
+  [/^CXX=aarch64|^qemu-aarch64 |inspect arm /, 'aarch64.test.ts compiles for Arm, and runs it'],
   [/^\[Service\]$|^(ExecStart|Environment|TimeoutStopSec)=|^CMD \[/, 'of a systemd unit, or of a Dockerfile'],
   [/realizar-run serve|\bbench\b|--bench/, 'does not end by itself, or measures: tests of their own run them'],
   [/^build\/checked\//, 'of what was compiled for a minute'],

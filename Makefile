@@ -88,6 +88,8 @@ gpu-bundle: build ## what test/gpu/check.py needs on a machine with a GPU, build
 
 fuzz: build ## mutated inputs, guided by coverage, for every reader of foreign bytes, for SECONDS=60 each; SEED=n repeats a run
 	node test/fuzz/fuzz.mjs --seconds $(or $(SECONDS),60) $(SEED:%=--seed %)
+	@command -v clang++ >/dev/null || echo "clang++ is not here: the C ABI and replay's command line are left out"
+	! command -v clang++ >/dev/null || test/runtime/fuzz/run.sh build/fuzz/runtime $(or $(SECONDS),60) $(SEED)
 
 clean: ## remove what was built
 	rm -rf build dist

@@ -2,7 +2,21 @@
 
 const NUMBERS = [0, 1, -1, 7, 8, 63, 64, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 2 ** 24, 2 ** 31 - 1, 2 ** 31];
 const BIG_NUMBERS = [2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 63, 2 ** 64, 1e-45, 1e-30, 0.5, 1e38, 1e300];
-const TEXTS = ['', '__proto__', 'constructor', 'toString', '../x', '/', '\u0000', '\ud800', '\u202e', '🙂', 'é', '%s', '.'];
+const TEXTS = [
+  '',
+  '__proto__',
+  'constructor',
+  'toString',
+  '../x',
+  '/',
+  '\u0000',
+  '\ud800',
+  '\u202e',
+  '🙂',
+  'é',
+  '%s',
+  '.',
+];
 const VALUES = [null, true, false, [], {}, [[]], [{}], ...TEXTS, ...NUMBERS, ...BIG_NUMBERS];
 
 /** Numbers that are always the same for a seed (mulberry32). */
@@ -56,7 +70,9 @@ export class Mutator {
       case 1:
         return put(Buffer.alloc(0));
       case 2:
-        return put(Buffer.concat(Array(2 << this.#random(this.#random(20) === 0 ? 15 : 4)).fill(bytes.subarray(start, end))));
+        return put(
+          Buffer.concat(Array(2 << this.#random(this.#random(20) === 0 ? 15 : 4)).fill(bytes.subarray(start, end))),
+        );
       case 3:
         return this.#putInteger(Buffer.from(bytes));
       case 4: {
@@ -86,7 +102,9 @@ export class Mutator {
     const places = [...text.matchAll(/-?\d+(\.\d+)?/g)];
     if (places.length === 0) return bytes;
     const { 0: number, index } = this.#one(places);
-    const value = String(this.#one([...NUMBERS, ...BIG_NUMBERS, Number(number) + 1, Number(number) * 2, '1e999', '00']));
+    const value = String(
+      this.#one([...NUMBERS, ...BIG_NUMBERS, Number(number) + 1, Number(number) * 2, '1e999', '00']),
+    );
     return Buffer.from(text.slice(0, index) + value + text.slice(index + number.length), 'latin1');
   }
 

@@ -22,7 +22,8 @@ const known = new Set();
 const findings = new Set();
 let runs = 0;
 
-const files = (folder) => (existsSync(folder) ? readdirSync(folder).sort() : []).map((file) => readFileSync(join(folder, file)));
+const files = (folder) =>
+  (existsSync(folder) ? readdirSync(folder).sort() : []).map((file) => readFileSync(join(folder, file)));
 const nameOf = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
 
 function report(what, bytes) {
@@ -81,5 +82,7 @@ while (performance.now() < end) {
   coverage.add(ran);
 }
 const mebibytes = Math.round(process.memoryUsage.rss() / 2 ** 20);
-process.stdout.write(`${name}: ${runs} inputs, ${corpus.length} of them kept, ${coverage.functions} functions, ${mebibytes} MiB\n`);
+process.stdout.write(
+  `${name}: ${runs} inputs, ${corpus.length} of them kept, ${coverage.functions} functions, ${mebibytes} MiB\n`,
+);
 process.exit(findings.size > 0 ? 1 : 0);

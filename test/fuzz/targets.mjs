@@ -95,7 +95,11 @@ const VARIABLES = readJson(
     messages: [
       { role: 'system', content: 'Be  brief.\n' },
       { role: 'user', content: [{ type: 'text', text: 'Hello <|im_end|>' }] },
-      { role: 'assistant', content: 'Yes.', tool_calls: [{ function: { name: 'add', arguments: { a: 1, b: [0.5] } } }] },
+      {
+        role: 'assistant',
+        content: 'Yes.',
+        tool_calls: [{ function: { name: 'add', arguments: { a: 1, b: [0.5] } } }],
+      },
       { role: 'tool', content: null, name: 'add' },
     ],
     tools: [{ type: 'function', function: { name: 'add', parameters: { properties: { a: { type: 'number' } } } } }],

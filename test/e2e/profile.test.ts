@@ -95,7 +95,8 @@ test('says that the simulator’s times mean nothing, and has no share below not
   const { stdout } = await profile('--verbose');
   expect(stdout.split('\n')[0]).toMatch(/: [\d.]+ us a token, the simulator's: its times mean nothing for a GPU$/);
   const shares = [...stdout.matchAll(/ (\S+)%$/gm)].map((match) => Number(match[1]));
-  expect(shares).toHaveLength(new Set(plan.nodes.map(kindOf)).size + 1 + plan.nodes.length);
+  const { nodes: planned } = plan.programs[0];
+  expect(shares).toHaveLength(new Set(planned.map(kindOf)).size + 1 + planned.length);
   for (const share of shares) expect(share).toBeGreaterThanOrEqual(0);
   expect(stdout).not.toContain('ceiling');
   const { nodes, kinds }: Profile = JSON.parse((await profile('--json')).stdout);

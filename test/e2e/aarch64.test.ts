@@ -1,6 +1,5 @@
 /** The host target of aarch64, by a cross compiler and run under qemu: two models, the runtime's C++ tests and the simulator's. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { THIS_MACHINE } from '../../compiler/machine.js';
@@ -8,6 +7,7 @@ import { findProgram } from '../../compiler/toolchain.js';
 import { openModel } from '../../runtime/addon/index.js';
 import { cli, type Exit, firstDifference, greedyTokens, ROOT, runProgram } from '../support/artifacts.js';
 import { failingCompiler } from '../support/compilers.js';
+import { compileEach } from '../support/cxx.js';
 import { emptyFolder } from '../support/folders.js';
 import { readGolden } from '../support/goldens.js';
 import { nmse, readF32 } from '../support/nmse.js';
@@ -55,15 +55,7 @@ async function buildTests(): Promise<void> {
   const archive = join(cache, readdirSync(cache)[0]!, 'librealizar_runtime.a');
   const objectOf = (source: string) => join(folder, `${source.replaceAll('/', '_')}.o`);
   const flags = ['-std=c++20', '-O0', '-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas'];
-  const waiting = Object.values(PROGRAMS).flat();
-  const worker = async () => {
-    for (let source = waiting.shift(); source; source = waiting.shift())
-      expect(await runProgram(CXX, [...flags, '-c', source, '-o', objectOf(source)])).toMatchObject({
-        code: 0,
-        stderr: '',
-      });
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+  await compileEach(CXX, flags, Object.values(PROGRAMS).flat(), objectOf);
   for (const [name, sources] of Object.entries(PROGRAMS)) {
     const objects = sources.map(objectOf);
     expect(await runProgram(CXX, [...objects, archive, '-pthread', '-o', programOf(name)])).toMatchObject({ code: 0 });

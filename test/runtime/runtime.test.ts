@@ -11,11 +11,12 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileEach } from '../support/cxx.js';
 
 const run = promisify(execFile);
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -51,15 +52,9 @@ const tinyKernels = join(here, 'tiny_kernels.cpp');
 const tinyArtifact = join(here, 'tiny_artifact.cpp');
 
 /** Compiles each source to an object file; returns those, in order. */
-async function compile(files: string[], extra: string[] = []): Promise<string[]> {
+function compile(files: string[], extra: string[] = []): Promise<string[]> {
   const object = (file: string) => join(dir, `${[...file.split('/'), ...extra].join('_').replaceAll('/', '_')}.o`);
-  const waiting = [...files];
-  const worker = async () => {
-    for (let file = waiting.shift(); file; file = waiting.shift())
-      await run('g++', [...flags, ...extra, '-c', file, '-o', object(file)]);
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  return files.map(object);
+  return compileEach('g++', [...flags, ...extra], files, object);
 }
 const link = (output: string, objects: string[], extra: string[] = []) =>
   run('g++', [...sanitize, ...objects, '-o', join(dir, output), '-pthread', '-ldl', ...extra]);

@@ -2,9 +2,10 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
+import { compileEach } from '../support/cxx.js';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..');
@@ -25,17 +26,18 @@ const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas']; // the
 /** A program of test cases, and what it lists. */
 async function build(name: string, flags: string[], files: string[]): Promise<{ program: string; names: string[] }> {
   const program = join(scratch, name);
-  await run('g++', ['-std=c++20', ...warnings, '-pthread', ...flags, ...files, '-o', program]);
+  const all = ['-std=c++20', ...warnings, '-pthread', ...flags];
+  const objects = await compileEach('g++', all, files, (source) => `${program}_${basename(source)}.o`);
+  await run('g++', [...all, ...objects, '-o', program]);
   const { stdout } = await run(program);
   return { program, names: stdout.trim().split('\n') };
 }
 
-const [plain, sanitized, native] = await Promise.all([
-  build('plain', ['-O2'], [...cases, ...driver]),
-  build('sanitized', ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'], [...cases, ...driver]),
-  // The processor's own conversions, where it has them.
-  build('native', ['-O2', '-march=native'], sources('test/runtime/sim', /^(half|harness)\.cpp$/)),
-]);
+const sanitizers = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+const plain = await build('plain', ['-O2'], [...cases, ...driver]);
+const sanitized = await build('sanitized', sanitizers, [...cases, ...driver]);
+// The processor's own conversions, where it has them.
+const native = await build('native', ['-O2', '-march=native'], sources('test/runtime/sim', /^(half|harness)\.cpp$/));
 
 const endsTheProcess = /^unsafe_/;
 const timeout = 60_000;

@@ -36,11 +36,12 @@ test: build addon ## everything that can be tested without a GPU
 	echo "nvcc is not here: the tests that compile for GPUs are skipped."
 	npx vitest run --reporter=default --reporter=json --outputFile.json=build/test.json
 
-# Folders whose tests compile no C++, and one golden model on the host target.
+# Folders whose tests compile no C++, without those that take longest.
 QUICK := test/model/ test/graph/ test/passes/ test/plan/ test/emit/ test/kernels/ test/reference/
-quick: build ## types, tests that compile no C++, and one golden model on the host target
+SLOW := test/emit/binding.test.ts test/reference/llama_cpp.test.ts
+quick: node_modules ## an answer in a minute: types, tests that compile no C++, and one golden model on the host target
 	npm run --silent check:types
-	npx vitest run $(QUICK)
+	npx vitest run $(QUICK) $(SLOW:%=--exclude %)
 	npx vitest run test/e2e/goldens.test.ts -t llama-q4_k_m
 
 check: node_modules ## types, lint with circular imports, unused exports, format of C++; each even if one before it fails

@@ -60,11 +60,3 @@ export function cString(text: string): string {
 export function comment(text: string): string {
   return text.replace(/[^\x20-\x7e]|[\\?]/g, '_').replace(/\*\/|\/\*/g, '_');
 }
-
-/** An f32 as a C literal that reads back to the same bits. */
-export function cFloat(value: number): string {
-  const rounded = Math.fround(value);
-  if (!Number.isFinite(rounded)) throw new Error(`${value} is no finite f32`);
-  const digits = Number(rounded.toPrecision(9)).toString();
-  return /[.e]/.test(digits) ? `${digits}f` : `${digits}.f`;
-}

@@ -1,5 +1,4 @@
 /** The lines of a kernel's configuration struct in kernels.cu: only what differs from the struct of defaults that it starts from. */
-import { cFloat } from '../emit/names.js';
 import type { Field } from './kernel.js';
 
 /** A type that takes the place of a default one. */
@@ -22,3 +21,11 @@ export function constants(field: Field): string[] {
 }
 
 export const indent = (line: string): string => `  ${line}`;
+
+/** An f32 as a C literal that reads back to the same bits. */
+export function cFloat(value: number): string {
+  const rounded = Math.fround(value);
+  if (!Number.isFinite(rounded)) throw new Error(`${value} is no finite f32`);
+  const digits = Number(rounded.toPrecision(9)).toString();
+  return /[.e]/.test(digits) ? `${digits}f` : `${digits}.f`;
+}

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  cFloat,
   comment,
   configStruct,
   cString,
@@ -10,6 +9,7 @@ import {
   libraryFile,
   libraryName,
 } from '../../compiler/emit/names.js';
+import { cFloat } from '../../compiler/kernels/fields.js';
 
 const anything = fc.string({ unit: 'binary' });
 

@@ -8,6 +8,9 @@ import { namingFullDisk, ranOutOfDisk } from '../../compiler/full_disk.js';
 import { inScratch } from '../../compiler/scratch.js';
 import { runProgram } from '../support/artifacts.js';
 
+const canMount = (await runProgram('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt'])).code === 0;
+if (!canMount) console.error('the kernel lets nobody mount here: disks that are really full are not tried.');
+
 const scratch = mkdtempSync(join(tmpdir(), 'realizar-places-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 afterEach(() => void vi.unstubAllEnvs());
@@ -83,10 +86,10 @@ describe('a full disk', () => {
     expect(ranOutOfDisk(scratch, "error: expected ';'")).toBe(false);
   });
 
-  // Really full, where the kernel lets one mount: what is left of 64 KiB holds no model's source, and no build.
+  // Really full: what is left of 64 KiB holds no model's source, and no build.
   const model = join(import.meta.dirname, '../fixtures/golden/llama-q8_0.gguf');
   const cli = join(import.meta.dirname, '../../dist/compiler/cli.js');
-  it.each([
+  it.runIf(canMount).each([
     [
       'the output',
       {},
@@ -102,33 +105,31 @@ describe('a full disk', () => {
   ])('of %s is named', async (_, env, args, message) => {
     const cwd = mkdtempSync(join(scratch, 'full-'));
     mkdirSync(join(cwd, 'full'));
-    const mounted =
-      'mount -t tmpfs -o size=64k none full && head -c 61440 /dev/zero > full/fill || exit 77; exec "$0" "$@"';
+    const mounted = 'mount -t tmpfs -o size=64k none full && head -c 61440 /dev/zero > full/fill && exec "$0" "$@"';
     const compile = [process.execPath, cli, model, '--target', 'host', ...args];
     const { code, stderr } = await runProgram('unshare', ['-rm', 'sh', '-c', mounted, ...compile], {
       cwd,
       env: { ...process.env, ...env },
     });
-    if (code === 77 || /unshare/.test(stderr)) return;
     expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/no space left on the disk of /) });
     expect(stderr).toMatch(message);
     expect(readdirSync(cwd)).toEqual(['full']);
   });
 
-  it('of the cache is said, with what to set', async () => {
+  it.runIf(canMount)('of the cache is said, with what to set', async () => {
     const module = join(import.meta.dirname, '../../dist/compiler/cache_folder.js');
     const cwd = mkdtempSync(join(scratch, 'cache-'));
     const program = `import(${JSON.stringify(module)}).then((m) => m.requireWritable('none/cache')).catch((e) => console.log(e.message))`;
     mkdirSync(join(cwd, 'none'));
-    const mounted = 'mount -t tmpfs -o nr_inodes=1 none none || exit 77; exec "$0" -e "$1"';
+    const mounted = 'mount -t tmpfs -o nr_inodes=1 none none && exec "$0" -e "$1"';
     const { code, stdout } = await runProgram('unshare', ['-rm', 'sh', '-c', mounted, process.execPath, program], {
       cwd,
     });
-    if (code === 0)
-      expect(stdout).toMatch(/^the cache folder none\/cache cannot be written \(ENOSPC.*set REALIZAR_CACHE_DIR/);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^the cache folder none\/cache cannot be written \(ENOSPC.*set REALIZAR_CACHE_DIR/);
   });
 
-  it('is known where a tool says nothing', async () => {
+  it.runIf(canMount)('is known where a tool says nothing', async () => {
     const module = join(import.meta.dirname, '../../dist/compiler/full_disk.js');
     const program = `import(${JSON.stringify(module)}).then((m) => console.log(m.ranOutOfDisk('.', '')))`;
     const disk = mkdtempSync(join(scratch, 'disk-'));
@@ -136,6 +137,6 @@ describe('a full disk', () => {
     const { code, stdout } = await runProgram('unshare', ['-rm', 'sh', '-c', mounted, process.execPath, program], {
       cwd: disk,
     });
-    if (code === 0) expect(stdout).toBe('true\n'); // where the kernel lets one mount
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'true\n' });
   });
 });

@@ -1,8 +1,7 @@
 /** attend/kernel.cuh: per-head norms, rope, KV append, attention and its gates. */
 
-import { cFloat } from '../../emit/names.js';
 import { ropeFrequencies } from '../../model/rope.js';
-import { constants, indent, unlike, variant } from '../fields.js';
+import { cFloat, constants, indent, unlike, variant } from '../fields.js';
 import type { Field, Kernel, Scratch } from '../kernel.js';
 import { type AttendConfig, attendShared, keyBytes, partialSize } from './config.js';
 import { type Attend, about, check, reads, vectors, writes } from './operation.js';

@@ -1,7 +1,6 @@
 /** experts/kernel.cuh: the choice of experts, and what the chosen ones make of the input. */
 import { sum } from '../../arithmetic.js';
-import { cFloat } from '../../emit/names.js';
-import { unlike, variant } from '../fields.js';
+import { cFloat, unlike, variant } from '../fields.js';
 import type { Kernel } from '../kernel.js';
 import { strides } from '../tiling.js';
 import type { ExpertsConfig } from './config.js';

@@ -1,8 +1,7 @@
 /** projection/kernel.cuh: norm, matrix products of one input, and what follows them row by row. */
 
 import { sum } from '../../arithmetic.js';
-import { cFloat } from '../../emit/names.js';
-import { unlike, variant } from '../fields.js';
+import { cFloat, unlike, variant } from '../fields.js';
 import type { Kernel } from '../kernel.js';
 import { strides } from '../tiling.js';
 import {

@@ -49,12 +49,6 @@ struct Kernels {
   static inline const HostKernel table[] = {{"attend", kernel, sizeof(AttendArgs)}, {nullptr, nullptr, 0}};
 };
 
-vector<float> random_floats(size_t n, std::mt19937& random) {
-  vector<float> values(n);
-  for (float& v : values) v = std::normal_distribution<float>()(random);
-  return values;
-}
-
 // norm and rope of the head at `from`, of `of` elements that start at `first` if the norm is joint.
 template <class C, class Norm>
 vector<double> rotated(const vector<float>& qkv, size_t from, size_t first, size_t heads, const float* weights,

@@ -2,6 +2,7 @@
 // device with the kernels of the case, used only through the driver table.
 #pragma once
 #include <cstdint>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,13 @@ void expect_equal(const char* file, int line, const char* what, const A& got, co
     fail(file, line, std::string(what) + " is " + std::to_string(got) + ", not " + std::to_string(want));
 }
 #define EXPECT_EQ(got, want) realizar::test::expect_equal(__FILE__, __LINE__, #got, got, want)
+
+// Of the normal distribution.
+inline std::vector<float> random_floats(size_t n, std::mt19937& random) {
+  std::vector<float> values(n);
+  for (float& v : values) v = std::normal_distribution<float>()(random);
+  return values;
+}
 
 // What must hold after every case.
 struct AtEnd {

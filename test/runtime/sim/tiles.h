@@ -1,17 +1,10 @@
 // F32 matrices in the device's layout (formats.cuh), for tests of kernels that read them.
 #pragma once
-#include <random>
 #include <vector>
 
 #include "../../../runtime/kernels/formats.cuh"
 
 namespace realizar::test {
-
-inline std::vector<float> random_floats(size_t n, std::mt19937& random) {
-  std::vector<float> values(n);
-  for (float& v : values) v = std::normal_distribution<float>()(random);
-  return values;
-}
 
 // Writes columns first_col.. of R rows of a matrix as the tile of Units units that starts at `tile`.
 template <int R, int Units>

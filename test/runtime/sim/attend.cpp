@@ -11,6 +11,7 @@ namespace realizar {
 namespace {
 
 using std::vector;
+using test::random_floats;
 using test::TestDevice;
 
 struct Plain : AttendDefaults {

@@ -1,5 +1,4 @@
 /** An artifact folder: what is beside its files, and how it is replaced as a whole. */
-import { randomBytes } from 'node:crypto';
 import {
   accessSync,
   chmodSync,
@@ -17,11 +16,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
-import { namesOfArtifact } from './damages.js';
-import { FILES } from './emit/names.js';
+import { replaceFile } from '../runtime/artifact_folder/artifact_file.js';
+import { namesOfArtifact } from '../runtime/artifact_folder/damages.js';
+import { FILES } from '../runtime/artifact_folder/names.js';
+import { CompileError, UsageError } from '../runtime/common/errors.js';
+import { makeFolder } from '../runtime/toolchain/make_folder.js';
 import type { EmittedFiles } from './emit/render.js';
-import { CompileError, UsageError } from './errors.js';
-import { makeFolder } from './make_folder.js';
 
 /**
  * Notes where the model file is, for programs that load the artifact on this machine. It is no part of what was compiled: the
@@ -32,21 +32,6 @@ export function writeModelPath(folder: string, model: string): void {
   const path = join(folder, FILES.modelPath);
   if (lstatSync(path, { throwIfNoEntry: false })?.isFile() && readFileSync(path, 'utf8') === content) return;
   replaceFile(path, content);
-}
-
-/**
- * Writes a file of an artifact that is there already: beside it, and renamed into place. So readers see the old content or the
- * new one, and where the name was a symbolic link, what that points to is not touched.
- */
-export function replaceFile(path: string, content: string | Uint8Array): void {
-  const part = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
-  try {
-    writeFileSync(part, content, { flag: 'wx' });
-    renameSync(part, path);
-  } catch (error) {
-    rmSync(part, { force: true });
-    throw new CompileError(`cannot write ${path}: ${(error as Error).message}`);
-  }
 }
 
 /** Left by a compile that was killed. */

@@ -1,12 +1,12 @@
 /** Emitted source -> library and replay program, with cmake; the part that no model changes comes from a cache. */
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cacheFolder, notWritable } from './cache_folder.js';
-import { buildWithCmake } from './cmake.js';
-import { RUNTIME_DIR } from './package.js';
+import { RUNTIME_DIR } from '../runtime/common/package.js';
+import { cacheFolder, notWritable } from '../runtime/toolchain/cache_folder.js';
+import { buildWithCmake } from '../runtime/toolchain/cmake.js';
+import type { Cuda } from '../runtime/toolchain/programs.js';
+import { inScratch } from '../runtime/toolchain/scratch.js';
 import { RuntimeCache, runtimeKey } from './runtime_cache.js';
-import { inScratch } from './scratch.js';
-import type { Cuda } from './toolchain.js';
 
 export interface BuildOptions {
   /** Folder of the emitted source. */

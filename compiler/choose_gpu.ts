@@ -1,10 +1,10 @@
 /** Which GPU to plan for and which machine code to make: as --gpu and --arch say, or else for the GPU that is here. */
-import { CompileError, UsageError } from './errors.js';
+import { CompileError, UsageError } from '../runtime/common/errors.js';
 import { type GpusHere, gpusHere } from './gpus_here.js';
-import { archFor, architecture, DEFAULT_ARCH, isOlder, runsOn, whyNot } from './plan/architectures.js';
-import { findGpu } from './plan/find_gpu.js';
-import type { Gpu } from './plan/gpus.js';
-import { largestOf } from './plan/target.js';
+import { archFor, architecture, DEFAULT_ARCH, isOlder, runsOn, whyNot } from './target/architectures.js';
+import { findGpu } from './target/find_gpu.js';
+import type { Gpu } from './target/gpus.js';
+import { largestOf } from './target/target.js';
 import { LEAST_API } from './toolkit.js';
 
 export interface GpuChoice {

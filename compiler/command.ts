@@ -1,24 +1,24 @@
 /** The command line of realizar-compile: parse and call, nothing else. */
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { privateKey, publicKey } from '../runtime/artifact_folder/signature.js';
+import { UsageError } from '../runtime/common/errors.js';
+import { exitCodeOf } from '../runtime/common/exit.js';
+import { refuseMisspelt, teach } from '../runtime/common/hints.js';
+import { VERSION } from '../runtime/common/package.js';
+import { say } from '../runtime/common/stderr.js';
+import { write } from '../runtime/common/stdout.js';
+import type { Quantization } from '../runtime/files/safetensors/convert.js';
+import { findCuda } from '../runtime/toolchain/programs.js';
 import { chooseGpu, type GpuChoice } from './choose_gpu.js';
 import { type CompileOptions, chooseTarget, compile, defaultFolder, type PlanOptions, planModel } from './compile.js';
-import { UsageError } from './errors.js';
-import { exitCodeOf } from './exit.js';
 import { gpusHere } from './gpus_here.js';
-import { refuseMisspelt, teach } from './hints.js';
 import { inspect } from './inspect.js';
-import type { Quantization } from './model/safetensors/convert.js';
-import { VERSION } from './package.js';
 import { requireModel, requireThere } from './paths.js';
 import { planJson } from './plan/plan.js';
 import { readTuning, type Tuning } from './plan/tuning.js';
 import { compileSummary, gpuTable, planTable } from './print.js';
 import { type Progress, stderrProgress } from './progress.js';
-import { privateKey, publicKey } from './signature.js';
-import { say } from './stderr.js';
-import { write } from './stdout.js';
-import { findCuda } from './toolchain.js';
 import { readMeasurements, tune, tuneFrom, writeCandidates } from './tune/tune.js';
 import { type VerifyOptions, verifyArtifact } from './verify_artifact.js';
 

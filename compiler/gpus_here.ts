@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { cacheFolder } from './cache_folder.js';
-import { packageFile } from './package.js';
-import { sharedOf } from './plan/architectures.js';
-import { partNamed } from './plan/find_gpu.js';
-import { GPUS, type Gpu } from './plan/gpus.js';
-import { findProgram } from './toolchain.js';
+import { packageFile } from '../runtime/common/package.js';
+import { cacheFolder } from '../runtime/toolchain/cache_folder.js';
+import { findProgram } from '../runtime/toolchain/programs.js';
+import { sharedOf } from './target/architectures.js';
+import { partNamed } from './target/find_gpu.js';
+import { GPUS, type Gpu } from './target/gpus.js';
 
 /** In the driver's order, which CUDA_VISIBLE_DEVICES changes. Or why there are none. */
 export type GpusHere = { readonly driver: string; readonly gpus: readonly Gpu[] } | { readonly problem: string };

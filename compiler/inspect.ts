@@ -1,15 +1,15 @@
 /** `realizar-compile inspect`: of a model file or folder, or an artifact folder, as data and as text. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { FILES } from '../runtime/artifact_folder/names.js';
+import { CONFIG, isFolder } from '../runtime/files/safetensors/folder.js';
 import { checkText, textLines } from '../runtime/text/check.js';
 import { type PlanOptions, planModel } from './compile.js';
-import { FILES } from './emit/names.js';
 import { inspectArtifact } from './inspect_artifact.js';
 import { renderArtifact } from './inspect_artifact_text.js';
 import { inspectNodes } from './inspect_nodes.js';
 import { inspectFile } from './model/inspect.js';
 import { renderInspection, section } from './model/inspect_text.js';
-import { CONFIG, isFolder } from './model/safetensors/folder.js';
 import { nodeRows } from './print.js';
 
 /**

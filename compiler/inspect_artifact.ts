@@ -1,14 +1,14 @@
 /** What `realizar-compile inspect` shows of an artifact. Plain data, ready for JSON. */
 import { join } from 'node:path';
-import { damages } from './damages.js';
-import { FILES } from './emit/names.js';
-import { CompileError } from './errors.js';
+import { damages } from '../runtime/artifact_folder/damages.js';
+import { type Manifest, noArtifact, readManifest } from '../runtime/artifact_folder/manifest.js';
+import { FILES } from '../runtime/artifact_folder/names.js';
+import { CompileError } from '../runtime/common/errors.js';
+import { machineOf } from '../runtime/toolchain/machine.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
-import { machineOf } from './machine.js';
-import { type Manifest, noArtifact, readManifest } from './manifest.js';
 import { contextsUpTo } from './model/inspect.js';
-import type { Gpu } from './plan/gpus.js';
 import { readPlan } from './plan/plan_file.js';
+import type { Gpu } from './target/gpus.js';
 
 export interface ArtifactInspection {
   readonly path: string;

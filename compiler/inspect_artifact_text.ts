@@ -1,8 +1,9 @@
 /** Prints an ArtifactInspection for a terminal. */
+
+import { formatBytes } from '../runtime/common/text.js';
 import type { ArtifactInspection } from './inspect_artifact.js';
 import { plain, section } from './model/inspect_text.js';
 import { nodeRows } from './print.js';
-import { formatBytes } from './text.js';
 
 export function renderArtifact(inspection: ArtifactInspection): string {
   const { path, damages, tensors, types, nodes } = inspection;

@@ -1,10 +1,10 @@
 /** What a command is given to read: looked at before anything else is done. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { FILES } from './emit/names.js';
-import { CompileError } from './errors.js';
-import { CONFIG } from './model/safetensors/folder.js';
-import { notedModelPath } from './model_note.js';
+import { notedModelPath } from '../runtime/artifact_folder/model_note.js';
+import { FILES } from '../runtime/artifact_folder/names.js';
+import { CompileError } from '../runtime/common/errors.js';
+import { CONFIG } from '../runtime/files/safetensors/folder.js';
 
 /** Errors: CompileError where nothing is there. */
 export function requireThere(path: string): void {

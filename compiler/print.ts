@@ -1,15 +1,15 @@
 /** What the commands print for a person. */
 import { join, relative, resolve } from 'node:path';
+import { FILES } from '../runtime/artifact_folder/names.js';
+import { alignColumns, formatBytes } from '../runtime/common/text.js';
 import { textLines } from '../runtime/text/check.js';
+import { machineOf, THIS_MACHINE } from '../runtime/toolchain/machine.js';
 import type { CompileResult } from './compile.js';
-import { FILES } from './emit/names.js';
 import type { GpusHere } from './gpus_here.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
-import { machineOf, THIS_MACHINE } from './machine.js';
-import { archFor, whyNot } from './plan/architectures.js';
-import { GPUS, type Gpu } from './plan/gpus.js';
 import type { Plan } from './plan/plan.js';
-import { alignColumns, formatBytes } from './text.js';
+import { archFor, whyNot } from './target/architectures.js';
+import { GPUS, type Gpu } from './target/gpus.js';
 
 const NODE_COLUMNS = ['#', 'node', 'kernel', 'grid', 'block', 'shared'];
 const NUMBERS_RIGHT = [1, 0, 0, 1, 1, 1] as const;

@@ -1,7 +1,7 @@
 /** Stages of a long command on stderr: one line each, with seconds; rewritten in place on a terminal. */
 
-import { InterruptedError } from './errors.js';
-import { printable } from './printable.js';
+import { InterruptedError } from '../runtime/common/errors.js';
+import { printable } from '../runtime/common/printable.js';
 
 export interface Progress {
   /** Runs a stage and prints how long it took. */

@@ -18,9 +18,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { makeFolder } from './make_folder.js';
-import { packageFile, RUNTIME_DIR, runtimeSources, VERSION } from './package.js';
-import { cxxCommand } from './toolchain.js';
+import { packageFile, RUNTIME_DIR, runtimeSources, VERSION } from '../runtime/common/package.js';
+import { makeFolder } from '../runtime/toolchain/make_folder.js';
+import { cxxCommand } from '../runtime/toolchain/programs.js';
 
 const ARCHIVES = ['librealizar_runtime.a', 'librealizar_replay.a'];
 const SUMS = 'sha256.json';

@@ -1,7 +1,7 @@
 /** Versions of the CUDA toolkit and of drivers that go with architectures. */
-import { BuildError } from './errors.js';
-import { architecture, isOlder } from './plan/architectures.js';
-import type { Cuda } from './toolchain.js';
+import { BuildError } from '../runtime/common/errors.js';
+import type { Cuda } from '../runtime/toolchain/programs.js';
+import { architecture, isOlder } from './target/architectures.js';
 
 /** CUDA with edge data in graphs, which building and running need; runtime/driver/cuda.cpp asks for the same. */
 export const LEAST_API = '12.3';

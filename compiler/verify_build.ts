@@ -2,15 +2,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Manifest, sha256 } from '../runtime/artifact_folder/manifest.js';
+import { FILES } from '../runtime/artifact_folder/names.js';
+import { CompileError } from '../runtime/common/errors.js';
+import { interruptible } from '../runtime/common/interrupt.js';
+import { machineOf, machineOfCompiler } from '../runtime/toolchain/machine.js';
+import { findCuda } from '../runtime/toolchain/programs.js';
 import { build } from './build.js';
-import { FILES } from './emit/names.js';
 import type { EmittedFiles } from './emit/render.js';
-import { CompileError } from './errors.js';
-import { interruptible } from './interrupt.js';
-import { machineOf, machineOfCompiler } from './machine.js';
-import { type Manifest, sha256 } from './manifest.js';
 import type { Progress } from './progress.js';
-import { findCuda } from './toolchain.js';
 
 interface Rebuild {
   readonly manifest: Manifest;

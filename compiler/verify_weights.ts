@@ -1,10 +1,10 @@
 /** `verify --weights`: has the model still the bytes that it had when it was compiled? */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { CompileError } from './errors.js';
-import type { Manifest } from './manifest.js';
-import { filePaths } from './model/parts.js';
-import { notedModelPath } from './model_note.js';
+import type { Manifest } from '../runtime/artifact_folder/manifest.js';
+import { notedModelPath } from '../runtime/artifact_folder/model_note.js';
+import { CompileError } from '../runtime/common/errors.js';
+import { filePaths } from '../runtime/files/parts.js';
 import type { Plan } from './plan/plan.js';
 import type { Progress } from './progress.js';
 import { WeightsHash } from './weights_hash.js';

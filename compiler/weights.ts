@@ -1,12 +1,12 @@
 /** Are the weights that a manifest has the hashes of still those of the model? */
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { replaceFile } from './artifact.js';
-import { FILES } from './emit/names.js';
-import { type Manifest, manifestText, sealed } from './manifest.js';
-import { filePaths } from './model/parts.js';
+import { replaceFile } from '../runtime/artifact_folder/artifact_file.js';
+import { type Manifest, manifestText, sealed } from '../runtime/artifact_folder/manifest.js';
+import { notedModelPath } from '../runtime/artifact_folder/model_note.js';
+import { FILES } from '../runtime/artifact_folder/names.js';
+import { filePaths } from '../runtime/files/parts.js';
 import type { ModelSpec } from './model/spec.js';
-import { notedModelPath } from './model_note.js';
 import type { Progress } from './progress.js';
 import { WeightsHash } from './weights_hash.js';
 

@@ -1,7 +1,7 @@
 /** SHA-256 of a model's files, all of their bytes. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { BuildError, CompileError } from './errors.js';
+import { BuildError, CompileError } from '../runtime/common/errors.js';
 
 /** Large reads, small enough that what else waits for the event loop does not notice. */
 const PIECE = 4 << 20;

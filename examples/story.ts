@@ -3,8 +3,9 @@
  *
  *     node dist/examples/story.js ARTIFACT_DIR MODEL.gguf
  */
-import { readGguf } from '../compiler/model/gguf.js';
+
 import { openModel, type Session } from '../runtime/addon/index.js';
+import { readGguf } from '../runtime/files/gguf.js';
 import { TextStream } from '../runtime/text/text_stream.js';
 import { Tokenizer } from '../runtime/text/tokenizer.js';
 

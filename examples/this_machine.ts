@@ -5,8 +5,8 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gpusHere } from '../compiler/gpus_here.js';
-import { archFor } from '../compiler/plan/architectures.js';
-import { findCuda } from '../compiler/toolchain.js';
+import { archFor } from '../compiler/target/architectures.js';
+import { findCuda } from '../runtime/toolchain/programs.js';
 
 export interface MachineOptions {
   readonly options: readonly string[];

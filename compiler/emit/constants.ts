@@ -1,6 +1,8 @@
 /** What a compiled model says of itself: one list, of which the binding, model.h and the runtime's Artifact are made. */
+
+import { libraryFile } from '../../runtime/artifact_folder/names.js';
 import type { Plan } from '../plan/plan.js';
-import { cString, libraryFile } from './names.js';
+import { cString } from './names.js';
 
 type Value = string | number | readonly string[];
 

@@ -1,10 +1,10 @@
 /** View -> text, by the handlebars templates in templates/. */
 import { readFileSync } from 'node:fs';
 import Handlebars from 'handlebars';
-import { packageFile } from '../package.js';
+import { FILES } from '../../runtime/artifact_folder/names.js';
+import { packageFile } from '../../runtime/common/package.js';
 import type { Plan } from '../plan/plan.js';
 import { planJson } from '../plan/plan.js';
-import { FILES } from './names.js';
 import { view } from './view.js';
 
 /** The emitted files of an artifact: path in its folder -> content. Deterministic to the byte. */

@@ -1,13 +1,14 @@
 /** Plan -> plain data for the templates: every decision is made here or before, templates only print. */
 
+import { libraryFile, libraryName } from '../../runtime/artifact_folder/names.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import { cFloat, constants as constantLines } from '../kernels/fields.js';
 import { KERNELS, kernelFor } from '../kernels/index.js';
-import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import { GRIDS } from '../model/grids.js';
 import type { PlannedLoader, PlannedTensor } from '../plan/loaders.js';
 import type { Plan, PlannedKernel, PlannedNode } from '../plan/plan.js';
 import { type HeaderConstant, headerConstants } from './constants.js';
-import { comment, configStruct, cString, gridTable, libraryFile, libraryName, READ_CEILING_SYMBOL } from './names.js';
+import { comment, configStruct, cString, gridTable, READ_CEILING_SYMBOL } from './names.js';
 
 export interface View {
   readonly compilerVersion: string;

@@ -1,7 +1,8 @@
 /** embed.cuh: the embedding's row of the token, times a constant. The first node, so it also clears what later ones add to. */
+
+import type { GgmlType } from '../../runtime/files/ggml.js';
 import type { Embed } from '../ir/ops.js';
 import { PRIMITIVES } from '../ir/primitives.js';
-import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
 import { UNIT_COLS, unitsOf } from './formats.js';
 import type { Kernel } from './kernel.js';

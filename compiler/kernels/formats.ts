@@ -2,8 +2,9 @@
  * Bytes of a slot of each device format: the twin of runtime/kernels/formats.cuh. The emitted kernels.cu asserts that
  * both agree on every slot a model uses.
  */
+
+import type { GgmlType } from '../../runtime/files/ggml.js';
 import { roundUp } from '../arithmetic.js';
-import type { GgmlType } from '../model/ggml.js';
 
 /** Columns that one lane takes at a time. */
 export const UNIT_COLS = 32;

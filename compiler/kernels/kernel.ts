@@ -6,7 +6,7 @@
 import type { Operation } from '../ir/operation.js';
 import type { Cache, Value } from '../ir/ops.js';
 import type { Weight } from '../model/spec.js';
-import type { Target } from '../plan/target.js';
+import type { Target } from '../target/target.js';
 
 /** The device allocations that arguments point into. weights belong to a model, the others to a session. */
 export type Region = 'weights' | 'arena' | 'kv_cache' | 'state';

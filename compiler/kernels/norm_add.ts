@@ -3,7 +3,7 @@
 import { roundUp } from '../arithmetic.js';
 import { effects } from '../ir/effects.js';
 import type { Norm, Value } from '../ir/ops.js';
-import type { Target } from '../plan/target.js';
+import type { Target } from '../target/target.js';
 import type { Kernel } from './kernel.js';
 
 /**

@@ -1,9 +1,9 @@
 /** select.cuh: the next token, from the logits and what the blocks of the last projection left. */
 
-import { CompileError } from '../errors.js';
+import { CompileError } from '../../runtime/common/errors.js';
 import { effects } from '../ir/effects.js';
 import type { Value } from '../ir/ops.js';
-import type { Target } from '../plan/target.js';
+import type { Target } from '../target/target.js';
 import type { Kernel } from './kernel.js';
 
 /** Fused: select, where greedily, from what the blocks of the last projection left. */

@@ -1,5 +1,5 @@
 /** How a matrix is cut into slots, and how many bytes lie between them. */
-import type { GgmlType } from '../model/ggml.js';
+import type { GgmlType } from '../../runtime/files/ggml.js';
 import { slotStride, UNIT_COLS, unitsOf } from './formats.js';
 
 export interface Tiling {

@@ -1,7 +1,7 @@
 /** Reads how many experts a model has and how wide they are, with llama.cpp's keys and defaults. */
-import { UnsupportedError } from '../errors.js';
+import { UnsupportedError } from '../../runtime/common/errors.js';
+import type { GgufFile } from '../../runtime/files/gguf.js';
 import type { Architecture, ExpertRules, LayerRules, SharedRules } from './architectures/architecture.js';
-import type { GgufFile } from './gguf.js';
 import type { Hyperparameters } from './hyperparameters.js';
 import type { ExpertsSpec } from './spec.js';
 

@@ -1,5 +1,5 @@
 /** Kernels compute in float32: every number that a model is computed with must be one. */
-import { ModelFileError } from '../errors.js';
+import { ModelFileError } from '../../runtime/common/errors.js';
 import { ropeFrequencies } from './rope.js';
 import type { ModelSpec, RopeSpec } from './spec.js';
 

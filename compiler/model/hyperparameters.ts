@@ -1,11 +1,21 @@
 /** Reads an architecture's hyperparameters from the metadata, with llama.cpp's defaults, and checks each. */
-import { UnsupportedError } from '../errors.js';
-import type { Architecture } from './architectures/architecture.js';
-import type { GgufFile } from './gguf.js';
-import { maxSize } from './limits.js';
-import { describe, type Metadata } from './metadata.js';
-import { isNeutral, yarnMagnitude } from './rope.js';
-import type { RopeScaling, Yarn } from './spec.js';
+import { UnsupportedError } from '../../runtime/common/errors.js';
+import type { GgufFile } from '../../runtime/files/gguf.js';
+import { maxSize } from '../../runtime/files/limits.js';
+import { describe, type Metadata } from '../../runtime/files/metadata.js';
+import { yarnMagnitude } from '../../runtime/files/yarn.js';
+import { isNeutral } from './rope.js';
+import type { ModelSpec, RopeScaling, Yarn } from './spec.js';
+
+/** What an architecture says of the keys that every model has. */
+export interface HyperparameterRules {
+  /** general.architecture, and the prefix of the metadata keys. */
+  readonly name: string;
+  /** Default rms. */
+  readonly norm?: ModelSpec['norm'];
+  /** The last layers, as many as `nextn_predict_layers` says, guess tokens further ahead. They are not run. */
+  readonly nextn?: true;
+}
 
 export interface Hyperparameters {
   /** Layers that are run. */
@@ -36,7 +46,7 @@ const DEFAULT_ROPE_BASE = 10000;
  * Errors: ModelFileError that names the key for values that are absent, of the wrong type or impossible;
  * UnsupportedError for possible ones that cannot be compiled.
  */
-export function readHyperparameters(file: GgufFile, { name, norm, nextn }: Architecture): Hyperparameters {
+export function readHyperparameters(file: GgufFile, { name, norm, nextn }: HyperparameterRules): Hyperparameters {
   const { metadata } = file;
   const key = (suffix: string): string => `${name}.${suffix}`;
   const size = (suffix: string): number => positive(metadata, key(suffix), metadata.requireUint(key(suffix)));

@@ -1,13 +1,13 @@
 /** What `realizar-compile inspect` shows of a model of any architecture. Plain data, ready for JSON. */
 import { createHash } from 'node:crypto';
-import { CompileError } from '../errors.js';
-import { type GgufFile, readGguf } from './gguf.js';
-import { maxSize } from './limits.js';
+import { CompileError } from '../../runtime/common/errors.js';
+import { type GgufFile, readGguf } from '../../runtime/files/gguf.js';
+import type { Json } from '../../runtime/files/json.js';
+import { maxSize } from '../../runtime/files/limits.js';
+import type { Metadata, MetadataEntry, ScalarValue } from '../../runtime/files/metadata.js';
+import { convertFolder } from '../../runtime/files/safetensors/convert.js';
+import { isFolder, readFolder, type SafetensorsFolder } from '../../runtime/files/safetensors/folder.js';
 import { modelSpec } from './load.js';
-import type { Metadata, MetadataEntry, ScalarValue } from './metadata.js';
-import { convertFolder } from './safetensors/convert.js';
-import { isFolder, readFolder, type SafetensorsFolder } from './safetensors/folder.js';
-import type { Json } from './safetensors/json.js';
 
 export interface Inspection {
   readonly path: string;

@@ -1,7 +1,8 @@
 /** Prints an Inspection for a terminal. Strings of the file are escaped. */
-import { alignColumns, formatBytes } from '../text.js';
+
+import { quote } from '../../runtime/common/quote.js';
+import { alignColumns, formatBytes } from '../../runtime/common/text.js';
 import type { InspectedEntry, Inspection } from './inspect.js';
-import { quote } from './quote.js';
 
 /** `notes`: what else is to be said of a model that can be compiled. */
 export function renderInspection(inspection: Inspection, notes: readonly string[] = []): string {

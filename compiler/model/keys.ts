@@ -1,5 +1,5 @@
 /** The metadata keys of one architecture, without its prefix, as an architecture file reads them. */
-import { describe, type Metadata } from './metadata.js';
+import { describe, type Metadata } from '../../runtime/files/metadata.js';
 
 const AXES = 4;
 

@@ -1,18 +1,18 @@
 /** Raw metadata and tensor table -> ModelSpec: everything typed and checked, or an error that names what is wrong. */
-import { ModelFileError, UnsupportedError } from '../errors.js';
+import { ModelFileError, UnsupportedError } from '../../runtime/common/errors.js';
+import { quote } from '../../runtime/common/quote.js';
+import type { GgufFile } from '../../runtime/files/gguf.js';
+import { modelStem } from '../../runtime/files/parts.js';
+import type { Stated } from '../../runtime/files/stated.js';
 import type { Architecture } from './architectures/architecture.js';
 import { ARCHITECTURES } from './architectures/index.js';
 import { type Experts, readExperts } from './experts.js';
 import { checkFloats } from './floats.js';
-import type { GgufFile } from './gguf.js';
 import { type Hyperparameters, readHyperparameters } from './hyperparameters.js';
 import { Keys } from './keys.js';
 import { missingFeatures } from './missing.js';
-import { modelStem } from './parts.js';
-import { quote } from './quote.js';
 import { refuseFeatures, refuseShapeFeatures } from './refusals.js';
 import type { LayerSpec, ModelSpec, RopeScaling, RopeSpec } from './spec.js';
-import type { Stated } from './stated.js';
 import { type BoundWeights, bindWeights } from './weights.js';
 
 /** Errors: ModelFileError for a file that contradicts itself, UnsupportedError for a model that cannot be compiled. */

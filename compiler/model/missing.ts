@@ -1,7 +1,8 @@
 /** What a model of an unknown architecture would need, as far as its metadata keys and tensor names tell. */
+
+import { quote, several } from '../../runtime/common/quote.js';
+import type { GgufFile } from '../../runtime/files/gguf.js';
 import { ARCHITECTURES } from './architectures/index.js';
-import type { GgufFile } from './gguf.js';
-import { quote, several } from './quote.js';
 import { isNeutral, refusedFeatures, takenKeys } from './refusals.js';
 
 interface Sign {

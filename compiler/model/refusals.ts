@@ -2,13 +2,13 @@
  * Metadata that changes what a model computes in ways that this compiler does not build. llama.cpp's key names.
  * Ignoring one would give wrong logits without a word, so anything but its neutral value is refused by name.
  */
-import { UnsupportedError } from '../errors.js';
+import { UnsupportedError } from '../../runtime/common/errors.js';
+import { quote } from '../../runtime/common/quote.js';
+import type { GgufFile } from '../../runtime/files/gguf.js';
+import { describe, type MetadataEntry, type ScalarValue } from '../../runtime/files/metadata.js';
 import type { Architecture, ExpertRules } from './architectures/architecture.js';
 import { expertKeys } from './experts.js';
-import type { GgufFile } from './gguf.js';
 import type { Hyperparameters } from './hyperparameters.js';
-import { describe, type MetadataEntry, type ScalarValue } from './metadata.js';
-import { quote } from './quote.js';
 
 interface Refusal {
   /** Without the architecture's prefix. */

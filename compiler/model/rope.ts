@@ -31,7 +31,4 @@ function yarnRamp(yarn: Yarn, dimensions: number, base: number, pair: number) {
   return 1 - Math.min(1, Math.max(0, (pair - low) / Math.max(0.001, high - low)));
 }
 
-/** YaRN scales attention up as the context grows; `factor` is at least 1. */
-export const yarnMagnitude = (factor: number): number => 1 + 0.1 * Math.log(factor);
-
 export const isNeutral = ({ scale, yarn, magnitude }: RopeScaling): boolean => scale === 1 && !yarn && magnitude === 1;

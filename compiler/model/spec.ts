@@ -1,8 +1,8 @@
 /** The typed description of a model: every hyperparameter, and every weight by role with dtype and shape. */
-import type { GgmlType } from './ggml.js';
-import type { Part } from './parts.js';
-import type { StatedFactors } from './stated.js';
-import type { Stored } from './tensor_table.js';
+import type { GgmlType } from '../../runtime/files/ggml.js';
+import type { Part } from '../../runtime/files/parts.js';
+import type { StatedFactors } from '../../runtime/files/stated.js';
+import type { Stored } from '../../runtime/files/tensor_table.js';
 
 /** A tensor of the model file, as rows of `cols` contiguous elements. A vector has one row. */
 export interface Weight extends Stored {

@@ -1,12 +1,12 @@
 /** Finds every tensor that an architecture names, checks its shape and type, and refuses the ones left over. */
-import { ModelFileError, UnsupportedError } from '../errors.js';
+import { ModelFileError, UnsupportedError } from '../../runtime/common/errors.js';
+import { quote, several } from '../../runtime/common/quote.js';
+import { GGML_TYPES, isSupportedType } from '../../runtime/files/ggml.js';
+import type { GgufFile } from '../../runtime/files/gguf.js';
+import type { TensorInfo } from '../../runtime/files/tensor_table.js';
 import type { Architecture, LayerRules, Size, TensorRule } from './architectures/architecture.js';
-import { GGML_TYPES, isSupportedType } from './ggml.js';
-import type { GgufFile } from './gguf.js';
 import type { Hyperparameters } from './hyperparameters.js';
-import { quote, several } from './quote.js';
 import type { LayerWeights, Weight } from './spec.js';
-import type { TensorInfo } from './tensor_table.js';
 
 type ModelWeights = { readonly [Role in keyof Architecture['model']]: Weight };
 

@@ -1,7 +1,7 @@
 /** The passes in the order they run: unfused graph in, one operation a kernel out. */
 import type { Graph } from '../graph/graph.js';
 import { verifyFused, verifyGraph, verifyPrimitive } from '../graph/verify.js';
-import { type ProgramKind, TOKEN } from '../plan/programs.js';
+import { type ProgramKind, TOKEN } from '../ir/programs.js';
 import { foldActivation } from './fold_activation.js';
 import { foldConstants } from './fold_constants.js';
 import { foldNorm } from './fold_norm.js';

@@ -9,9 +9,9 @@
  */
 import type { FusedOp } from '../kernels/index.js';
 import { holdsAll, type ProjectionConfig, projectionConfig, type Room } from '../kernels/projection/config.js';
+import type { Paired, Target } from '../target/target.js';
 import { attentionBuckets } from './buckets.js';
 import { type LoweredNode, type Lowering, mapProjections, type Planning } from './lowering.js';
-import type { Paired, Target } from './target.js';
 import { tunedConfig } from './tuning.js';
 
 export function coResidency(lowering: Lowering, planning: Planning): Lowering {

@@ -1,9 +1,9 @@
 /** The distinct kernels of a plan: nodes whose kernels have the same compile-time shape share one. */
-import { CompileError } from '../errors.js';
+import { CompileError } from '../../runtime/common/errors.js';
 import { type KernelConfig, kernelFor, launchOf } from '../kernels/index.js';
 import type { Launch } from '../kernels/kernel.js';
+import type { Target } from '../target/target.js';
 import type { PlannedKernel } from './plan.js';
-import type { Target } from './target.js';
 
 export class KernelTable {
   readonly kernels: PlannedKernel[] = [];

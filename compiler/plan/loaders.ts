@@ -1,5 +1,5 @@
 /** The kernels that bring tensors to the device, and which of them does so with which tensor. */
-import type { GgmlType } from '../model/ggml.js';
+import type { GgmlType } from '../../runtime/files/ggml.js';
 import type { PlacedTensor } from './weights.js';
 
 export interface PlannedLoader {

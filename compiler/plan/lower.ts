@@ -1,11 +1,14 @@
 /** Fused graph -> plan: kernels (choose.ts), nodes with resolved arguments, memory with offsets. */
+
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import { sum } from '../arithmetic.js';
 import { cachesOf, type Graph, reads, writes } from '../graph/graph.js';
+import { TOKEN } from '../ir/programs.js';
 import { kernelOf } from '../kernels/index.js';
 import type { Scratch } from '../kernels/kernel.js';
 import { GATHERED } from '../kernels/router.js';
-import { GGML_TYPES, type GgmlType } from '../model/ggml.js';
 import type { ModelSpec } from '../model/spec.js';
+import type { Target } from '../target/target.js';
 import { type BufferRequest, planBuffers } from './buffers.js';
 import { planCaches } from './caches.js';
 import { type Choice, chooseKernels } from './choose.js';
@@ -16,10 +19,8 @@ import { configOf, type LoweredNode } from './lowering.js';
 import { oneAtATime } from './one_at_a_time.js';
 import { DeviceMemory, valueBytes } from './places.js';
 import { PLAN_VERSION, type Plan, type PlannedBucket, type PlannedNode, verifyPlan } from './plan.js';
-import { TOKEN } from './programs.js';
 import { checkSettled } from './settled.js';
 import { stateLayout } from './state.js';
-import type { Target } from './target.js';
 import type { TargetOf } from './tuning.js';
 
 export interface LowerOptions {

@@ -1,5 +1,5 @@
 /** Fused operations -> nodes with kernels: first each by itself, then those that need others' configurations. */
-import { CompileError } from '../errors.js';
+import { CompileError } from '../../runtime/common/errors.js';
 import type { Value } from '../ir/ops.js';
 import { type AttendConfig, attendCounters } from '../kernels/attend/config.js';
 import { expertsConfig } from '../kernels/experts/config.js';

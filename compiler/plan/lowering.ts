@@ -1,9 +1,10 @@
 /** A program's nodes with their kernels, before memory is laid out: what passes over nodes (node_passes.ts) take and give. */
+
+import type { ProgramKind } from '../ir/programs.js';
 import type { FusedOp, KernelConfig } from '../kernels/index.js';
 import type { ProjectionConfig } from '../kernels/projection/config.js';
 import type { Projection } from '../kernels/projection/operation.js';
-import type { ProgramKind } from './programs.js';
-import type { Target } from './target.js';
+import type { Target } from '../target/target.js';
 import type { TargetOf } from './tuning.js';
 
 /** A fused operation with its kernel. */

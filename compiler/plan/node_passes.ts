@@ -1,4 +1,6 @@
 /** What neighbours make of a program's nodes, in the order in which it is decided. */
+
+import type { ProgramKind } from '../ir/programs.js';
 import { coResidency } from './co_residency.js';
 import { coResidentExperts } from './co_resident_experts.js';
 import { earlyRelease } from './early_release.js';
@@ -6,7 +8,6 @@ import { lowerDependent } from './lower_nodes.js';
 import type { NodePass } from './lowering.js';
 import { prefetchL2 } from './prefetch_l2.js';
 import { prefetchStages } from './prefetch_stages.js';
-import type { ProgramKind } from './programs.js';
 
 /** For each kind of program. */
 export const nodePasses: Readonly<Record<ProgramKind['name'], readonly NodePass[]>> = {

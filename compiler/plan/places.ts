@@ -1,6 +1,7 @@
 /** Where everything lies on the device: values and scratch memory in the arena, caches, parts of the state. */
 import { cached, type Effects, type Resource } from '../ir/effects.js';
 import type { Value } from '../ir/ops.js';
+import { type ProgramKind, rowsOf } from '../ir/programs.js';
 import type { Places, PlannedArgument, Region, Scratch } from '../kernels/kernel.js';
 import { GATHERED } from '../kernels/router.js';
 import type { Weight } from '../model/spec.js';
@@ -9,7 +10,6 @@ import type { PlannedCache } from './caches.js';
 import type { Choice } from './choose.js';
 import type { Interval } from './edges.js';
 import type { LoweredNode } from './lowering.js';
-import { type ProgramKind, rowsOf } from './programs.js';
 import type { StateLayout } from './state.js';
 
 export class DeviceMemory {

@@ -2,15 +2,16 @@
  * The plan: everything that the emitted source and the runtime know of a model, as plain data. It is written to
  * plan.json, so its shape is a contract; docs/plan.md describes it and PLAN_VERSION counts its changes.
  */
+
+import type { GgmlType } from '../../runtime/files/ggml.js';
+import type { Part } from '../../runtime/files/parts.js';
+import type { ProgramKind } from '../ir/programs.js';
 import type { KernelConfig } from '../kernels/index.js';
 import type { Launch, PlannedArgument, Region, Table } from '../kernels/kernel.js';
-import type { GgmlType } from '../model/ggml.js';
-import type { Part } from '../model/parts.js';
+import type { Gpu } from '../target/gpus.js';
 import type { PlannedCache } from './caches.js';
 import type { Edge } from './edges.js';
-import type { Gpu } from './gpus.js';
 import type { PlannedLoader, PlannedTensor } from './loaders.js';
-import type { ProgramKind } from './programs.js';
 
 export const PLAN_VERSION = 7;
 

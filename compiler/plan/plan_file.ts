@@ -1,9 +1,9 @@
 /** plan.json, read again: of an artifact that may come from anybody, so all of it is checked. */
 import { join } from 'node:path';
-import { parseJson, readArtifactFile } from '../artifact_file.js';
-import { FILES } from '../emit/names.js';
-import { CompileError } from '../errors.js';
-import { isTable, shown } from '../shape.js';
+import { parseJson, readArtifactFile } from '../../runtime/artifact_folder/artifact_file.js';
+import { FILES } from '../../runtime/artifact_folder/names.js';
+import { isTable, shown } from '../../runtime/artifact_folder/shape.js';
+import { CompileError } from '../../runtime/common/errors.js';
 import { PLAN_VERSION, type Plan, verifyPlan } from './plan.js';
 import { isPlan } from './plan_shape.js';
 

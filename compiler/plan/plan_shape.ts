@@ -1,14 +1,5 @@
 /** What the parts of a plan are, for plans that come from a file. The types of the interfaces hold this to them. */
-import type { AttendConfig } from '../kernels/attend/config.js';
-import type { EmbedConfig } from '../kernels/embed.js';
-import type { ExpertsConfig } from '../kernels/experts/config.js';
-import type { Launch, PlannedArgument, Table } from '../kernels/kernel.js';
-import type { NormAddConfig } from '../kernels/norm_add.js';
-import type { ProjectionConfig, SegmentConfig } from '../kernels/projection/config.js';
-import type { SelectConfig } from '../kernels/select.js';
-import { GGML_TYPES } from '../model/ggml.js';
-import type { Part } from '../model/parts.js';
-import type { RopeScaling, RopeSpec } from '../model/spec.js';
+
 import {
   byKind,
   count,
@@ -23,10 +14,20 @@ import {
   record,
   sha256Text,
   text,
-} from '../shape.js';
+} from '../../runtime/artifact_folder/shape.js';
+import { GGML_TYPES } from '../../runtime/files/ggml.js';
+import type { Part } from '../../runtime/files/parts.js';
+import type { AttendConfig } from '../kernels/attend/config.js';
+import type { EmbedConfig } from '../kernels/embed.js';
+import type { ExpertsConfig } from '../kernels/experts/config.js';
+import type { Launch, PlannedArgument, Table } from '../kernels/kernel.js';
+import type { NormAddConfig } from '../kernels/norm_add.js';
+import type { ProjectionConfig, SegmentConfig } from '../kernels/projection/config.js';
+import type { SelectConfig } from '../kernels/select.js';
+import type { RopeScaling, RopeSpec } from '../model/spec.js';
+import type { Gpu } from '../target/gpus.js';
 import type { PlannedCache } from './caches.js';
 import type { Edge } from './edges.js';
-import type { Gpu } from './gpus.js';
 import type { PlannedLoader, PlannedTensor } from './loaders.js';
 import type {
   Plan,

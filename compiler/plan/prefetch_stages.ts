@@ -8,11 +8,11 @@
  */
 import { type ProjectionConfig, projectionConfig } from '../kernels/projection/config.js';
 import { projection as kernel } from '../kernels/projection/kernel.js';
+import { mostBeside, type Target } from '../target/target.js';
 import { aroundAttention, coResidentRoom, isCoResident } from './co_residency.js';
 import { releasing } from './early_release.js';
 import { isProjection, type Lowering, mapProjections, type Planning } from './lowering.js';
 import { segmentsOf } from './prefetch_l2.js';
-import { mostBeside, type Target } from './target.js';
 import { tunedConfig, tunedFor } from './tuning.js';
 
 export function prefetchStages(lowering: Lowering, planning: Planning): Lowering {

@@ -1,19 +1,11 @@
 /** The tuning file: what measuring has chosen for each shape of kernel, on one kind of device, for later compiles. */
 import { existsSync, readFileSync } from 'node:fs';
-import { CompileError } from '../errors.js';
+import type { Changes, Shape, TunedShape } from '../../runtime/artifact_folder/tuned_shape.js';
+import { CompileError } from '../../runtime/common/errors.js';
 import { type KernelConfig, kernelFor } from '../kernels/index.js';
-import type { Target } from './target.js';
+import type { Target } from '../target/target.js';
 
 export const TUNING_VERSION = 3;
-
-/** Numbers of the target's description that take other values; alone and paired: of its projection. */
-export interface Changes {
-  readonly projection?: Numbers;
-  readonly alone?: Numbers;
-  readonly paired?: Numbers;
-  readonly attention?: Numbers;
-}
-type Numbers = Readonly<Record<string, number>>;
 
 const SECTIONS = ['projection', 'alone', 'paired', 'attention'] as const;
 
@@ -25,15 +17,6 @@ export interface Device {
   readonly compute_capability: string;
 }
 
-export interface TunedShape {
-  /** As shapeOf gives it. */
-  readonly shape: Shape;
-  readonly changes: Changes;
-  /** Of all nodes of this shape, at all depths measured: untuned, and with the changes. */
-  readonly untunedUs: number;
-  readonly us: number;
-}
-
 export interface Tuning extends Device {
   readonly version: typeof TUNING_VERSION;
   readonly compilerVersion: string;
@@ -41,9 +24,6 @@ export interface Tuning extends Device {
   /** In the order of the plan's kernels. */
   readonly shapes: readonly TunedShape[];
 }
-
-/** What a kernel computes, without how: the same for all candidates. */
-export type Shape = Readonly<Record<string, unknown>>;
 
 /** undefined for kernels that have nothing to tune. */
 export function shapeOf(config: KernelConfig): Shape | undefined {

@@ -1,12 +1,12 @@
 /** Where every weight goes on the device, and how its rows are cut for the kernel that reads them. */
 
+import type { GgmlType } from '../../runtime/files/ggml.js';
+import type { Stored } from '../../runtime/files/tensor_table.js';
 import { roundUp } from '../arithmetic.js';
 import type { Segment } from '../ir/ops.js';
 import { rowTiling } from '../kernels/embed.js';
 import { strides, type Tiling } from '../kernels/tiling.js';
-import type { GgmlType } from '../model/ggml.js';
 import type { Weight } from '../model/spec.js';
-import type { Stored } from '../model/tensor_table.js';
 
 /** One tensor of the file and its place in the weights region; offsets and strides are bytes. */
 export interface PlacedTensor {

@@ -1,6 +1,7 @@
 /** What --tune tries: each number of the target's description that shapes kernels, at a few other values. */
-import type { Target } from '../plan/target.js';
-import type { Changes } from '../plan/tuning.js';
+
+import type { Changes } from '../../runtime/artifact_folder/tuned_shape.js';
+import type { Target } from '../target/target.js';
 
 export interface Candidate {
   /** A file name: "untuned", "projection-warps-x0.5". */

@@ -1,7 +1,9 @@
 /** Measurements of candidates -> the fastest for each shape. Depends on its arguments alone. */
-import { CompileError } from '../errors.js';
+
+import type { Shape, TunedShape } from '../../runtime/artifact_folder/tuned_shape.js';
+import { CompileError } from '../../runtime/common/errors.js';
 import type { Plan } from '../plan/plan.js';
-import { type Device, type Shape, sameShape, shapeOf, type TunedShape } from '../plan/tuning.js';
+import { type Device, sameShape, shapeOf } from '../plan/tuning.js';
 import { type Candidate, UNTUNED } from './candidates.js';
 
 /** One `replay --profile --json` of one candidate. */

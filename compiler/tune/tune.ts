@@ -4,17 +4,17 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { FILES } from '../../runtime/artifact_folder/names.js';
+import { CompileError } from '../../runtime/common/errors.js';
+import { interruptible } from '../../runtime/common/interrupt.js';
+import { VERSION } from '../../runtime/common/package.js';
 import { chooseTarget, compile, type PlanOptions, planModel } from '../compile.js';
-import { FILES } from '../emit/names.js';
-import { CompileError } from '../errors.js';
 import { type GpusHere, gpusHere } from '../gpus_here.js';
-import { interruptible } from '../interrupt.js';
-import { VERSION } from '../package.js';
-import { archFor, runsOn, whyNot } from '../plan/architectures.js';
 import { type Plan, planJson } from '../plan/plan.js';
-import type { Target } from '../plan/target.js';
 import { TUNING_VERSION, type Tuning, tuningJson } from '../plan/tuning.js';
 import { type Progress, silent } from '../progress.js';
+import { archFor, runsOn, whyNot } from '../target/architectures.js';
+import type { Target } from '../target/target.js';
 import { type Candidate, candidates, UNTUNED } from './candidates.js';
 import { chooseFastest, deviceOf, type Measurement } from './search.js';
 

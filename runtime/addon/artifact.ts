@@ -2,11 +2,11 @@
 import type { KeyObject } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { damageOf, isEdited } from '../../compiler/damages.js';
-import { CompileError } from '../../compiler/errors.js';
-import { machineOf, THIS_MACHINE } from '../../compiler/machine.js';
-import { type ReadManifest, readManifestBytes } from '../../compiler/manifest.js';
-import { publicKey, signatureProblem } from '../../compiler/signature.js';
+import { damageOf, isEdited } from '../artifact_folder/damages.js';
+import { type ReadManifest, readManifestBytes } from '../artifact_folder/manifest.js';
+import { publicKey, signatureProblem } from '../artifact_folder/signature.js';
+import { CompileError } from '../common/errors.js';
+import { machineOf, THIS_MACHINE } from '../toolchain/machine.js';
 import { checkPath } from './arguments.js';
 import { failure } from './errors.js';
 import { requireArtifact } from './no_artifact.js';

@@ -1,4 +1,4 @@
-import { shorten } from '../../compiler/printable.js';
+import { shorten } from '../common/printable.js';
 
 /** A call of the runtime failed. The message says what was found, what was needed and what to do. */
 export class RealizarError extends Error {

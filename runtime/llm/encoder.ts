@@ -4,9 +4,9 @@
  */
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { CompileError } from '../../compiler/errors.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import { packageRoot } from '../addon/locate.js';
+import { CompileError } from '../common/errors.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { Answer, Job } from './tokenize_worker.js';
 

@@ -1,13 +1,13 @@
 /** From an artifact's folder to a model that writes. */
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { CompileError } from '../../compiler/errors.js';
-import { readModelNote } from '../../compiler/model_note.js';
 import { checkInteger, checkPath, invalid } from '../addon/arguments.js';
 import { compiledContext } from '../addon/artifact.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
 import { type Model, openModel } from '../addon/index.js';
 import { requireArtifact } from '../addon/no_artifact.js';
+import { readModelNote } from '../artifact_folder/model_note.js';
+import { CompileError } from '../common/errors.js';
 import { ChatTemplate } from '../text/chat_template.js';
 import { modelSizes, textSource } from '../text/open.js';
 import { Tokenizer } from '../text/tokenizer.js';

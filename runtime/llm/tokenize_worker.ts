@@ -1,6 +1,6 @@
 /** A thread's module: tokenizes what it is sent, with the vocabulary of the model that its data names. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { CompileError } from '../../compiler/errors.js';
+import { CompileError } from '../common/errors.js';
 import { textSource } from '../text/open.js';
 import { type EncodeOptions, Tokenizer } from '../text/tokenizer.js';
 

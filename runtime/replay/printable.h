@@ -30,7 +30,7 @@ inline Utf8 utf8_at(std::string_view text, size_t at) {
   return code < least[length] || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff ? Utf8{} : Utf8{code, length};
 }
 
-// Those of compiler/printable.ts: C0 but tab and line feed, DEL, C1, directions of text, and what has no width.
+// Those of runtime/common/printable.ts: C0 but tab and line feed, DEL, C1, directions of text, and what has no width.
 inline bool is_printable(uint32_t code) {
   const auto in = [&](uint32_t first, uint32_t last) { return code >= first && code <= last; };
   if (code == '\t' || code == '\n') return true;

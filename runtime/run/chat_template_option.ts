@@ -1,7 +1,7 @@
 /** --chat-template: ChatML, or a template in a file, instead of what the model file has; or one of several that it has. */
 import type { Command } from 'commander';
-import { CompileError } from '../../compiler/errors.js';
-import { readSmallFile } from '../../compiler/model/files.js';
+import { CompileError } from '../common/errors.js';
+import { readSmallFile } from '../files/open_file.js';
 import type { LoadOptions } from '../llm/index.js';
 import { RunError } from './exit.js';
 

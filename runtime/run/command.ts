@@ -1,11 +1,11 @@
 /** The command line of realizar-run: parse and call, nothing else. */
 import { Command } from 'commander';
-import { teach } from '../../compiler/hints.js';
-import { VERSION } from '../../compiler/package.js';
-import { serveCommand } from '../serve/command.js';
+import { teach } from '../common/hints.js';
+import { VERSION } from '../common/package.js';
 import { benchCommand } from './bench/command.js';
 import { chatCommand } from './chat/command.js';
 import { EXIT, exitCodeOf } from './exit.js';
+import { serveCommand } from './serve/command.js';
 import { addWriting } from './write_command.js';
 
 /** A line for each command that is not the program itself. */

@@ -1,7 +1,8 @@
 /** How realizar-run ends: the codes that docs/run.md lists. */
-import * as compiler from '../../compiler/exit.js';
-import { shorten } from '../../compiler/printable.js';
+
 import { RealizarError } from '../addon/errors.js';
+import * as compiler from '../common/exit.js';
+import { shorten } from '../common/printable.js';
 
 export const { EXIT } = compiler;
 

@@ -1,5 +1,5 @@
 /** Standard output, for programs that read it. */
-import { write } from '../../compiler/stdout.js';
+import { write } from '../common/stdout.js';
 
 /** JSON for programs. Integers beyond 2^53 are strings, bytes are lists of numbers. */
 export function writeJson(value: unknown): Promise<void> {

@@ -1,6 +1,6 @@
 /** What a command is doing: one line of stderr where that is a terminal, drawn over and over, and gone at the end. */
-import { printable } from '../../compiler/printable.js';
-import { formatBytes } from '../../compiler/text.js';
+import { printable } from '../common/printable.js';
+import { formatBytes } from '../common/text.js';
 import type { LoadProgress } from '../llm/index.js';
 
 const BAR_WIDTH = 24;

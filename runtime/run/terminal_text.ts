@@ -1,5 +1,5 @@
 /** What a model wrote, for a terminal, which it cannot steer. */
-import { printableWriting } from '../../compiler/printable.js';
+import { printableWriting } from '../common/printable.js';
 
 export class TerminalText {
   #lineStarts = true;

@@ -1,9 +1,9 @@
 /** `realizar-run DIR -p TEXT`: continues a text. */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { refuseMisspelt } from '../../compiler/hints.js';
-import { say } from '../../compiler/stderr.js';
-import { write, writeWriting } from '../../compiler/stdout.js';
+import { refuseMisspelt } from '../common/hints.js';
+import { say } from '../common/stderr.js';
+import { write, writeWriting } from '../common/stdout.js';
 import type { Generation, GenerationResult, LanguageModel, Piece } from '../llm/index.js';
 import { addGenerateOptions, type GenerateFlags, generateOptions } from './generate_options.js';
 import { interruptible } from './interrupt.js';

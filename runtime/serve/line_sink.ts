@@ -1,6 +1,6 @@
 /** Lines to stdout or stderr for a program that must not end, or wait, because of who reads them. */
 import { writeSync } from 'node:fs';
-import { printable } from '../../compiler/printable.js';
+import { printable } from '../common/printable.js';
 
 /**
  * Writes at once or throws, with node's code. Pipes and sockets are not waited for: one that is full fails with EAGAIN.

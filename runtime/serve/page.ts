@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, extname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { packageFile } from '../../compiler/package.js';
+import { packageFile } from '../common/package.js';
 
 const { resolve } = createRequire(import.meta.url);
 

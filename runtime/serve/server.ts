@@ -10,7 +10,7 @@ import { completionRoutes } from './completions.js';
 import { Connections } from './connections.js';
 import { ApiError, toApiError } from './errors.js';
 import { LineSink } from './line_sink.js';
-import { Log, traceRequests } from './log.js';
+import { Log } from './log.js';
 import { Metrics } from './metrics.js';
 import { DEFAULTS, type ServedModel, type ServeOptions } from './options.js';
 import { pageRoute } from './page.js';
@@ -18,6 +18,7 @@ import { Service } from './service.js';
 import { statusRoutes } from './status.js';
 import { refuseStrangers, requireOneHost } from './strangers.js';
 import { textRoutes } from './text.js';
+import { traceRequests } from './trace.js';
 import { validationError } from './validation.js';
 
 const METHODS = ['GET', 'POST'] as const;

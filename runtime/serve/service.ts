@@ -3,10 +3,10 @@ import type { Activity } from '../llm/index.js';
 import type { Admission, Place } from './admission.js';
 import { ApiError, loading, toApiError } from './errors.js';
 import type { EventStreamOptions } from './events.js';
-import type { Trace } from './log.js';
 import type { Metrics } from './metrics.js';
 import { DEFAULTS, type ServedModel, type ServeOptions } from './options.js';
 import { TextQueue } from './text_queue.js';
+import type { Trace } from './trace.js';
 
 /** A request that was let in, and what is noted of it. */
 export interface Visit extends Place {

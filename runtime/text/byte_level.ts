@@ -1,6 +1,6 @@
 /** Byte-level BPE, GPT-2's: every byte is written as one character, and merges have an order. */
-import { UnsupportedError } from '../../compiler/errors.js';
-import { quote } from '../../compiler/model/quote.js';
+import { UnsupportedError } from '../common/errors.js';
+import { quote } from '../common/quote.js';
 import { readBytes, spellBytes } from './byte_alphabet.js';
 import { mergeAll, type Rank } from './merge.js';
 import { readMerges } from './merges.js';

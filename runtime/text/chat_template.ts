@@ -2,8 +2,8 @@
  * The chat template of a GGUF file (tokenizer.chat_template): messages to the text that the model was trained on.
  * A template is a program from whoever made the file. It runs in a process of its own (template_process.ts).
  */
-import { CompileError, UnsupportedError } from '../../compiler/errors.js';
-import { quote } from '../../compiler/model/quote.js';
+import { CompileError, UnsupportedError } from '../common/errors.js';
+import { quote } from '../common/quote.js';
 import { JinjaError } from './jinja/errors.js';
 import { SpecialTokens } from './special_tokens.js';
 import { templateJson } from './template_json.js';

@@ -1,5 +1,5 @@
 /** What running a model would say about its text, said when it is compiled or looked at. */
-import { CompileError } from '../../compiler/errors.js';
+import { CompileError } from '../common/errors.js';
 import { ChatTemplate } from './chat_template.js';
 import { modelSizes, textSource } from './open.js';
 import { Tokenizer } from './tokenizer.js';

@@ -1,10 +1,10 @@
 /** The chat templates of a folder that transformers saved: by name; "default" is the one for every use. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ModelFileError } from '../../compiler/errors.js';
-import { readSmallFile } from '../../compiler/model/files.js';
-import { decodeUtf8 } from '../../compiler/model/header_reader.js';
-import { isObject, type Json, type JsonObject, readJsonFile } from '../../compiler/model/safetensors/json.js';
+import { ModelFileError } from '../common/errors.js';
+import { decodeUtf8 } from '../files/header_reader.js';
+import { isObject, type Json, type JsonObject, readJsonFile } from '../files/json.js';
+import { readSmallFile } from '../files/open_file.js';
 
 const MAX_BYTES = 1 << 24;
 /** More are no chat templates of one model. */

@@ -1,8 +1,8 @@
 /** Text as a GGUF file's vocabulary has it, special tokens first: what llama.cpp does. */
 import { ByteLevelBpe } from './byte_level.js';
 import { SentencePiece } from './sentencepiece.js';
-import { SpecialTokens, type SplitOptions } from './special_tokens.js';
-import type { TextModel, WordModel } from './text_model.js';
+import { SpecialTokens } from './special_tokens.js';
+import type { SplitOptions, TextModel, WordModel } from './text_model.js';
 import type { TextSource } from './text_source.js';
 import type { Vocabulary } from './vocabulary.js';
 

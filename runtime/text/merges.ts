@@ -1,5 +1,5 @@
 /** The merges of a vocabulary, which have an order. */
-import { quote } from '../../compiler/model/quote.js';
+import { quote } from '../common/quote.js';
 import type { TextSource } from './text_source.js';
 
 export const MERGES_KEY = 'tokenizer.ggml.merges';

@@ -1,7 +1,7 @@
 /** Finds the text side of a model: of a GGUF file, or of a folder that transformers saved. */
-import { type GgufFile, readGguf } from '../../compiler/model/gguf.js';
-import { readModel } from '../../compiler/model/read.js';
-import { isFolder } from '../../compiler/model/safetensors/folder.js';
+import { type GgufFile, readGguf } from '../files/gguf.js';
+import { readModel } from '../files/read.js';
+import { isFolder } from '../files/safetensors/folder.js';
 import type { TextSource } from './text_source.js';
 import { folderTextSource } from './tokenizer_json.js';
 

@@ -1,5 +1,7 @@
 /** Finds the tokens that are matched in a text as they stand, before it is split into words. */
+
 import { MARK, shield, unshield } from './mark.js';
+import type { SplitOptions } from './text_model.js';
 import { Trie } from './trie.js';
 import { isHidden, isSpecial, type Vocabulary } from './vocabulary.js';
 
@@ -7,13 +9,6 @@ const LEADING_SPACE = /[ \t\n\v\f\r]*/y;
 
 /** A piece of text, or the id of a special token. */
 type Fragment = string | number;
-
-export interface SplitOptions {
-  /** Find control tokens, not only those that are text. */
-  readonly control: boolean;
-  /** `shield` went over parts of the text. */
-  readonly shielded?: boolean;
-}
 
 export class SpecialTokens {
   readonly #visible: Trie;

@@ -1,4 +1,9 @@
-import type { SplitOptions } from './special_tokens.js';
+export interface SplitOptions {
+  /** Find control tokens, not only those that are text. */
+  readonly control: boolean;
+  /** `shield` went over parts of the text: marks stand before tokens that are none. */
+  readonly shielded?: boolean;
+}
 
 /** How one kind of vocabulary turns text to ids, and ids to bytes. */
 export interface TextModel {

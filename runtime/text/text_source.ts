@@ -1,5 +1,5 @@
 /** What tokenizer and chat template are read from: the metadata of a GGUF file, or a folder's files. */
-import type { GgufFile } from '../../compiler/model/gguf.js';
+import type { GgufFile } from '../files/gguf.js';
 import type { Pipeline } from './json/pipeline.js';
 
 export interface TextSource extends Pick<GgufFile, 'path' | 'metadata'> {

@@ -1,10 +1,9 @@
 /** Text to token ids and back, with the vocabulary that a GGUF file carries. */
-import { UnsupportedError } from '../../compiler/errors.js';
-import { quote } from '../../compiler/model/quote.js';
+import { UnsupportedError } from '../common/errors.js';
+import { quote } from '../common/quote.js';
 import { GgufText } from './gguf_text.js';
 import { PipelineText } from './json/pipeline.js';
-import type { SplitOptions } from './special_tokens.js';
-import type { TextModel } from './text_model.js';
+import type { SplitOptions, TextModel } from './text_model.js';
 import type { TextSource } from './text_source.js';
 import { isHidden, readVocabulary, TokenType, tokenKey, type Vocabulary } from './vocabulary.js';
 

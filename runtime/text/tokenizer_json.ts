@@ -3,10 +3,10 @@
  * templates (folder_templates.ts).
  */
 import { join } from 'node:path';
-import { ModelFileError } from '../../compiler/errors.js';
-import { Metadata, type MetadataEntry } from '../../compiler/model/metadata.js';
-import { quote } from '../../compiler/model/quote.js';
-import { isObject, type JsonObject, readJsonFile } from '../../compiler/model/safetensors/json.js';
+import { ModelFileError } from '../common/errors.js';
+import { quote } from '../common/quote.js';
+import { isObject, type JsonObject, readJsonFile } from '../files/json.js';
+import { Metadata, type MetadataEntry } from '../files/metadata.js';
 import { folderTemplates } from './folder_templates.js';
 import { Fields } from './json/fields.js';
 import { isId } from './json/ids.js';

@@ -1,6 +1,6 @@
 /** The tokens of a GGUF file, what kind each is, and what the file says about putting them around a text. */
-import { UnsupportedError } from '../../compiler/errors.js';
-import { quote } from '../../compiler/model/quote.js';
+import { UnsupportedError } from '../common/errors.js';
+import { quote } from '../common/quote.js';
 import type { OwnText, TextSource } from './text_source.js';
 
 /** llama.cpp's llama_token_type. */

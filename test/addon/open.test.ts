@@ -4,8 +4,8 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } f
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { manifestText, sha256 } from '../../compiler/manifest.js';
 import { openModel, RealizarError } from '../../runtime/addon/index.js';
+import { manifestText, sha256 } from '../../runtime/artifact_folder/manifest.js';
 import { buildAddon, buildArtifact, mockManifest, Script, temporaryDirectory } from './support.js';
 
 let artifact: string;

@@ -16,8 +16,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { afterEach, beforeAll } from 'vitest';
-import { MANIFEST_VERSION, type Manifest, manifestText, sealed, sha256 } from '../../compiler/manifest.js';
 import { type Model, openModel } from '../../runtime/addon/index.js';
+import {
+  MANIFEST_VERSION,
+  type Manifest,
+  manifestText,
+  sealed,
+  sha256,
+} from '../../runtime/artifact_folder/manifest.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

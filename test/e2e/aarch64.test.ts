@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { THIS_MACHINE } from '../../compiler/machine.js';
-import { findProgram } from '../../compiler/toolchain.js';
 import { openModel } from '../../runtime/addon/index.js';
+import { THIS_MACHINE } from '../../runtime/toolchain/machine.js';
+import { findProgram } from '../../runtime/toolchain/programs.js';
 import { cli, type Exit, firstDifference, greedyTokens, ROOT, runProgram } from '../support/artifacts.js';
 import { failingCompiler } from '../support/compilers.js';
 import { compileEach } from '../support/cxx.js';

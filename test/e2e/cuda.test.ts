@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../compiler/compile.js';
-import { ARCH_NAMES, architecture, sharedOf } from '../../compiler/plan/architectures.js';
-import { findCuda } from '../../compiler/toolchain.js';
+import { ARCH_NAMES, architecture, sharedOf } from '../../compiler/target/architectures.js';
+import { findCuda } from '../../runtime/toolchain/programs.js';
 import { ROOT, replay, runProgram } from '../support/artifacts.js';
 import { readGolden } from '../support/goldens.js';
 

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import type { LayerWeights } from '../../compiler/model/spec.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { ARCHITECTURE_MODELS, architectureModel } from '../support/architecture_models.js';
 import { hostArtifact, ROOT, replayLogits } from '../support/artifacts.js';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { compile } from '../../compiler/compile.js';
-import { FILES } from '../../compiler/emit/names.js';
+import { FILES } from '../../runtime/artifact_folder/names.js';
 import { folderContent, ROOT } from '../support/artifacts.js';
 import { emptyFolder } from '../support/folders.js';
 import { temporaryFolder } from '../support/tiny_models.js';

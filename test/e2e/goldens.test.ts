@@ -1,9 +1,9 @@
 /** Every golden model through the whole compiler: file -> graph -> logits, on the host target. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { GGML_TYPES } from '../../compiler/model/ggml.js';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import { GGML_TYPES } from '../../runtime/files/ggml.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { firstDifference, greedyTokens, hostArtifact, replay, replayLogits } from '../support/artifacts.js';
 import { GOLDEN_NAMES, readGolden } from '../support/goldens.js';
 import { nmse } from '../support/nmse.js';

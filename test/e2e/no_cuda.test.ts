@@ -2,13 +2,13 @@
 import { readdirSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import { compile, planModel } from '../../compiler/compile.js';
-import { CompileError } from '../../compiler/errors.js';
+import { CompileError } from '../../runtime/common/errors.js';
 import { emptyFolder } from '../support/folders.js';
 import { readGolden } from '../support/goldens.js';
 import { temporaryFolder } from '../support/tiny_models.js';
 
-vi.mock('../../compiler/toolchain.js', async (original) => ({
-  ...(await original<typeof import('../../compiler/toolchain.js')>()),
+vi.mock('../../runtime/toolchain/programs.js', async (original) => ({
+  ...(await original<typeof import('../../runtime/toolchain/programs.js')>()),
   findCuda: () => undefined,
 }));
 

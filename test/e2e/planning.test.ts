@@ -2,7 +2,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import { ROOT, runProgram } from '../support/artifacts.js';
 import { f32, type MetadataValue, str, type TensorInput, u32, writeGguf } from '../support/gguf_writer.js';
 import { temporaryFolder } from '../support/tiny_models.js';

@@ -4,9 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { CompileOptions } from '../../compiler/compile.js';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import type { Plan } from '../../compiler/plan/plan.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { referenceLogits, referenceRun } from '../oracle/reference.js';
 import {
   ARCHITECTURE_MODELS,

@@ -1,9 +1,9 @@
 /** The demo's story is the one that the float64 reference tells. */
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { openModel } from '../../runtime/addon/index.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';
 import { buildAddon } from '../addon/support.js';
 import { referenceLogits } from '../oracle/reference.js';

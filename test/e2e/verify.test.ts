@@ -16,12 +16,12 @@ import {
 import { basename, join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compile } from '../../compiler/compile.js';
-import { CompileError } from '../../compiler/errors.js';
 import { inspectArtifact } from '../../compiler/inspect_artifact.js';
-import { type Manifest, manifestText, sealed, sha256 } from '../../compiler/manifest.js';
 import type { Plan } from '../../compiler/plan/plan.js';
-import { privateKey, publicKey } from '../../compiler/signature.js';
 import { type VerifyOptions, verifyArtifact } from '../../compiler/verify_artifact.js';
+import { type Manifest, manifestText, sealed, sha256 } from '../../runtime/artifact_folder/manifest.js';
+import { privateKey, publicKey } from '../../runtime/artifact_folder/signature.js';
+import { CompileError } from '../../runtime/common/errors.js';
 import { cli, hostArtifact } from '../support/artifacts.js';
 import { emptyFolder } from '../support/folders.js';
 import { readGolden } from '../support/goldens.js';

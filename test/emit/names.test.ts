@@ -1,15 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  comment,
-  configStruct,
-  cString,
-  fileName,
-  identifier,
-  libraryFile,
-  libraryName,
-} from '../../compiler/emit/names.js';
+import { comment, configStruct, cString, identifier } from '../../compiler/emit/names.js';
 import { cFloat } from '../../compiler/kernels/fields.js';
+import { fileName, libraryFile, libraryName } from '../../runtime/artifact_folder/names.js';
 
 const anything = fc.string({ unit: 'binary' });
 

@@ -4,11 +4,11 @@ import { emit } from '../../compiler/emit/index.js';
 import { render } from '../../compiler/emit/render.js';
 import { view } from '../../compiler/emit/view.js';
 import { buildGraph } from '../../compiler/graph/build.js';
-import { packageFile } from '../../compiler/package.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { lower } from '../../compiler/plan/lower.js';
 import { type Plan, planJson } from '../../compiler/plan/plan.js';
-import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
+import { cudaTarget, hostTarget } from '../../compiler/target/target.js';
+import { packageFile } from '../../runtime/common/package.js';
 import { makeSpec } from '../support/specs.js';
 
 function planOf(kind: 'cuda' | 'host', name = 'tiny'): Plan {

@@ -4,7 +4,7 @@ import { buildGraph } from '../../compiler/graph/build.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { planLoaders } from '../../compiler/plan/loaders.js';
 import { lower } from '../../compiler/plan/lower.js';
-import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
+import { cudaTarget, hostTarget, type Target } from '../../compiler/target/target.js';
 import { FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
 
 function planOf(options: SpecOptions = {}, target: Target = cudaTarget(['sm_90a'])) {

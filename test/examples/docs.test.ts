@@ -2,11 +2,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { FILES } from '../../compiler/emit/names.js';
-import { MANIFEST_VERSION } from '../../compiler/manifest.js';
 import { PLAN_VERSION } from '../../compiler/plan/plan.js';
 import { TUNING_VERSION } from '../../compiler/plan/tuning.js';
 import { STATUS } from '../../runtime/addon/errors.js';
+import { MANIFEST_VERSION } from '../../runtime/artifact_folder/manifest.js';
+import { FILES } from '../../runtime/artifact_folder/names.js';
 import { ROOT } from '../support/artifacts.js';
 
 // Not those of docs/lab, which name what was there on their date.

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { findGpu } from '../../compiler/plan/find_gpu.js';
+import { findGpu } from '../../compiler/target/find_gpu.js';
 import { optionsForThisMachine } from '../../examples/this_machine.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'realizar-machine-'));

@@ -5,14 +5,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createContext, Script } from 'node:vm';
-import { CompileError } from '../../dist/compiler/errors.js';
 import { inspectArtifact } from '../../dist/compiler/inspect_artifact.js';
 import { renderArtifact } from '../../dist/compiler/inspect_artifact_text.js';
-import { sealed, sha256 } from '../../dist/compiler/manifest.js';
 import { inspectFile } from '../../dist/compiler/model/inspect.js';
 import { verifyArtifact } from '../../dist/compiler/verify_artifact.js';
 import { findLibrary } from '../../dist/runtime/addon/artifact.js';
 import { RealizarError } from '../../dist/runtime/addon/errors.js';
+import { sealed, sha256 } from '../../dist/runtime/artifact_folder/manifest.js';
+import { CompileError } from '../../dist/runtime/common/errors.js';
 import { createServer } from '../../dist/runtime/serve/server.js';
 import { JinjaError } from '../../dist/runtime/text/jinja/errors.js';
 import { readJson } from '../../dist/runtime/text/jinja/json.js';

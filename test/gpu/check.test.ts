@@ -2,7 +2,7 @@
 import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { findProgram } from '../../compiler/toolchain.js';
+import { findProgram } from '../../runtime/toolchain/programs.js';
 import { hostArtifact, ROOT, runProgram } from '../support/artifacts.js';
 import { emptyFolder } from '../support/folders.js';
 import { readGolden } from '../support/goldens.js';

@@ -8,7 +8,7 @@ import { launchOf } from '../../compiler/kernels/index.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { attentionBuckets } from '../../compiler/plan/buckets.js';
 import { lower } from '../../compiler/plan/lower.js';
-import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
+import { cudaTarget, hostTarget, type Target } from '../../compiler/target/target.js';
 import { planningOf } from '../support/planning.js';
 import { FAMILIES, makeSpec } from '../support/specs.js';
 

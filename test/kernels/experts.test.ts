@@ -6,10 +6,10 @@ import type { Experts } from '../../compiler/kernels/experts/operation.js';
 import { slotStride } from '../../compiler/kernels/formats.js';
 import { launchOf } from '../../compiler/kernels/index.js';
 import { strides } from '../../compiler/kernels/tiling.js';
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { checkShared } from '../../compiler/plan/kernel_table.js';
-import { cudaTarget, hostTarget, type Target } from '../../compiler/plan/target.js';
 import { WeightPlanner } from '../../compiler/plan/weights.js';
+import { cudaTarget, hostTarget, type Target } from '../../compiler/target/target.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 
 const TYPES = Object.keys(GGML_TYPES) as GgmlType[];
 const TARGETS: Target[] = [hostTarget(), cudaTarget(['sm_80']), cudaTarget(['sm_90a'])];

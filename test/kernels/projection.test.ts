@@ -6,10 +6,10 @@ import { launchOf } from '../../compiler/kernels/index.js';
 import { holdsAll, type ProjectionConfig, projectionConfig } from '../../compiler/kernels/projection/config.js';
 import type { Projection } from '../../compiler/kernels/projection/operation.js';
 import { strides } from '../../compiler/kernels/tiling.js';
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
 import { coResidentRoom } from '../../compiler/plan/co_residency.js';
 import { checkShared } from '../../compiler/plan/kernel_table.js';
-import { cudaTarget, hostTarget, mostBeside, type Target } from '../../compiler/plan/target.js';
+import { cudaTarget, hostTarget, mostBeside, type Target } from '../../compiler/target/target.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 
 const TYPES = Object.keys(GGML_TYPES) as GgmlType[];
 const TARGETS: Target[] = [hostTarget(), cudaTarget(['sm_80']), cudaTarget(['sm_90a']), cudaTarget(['sm_120'])];

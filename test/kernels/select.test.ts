@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { launchOf } from '../../compiler/kernels/index.js';
 import { meetingBytes, selectConfig } from '../../compiler/kernels/select.js';
-import { architecture } from '../../compiler/plan/architectures.js';
-import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
+import { architecture } from '../../compiler/target/architectures.js';
+import { cudaTarget, hostTarget } from '../../compiler/target/target.js';
 
 const ARCHS = ['sm_80', 'sm_86', 'sm_87', 'sm_89', 'sm_90a', 'sm_100a', 'sm_120a'];
 

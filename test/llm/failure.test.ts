@@ -1,6 +1,6 @@
 /** A device that fails while it generates: on a library that has no model but fails as it is told (test/addon/mock.c). */
 import { afterEach, expect, it } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import type { LanguageModelInfo } from '../../runtime/index.js';
 import { Encoder } from '../../runtime/llm/encoder.js';
 import { LoadedModel } from '../../runtime/llm/model.js';

@@ -1,7 +1,7 @@
 /** Texts of the bundled model on the host target, against the float64 reference. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { ContextOverflowError, type LanguageModel, RealizarError } from '../../runtime/index.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { greedyTokens } from '../support/artifacts.js';

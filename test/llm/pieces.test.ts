@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { PieceStream } from '../../runtime/llm/pieces.js';
 import { findStop, possibleStop } from '../../runtime/llm/stop_strings.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';

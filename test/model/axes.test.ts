@@ -1,7 +1,7 @@
 /** Ropes of several axes: of a text they are one, as long as no pair is left to the axis that it has no position on. */
 import { describe, expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { architectureModel } from '../support/architecture_models.js';
 import { u32 } from '../support/gguf_writer.js';
 import { LLAMA_CPP_MODELS } from '../support/llama_cpp_models.js';

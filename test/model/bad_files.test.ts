@@ -2,8 +2,8 @@
 import { truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ModelFileError } from '../../compiler/errors.js';
-import { readGguf } from '../../compiler/model/gguf.js';
+import { ModelFileError } from '../../runtime/common/errors.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { type GgufInput, type MetadataValue, str, u32, writeGguf } from '../support/gguf_writer.js';
 import { temporaryFile, temporaryFolder, tensor, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 

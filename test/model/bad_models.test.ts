@@ -1,8 +1,8 @@
 /** Sound files whose model is contradictory or cannot be compiled: each error names the place and the expectation. */
 import { describe, expect, test } from 'vitest';
-import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import { ModelFileError, UnsupportedError } from '../../runtime/common/errors.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { f32, type GgufInput, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
 import { replaceTensor, TINY, tensor, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 

@@ -1,8 +1,8 @@
 /** Layers with experts beside those without, and what the file says of both. */
 import { expect, test } from 'vitest';
-import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import { ModelFileError, UnsupportedError } from '../../runtime/common/errors.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { type ArchitectureModel, architectureModel } from '../support/architecture_models.js';
 import { f32, type GgufInput, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
 import { tensor, tinyModel, writeModel } from '../support/tiny_models.js';

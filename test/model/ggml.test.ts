@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { GGML_TYPES, ggmlTypeOfId, isSupportedType } from '../../compiler/model/ggml.js';
+import { GGML_TYPES, ggmlTypeOfId, isSupportedType } from '../../runtime/files/ggml.js';
 
 /** Id, elements and bytes a block: ggml.h's enum and the static_asserts on block sizes in ggml-common.h. */
 const PUBLISHED = {

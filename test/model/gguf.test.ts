@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { type GgufInput, type MetadataValue, u32, writeGguf } from '../support/gguf_writer.js';
 import { processorMs } from '../support/time.js';
 import { tensor, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { inspectModel } from '../../compiler/model/inspect.js';
 import { renderInspection } from '../../compiler/model/inspect_text.js';
-import { formatBytes } from '../../compiler/text.js';
+import { formatBytes } from '../../runtime/common/text.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { f32, type GgufInput, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
 import { tensor, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import type { Weight } from '../../compiler/model/spec.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { f32, type GgufInput, type MetadataValue, str, u32 } from '../support/gguf_writer.js';
 import { replaceTensor, TINY, tensor, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CompileError } from '../../compiler/errors.js';
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
-import { type GgufFile, readGguf } from '../../compiler/model/gguf.js';
 import { inspectModel } from '../../compiler/model/inspect.js';
 import { renderInspection } from '../../compiler/model/inspect_text.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import type { ModelSpec, Weight } from '../../compiler/model/spec.js';
+import { CompileError } from '../../runtime/common/errors.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
+import { type GgufFile, readGguf } from '../../runtime/files/gguf.js';
 import { type GgufInput, type MetadataValue, type TensorInput, writeGguf } from '../support/gguf_writer.js';
 import { processorMs } from '../support/time.js';
 import { temporaryFile, tensor, tinyModel } from '../support/tiny_models.js';

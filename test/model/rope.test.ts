@@ -1,8 +1,8 @@
 /** Rope frequencies against those of YaRN's formula, computed apart in float64 (numpy). */
 import { describe, expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { ropeAt, ropeFrequencies } from '../../compiler/model/rope.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { f32, str, u32 } from '../support/gguf_writer.js';
 import { tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 

@@ -2,8 +2,8 @@
 import { copyFileSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { type ModelOptions, makeModel, modelInput } from '../support/models.js';
 import { splitModel } from '../support/split.js';

@@ -3,8 +3,9 @@
  *
  * A block is `blockSize` consecutive elements of a row. Fields are little-endian; `d` and `dmin` are f16.
  */
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+
 import { GRIDS } from '../../compiler/model/grids.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 
 /** The value of element `e` of the block that starts at byte `at`. */
 type Element = (bytes: DataView, at: number, e: number) => number;

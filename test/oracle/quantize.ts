@@ -2,7 +2,7 @@
  * Q8_0 and Q4_0 as ggml's reference makes them (quantize_row_q8_0_ref, quantize_row_q4_0_ref): the twin of
  * runtime/kernels/quantize.cuh, for the float64 reference.
  */
-import type { GgmlType } from '../../compiler/model/ggml.js';
+import type { GgmlType } from '../../runtime/files/ggml.js';
 
 const BLOCK = 32;
 const HALF_BITS = 10;

@@ -1,7 +1,7 @@
 /** The values of a weight, however the file holds it: for the float64 reference, what repack.cuh does on the device. */
 
 import type { Weight } from '../../compiler/model/spec.js';
-import type { Piece } from '../../compiler/model/tensor_table.js';
+import type { Piece } from '../../runtime/files/tensor_table.js';
 import { dequantize } from './dequantize.js';
 import { quantize } from './quantize.js';
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { UsageError } from '../../compiler/errors.js';
 import { selectConfig } from '../../compiler/kernels/select.js';
-import { ARCH_NAMES, archFor, architecture, runsOn, sharedOf } from '../../compiler/plan/architectures.js';
-import { findGpu } from '../../compiler/plan/find_gpu.js';
-import { GPUS } from '../../compiler/plan/gpus.js';
-import { cudaTarget } from '../../compiler/plan/target.js';
+import { ARCH_NAMES, archFor, architecture, runsOn, sharedOf } from '../../compiler/target/architectures.js';
+import { findGpu } from '../../compiler/target/find_gpu.js';
+import { GPUS } from '../../compiler/target/gpus.js';
+import { cudaTarget } from '../../compiler/target/target.js';
 import { leastDriver, requireToolkit } from '../../compiler/toolkit.js';
+import { UsageError } from '../../runtime/common/errors.js';
 
 describe('--gpu', () => {
   it.each([

@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/graph/build.js';
 import type { Cache } from '../../compiler/ir/ops.js';
 import type { Region } from '../../compiler/kernels/kernel.js';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { planCaches } from '../../compiler/plan/caches.js';
 import { lower } from '../../compiler/plan/lower.js';
 import { type Plan, planJson, verifyPlan } from '../../compiler/plan/plan.js';
-import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
+import { cudaTarget, hostTarget } from '../../compiler/target/target.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { readGolden } from '../support/goldens.js';
 import { expertNodes, FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
 

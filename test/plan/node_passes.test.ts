@@ -14,7 +14,7 @@ import { nodePasses } from '../../compiler/plan/node_passes.js';
 import { oneAtATime } from '../../compiler/plan/one_at_a_time.js';
 import { prefetchL2 } from '../../compiler/plan/prefetch_l2.js';
 import { prefetchStages } from '../../compiler/plan/prefetch_stages.js';
-import { cudaTarget, type Target } from '../../compiler/plan/target.js';
+import { cudaTarget, type Target } from '../../compiler/target/target.js';
 import { planningOf } from '../support/planning.js';
 import { makeSpec, type SpecOptions } from '../support/specs.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CompileError } from '../../compiler/errors.js';
-import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
+import { cudaTarget, hostTarget } from '../../compiler/target/target.js';
+import { CompileError } from '../../runtime/common/errors.js';
 
 describe('a GPU target', () => {
   it('has the multiprocessors of its first architecture and the least shared memory of all', () => {

@@ -3,10 +3,10 @@ import type { Value } from '../../compiler/ir/ops.js';
 import { projectionConfig } from '../../compiler/kernels/projection/config.js';
 import type { Projection } from '../../compiler/kernels/projection/operation.js';
 import { strides } from '../../compiler/kernels/tiling.js';
-import type { GgmlType } from '../../compiler/model/ggml.js';
 import type { Weight } from '../../compiler/model/spec.js';
-import { hostTarget } from '../../compiler/plan/target.js';
 import { WeightPlanner } from '../../compiler/plan/weights.js';
+import { hostTarget } from '../../compiler/target/target.js';
+import type { GgmlType } from '../../runtime/files/ggml.js';
 
 const value = (cols: number): Value => ({ id: 0, name: 'v', rows: 'token', cols });
 const matrix = (name: string, type: GgmlType, rows: number, cols: number): Weight => ({

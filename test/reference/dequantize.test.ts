@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import { dequantize } from '../oracle/dequantize.js';
 
 interface Fixture {

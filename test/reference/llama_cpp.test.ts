@@ -2,8 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { ARCHITECTURES } from '../../compiler/model/architectures/index.js';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { LLAMA_CPP_MODELS, LLAMA_CPP_TOKENS, llamaCppModel } from '../support/llama_cpp_models.js';
 import { nmse, readF32 } from '../support/nmse.js';

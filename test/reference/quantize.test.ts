@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import { dequantize } from '../oracle/dequantize.js';
 import { randomTensor, toHalf } from '../support/quantize.js';
 import { Random } from '../support/random.js';

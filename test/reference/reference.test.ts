@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { makeModel } from '../support/models.js';
 import { nmse, readF32 } from '../support/nmse.js';

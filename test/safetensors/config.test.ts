@@ -2,10 +2,10 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CompileError, ModelFileError, UnsupportedError } from '../../compiler/errors.js';
 import { inspectFile as inspect } from '../../compiler/model/inspect.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { readModel } from '../../compiler/model/read.js';
+import { CompileError, ModelFileError, UnsupportedError } from '../../runtime/common/errors.js';
+import { readModel } from '../../runtime/files/read.js';
 import { F32_PAIR, safetensorsFile, writeFolder } from '../support/safetensors_writer.js';
 import { temporaryFolder } from '../support/tiny_models.js';
 import {

@@ -1,8 +1,8 @@
 /** The same model as GGUF: the same logits as the folder's, so transformers' too; quantized alike, the same bits. */
 import { expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { readModel } from '../../compiler/model/read.js';
+import { readGguf } from '../../runtime/files/gguf.js';
+import { readModel } from '../../runtime/files/read.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { firstDifference, hostArtifact, replayLogits } from '../support/artifacts.js';
 import { nmse } from '../support/nmse.js';

@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { modelSpec } from '../../compiler/model/load.js';
-import { readModel } from '../../compiler/model/read.js';
+import { readModel } from '../../runtime/files/read.js';
 import { referenceRun } from '../oracle/reference.js';
 import { firstDifference, hostArtifact, replayLogits } from '../support/artifacts.js';
 import { nmse } from '../support/nmse.js';

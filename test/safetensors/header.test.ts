@@ -1,8 +1,8 @@
 /** The rules of the safetensors format: each broken one is an error that says so; nothing crashes, nothing else is let in. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CompileError, ModelFileError } from '../../compiler/errors.js';
-import { readSafetensors } from '../../compiler/model/safetensors/header.js';
+import { CompileError, ModelFileError } from '../../runtime/common/errors.js';
+import { readSafetensors } from '../../runtime/files/safetensors/header.js';
 import { F32_PAIR, safetensorsFile } from '../support/safetensors_writer.js';
 import { temporaryFile } from '../support/tiny_models.js';
 

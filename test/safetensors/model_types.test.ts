@@ -1,8 +1,8 @@
 /** What config.json of one model type says that those of others do not: read, or refused by name. */
 import { describe, expect, test } from 'vitest';
-import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { readModel } from '../../compiler/model/read.js';
+import { ModelFileError, UnsupportedError } from '../../runtime/common/errors.js';
+import { readModel } from '../../runtime/files/read.js';
 import {
   type Config,
   comparable,

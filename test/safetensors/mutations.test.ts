@@ -3,11 +3,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { CompileError } from '../../compiler/errors.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { convertFolder } from '../../compiler/model/safetensors/convert.js';
-import { readFolder, type SafetensorsFolder } from '../../compiler/model/safetensors/folder.js';
-import { isObject, type Json, type JsonObject } from '../../compiler/model/safetensors/json.js';
+import { CompileError } from '../../runtime/common/errors.js';
+import { isObject, type Json, type JsonObject } from '../../runtime/files/json.js';
+import { convertFolder } from '../../runtime/files/safetensors/convert.js';
+import { readFolder, type SafetensorsFolder } from '../../runtime/files/safetensors/folder.js';
 
 const ROOT = fileURLToPath(new URL('../fixtures/transformers', import.meta.url));
 const FOLDERS = readdirSync(ROOT)

@@ -4,12 +4,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { UnsupportedError } from '../../compiler/errors.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { readModel } from '../../compiler/model/read.js';
-import { readConfig } from '../../compiler/model/safetensors/config.js';
-import type { JsonObject } from '../../compiler/model/safetensors/json.js';
-import { MODEL_TYPE_NAMES } from '../../compiler/model/safetensors/models/index.js';
+import { UnsupportedError } from '../../runtime/common/errors.js';
+import type { JsonObject } from '../../runtime/files/json.js';
+import { readModel } from '../../runtime/files/read.js';
+import { readConfig } from '../../runtime/files/safetensors/config.js';
+import { MODEL_TYPE_NAMES } from '../../runtime/files/safetensors/models/index.js';
 import { type Config, configOf, TRANSFORMERS_NAMES, withConfig } from '../support/transformers_models.js';
 
 const PUBLISHED: Readonly<Record<string, Config>> = JSON.parse(

@@ -5,10 +5,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CompileError } from '../../compiler/errors.js';
 import { modelSpec } from '../../compiler/model/load.js';
-import { readModel } from '../../compiler/model/read.js';
 import type { ModelSpec } from '../../compiler/model/spec.js';
+import { CompileError } from '../../runtime/common/errors.js';
+import { readModel } from '../../runtime/files/read.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { nmse, readF32, readF64 } from '../support/nmse.js';
 

@@ -1,7 +1,7 @@
 /** The float64 reference against transformers' own logits: the truth about architectures from outside. */
 import { expect, test } from 'vitest';
 import { modelSpec } from '../../compiler/model/load.js';
-import { readModel } from '../../compiler/model/read.js';
+import { readModel } from '../../runtime/files/read.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { nmse } from '../support/nmse.js';
 import { CONTEXTS, readTransformersModel, TRANSFORMERS_NAMES } from '../support/transformers_models.js';

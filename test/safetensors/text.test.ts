@@ -2,9 +2,9 @@
 import { appendFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { readGguf } from '../../compiler/model/gguf.js';
 import { inspectFile as inspect } from '../../compiler/model/inspect.js';
 import { verifyArtifact } from '../../compiler/verify_artifact.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { loadModel } from '../../runtime/index.js';
 import { textSource } from '../../runtime/text/open.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { matrix, type Size, type TensorRule, vector } from '../../compiler/model/architectures/architecture.js';
 import { ARCHITECTURES } from '../../compiler/model/architectures/index.js';
-import type { GgmlType } from '../../compiler/model/ggml.js';
+import type { GgmlType } from '../../runtime/files/ggml.js';
 import { f32, type MetadataValue, str, type TensorInput, u32, writeGguf } from './gguf_writer.js';
 import { type FloatType, randomTensor, writeFloat } from './quantize.js';
 import { Random } from './random.js';

@@ -1,5 +1,5 @@
 /** Writes GGUF files for tests, sound ones and, where a test overrides a field, damaged ones. Little-endian. */
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 
 /** gguf_metadata_value_type of the GGUF specification. */
 const VALUE_TYPES = {

@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import { f32, type GgufInput, type MetadataValue, str, type TensorInput, u32, writeGguf } from './gguf_writer.js';
 import { type FloatType, randomTensor, writeFloat } from './quantize.js';
 import { Random } from './random.js';

@@ -1,7 +1,8 @@
 /** What nodes are lowered for, where nothing was tuned. */
+
+import { TOKEN } from '../../compiler/ir/programs.js';
 import type { Planning } from '../../compiler/plan/lowering.js';
-import { TOKEN } from '../../compiler/plan/programs.js';
-import type { Target } from '../../compiler/plan/target.js';
+import type { Target } from '../../compiler/target/target.js';
 
 export const planningOf = (target: Target, contextLength = 64, vocabSize = 1000): Planning => ({
   target,

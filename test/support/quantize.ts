@@ -1,6 +1,7 @@
 /** Random tensor data of every ggml type: not quantised from anything, but valid blocks with all bit patterns in them. */
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+
 import { GRIDS } from '../../compiler/model/grids.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import type { Random } from './random.js';
 
 /** The types whose elements stand alone. */

@@ -1,7 +1,7 @@
 /** A GGUF file of the architecture llama as the folder that transformers would have saved: for tests of text. */
 import { readFileSync } from 'node:fs';
-import type { GgmlType } from '../../compiler/model/ggml.js';
-import { type GgufFile, readGguf } from '../../compiler/model/gguf.js';
+import type { GgmlType } from '../../runtime/files/ggml.js';
+import { type GgufFile, readGguf } from '../../runtime/files/gguf.js';
 import { dequantize } from '../oracle/dequantize.js';
 import { safetensorsFile, writeFolder } from './safetensors_writer.js';
 

@@ -1,6 +1,7 @@
 /** ModelSpec values made by hand, small enough to evaluate: the reader of model files is tested elsewhere. */
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+
 import type { LayerWeights, ModelSpec, RopeSpec, Weight } from '../../compiler/model/spec.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 
 interface SpecShape {
   readonly layers: number;

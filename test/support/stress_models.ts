@@ -1,5 +1,5 @@
 /** Shapes at the edges of what planner and kernels cut into groups, chunks, tiles and splits; and shapes at random. */
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import type { Matrix, ModelOptions } from './models.js';
 import type { Random } from './random.js';
 

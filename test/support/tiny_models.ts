@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import { type GgufInput, type MetadataValue, type TensorInput, writeGguf } from './gguf_writer.js';
 import { type ModelOptions, modelInput } from './models.js';
 

@@ -5,9 +5,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GGML_TYPES, type GgmlType } from '../../compiler/model/ggml.js';
-import { readModel } from '../../compiler/model/read.js';
-import type { Piece, TensorInfo } from '../../compiler/model/tensor_table.js';
+import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
+import { readModel } from '../../runtime/files/read.js';
+import type { Piece, TensorInfo } from '../../runtime/files/tensor_table.js';
 import { dequantize } from '../oracle/dequantize.js';
 import { quantize } from '../oracle/quantize.js';
 import { f32, type MetadataValue, str, type TensorInput, u32, writeGguf } from './gguf_writer.js';

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSy
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { modelSpec } from '../../compiler/model/load.js';
-import { readModel } from '../../compiler/model/read.js';
+import { readModel } from '../../runtime/files/read.js';
 import { readF32 } from './nmse.js';
 import { safetensorsFile, writeFolder } from './safetensors_writer.js';
 import { temporaryFolder } from './tiny_models.js';

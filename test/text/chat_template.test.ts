@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { UnsupportedError } from '../../compiler/errors.js';
-import { readGguf } from '../../compiler/model/gguf.js';
+import { UnsupportedError } from '../../runtime/common/errors.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import {
   type ChatMessage,
   type ChatOptions,

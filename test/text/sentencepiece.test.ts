@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ModelFileError } from '../../compiler/errors.js';
+import { ModelFileError } from '../../runtime/common/errors.js';
 import { TextStream } from '../../runtime/text/text_stream.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';
 import { str, u32 } from '../support/gguf_writer.js';

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ModelFileError, UnsupportedError } from '../../compiler/errors.js';
-import { readGguf } from '../../compiler/model/gguf.js';
+import { ModelFileError, UnsupportedError } from '../../runtime/common/errors.js';
+import { readGguf } from '../../runtime/files/gguf.js';
 import { TextStream } from '../../runtime/text/text_stream.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';
 import type { MetadataValue } from '../support/gguf_writer.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { CompileError } from '../../compiler/errors.js';
+import { CompileError } from '../../runtime/common/errors.js';
 import { ChatTemplate } from '../../runtime/text/chat_template.js';
 import { textSource } from '../../runtime/text/open.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';

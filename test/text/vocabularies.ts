@@ -2,7 +2,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type GgufFile, readGguf } from '../../compiler/model/gguf.js';
+import { type GgufFile, readGguf } from '../../runtime/files/gguf.js';
 import { type MetadataValue, str, writeGguf } from '../support/gguf_writer.js';
 import { bytesToUnicode } from './bpe.js';
 

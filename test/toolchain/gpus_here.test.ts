@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { chooseGpu, type GpuChoice, type GpuFlags } from '../../compiler/choose_gpu.js';
 import { planModel } from '../../compiler/compile.js';
 import { askDriver, type GpusHere } from '../../compiler/gpus_here.js';
-import { cudaTarget, hostTarget } from '../../compiler/plan/target.js';
+import { cudaTarget, hostTarget } from '../../compiler/target/target.js';
 import { requireGpu } from '../../compiler/tune/tune.js';
 import { cli, type Exit, ROOT } from '../support/artifacts.js';
 

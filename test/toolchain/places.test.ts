@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
-import { cacheFolder, requireWritable } from '../../compiler/cache_folder.js';
-import { namingFullDisk, ranOutOfDisk } from '../../compiler/full_disk.js';
-import { inScratch } from '../../compiler/scratch.js';
+import { cacheFolder, requireWritable } from '../../runtime/toolchain/cache_folder.js';
+import { namingFullDisk, ranOutOfDisk } from '../../runtime/toolchain/full_disk.js';
+import { inScratch } from '../../runtime/toolchain/scratch.js';
 import { runProgram } from '../support/artifacts.js';
 
 const canMount = (await runProgram('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'none', '/mnt'])).code === 0;
@@ -117,7 +117,7 @@ describe('a full disk', () => {
   });
 
   it.runIf(canMount)('of the cache is said, with what to set', async () => {
-    const module = join(import.meta.dirname, '../../dist/compiler/cache_folder.js');
+    const module = join(import.meta.dirname, '../../dist/runtime/toolchain/cache_folder.js');
     const cwd = mkdtempSync(join(scratch, 'cache-'));
     const program = `import(${JSON.stringify(module)}).then((m) => m.requireWritable('none/cache')).catch((e) => console.log(e.message))`;
     mkdirSync(join(cwd, 'none'));
@@ -130,7 +130,7 @@ describe('a full disk', () => {
   });
 
   it.runIf(canMount)('is known where a tool says nothing', async () => {
-    const module = join(import.meta.dirname, '../../dist/compiler/full_disk.js');
+    const module = join(import.meta.dirname, '../../dist/runtime/toolchain/full_disk.js');
     const program = `import(${JSON.stringify(module)}).then((m) => console.log(m.ranOutOfDisk('.', '')))`;
     const disk = mkdtempSync(join(scratch, 'disk-'));
     const mounted = 'mount -t tmpfs -o size=64k none . && cd "$PWD" && exec "$0" -e "$1"';

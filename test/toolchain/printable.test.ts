@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { CompileError } from '../../compiler/errors.js';
-import { exitCodeOf } from '../../compiler/exit.js';
-import { printable, printableWriting, shorten } from '../../compiler/printable.js';
+import { CompileError } from '../../runtime/common/errors.js';
+import { exitCodeOf } from '../../runtime/common/exit.js';
+import { printable, printableWriting, shorten } from '../../runtime/common/printable.js';
 import { exitCodeOf as exitCodeOfRun, RunError } from '../../runtime/run/exit.js';
 
 const ESCAPES = [

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { cxxCommand, findCuda, findProgram, missingBuildTools } from '../../compiler/toolchain.js';
+import { cxxCommand, findCuda, findProgram, missingBuildTools } from '../../runtime/toolchain/programs.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'realizar-programs-'));
 afterAll(() => rmSync(scratch, { recursive: true }));

@@ -2,7 +2,7 @@
 import { roundUp } from '../../arithmetic.js';
 import type { Cache } from '../../ir/ops.js';
 import type { RopeSpec } from '../../model/spec.js';
-import type { Target } from '../../plan/target.js';
+import type { Target } from '../../target/target.js';
 import type { Attend } from './operation.js';
 
 export interface AttendConfig {

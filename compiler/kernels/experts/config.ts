@@ -1,7 +1,8 @@
 /** The configuration of experts/kernel.cuh: how matrices are cut, chosen by a cost model; shared memory. */
+
+import type { GgmlType } from '../../../runtime/files/ggml.js';
 import { roundUp } from '../../arithmetic.js';
-import type { GgmlType } from '../../model/ggml.js';
-import { mostBeside, type Target } from '../../plan/target.js';
+import { mostBeside, type Target } from '../../target/target.js';
 import { sharedUnitsBytes, slotStride, UNIT_COLS, unitsOf } from '../formats.js';
 import { ACTIVATIONS, maskOf } from '../segment.js';
 import { strides, type Tiling } from '../tiling.js';

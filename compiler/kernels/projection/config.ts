@@ -1,9 +1,9 @@
 /** The configuration of projection/kernel.cuh: how matrices are cut for its warps, chosen by a cost model; shared memory. */
 
+import type { GgmlType } from '../../../runtime/files/ggml.js';
 import { roundUp } from '../../arithmetic.js';
 import type { Segment } from '../../ir/ops.js';
-import type { GgmlType } from '../../model/ggml.js';
-import type { BlockMemory, Target } from '../../plan/target.js';
+import type { BlockMemory, Target } from '../../target/target.js';
 import { isQuant, scalesTogether, sharedUnitsBytes, slotContent, slotStride, UNIT_COLS, unitsOf } from '../formats.js';
 import { ACTIVATIONS, maskOf } from '../segment.js';
 import { chunkShape, type Tiling } from '../tiling.js';

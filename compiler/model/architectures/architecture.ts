@@ -1,5 +1,5 @@
 /** What an architecture file says: which tensors a model of it has, and what its layers do with them. */
-import type { Hyperparameters } from '../hyperparameters.js';
+import type { HyperparameterRules, Hyperparameters } from '../hyperparameters.js';
 import type { Keys } from '../keys.js';
 import type { ExpertsSpec, LayerWeights, ModelSpec, RopeSpec } from '../spec.js';
 
@@ -96,18 +96,12 @@ export interface ExpertRules {
   readonly shared?: SharedRules;
 }
 
-export interface Architecture {
-  /** general.architecture, and the prefix of the metadata keys. */
-  readonly name: string;
+export interface Architecture extends HyperparameterRules {
   readonly ropePairing: RopeSpec['pairing'];
-  /** Default rms. */
-  readonly norm?: ModelSpec['norm'];
   /** Default silu. */
   readonly activation?: ModelSpec['activation'];
   /** "ffn_up.scale" and the like are multiplied with. As in llama.cpp they are read and left alone where this is absent. */
   readonly feedForwardScales?: true;
-  /** The last layers, as many as `nextn_predict_layers` says, guess tokens further ahead. They are not run. */
-  readonly nextn?: true;
   /** Keys that `features` reads besides those that every model has. All others must be neutral: refusals.ts. */
   readonly keys?: readonly string[];
   /** `has`: whether the file has a tensor of this name. */

@@ -1,6 +1,6 @@
 /** `realizar-run bench DIR`. */
 import { Command } from 'commander';
-import { write } from '../../../compiler/stdout.js';
+import { write } from '../../common/stdout.js';
 import type { LoadProgress } from '../../llm/index.js';
 import { interruptible } from '../interrupt.js';
 import { type ArtifactFlags, addArtifactOptions, defined, modelFile } from '../model.js';

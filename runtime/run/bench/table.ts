@@ -1,5 +1,5 @@
 /** A measurement as tables for a terminal. */
-import { alignColumns } from '../../../compiler/text.js';
+import { alignColumns } from '../../common/text.js';
 import type { BenchResult } from './measure.js';
 
 export function benchTable(result: BenchResult): string {

@@ -1,7 +1,7 @@
 /** A chat in a terminal, or with lines from a pipe: reads a line, obeys or answers it, until there are no more. */
 
-import { say } from '../../../compiler/stderr.js';
-import { write, writeWriting } from '../../../compiler/stdout.js';
+import { say } from '../../common/stderr.js';
+import { write, writeWriting } from '../../common/stdout.js';
 import { type Chat, type GenerateOptions, type GenerationResult, type Message, RealizarError } from '../../index.js';
 import { Interrupted, RunError } from '../exit.js';
 import { withFlags } from '../model.js';

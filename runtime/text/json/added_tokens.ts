@@ -1,8 +1,9 @@
 /** The added_tokens of a tokenizer.json: found in a text as they stand, before it is split into words. */
 
-import { quote } from '../../../compiler/model/quote.js';
-import { isObject, type Json, type JsonObject, kindOf } from '../../../compiler/model/safetensors/json.js';
+import { quote } from '../../common/quote.js';
+import { isObject, type Json, type JsonObject, kindOf } from '../../files/json.js';
 import { MARK } from '../mark.js';
+import type { SplitOptions } from '../text_model.js';
 import { Trie } from '../trie.js';
 import { Fields } from './fields.js';
 import { isId } from './ids.js';
@@ -64,13 +65,6 @@ function readToken(fields: Fields, known: ReadonlyMap<string, number>): AddedTok
 
 /** A piece of text, or a token. */
 export type Fragment = { readonly text: string; readonly first: boolean } | { readonly id: number };
-
-export interface SplitOptions {
-  /** Find control tokens, not only those that are text. */
-  readonly control: boolean;
-  /** Marks stand before tokens that are none. */
-  readonly shielded?: boolean;
-}
 
 export class AddedTokens {
   readonly #byId: ReadonlyMap<number, AddedToken>;

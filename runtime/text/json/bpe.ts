@@ -1,6 +1,6 @@
 /** BPE as the tokenizers library has it: characters to ids, pairs of which become one id, the first of the list first. */
-import { quote } from '../../../compiler/model/quote.js';
-import { type Json, kindOf } from '../../../compiler/model/safetensors/json.js';
+import { quote } from '../../common/quote.js';
+import { type Json, kindOf } from '../../files/json.js';
 import { WordCache } from '../word_cache.js';
 import type { Fields } from './fields.js';
 import { type Merges, mergeIds, pairOf } from './merge_ids.js';

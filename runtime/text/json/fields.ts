@@ -1,7 +1,7 @@
 /** Reads the parts of a tokenizer.json. Whatever is not known is refused, with where it stands. */
-import { ModelFileError, UnsupportedError } from '../../../compiler/errors.js';
-import { quote } from '../../../compiler/model/quote.js';
-import { isObject, type Json, type JsonObject, kindOf } from '../../../compiler/model/safetensors/json.js';
+import { ModelFileError, UnsupportedError } from '../../common/errors.js';
+import { quote } from '../../common/quote.js';
+import { isObject, type Json, type JsonObject, kindOf } from '../../files/json.js';
 import { Expression, RegexError, Steps } from '../regex/index.js';
 import { type Pattern, textPattern } from './pattern.js';
 

@@ -1,4 +1,4 @@
-import type { Json } from '../../../compiler/model/safetensors/json.js';
+import type { Json } from '../../files/json.js';
 
 /** More than any vocabulary has. */
 const MOST_IDS = 1 << 22;

@@ -1,7 +1,7 @@
 /** The model of a tokenizer.json: a word to token ids. */
 
-import { quote } from '../../../compiler/model/quote.js';
-import { isObject, type Json, kindOf } from '../../../compiler/model/safetensors/json.js';
+import { quote } from '../../common/quote.js';
+import { isObject, type Json, kindOf } from '../../files/json.js';
 import { Unigram } from '../unigram.js';
 import { WordCache } from '../word_cache.js';
 import { Bpe } from './bpe.js';

@@ -2,8 +2,8 @@
 
 import { shield } from '../mark.js';
 import type { Steps } from '../regex/index.js';
-import type { TextModel } from '../text_model.js';
-import { type AddedToken, AddedTokens, readAddedTokens, type SplitOptions } from './added_tokens.js';
+import type { SplitOptions, TextModel } from '../text_model.js';
+import { type AddedToken, AddedTokens, readAddedTokens } from './added_tokens.js';
 import { type Decoder, readDecoder } from './decoders.js';
 import type { Fields } from './fields.js';
 import type { Model } from './model.js';

@@ -1,5 +1,5 @@
 /** The post_processor of a tokenizer.json: the tokens around one text. */
-import { isObject, kindOf } from '../../../compiler/model/safetensors/json.js';
+import { isObject, kindOf } from '../../files/json.js';
 import { type Fields, own } from './fields.js';
 import { isId } from './ids.js';
 

@@ -72,6 +72,7 @@ DEVICE void warp_max(float (&v)[N]) {
 #pragma unroll
     for (int i = 0; i < N; i++) v[i] = fmaxf(v[i], __shfl_xor_sync(~0u, v[i], mask));
 }
+DEVICE uint32_t warp_max(uint32_t v) { return __reduce_max_sync(~0u, v); }
 
 // ------------------------------------------------------------------ order between nodes of the graph
 // Everything that depends on an earlier node comes after grid_wait; weights are constant and may be read before it.
@@ -307,6 +308,11 @@ DEVICE void warp_max(float (&v)[N]) {
   all += thread_index() % 32 / Width * Width * N;
   for (int i = 0; i < N; i++)
     for (int lane = 0; lane < Width; lane++) v[i] = fmaxf(v[i], all[lane * N + i]);
+}
+DEVICE uint32_t warp_max(uint32_t v) {
+  const uint32_t* all = (const uint32_t*)sim::warp_exchange(&v, sizeof v);
+  for (int lane = 0; lane < 32; lane++) v = all[lane] > v ? all[lane] : v;
+  return v;
 }
 
 DEVICE void grid_wait() { sim::grid_wait(); }

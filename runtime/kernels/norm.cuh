@@ -1,6 +1,9 @@
 // Norms of a vector x:
 //   RmsNorm    x / sqrt(mean(x^2) + Epsilon) * weight
 //   LayerNorm  (x - mean(x)) / sqrt(mean((x - mean(x))^2) + Epsilon) * weight, + bias
+// And where a kernel has its vector from:
+//   PlainInput   it is there
+//   SummedInput  RmsNorm(input) + residual, of what an earlier projection made; stored for later nodes, or not
 #pragma once
 
 namespace realizar {
@@ -18,5 +21,9 @@ struct LayerNorm {
   static constexpr bool any = true, bias = Bias;
   static constexpr float epsilon = Epsilon;
 };
+
+struct PlainInput {};
+template <float Epsilon, bool Stored>
+struct SummedInput {};
 
 }  // namespace realizar

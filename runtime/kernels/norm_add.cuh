@@ -2,7 +2,7 @@
 // next projection does not take with its input (projection.cuh). One block. C: size, threads; centred (LayerNorm, else
 // RMSNorm), norm_bias, add_residual, epsilon.
 #pragma once
-#include "numbers.h"
+#include "block_sum.cuh"
 
 namespace realizar {
 
@@ -13,20 +13,6 @@ struct NormAddArgs {
   const float* residual;   // [size]
   float* output;           // [size]
 };
-
-// The sum of a number of each thread, in every thread. `partial`: a number a warp, free before and after.
-template <int Warps>
-DEVICE float block_sum(float v, float* partial) {
-  float sum[1] = {v};
-  warp_sum(sum);
-  if (thread_index() % 32 == 0) partial[thread_index() / 32] = sum[0];
-  block_sync();
-  float all = 0;
-#pragma unroll
-  for (int w = 0; w < Warps; w++) all += partial[w];
-  block_sync();
-  return all;
-}
 
 template <class C>
 DEVICE void norm_add(const NormAddArgs& a) {

@@ -55,6 +55,12 @@ DEVICE float fast_exp(float v) { return __expf(v); }  // relative error |v| 2^-2
 // ------------------------------------------------------------------ number formats
 DEVICE float half_to_float(uint16_t h) { return __half2float(__ushort_as_half(h)); }
 DEVICE uint16_t float_to_half(float f) { return __half_as_ushort(__float2half_rn(f)); }
+// Two halves, the first lowest.
+DEVICE uint32_t pack_halves(float a, float b) {
+  uint32_t halves;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(halves) : "f"(b), "f"(a));
+  return halves;
+}
 DEVICE float bits_to_float(uint32_t bits) { return __uint_as_float(bits); }
 DEVICE uint32_t float_to_bits(float f) { return __float_as_uint(f); }
 
@@ -106,6 +112,7 @@ DEVICE uint32_t float_to_bits(float f) {
 }
 DEVICE float half_to_float(uint16_t h) { return sim::half_to_float(h); }
 DEVICE uint16_t float_to_half(float f) { return sim::float_to_half(f); }
+DEVICE uint32_t pack_halves(float a, float b) { return float_to_half(a) | (uint32_t)float_to_half(b) << 16; }
 
 }  // namespace realizar
 #endif

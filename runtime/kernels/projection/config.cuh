@@ -34,9 +34,6 @@ struct ProjectionArgs {
 };
 
 // ------------------------------------------------------------------ names of variants
-struct PlainInput {};
-template <float Epsilon, bool Stored>
-struct SummedInput {};
 struct NoRouter {
   static constexpr int logits = 0;
 };

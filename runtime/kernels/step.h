@@ -1,0 +1,26 @@
+// What a step of a program of many rows works on: data that the runtime writes before a launch, so that kernels may
+// read it before grid_wait. A program has room for so many rows, tiles and outputs; StepHeader says how many there are.
+#pragma once
+#include <cstdint>
+
+namespace realizar {
+
+struct StepHeader {
+  int32_t n_rows, n_outputs, n_tiles, reserved;
+};
+// One token of one sequence. Rows of one slot stand next to each other, at consecutive ascending positions.
+struct Row {
+  int32_t token, position, slot, serial;
+};
+// Work of attention: n_rows rows of one slot from `row` on, the first at `position`.
+struct Tile {
+  int32_t row, n_rows, position, slot;
+};
+static_assert(sizeof(StepHeader) == 16 && sizeof(Row) == 16 && sizeof(Tile) == 16);
+
+// KV pages: `half [pages][kv_heads][page_positions][row]`, keys and values each. The page of a slot's position p is
+// page_table[slot * pages_of_slot(n_ctx) + p / page_positions], the same in all layers.
+constexpr int page_positions = 64;
+constexpr int pages_of_slot(int n_ctx) { return (n_ctx + page_positions - 1) / page_positions; }
+
+}  // namespace realizar

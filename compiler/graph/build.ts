@@ -75,8 +75,8 @@ function placeHeads(
   rope: RopeSpec | undefined,
 ): Value {
   const normed = (from: Value) => builder.headNorm(name(`${part}_norm`), from, norm);
-  const turned = (from: Value) => builder.rope(name(`${part}_rope`), from, rope);
-  return spec.normTurned ? normed(turned(heads)) : turned(normed(heads));
+  const rotated = (from: Value) => builder.rope(name(`${part}_rope`), from, rope);
+  return spec.normsAfterRope ? normed(rotated(heads)) : rotated(normed(heads));
 }
 
 /** Returns hidden + norm(feed-forward(norm(from))), the second norm where the layer has one. */

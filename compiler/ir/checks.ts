@@ -67,7 +67,7 @@ export class Checks {
 
   rope({ dimensions, base, scaling, factors }: RopeSpec, headSize: number): void {
     const holds = dimensions > 0 && dimensions % 2 === 0 && dimensions <= headSize;
-    this.need(holds, `rope turns ${dimensions} elements of heads of ${headSize}`);
+    this.need(holds, `rope of ${dimensions} elements of heads of ${headSize}`);
     this.need(Number.isFinite(base) && base > 0, `rope base is ${base}`);
     this.constant('rope scale', scaling?.scale);
     this.constant('rope magnitude', scaling?.magnitude);

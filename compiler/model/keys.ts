@@ -44,23 +44,23 @@ export class Keys {
   }
 
   /**
-   * How many pairs turn by the positions on each of four axes, one axis after the other or by turns. Those of a text are the
-   * same but for the fourth, which llama.cpp keeps at 0, so none of the `pairs` may turn by that.
+   * How many pairs are rotated by the positions on each of four axes, one axis after the other or interleaved. Those of a text are the
+   * same but for the fourth, which llama.cpp keeps at 0, so none of the `pairs` may be rotated by that.
    */
   textAxes(key: string, pairs: number, order: 'sections' | 'interleaved'): void {
     const name = this.#name(key);
     const entry = this.metadata.get(name);
     const axes = this.axes(key);
     const [first = 0, second = 0, third = 0, fourth = 0] = axes;
-    const turned = order === 'sections' ? first + second + third : 3 * Math.min(first, second, third);
-    if (axes.length === 0 || (turned < pairs && (order === 'sections' || fourth > 0)))
+    const rotated = order === 'sections' ? first + second + third : 3 * Math.min(first, second, third);
+    if (axes.length === 0 || (rotated < pairs && (order === 'sections' || fourth > 0)))
       this.metadata.fail(
         name,
         `expected four numbers that leave none of ${pairs} pairs to the fourth axis, found ${entry ? describe(entry) : 'none'}`,
       );
   }
 
-  /** How many pairs turn by each of four axes; a number stands for all four. Empty where the key is absent. */
+  /** How many pairs are rotated by each of four axes; a number stands for all four. Empty where the key is absent. */
   axes(key: string): number[] {
     const name = this.#name(key);
     const entry = this.metadata.get(name);

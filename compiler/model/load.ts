@@ -59,7 +59,7 @@ export function modelSpec(file: GgufFile): ModelSpec {
     ...(features.residualScale && { residualScale: features.residualScale }),
     ...(features.logitScale && { logitScale: features.logitScale }),
     ...(features.parallel && { parallel: true }),
-    ...(features.normTurned && { normTurned: true }),
+    ...(features.normsAfterRope && { normsAfterRope: true }),
     ...(experts && { experts: experts.spec }),
     tokenEmbedding: model.tokenEmbedding,
     outputNorm: model.outputNorm,
@@ -94,11 +94,11 @@ function layerSpecs(
   return layers.map((weights, index) => {
     const features = featuresOf(index);
     const window = stated ? stated.windows[index] : features.window;
-    const turns = stated?.turns?.[index] ?? features.rope !== 'none';
+    const hasRope = stated?.hasRope?.[index] ?? features.rope !== 'none';
     const own = typeof features.rope === 'object' ? local(features.rope) : rope;
     return {
       ...weights,
-      ...(turns && { rope: own }),
+      ...(hasRope && { rope: own }),
       ...(window && { window }),
     };
   });

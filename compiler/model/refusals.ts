@@ -70,7 +70,7 @@ const REFUSALS: readonly Refusal[] = [
   ...of('an attention output of low rank', [0], 'attention.output_group_count', 'attention.output_lora_rank'),
   ...of('relative position buckets', [0], 'attention.relative_buckets_count'),
   ...of('group norm', [0], 'attention.group_norm_groups', 'attention.group_norm_epsilon'),
-  ...of('layers in which nothing turns', [1, true], 'attention.rope_pattern'),
+  ...of('layers without rope', [1, true], 'attention.rope_pattern'),
   ...of('RWKV time mixing', [0], 'attention.decay_lora_rank', 'attention.iclr_lora_rank', 'attention.gate_lora_rank'),
   ...of('RWKV time mixing', [0], 'attention.value_residual_mix_lora_rank', 'time_mix_extra_dim'),
   ...of('RWKV time mixing', [0], 'time_decay_extra_dim', 'wkv.head_size'),

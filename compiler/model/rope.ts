@@ -1,4 +1,4 @@
-/** How fast the pairs of a head turn, and how metadata says so: llama.cpp's keys and meaning. */
+/** How fast the pairs of a head rotate, and how metadata says so: llama.cpp's keys and meaning. */
 import type { RopeScaling, RopeSpec, Yarn } from './spec.js';
 
 /** Radians a position, of each pair, before the division by the file's factors. */
@@ -20,12 +20,12 @@ export function ropeAt(rope: RopeSpec, context: number): RopeSpec {
   return longFactors && context > longFactors.beyond ? { ...rest, factors: longFactors.weight } : rest;
 }
 
-/** 1 for the pairs that turn often in the original context, 0 for those that hardly turn, a line between. */
+/** 1 for the pairs that rotate often in the original context, 0 for those that hardly do, a line between. */
 function yarnRamp(yarn: Yarn, dimensions: number, base: number, pair: number) {
   const { originalContext, betaFast, betaSlow, unrounded } = yarn;
-  const pairOfTurns = (turns: number) =>
-    (dimensions * Math.log(originalContext / (turns * 2 * Math.PI))) / (2 * Math.log(base));
-  const [first, last] = [pairOfTurns(betaFast), pairOfTurns(betaSlow)];
+  const pairOfRotations = (rotations: number) =>
+    (dimensions * Math.log(originalContext / (rotations * 2 * Math.PI))) / (2 * Math.log(base));
+  const [first, last] = [pairOfRotations(betaFast), pairOfRotations(betaSlow)];
   const low = Math.max(0, unrounded ? first : Math.floor(first));
   const high = Math.min(dimensions - 1, unrounded ? last : Math.ceil(last));
   return 1 - Math.min(1, Math.max(0, (pair - low) / Math.max(0.001, high - low)));

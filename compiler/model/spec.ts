@@ -20,7 +20,7 @@ export interface Weight extends Stored {
   readonly scalesBias?: true;
 }
 
-/** YaRN: pairs that turn fewer than betaSlow times in the original context are interpolated, above betaFast none is. */
+/** YaRN: pairs that rotate fewer than betaSlow times in the original context are interpolated, above betaFast none is. */
 export interface Yarn {
   readonly originalContext: number;
   readonly betaFast: number;
@@ -33,13 +33,13 @@ export interface RopeScaling {
   /** Positions count this much: 1 / factor. */
   readonly scale: number;
   readonly yarn?: Yarn;
-  /** Turned elements are multiplied with it. */
+  /** Rotated elements are multiplied with it. */
   readonly magnitude: number;
 }
 
-/** Rotary position embedding. Pair i turns by position * frequency(i) / factors[i]; rope.ts has the frequencies. */
+/** Rotary position embedding. Pair i is rotated by position * frequency(i) / factors[i]; rope.ts has the frequencies. */
 export interface RopeSpec {
-  /** Elements of a head that turn; the rest pass unchanged. Even, at most the head size. */
+  /** Elements of a head that are rotated; the rest pass unchanged. Even, at most the head size. */
   readonly dimensions: number;
   readonly base: number;
   /** Which elements form pair i: (2i, 2i+1), or (i, i + dimensions/2). */
@@ -126,7 +126,7 @@ export interface ExpertsSpec {
 }
 
 export interface LayerSpec extends LayerWeights {
-  /** Absent: queries and keys do not turn. The same object for layers that are alike. */
+  /** Absent: queries and keys are not rotated. The same object for layers that are alike. */
   readonly rope?: RopeSpec;
   /** The newest positions that attention sees; absent: all. */
   readonly window?: number;
@@ -163,7 +163,7 @@ export interface ModelSpec {
   /** Attention and feed-forward both take the layer's input; else feed-forward takes what attention leaves. */
   readonly parallel?: true;
   /** Norms of heads come after the rope; else before. */
-  readonly normTurned?: true;
+  readonly normsAfterRope?: true;
   /** Queries times keys are multiplied with it. */
   readonly attentionScale: number;
   /** cap * tanh(x / cap) of what attention scores, and of the logits. */

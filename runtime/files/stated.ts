@@ -15,8 +15,8 @@ export interface Stated {
   readonly ropeFactors?: StatedFactors;
   /** RopeSpec.pairing, where it is not halves. */
   readonly ropePairing?: 'adjacent';
-  /** Of each layer, whether queries and keys turn; absent: as the architecture says. */
-  readonly turns?: readonly boolean[];
+  /** Of each layer, whether queries and keys have rope; absent: as the architecture says. */
+  readonly hasRope?: readonly boolean[];
   /** ExpertsSpec.weightsOver */
   readonly weightsOver?: 'all' | 'chosen';
   /** In place of the architecture's. */

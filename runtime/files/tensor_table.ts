@@ -20,7 +20,7 @@ export interface Stored {
   /** Where its rows are, an equal number in each, if not all in one place; then `offset` is the first one's. */
   readonly pieces?: readonly Piece[];
   /**
-   * Its rows (a vector's elements) take turns with those of another tensor, and these are the first, third, ... or the
+   * Its rows (a vector's elements) alternate with those of another tensor, and these are the first, third, ... or the
    * second, fourth, ... of both together. `pieces` are of both, `bytes` its own.
    */
   readonly alternate?: 'even' | 'odd';

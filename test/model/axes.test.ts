@@ -24,7 +24,7 @@ describe.each([
     ],
     [[8, 4, 3, 1], [4, 4, 4, 4], [0, 0, 0, 0], []],
   ],
-  // One after the other by turns; what the three leave over transformers turns like the first.
+  // Interleaved; what the three leave over transformers rotates like the first.
   [
     'qwen3vl',
     [

@@ -219,7 +219,7 @@ describe('features that would change the result', () => {
     ['rope.scaling.yarn_beta_fast', f32(16), 'YaRN with ends of its own'],
     ['rope.scaling.yarn_beta_slow', f32(2), 'YaRN with ends of its own'],
     ['rope.scaling.yarn_attn_factor', f32(1.5), 'YaRN with an attention factor'],
-    ['attention.rope_pattern', u32(0), 'layers in which nothing turns'],
+    ['attention.rope_pattern', u32(0), 'layers without rope'],
     ['attention.recurrent_layers', { type: 'array', of: 'uint32', value: [0, 1] }, 'recurrent layers'],
     ['swiglu_clamp_shexp', { type: 'array', of: 'float32', value: [1, 1] }, 'clamped SwiGLU'],
   ])('llama.%s: %o', (name, value, feature) => {

@@ -131,7 +131,7 @@ describe("llama.cpp's defaults", () => {
     expect(load(input).headCountKv).toBe(2);
   });
 
-  test('a head may turn in part', () => {
+  test('a head may be rotated in part', () => {
     expect(load(withKeys(tinyModel(), { 'llama.rope.dimension_count': u32(8) })).layers[0]!.rope!.dimensions).toBe(8);
   });
 

@@ -158,7 +158,7 @@ function heads(x: Vector, headSize: number): Vector[] {
 }
 
 /** Turns the pairs of one head in place. */
-function turn(head: Vector, rope: RopeSpec, factors: Vector | undefined, position: number): void {
+function rotate(head: Vector, rope: RopeSpec, factors: Vector | undefined, position: number): void {
   const pairs = rope.dimensions / 2;
   const frequencies = ropeFrequencies(rope);
   const magnitude = rope.scaling?.magnitude ?? 1;
@@ -241,15 +241,15 @@ class Reference {
 
   /** Norm of each head or of all, where the model has one, and rope. */
   #place(x: Vector, norm: Weight | undefined, layerRope: RopeSpec | undefined, position: number): Vector {
-    const { headSize, normTurned } = this.#spec;
+    const { headSize, normsAfterRope } = this.#spec;
     const rope = layerRope && ropeAt(layerRope, this.context);
     const factors = rope?.factors && this.#weights.get(rope.factors);
     const ofAllHeads = norm?.cols !== headSize;
     const placed = ofAllHeads ? this.#norm(x, norm).slice() : x.slice();
     for (const head of heads(placed, headSize)) {
-      if (rope && normTurned) turn(head, rope, factors, position);
+      if (rope && normsAfterRope) rotate(head, rope, factors, position);
       if (!ofAllHeads) head.set(this.#norm(head, norm));
-      if (rope && !normTurned) turn(head, rope, factors, position);
+      if (rope && !normsAfterRope) rotate(head, rope, factors, position);
     }
     return placed;
   }

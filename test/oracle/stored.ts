@@ -18,7 +18,7 @@ export function storedValues(weight: Weight, read: (piece: Piece) => Buffer): Fl
 /** Those of one piece of so many. */
 function inRows({ rows: all, cols: width, alternate, transposed }: Weight, values: Float64Array, pieces: number) {
   if (!alternate && !transposed) return values;
-  // The elements of a vector take turns as rows of one column do.
+  // The elements of a vector alternate as rows of one column do.
   const [rows, cols] = all === 1 ? [width, 1] : [all / pieces, width];
   const [step, first] = [alternate ? 2 : 1, alternate === 'odd' ? 1 : 0];
   return Float64Array.from({ length: rows * cols }, (_, i) => {

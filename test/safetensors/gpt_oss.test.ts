@@ -1,4 +1,4 @@
-/** gpt-oss, whose experts transformers stores transposed, its publisher as MXFP4, both with rows of gate and up in turn. */
+/** gpt-oss, whose experts transformers stores transposed, its publisher as MXFP4, both with alternating rows of gate and up. */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -179,13 +179,13 @@ describe('what contradicts itself or is missing names the key', () => {
   });
 });
 
-test('only layers with a window turn in models that have one', () => {
-  const turns = (name: string, changes: Config = {}) =>
+test('only layers with a window have rope in models that have one', () => {
+  const hasRope = (name: string, changes: Config = {}) =>
     modelSpec(readModel(withConfig(name, changes))).layers.map(({ rope }) => rope !== undefined);
-  for (const name of ['cohere2', 'exaone4']) expect(turns(name), name).toEqual([true, true, true, false]);
+  for (const name of ['cohere2', 'exaone4']) expect(hasRope(name), name).toEqual([true, true, true, false]);
   const full = Array(4).fill('full_attention');
-  expect(turns('exaone4', { layer_types: full })).toEqual([false, false, false, false]);
-  expect(turns('exaone4', { layer_types: full, sliding_window: null })).toEqual([true, true, true, true]);
+  expect(hasRope('exaone4', { layer_types: full })).toEqual([false, false, false, false]);
+  expect(hasRope('exaone4', { layer_types: full, sliding_window: null })).toEqual([true, true, true, true]);
 });
 
 test('gelu is exact but for Gemma, whose authors computed the other one', () => {

@@ -17,7 +17,7 @@ const GRANITE = {
   'attention.scale': f32(0.05),
 };
 
-/** Of 16 pairs; llama.cpp leaves those that turn by the fourth axis as they are. */
+/** Of 16 pairs; llama.cpp leaves those rotated by the fourth axis as they are. */
 const AXES = { 'rope.dimension_sections': { type: 'array', of: 'int32', value: [6, 6, 6, 0] } } as const;
 
 const KEYS: Readonly<Record<string, Readonly<Record<string, MetadataValue>>>> = {

@@ -32,7 +32,7 @@ export interface ModelOptions {
   readonly contextLength?: number;
   /** Default 1e-5. */
   readonly rmsEpsilon?: number;
-  /** Elements of a head that turn; default headSize. */
+  /** Elements of a head that are rotated; default headSize. */
   readonly ropeDimensions?: number;
   /** Default 10000. */
   readonly ropeBase?: number;

@@ -11,7 +11,7 @@ interface SpecShape {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
-  /** 0: the whole head turns. */
+  /** 0: the whole head is rotated. */
   readonly ropeDimensions: number;
   readonly ropeFactors: boolean;
   readonly pairing: RopeSpec['pairing'];
@@ -30,7 +30,7 @@ interface SpecShape {
   readonly gate: boolean;
   /** Of every other layer; 0: of none. */
   readonly window: number;
-  /** In every fourth layer nothing turns. */
+  /** Every fourth layer has no rope. */
   readonly stillLayers: boolean;
   readonly scaling?: RopeSpec['scaling'];
   readonly sinks: boolean;
@@ -49,7 +49,7 @@ interface SpecShape {
   readonly constants: Partial<
     Pick<
       ModelSpec,
-      | 'normTurned'
+      | 'normsAfterRope'
       | 'attentionScale'
       | 'attentionSoftCap'
       | 'logitSoftCap'
@@ -134,7 +134,7 @@ export const FAMILIES: Readonly<Record<string, SpecOptions>> = {
     ...{ pairing: 'half', qkvBias: true, activation: 'swiglu_oai', sinks: true, window: 2 },
     ...{ experts: 6, expertBiases: true },
   },
-  'hunyuan-dense': { ...{ pairing: 'half', queryNorm: true, keyNorm: true }, constants: { normTurned: true } },
+  'hunyuan-dense': { ...{ pairing: 'half', queryNorm: true, keyNorm: true }, constants: { normsAfterRope: true } },
   afmoe: {
     ...{ pairing: 'half', queryNorm: true, keyNorm: true, gates: 'elements', postNorms: true, window: 3 },
     ...{ experts: 5, used: 3, sigmoid: true, shared: 'plain', constants: { embeddingScale: 3.5 } },

@@ -1,4 +1,4 @@
-/** AFMoE (Trinity): gated attention, norms of heads and after the halves, windows; in every fourth layer nothing turns. */
+/** AFMoE (Trinity): gated attention, norms of heads and after the halves, windows; no rope in every fourth layer. */
 import { type Architecture, DECODER, ELEMENT_GATES, POST_NORMS } from './architecture.js';
 import { dots1 } from './dots1.js';
 
@@ -15,7 +15,7 @@ export const afmoe: Architecture = {
     const isLocal = keys.layerPattern(PATTERN, 4, blockCount);
     return {
       embeddingScale: Math.sqrt(embeddingLength),
-      // llama.cpp counts the layers in which nothing turns, whatever the pattern of windows says.
+      // llama.cpp counts the layers without rope, whatever the pattern of windows says.
       layer: (index) => ({ window: isLocal(index) ? window : undefined, rope: index % 4 === 3 ? 'none' : undefined }),
     };
   },

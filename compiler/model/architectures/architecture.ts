@@ -43,7 +43,7 @@ export type LayerRules = { readonly [Role in keyof LayerWeights]: TensorRule };
 interface LayerFeatures {
   /** The newest positions that attention sees. */
   readonly window?: number | undefined;
-  /** none: nothing turns. local: turns with this base, and without the file's rope scaling. Absent: as the file says. */
+  /** none: no rope. local: rope with this base, and without the file's rope scaling. Absent: as the file says. */
   readonly rope?: 'none' | { readonly base: number; readonly scaled: boolean } | undefined;
 }
 
@@ -56,7 +56,7 @@ type Features = {
     | 'embeddingScale'
     | 'residualScale'
     | 'logitScale'
-    | 'normTurned'
+    | 'normsAfterRope'
     | 'parallel']?: ModelSpec[Name] | undefined;
 } & {
   /** Where it is not the architecture's. */
@@ -234,7 +234,7 @@ export const EXPERTS_LAYER = {
 /** Of experts that may have no gate. */
 export const OPTIONAL_EXPERTS_GATE = { ffnGateExperts: optional(EXPERTS_LAYER.ffnGateExperts) } as const;
 
-/** Norms of each query and key head, before it turns. */
+/** Norms of each query and key head, before rope. */
 export const HEAD_NORMS = {
   attnQNorm: f32Vector('attn_q_norm.weight', 'head'),
   attnKNorm: f32Vector('attn_k_norm.weight', 'head'),

@@ -1,4 +1,4 @@
-/** Command R7B and A: Command R with a window in three of four layers; in the fourth nothing turns. */
+/** Command R7B and A: Command R with a window in three of four layers; the fourth has no rope. */
 import { type Architecture, DECODER } from './architecture.js';
 import { PARALLEL_LAYER } from './command_r.js';
 

@@ -1,4 +1,4 @@
-/** EXAONE 4: norms after both halves of a layer and none before, head norms; in the largest, only layers with a window turn. */
+/** EXAONE 4: norms after both halves of a layer and none before, head norms; in the largest, only layers with a window have rope. */
 import { type Architecture, DECODER, DECODER_LAYER, HEAD_NORMS, POST_NORMS, ROPE_FACTORS } from './architecture.js';
 
 const PERIOD = 4;

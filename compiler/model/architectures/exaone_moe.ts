@@ -1,4 +1,4 @@
-/** K-EXAONE: head norms, dense layers before those with experts; three of four layers have a window, and only those turn. */
+/** K-EXAONE: head norms, dense layers before those with experts; three of four layers have a window, and only those have rope. */
 import { type Architecture, ROPE_FACTORS, SHARED_EXPERT, UNTIED_DECODER } from './architecture.js';
 import { dots1 } from './dots1.js';
 

@@ -29,8 +29,8 @@ export const granite: Architecture = {
   ropePairing: 'adjacent',
   keys: ['embedding_scale', 'residual_scale', 'logit_scale', 'attention.scale', 'rope.scaling.finetuned'],
   features: (keys) => {
-    const turns = keys.bool('rope.scaling.finetuned') ?? true;
-    return { ...graniteConstants(keys), layer: () => (turns ? {} : { rope: 'none' }) };
+    const hasRope = keys.bool('rope.scaling.finetuned') ?? true;
+    return { ...graniteConstants(keys), layer: () => (hasRope ? {} : { rope: 'none' }) };
   },
   model: { ...DECODER, ...ROPE_FACTORS, ...LONG_ROPE_FACTORS },
   layer: { ...DECODER_LAYER, ...OPTIONAL_BIASES },

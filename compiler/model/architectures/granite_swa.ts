@@ -1,4 +1,4 @@
-/** Granite with attention sinks, and in some layers a window; the dense models, of which all layers turn. */
+/** Granite with attention sinks, and in some layers a window; the dense models, all of whose layers have rope. */
 import { type Architecture, f32Vector } from './architecture.js';
 import { granite, graniteConstants } from './granite.js';
 

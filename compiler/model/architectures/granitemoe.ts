@@ -1,4 +1,4 @@
-/** Granite 3 with experts: the same, but whatever the file says of its training, queries and keys turn. */
+/** Granite 3 with experts: the same, but whatever the file says of its training, queries and keys have rope. */
 import type { Architecture } from './architecture.js';
 import { granite, graniteConstants } from './granite.js';
 

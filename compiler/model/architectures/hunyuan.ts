@@ -7,7 +7,7 @@ const HUNYUAN = {
   keys: [AXES],
   features: (keys, { ropeDimensions }) => {
     axesOfText(keys, ropeDimensions);
-    return { normTurned: true };
+    return { normsAfterRope: true };
   },
   model: DECODER,
 } as const satisfies Partial<Architecture>;

@@ -1,4 +1,4 @@
-/** Qwen 3: each query and key head is normalised before it turns. */
+/** Qwen 3: each query and key head is normalised before rope. */
 import { type Architecture, DECODER, DECODER_LAYER, HEAD_NORMS } from './architecture.js';
 
 export const qwen3: Architecture = {

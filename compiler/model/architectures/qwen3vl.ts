@@ -1,6 +1,6 @@
 /**
- * The text half of Qwen 3 VL: of a text all axes of the rope have the same position, so it is Qwen 3's. transformers turns
- * the last pairs, which its three axes leave over, by that position too; llama.cpp does not turn them.
+ * The text half of Qwen 3 VL: of a text all axes of the rope have the same position, so it is Qwen 3's. transformers rotates
+ * the last pairs, which its three axes leave over, by that position too; llama.cpp does not rotate them.
  */
 import type { Architecture } from './architecture.js';
 import { qwen3 } from './qwen3.js';

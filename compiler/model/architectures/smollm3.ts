@@ -1,4 +1,4 @@
-/** SmolLM 3: Llama, but in every fourth layer nothing turns. */
+/** SmolLM 3: Llama, but every fourth layer has no rope. */
 import { type Architecture, DECODER, DECODER_LAYER, OPTIONAL_BIASES } from './architecture.js';
 
 export const smollm3: Architecture = {

@@ -1,5 +1,5 @@
 /**
- * StableLM 2: LayerNorm, and only a part of each head turns. Without ffn_norm its halves are side by side on one norm, as in
+ * StableLM 2: LayerNorm, and only a part of each head is rotated. Without ffn_norm its halves are side by side on one norm, as in
  * the 12B model, whose norms of heads are not supported.
  */
 import { type Architecture, DECODER_LAYER, LAYER_NORM_BIASES, LAYER_NORM_DECODER } from './architecture.js';

@@ -100,7 +100,7 @@ export function readConfig(path: string, values: JsonObject): ModelConfig {
       ...(own.weightsOver && { weightsOver: own.weightsOver }),
       ...(type.adjacentPairs && { ropePairing: 'adjacent' }),
       ...(isExact(config, type) && { activation: 'gelu_erf' }),
-      ...(own.turns && { turns: everyLayer(layers, own.turns) }),
+      ...(own.hasRope && { hasRope: everyLayer(layers, own.hasRope) }),
       ...(rope.factors && { ropeFactors: rope.factors }),
       ...(rope.yarnUnrounded && { yarnUnrounded: true }),
     },

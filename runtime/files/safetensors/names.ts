@@ -127,7 +127,7 @@ export interface GgufName {
   /** Its rows belong in equal parts to it and these: of each expert, or of each head. */
   readonly beside?: readonly string[];
   readonly ofHeads?: true;
-  /** Its rows take turns with those of this tensor. */
+  /** Its rows alternate with those of this tensor. */
   readonly alternates?: string;
   readonly form?: ExpertsForm;
 }

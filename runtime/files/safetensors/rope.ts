@@ -15,7 +15,7 @@ export interface RopeConfig {
 interface RopeInput {
   readonly headSize: number;
   readonly contextLength: number;
-  /** A part of each head may turn. */
+  /** A part of each head may be rotated. */
   readonly partial: boolean;
   /** Own.rope */
   readonly named: NonNullable<Own['rope']>;
@@ -111,7 +111,7 @@ function alphaBase(scaling: ConfigReader, alpha: number, { base, dimensions }: R
   return base * alpha ** (dimensions / (dimensions - 2));
 }
 
-/** Llama 3.1: pairs with long waves turn slower by `factor`, those with short ones as before, a blend between. */
+/** Llama 3.1: pairs with long waves rotate slower by `factor`, those with short ones as before, a blend between. */
 function llama3Factors(
   scaling: ConfigReader,
   { base, dimensions }: RopeShape,
@@ -178,7 +178,7 @@ function longRope(
   };
 }
 
-/** The base of the layers with a window, where they turn otherwise than the rest: without scaling. */
+/** The base of the layers with a window, where it differs from the rest's: without scaling. */
 export function readLocalBase(config: ConfigReader): number | undefined {
   const parameters = config.object('rope_parameters');
   if (parameters === undefined) return config.number('rope_local_base_freq');

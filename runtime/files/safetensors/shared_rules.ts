@@ -99,8 +99,8 @@ const SAME: Rules = {
   ...twice('epsilons of the norms', ({ epsilon }) => epsilon, 'layer_norm_eps', 'layer_norm_epsilon', 'norm_epsilon'),
   ...twice('epsilons of the norms', ({ epsilon }) => epsilon, 'layernorm_epsilon', 'layernorm_eps'),
   ...twice('bases of rope', ({ ropeBase }) => ropeBase, 'rotary_base', 'rotary_emb_base', 'rope_base'),
-  ...twice('parts of each head that turn', ropePart, 'rotary_pct', 'rope_pct', 'rotary_percent', 'rope_percent'),
-  ...twice('parts of each head that turn', ({ ropeDimensions }) => ropeDimensions, 'rotary_dim', 'rotary_ndims'),
+  ...twice('parts of each head that are rotated', ropePart, 'rotary_pct', 'rope_pct', 'rotary_percent', 'rope_percent'),
+  ...twice('parts of each head that are rotated', ({ ropeDimensions }) => ropeDimensions, 'rotary_dim', 'rotary_ndims'),
   ...twice('sizes of a window', ({ window }) => window, 'sliding_window_size', 'window_size'),
   attention_multiplier: same('a scale of attention', ({ headSize }) => 1 / Math.sqrt(headSize)),
 };

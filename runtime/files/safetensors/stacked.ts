@@ -1,5 +1,5 @@
 /**
- * gpt-oss's tensors of all experts as those that GGUF has. Gate and up are one, whose rows take turns; the matrices are
+ * gpt-oss's tensors of all experts as those that GGUF has. Gate and up are one, whose rows alternate; the matrices are
  * transposed, or MXFP4 in two tensors, of codes and of exponents.
  */
 import { ModelFileError } from '../../common/errors.js';

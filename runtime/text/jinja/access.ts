@@ -7,7 +7,8 @@ import { iterate } from './iterate.js';
 import { floatText, ratio, truncate } from './numbers.js';
 import { repr } from './print.js';
 import { formatText } from './str_format.js';
-import { cut, textMethod } from './string_methods.js';
+import { textMethod } from './string_methods.js';
+import { cut } from './strings.js';
 import {
   Builtin,
   characters,

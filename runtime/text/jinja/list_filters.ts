@@ -8,7 +8,7 @@ import { checkItems, JinjaError, typeError } from './errors.js';
 import { items, iterate, list, reversed } from './iterate.js';
 import { parseFloatText, parseInteger, roundFloat, roundInteger, toFloat, truncate } from './numbers.js';
 import { repr, str } from './print.js';
-import { joinTexts } from './string_methods.js';
+import { joinTexts } from './strings.js';
 import { type Filter, filter, reversedText } from './text_filters.js';
 import { Dict, isText, isTrue, length, Markup, Once, plain, Tuple, typeName, Undefined, type Value } from './values.js';
 

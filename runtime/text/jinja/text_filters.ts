@@ -7,7 +7,8 @@ import { tojson } from './json.js';
 import { parseFloatText, toFloat } from './numbers.js';
 import { percent } from './percent.js';
 import { repr, str, toHtml } from './print.js';
-import { replace, stripText, textMethod } from './string_methods.js';
+import { textMethod } from './string_methods.js';
+import { replace, stripText } from './strings.js';
 import { SPACES, splitLines } from './unicode.js';
 import {
   characters,

@@ -55,7 +55,7 @@ export const cohere2: ModelType = {
     const isLocal = patternedLayers(config, context);
     config.require('sliding_window', windowOf(config, context, isLocal));
     return {
-      ...{ isLocal, turns: isLocal },
+      ...{ isLocal, hasRope: isLocal },
       keys: { ...cohereKeys(config), ...windowKeys(config, context, isLocal) },
     };
   },

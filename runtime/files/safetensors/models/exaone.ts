@@ -17,8 +17,8 @@ export const exaone4: ModelType = {
     const isPatterned = config.has('sliding_window') || config.has('layer_types');
     const isLocal = isPatterned ? patternedLayers(config, context) : () => false;
     const window = windowOf(config, context, isLocal);
-    // Only layers with a window turn, in models that have one.
-    const turns = window === undefined ? () => true : isLocal;
-    return { isLocal, turns, keys: windowKeys(config, context, isLocal) };
+    // Only layers with a window have rope, in models that have one.
+    const hasRope = window === undefined ? () => true : isLocal;
+    return { isLocal, hasRope, keys: windowKeys(config, context, isLocal) };
   },
 };

@@ -37,10 +37,10 @@ export const smollm3: ModelType = {
   rules: { attention_bias: TENSORS_TELL, mlp_bias: TENSORS_TELL },
   own: (config, context) => {
     const interval = config.uint('no_rope_layer_interval') ?? 4;
-    const turns = everyLayer(context.layers, (layer) => (layer + 1) % 4 !== 0).map(Number);
+    const hasRope = everyLayer(context.layers, (layer) => (layer + 1) % 4 !== 0).map(Number);
     if (!config.has('no_rope_layers') && interval !== 4)
       config.refuse('no_rope_layer_interval', 'rope in other layers than three of four', 'must be 4');
-    config.only('no_rope_layers', [turns, []], 'rope in other layers than three of four');
+    config.only('no_rope_layers', [hasRope, []], 'rope in other layers than three of four');
     return windowsInUse(config, context, (layer) => (layer + 1) % 4 === 0);
   },
 };

@@ -19,8 +19,8 @@ export interface Own {
   readonly weightsOver?: 'all' | 'chosen';
   /** Which layers have the window; absent: all, where there is one. */
   readonly isLocal?: (layer: number) => boolean;
-  /** Which layers turn; absent: as the architecture says. */
-  readonly turns?: (layer: number) => boolean;
+  /** Which layers have rope; absent: as the architecture says. */
+  readonly hasRope?: (layer: number) => boolean;
   /** rope_theta and partial_rotary_factor where config.json says them by other names. */
   readonly rope?: { readonly base?: number | undefined; readonly partial?: number | undefined };
   /** Tensors that take no part in what is computed. */
@@ -41,7 +41,7 @@ export interface ModelType {
   readonly activation: 'silu' | 'gelu_pytorch_tanh' | 'relu2';
   /** hidden_act gelu is known, too: the exact one. */
   readonly exactGelu?: boolean;
-  /** Layers with a window turn with a base of their own, and without rope scaling. */
+  /** Layers with a window have a rope base of their own, and no rope scaling. */
   readonly localRope?: boolean;
   /** Pairs of rope are neighbours; else halves. */
   readonly adjacentPairs?: boolean;

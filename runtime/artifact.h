@@ -133,8 +133,14 @@ inline uint64_t kv_read_bytes(const Node& node, uint32_t seq_len) {
   return node.kv_row_bytes * (seq_len < node.kv_positions ? seq_len : node.kv_positions);
 }
 
+// Pages of KV cache: each has the keys of so many positions, or their values, [heads][kv_page_positions][row]. Position
+// p is in page page_table[p / kv_page_positions] of every cache.
+constexpr uint32_t kv_page_positions = 64;
+constexpr uint64_t kv_pages(uint64_t n_ctx) { return (n_ctx + kv_page_positions - 1) / kv_page_positions; }
+
 // The state region, in order: State, the attention counters, Sampling, its logit biases, and then, at offsets that the
-// plan knows, int32 history[n_ctx] and fed[n_ctx], u32 seen[n_vocab] and SampleMeeting (kernels/sample.cuh).
+// plan knows, int32 history[n_ctx] and fed[n_ctx], u32 page_table[kv_pages(n_ctx)], u32 seen[n_vocab] and SampleMeeting
+// (kernels/sample.cuh).
 struct State {
   int32_t token;     // fed by this step
   int32_t position;  // of that token, from 0: its rope angle and its row in the KV cache
@@ -176,7 +182,10 @@ constexpr uint64_t state_bias_offset = state_sampling_offset + 64;
 constexpr uint32_t max_logit_bias = 1024;  // distinct tokens
 constexpr uint64_t state_history_offset = state_bias_offset + sizeof(LogitBias) * max_logit_bias;
 constexpr uint64_t state_fed_offset(uint64_t n_ctx) { return state_history_offset + sizeof(int32_t) * n_ctx; }
-constexpr uint64_t state_seen_offset(uint64_t n_ctx) { return state_fed_offset(n_ctx) + sizeof(int32_t) * n_ctx; }
+constexpr uint64_t state_pages_offset(uint64_t n_ctx) { return state_fed_offset(n_ctx) + sizeof(int32_t) * n_ctx; }
+constexpr uint64_t state_seen_offset(uint64_t n_ctx) {
+  return state_pages_offset(n_ctx) + sizeof(uint32_t) * kv_pages(n_ctx);
+}
 
 // What the runtime passes to a repack kernel, by value: turns `n_rows` rows of a tensor of the file, which start at row
 // `first_row` (a multiple of rows_per_group), into the device layout. One thread for each 32 columns of each row of

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <numeric>
 #include <thread>
 
 #include "error.h"
@@ -67,6 +68,13 @@ Session::Session(std::shared_ptr<const Model> model) : model_(std::move(model)),
         driver_.memcpy_htod_async(state_.get() + state_ring_offset, &pinned().ring_address, sizeof(uint64_t),
                                   stream_.get()),
         "cuMemcpyHtoDAsync", "the address of the token ring");
+  // The session has all pages to itself, in order.
+  std::vector<uint32_t> pages(kv_pages(artifact.n_ctx));
+  std::iota(pages.begin(), pages.end(), 0);
+  check(driver_,
+        driver_.memcpy_htod_async(state_.get() + state_pages_offset(artifact.n_ctx), pages.data(),
+                                  pages.size() * sizeof(uint32_t), stream_.get()),
+        "cuMemcpyHtoDAsync", "the page table");
   synchronize(device, stream_.get(), "the new session");
 }
 

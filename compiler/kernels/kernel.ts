@@ -27,7 +27,7 @@ export interface Launch {
 }
 
 /** What the session's state buffer holds, each at an offset of its own (plan/state.ts). */
-export type StatePart = 'state' | 'counters' | 'history' | 'fed' | 'seen' | 'meeting';
+export type StatePart = 'state' | 'counters' | 'history' | 'fed' | 'pages' | 'seen' | 'meeting';
 
 /** Where everything lies that a node's arguments may point to: made by plan/lower.ts for one node. */
 export interface Places {

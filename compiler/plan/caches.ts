@@ -1,12 +1,12 @@
 /** Where the caches of a session lie, one after another, each of its own size. */
 import { roundUp } from '../arithmetic.js';
 import type { Cache } from '../ir/ops.js';
-import { keyBytes } from '../kernels/attend/config.js';
+import { KV_PAGE, keyBytes, kvPages } from '../kernels/attend/config.js';
 
 export interface PlannedCache extends Cache {
   /** Of one position: its keys and its values. */
   readonly rowBytes: number;
-  /** In the kv_cache region, at the whole context: keys, then, in its middle, values. */
+  /** In the kv_cache region, pages for the whole context: keys, then, in its middle, values. */
   readonly offset: number;
   readonly bytes: number;
 }
@@ -16,7 +16,7 @@ const ALIGNMENT = 256;
 export function planCaches(caches: readonly Cache[], contextLength: number): PlannedCache[] {
   let offset = 0;
   return caches.map((cache) => {
-    const bytes = 2 * roundUp(keyBytes(cache) * contextLength, ALIGNMENT);
+    const bytes = 2 * roundUp(keyBytes(cache) * KV_PAGE * kvPages(contextLength), ALIGNMENT);
     offset += bytes;
     return { ...cache, rowBytes: 2 * keyBytes(cache), offset: offset - bytes, bytes };
   });

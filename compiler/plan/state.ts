@@ -1,5 +1,6 @@
-/** What a session keeps beside the KV cache (runtime/artifact.h): State, counters, sampling parameters, logit biases. */
+/** What a session keeps beside the KV cache (runtime/artifact.h): State, counters, sampling parameters, page table. */
 import { roundUp } from '../arithmetic.js';
+import { kvPages } from '../kernels/attend/config.js';
 import type { StatePart } from '../kernels/kernel.js';
 
 const STATE_BYTES = 16;
@@ -19,9 +20,10 @@ export function stateLayout(contextLength: number, vocabSize: number, meetingByt
   const part = (start: number, bytes: number) => ({ start, end: start + bytes });
   const history = part(HISTORY_OFFSET, 4 * contextLength);
   const fed = part(history.end, 4 * contextLength);
-  const seen = part(fed.end, 4 * vocabSize);
+  const pages = part(fed.end, 4 * kvPages(contextLength));
+  const seen = part(pages.end, 4 * vocabSize);
   const meeting = part(roundUp(seen.end, 64), meetingBytes);
   const state = part(0, STATE_BYTES);
   const counters = part(COUNTERS_OFFSET, 4 * STATE_COUNTERS);
-  return { parts: { state, counters, history, fed, seen, meeting }, totalBytes: roundUp(meeting.end, 256) };
+  return { parts: { state, counters, history, fed, pages, seen, meeting }, totalBytes: roundUp(meeting.end, 256) };
 }

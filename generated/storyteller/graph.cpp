@@ -9,18 +9,12 @@
 namespace realizar {
 namespace {
 
-// Symbol, number of arguments, most shared memory (bytes), true where blocks wait for each other. Those without arguments
-// here repack weights at load.
+// Symbol, number of arguments, most shared memory (bytes), true where blocks wait for each other. Those without
+// arguments here repack weights at load.
 const Kernel kernels[] = {
-    {"realizar_token_embd", 4, 0},
-    {"realizar_attn_qkv", 20, 71680},
-    {"realizar_attn_kqv", 11, 89088},
-    {"realizar_ffn_inp", 20, 71680},
-    {"realizar_ffn_swiglu", 20, 71680},
-    {"realizar_l_out", 20, 71680},
-    {"realizar_logits", 20, 71680},
-    {"realizar_select", 8, 55968},
-    {"realizar_repack_q8_0", 0, 0},
+    {"realizar_token_embd", 4, 0},   {"realizar_attn_qkv", 20, 71680},   {"realizar_attn_kqv", 12, 89088},
+    {"realizar_ffn_inp", 20, 71680}, {"realizar_ffn_swiglu", 20, 71680}, {"realizar_l_out", 20, 71680},
+    {"realizar_logits", 20, 71680},  {"realizar_select", 8, 55968},      {"realizar_repack_q8_0", 0, 0},
 };
 
 // Name, kernel, grid, block, shared memory (bytes), first argument, arguments, first edge, edges; bytes of weights that
@@ -28,91 +22,484 @@ const Kernel kernels[] = {
 const Node nodes[] = {
     // 0 token_embd, realizar_token_embd: token_embd.weight Q8_0 [909 x 256], row of the token -> f32[256]
     {"token_embd", 0, {1, 1, 1}, {32, 1, 1}, 0, 0, 4, 0, 0, 272, 0, 0},
-    // 1 blk.0.attn_qkv, realizar_attn_qkv: token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
+    // 1 blk.0.attn_qkv, realizar_attn_qkv: token_embd f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256]
+    // + attn_v Q8_0 [128 x 256] -> f32[512]
     {"blk.0.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 4, 20, 0, 1, 139264, 0, 0},
-    // 2 blk.0.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.0.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 24, 11, 1, 1, 0, 512, 512},
-    // 3 blk.0.ffn_inp, realizar_ffn_inp: blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
-    {"blk.0.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 35, 20, 2, 1, 69632, 0, 0},
-    // 4 blk.0.ffn_swiglu, realizar_ffn_swiglu: blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 55, 20, 3, 1, 417792, 0, 0},
+    // 2 blk.0.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of
+    // 32 -> f32[256]
+    {"blk.0.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 24, 12, 1, 1, 0, 512, 512},
+    // 3 blk.0.ffn_inp, realizar_ffn_inp: blk.0.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + token_embd ->
+    // f32[256]
+    {"blk.0.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 36, 20, 2, 1, 69632, 0, 0},
+    // 4 blk.0.ffn_swiglu, realizar_ffn_swiglu: blk.0.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0
+    // [768 x 256], silu(gate) * up -> f32[768]
+    {"blk.0.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 56, 20, 3, 1, 417792, 0, 0},
     // 5 blk.0.l_out, realizar_l_out: blk.0.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
-    {"blk.0.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 75, 20, 4, 1, 208896, 0, 0},
-    // 6 blk.1.attn_qkv, realizar_attn_qkv: blk.0.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.1.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 95, 20, 5, 1, 139264, 0, 0},
-    // 7 blk.1.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 1, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.1.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 115, 11, 6, 1, 0, 512, 512},
-    // 8 blk.1.ffn_inp, realizar_ffn_inp: blk.1.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.0.l_out -> f32[256]
-    {"blk.1.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 126, 20, 7, 1, 69632, 0, 0},
-    // 9 blk.1.ffn_swiglu, realizar_ffn_swiglu: blk.1.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 146, 20, 8, 1, 417792, 0, 0},
+    {"blk.0.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 76, 20, 4, 1, 208896, 0, 0},
+    // 6 blk.1.attn_qkv, realizar_attn_qkv: blk.0.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x
+    // 256] + attn_v Q8_0 [128 x 256] -> f32[512]
+    {"blk.1.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 96, 20, 5, 1, 139264, 0, 0},
+    // 7 blk.1.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 1, attention of 8 heads over 4 KV heads of
+    // 32 -> f32[256]
+    {"blk.1.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 116, 12, 6, 1, 0, 512, 512},
+    // 8 blk.1.ffn_inp, realizar_ffn_inp: blk.1.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.0.l_out ->
+    // f32[256]
+    {"blk.1.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 128, 20, 7, 1, 69632, 0, 0},
+    // 9 blk.1.ffn_swiglu, realizar_ffn_swiglu: blk.1.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0
+    // [768 x 256], silu(gate) * up -> f32[768]
+    {"blk.1.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 148, 20, 8, 1, 417792, 0, 0},
     // 10 blk.1.l_out, realizar_l_out: blk.1.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.1.ffn_inp -> f32[256]
-    {"blk.1.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 166, 20, 9, 1, 208896, 0, 0},
-    // 11 blk.2.attn_qkv, realizar_attn_qkv: blk.1.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.2.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 186, 20, 10, 1, 139264, 0, 0},
-    // 12 blk.2.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 2, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.2.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 206, 11, 11, 1, 0, 512, 512},
-    // 13 blk.2.ffn_inp, realizar_ffn_inp: blk.2.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.1.l_out -> f32[256]
-    {"blk.2.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 217, 20, 12, 1, 69632, 0, 0},
-    // 14 blk.2.ffn_swiglu, realizar_ffn_swiglu: blk.2.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 237, 20, 13, 1, 417792, 0, 0},
+    {"blk.1.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 168, 20, 9, 1, 208896, 0, 0},
+    // 11 blk.2.attn_qkv, realizar_attn_qkv: blk.1.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x
+    // 256] + attn_v Q8_0 [128 x 256] -> f32[512]
+    {"blk.2.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 188, 20, 10, 1, 139264, 0, 0},
+    // 12 blk.2.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 2, attention of 8 heads over 4 KV heads of
+    // 32 -> f32[256]
+    {"blk.2.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 208, 12, 11, 1, 0, 512, 512},
+    // 13 blk.2.ffn_inp, realizar_ffn_inp: blk.2.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.1.l_out ->
+    // f32[256]
+    {"blk.2.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 220, 20, 12, 1, 69632, 0, 0},
+    // 14 blk.2.ffn_swiglu, realizar_ffn_swiglu: blk.2.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0
+    // [768 x 256], silu(gate) * up -> f32[768]
+    {"blk.2.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 240, 20, 13, 1, 417792, 0, 0},
     // 15 blk.2.l_out, realizar_l_out: blk.2.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.2.ffn_inp -> f32[256]
-    {"blk.2.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 257, 20, 14, 1, 208896, 0, 0},
-    // 16 blk.3.attn_qkv, realizar_attn_qkv: blk.2.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-    {"blk.3.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 277, 20, 15, 1, 139264, 0, 0},
-    // 17 blk.3.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 3, attention of 8 heads over 4 KV heads of 32 -> f32[256]
-    {"blk.3.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 297, 11, 16, 1, 0, 512, 512},
-    // 18 blk.3.ffn_inp, realizar_ffn_inp: blk.3.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.2.l_out -> f32[256]
-    {"blk.3.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 308, 20, 17, 1, 69632, 0, 0},
-    // 19 blk.3.ffn_swiglu, realizar_ffn_swiglu: blk.3.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 328, 20, 18, 1, 417792, 0, 0},
+    {"blk.2.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 260, 20, 14, 1, 208896, 0, 0},
+    // 16 blk.3.attn_qkv, realizar_attn_qkv: blk.2.l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x
+    // 256] + attn_v Q8_0 [128 x 256] -> f32[512]
+    {"blk.3.attn_qkv", 1, {128, 1, 1}, {512, 1, 1}, 71680, 280, 20, 15, 1, 139264, 0, 0},
+    // 17 blk.3.attn_kqv, realizar_attn_kqv: rope q and k, append to KV cache 3, attention of 8 heads over 4 KV heads of
+    // 32 -> f32[256]
+    {"blk.3.attn_kqv", 2, {132, 1, 1}, {256, 1, 1}, 89088, 300, 12, 16, 1, 0, 512, 512},
+    // 18 blk.3.ffn_inp, realizar_ffn_inp: blk.3.attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + blk.2.l_out ->
+    // f32[256]
+    {"blk.3.ffn_inp", 3, {64, 1, 1}, {512, 1, 1}, 71680, 312, 20, 17, 1, 69632, 0, 0},
+    // 19 blk.3.ffn_swiglu, realizar_ffn_swiglu: blk.3.ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0
+    // [768 x 256], silu(gate) * up -> f32[768]
+    {"blk.3.ffn_swiglu", 4, {132, 1, 1}, {512, 1, 1}, 71680, 332, 20, 18, 1, 417792, 0, 0},
     // 20 blk.3.l_out, realizar_l_out: blk.3.ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + blk.3.ffn_inp -> f32[256]
-    {"blk.3.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 348, 20, 19, 1, 208896, 0, 0},
+    {"blk.3.l_out", 5, {64, 1, 1}, {480, 1, 1}, 71680, 352, 20, 19, 1, 208896, 0, 0},
     // 21 logits, realizar_logits: blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
-    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 71680, 368, 20, 20, 1, 247248, 0, 0},
+    {"logits", 6, {132, 1, 1}, {512, 1, 1}, 71680, 372, 20, 20, 1, 247248, 0, 0},
     // 22 select, realizar_select: the next token; token, position and seq_len move on
-    {"select", 7, {1, 1, 1}, {512, 1, 1}, 55968, 388, 8, 21, 1, 0, 0, 0},
+    {"select", 7, {1, 1, 1}, {512, 1, 1}, 55968, 392, 8, 21, 1, 0, 0, 0},
 };
 
 // Name, region, offset (bytes); a line a node.
 const Argument arguments[] = {
-    {"weights", Region::weights, 3350528}, {"state", Region::state, 0}, {"output", Region::arena, 2048}, {"logits", Region::none, 0},  // 0
-    {"weights", Region::weights, 0}, {"input", Region::arena, 2048}, {"norm", Region::weights, 139264}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 1
-    {"qkv", Region::arena, 0}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 0}, {"values", Region::kv_cache, 131072}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::none, 0}, {"output", Region::arena, 3072},  // 2
-    {"weights", Region::weights, 140288}, {"input", Region::arena, 3072}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 2048}, {"output", Region::arena, 4096}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 3
-    {"weights", Region::weights, 209920}, {"input", Region::arena, 4096}, {"norm", Region::weights, 627712}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 4
-    {"weights", Region::weights, 628736}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 4096}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 5
-    {"weights", Region::weights, 837632}, {"input", Region::arena, 3072}, {"norm", Region::weights, 976896}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 6
-    {"qkv", Region::arena, 0}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 262144}, {"values", Region::kv_cache, 393216}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::none, 0}, {"output", Region::arena, 2048},  // 7
-    {"weights", Region::weights, 977920}, {"input", Region::arena, 2048}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 4096}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 8
-    {"weights", Region::weights, 1047552}, {"input", Region::arena, 4096}, {"norm", Region::weights, 1465344}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 9
-    {"weights", Region::weights, 1466368}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 4096}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 10
-    {"weights", Region::weights, 1675264}, {"input", Region::arena, 3072}, {"norm", Region::weights, 1814528}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 11
-    {"qkv", Region::arena, 0}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 524288}, {"values", Region::kv_cache, 655360}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::none, 0}, {"output", Region::arena, 2048},  // 12
-    {"weights", Region::weights, 1815552}, {"input", Region::arena, 2048}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 4096}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 13
-    {"weights", Region::weights, 1885184}, {"input", Region::arena, 4096}, {"norm", Region::weights, 2302976}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 14
-    {"weights", Region::weights, 2304000}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 4096}, {"output", Region::arena, 3072}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 15
-    {"weights", Region::weights, 2512896}, {"input", Region::arena, 3072}, {"norm", Region::weights, 2652160}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 16
-    {"qkv", Region::arena, 0}, {"query_norm", Region::none, 0}, {"key_norm", Region::none, 0}, {"rope_factors", Region::none, 0}, {"sinks", Region::none, 0}, {"keys", Region::kv_cache, 786432}, {"values", Region::kv_cache, 917504}, {"state", Region::state, 0}, {"counters", Region::state, 64}, {"partial", Region::none, 0}, {"output", Region::arena, 2048},  // 17
-    {"weights", Region::weights, 2653184}, {"input", Region::arena, 2048}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 3072}, {"output", Region::arena, 4096}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 18
-    {"weights", Region::weights, 2722816}, {"input", Region::arena, 4096}, {"norm", Region::weights, 3140608}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 19
-    {"weights", Region::weights, 3141632}, {"input", Region::arena, 0}, {"norm", Region::none, 0}, {"norm_bias", Region::none, 0}, {"residual", Region::arena, 4096}, {"output", Region::arena, 5120}, {"best", Region::none, 0}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 20
-    {"weights", Region::weights, 3350528}, {"input", Region::arena, 5120}, {"norm", Region::weights, 3598592}, {"norm_bias", Region::none, 0}, {"residual", Region::none, 0}, {"output", Region::arena, 0}, {"best", Region::arena, 7680}, {"bias0", Region::none, 0}, {"bias1", Region::none, 0}, {"bias2", Region::none, 0}, {"ahead", Region::none, 0}, {"scale0", Region::none, 0}, {"scale1", Region::none, 0}, {"scale2", Region::none, 0}, {"sum_norm", Region::none, 0}, {"sum_residual", Region::none, 0}, {"sum", Region::none, 0}, {"router", Region::none, 0}, {"router_norm", Region::none, 0}, {"logits", Region::none, 0},  // 21
-    {"best", Region::arena, 7680}, {"logits", Region::arena, 0}, {"adjusted", Region::arena, 3840}, {"state", Region::state, 0}, {"history", Region::state, 12416}, {"fed", Region::state, 14464}, {"seen", Region::state, 16512}, {"meeting", Region::none, 0},  // 22
+    {"weights", Region::weights, 3350528},
+    {"state", Region::state, 0},
+    {"output", Region::arena, 2048},
+    {"logits", Region::none, 0},  // 0
+    {"weights", Region::weights, 0},
+    {"input", Region::arena, 2048},
+    {"norm", Region::weights, 139264},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::none, 0},
+    {"output", Region::arena, 0},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 1
+    {"qkv", Region::arena, 0},
+    {"query_norm", Region::none, 0},
+    {"key_norm", Region::none, 0},
+    {"rope_factors", Region::none, 0},
+    {"sinks", Region::none, 0},
+    {"page_table", Region::state, 16512},
+    {"keys", Region::kv_cache, 0},
+    {"values", Region::kv_cache, 131072},
+    {"state", Region::state, 0},
+    {"counters", Region::state, 64},
+    {"partial", Region::none, 0},
+    {"output", Region::arena, 3072},  // 2
+    {"weights", Region::weights, 140288},
+    {"input", Region::arena, 3072},
+    {"norm", Region::none, 0},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::arena, 2048},
+    {"output", Region::arena, 4096},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 3
+    {"weights", Region::weights, 209920},
+    {"input", Region::arena, 4096},
+    {"norm", Region::weights, 627712},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::none, 0},
+    {"output", Region::arena, 0},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 4
+    {"weights", Region::weights, 628736},
+    {"input", Region::arena, 0},
+    {"norm", Region::none, 0},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::arena, 4096},
+    {"output", Region::arena, 3072},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 5
+    {"weights", Region::weights, 837632},
+    {"input", Region::arena, 3072},
+    {"norm", Region::weights, 976896},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::none, 0},
+    {"output", Region::arena, 0},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 6
+    {"qkv", Region::arena, 0},
+    {"query_norm", Region::none, 0},
+    {"key_norm", Region::none, 0},
+    {"rope_factors", Region::none, 0},
+    {"sinks", Region::none, 0},
+    {"page_table", Region::state, 16512},
+    {"keys", Region::kv_cache, 262144},
+    {"values", Region::kv_cache, 393216},
+    {"state", Region::state, 0},
+    {"counters", Region::state, 64},
+    {"partial", Region::none, 0},
+    {"output", Region::arena, 2048},  // 7
+    {"weights", Region::weights, 977920},
+    {"input", Region::arena, 2048},
+    {"norm", Region::none, 0},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::arena, 3072},
+    {"output", Region::arena, 4096},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 8
+    {"weights", Region::weights, 1047552},
+    {"input", Region::arena, 4096},
+    {"norm", Region::weights, 1465344},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::none, 0},
+    {"output", Region::arena, 0},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 9
+    {"weights", Region::weights, 1466368},
+    {"input", Region::arena, 0},
+    {"norm", Region::none, 0},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::arena, 4096},
+    {"output", Region::arena, 3072},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 10
+    {"weights", Region::weights, 1675264},
+    {"input", Region::arena, 3072},
+    {"norm", Region::weights, 1814528},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::none, 0},
+    {"output", Region::arena, 0},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 11
+    {"qkv", Region::arena, 0},
+    {"query_norm", Region::none, 0},
+    {"key_norm", Region::none, 0},
+    {"rope_factors", Region::none, 0},
+    {"sinks", Region::none, 0},
+    {"page_table", Region::state, 16512},
+    {"keys", Region::kv_cache, 524288},
+    {"values", Region::kv_cache, 655360},
+    {"state", Region::state, 0},
+    {"counters", Region::state, 64},
+    {"partial", Region::none, 0},
+    {"output", Region::arena, 2048},  // 12
+    {"weights", Region::weights, 1815552},
+    {"input", Region::arena, 2048},
+    {"norm", Region::none, 0},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::arena, 3072},
+    {"output", Region::arena, 4096},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 13
+    {"weights", Region::weights, 1885184},
+    {"input", Region::arena, 4096},
+    {"norm", Region::weights, 2302976},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::none, 0},
+    {"output", Region::arena, 0},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 14
+    {"weights", Region::weights, 2304000},
+    {"input", Region::arena, 0},
+    {"norm", Region::none, 0},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::arena, 4096},
+    {"output", Region::arena, 3072},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 15
+    {"weights", Region::weights, 2512896},
+    {"input", Region::arena, 3072},
+    {"norm", Region::weights, 2652160},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::none, 0},
+    {"output", Region::arena, 0},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 16
+    {"qkv", Region::arena, 0},
+    {"query_norm", Region::none, 0},
+    {"key_norm", Region::none, 0},
+    {"rope_factors", Region::none, 0},
+    {"sinks", Region::none, 0},
+    {"page_table", Region::state, 16512},
+    {"keys", Region::kv_cache, 786432},
+    {"values", Region::kv_cache, 917504},
+    {"state", Region::state, 0},
+    {"counters", Region::state, 64},
+    {"partial", Region::none, 0},
+    {"output", Region::arena, 2048},  // 17
+    {"weights", Region::weights, 2653184},
+    {"input", Region::arena, 2048},
+    {"norm", Region::none, 0},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::arena, 3072},
+    {"output", Region::arena, 4096},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 18
+    {"weights", Region::weights, 2722816},
+    {"input", Region::arena, 4096},
+    {"norm", Region::weights, 3140608},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::none, 0},
+    {"output", Region::arena, 0},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 19
+    {"weights", Region::weights, 3141632},
+    {"input", Region::arena, 0},
+    {"norm", Region::none, 0},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::arena, 4096},
+    {"output", Region::arena, 5120},
+    {"best", Region::none, 0},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 20
+    {"weights", Region::weights, 3350528},
+    {"input", Region::arena, 5120},
+    {"norm", Region::weights, 3598592},
+    {"norm_bias", Region::none, 0},
+    {"residual", Region::none, 0},
+    {"output", Region::arena, 0},
+    {"best", Region::arena, 7680},
+    {"bias0", Region::none, 0},
+    {"bias1", Region::none, 0},
+    {"bias2", Region::none, 0},
+    {"ahead", Region::none, 0},
+    {"scale0", Region::none, 0},
+    {"scale1", Region::none, 0},
+    {"scale2", Region::none, 0},
+    {"sum_norm", Region::none, 0},
+    {"sum_residual", Region::none, 0},
+    {"sum", Region::none, 0},
+    {"router", Region::none, 0},
+    {"router_norm", Region::none, 0},
+    {"logits", Region::none, 0},  // 21
+    {"best", Region::arena, 7680},
+    {"logits", Region::arena, 0},
+    {"adjusted", Region::arena, 3840},
+    {"state", Region::state, 0},
+    {"history", Region::state, 12416},
+    {"fed", Region::state, 14464},
+    {"seen", Region::state, 16544},
+    {"meeting", Region::none, 0},  // 22
 };
 
 // Node it comes from, programmatic: the node may start early and waits itself; a line a node.
 const Edge edges[] = {
-    {0, true},  // 1
-    {1, true},  // 2
-    {2, true},  // 3
-    {3, true},  // 4
-    {4, true},  // 5
-    {5, true},  // 6
-    {6, true},  // 7
-    {7, true},  // 8
-    {8, true},  // 9
-    {9, true},  // 10
+    {0, true},   // 1
+    {1, true},   // 2
+    {2, true},   // 3
+    {3, true},   // 4
+    {4, true},   // 5
+    {5, true},   // 6
+    {6, true},   // 7
+    {7, true},   // 8
+    {8, true},   // 9
+    {9, true},   // 10
     {10, true},  // 11
     {11, true},  // 12
     {12, true},  // 13

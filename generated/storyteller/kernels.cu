@@ -44,7 +44,7 @@ static_assert(ProjectionShape<attn_qkv_config>::group_bytes<Segment<128, Q8_0>> 
 
 // blk.0.attn_kqv (and 3 more): rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
 struct attn_kqv_config : AttendDefaults {
-  static constexpr int heads = 8, kv_heads = 4, head_size = 32, n_ctx = 512;
+  static constexpr int heads = 8, kv_heads = 4, head_size = 32;
   static constexpr int heads_per_block = 1, splits = 1, warps = 8, stages = 4;
   static constexpr int min_split = 32, unsplit = 1128;
   static constexpr float scale = 0.176776692f;

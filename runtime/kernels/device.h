@@ -35,6 +35,7 @@ DEVICE void warp_sync() { __syncwarp(); }
 DEVICE float warp_shuffle_xor(float v, int mask) { return __shfl_xor_sync(~0u, v, mask); }
 DEVICE int warp_shuffle_xor(int v, int mask) { return __shfl_xor_sync(~0u, v, mask); }
 DEVICE float warp_shuffle(float v, int lane) { return __shfl_sync(~0u, v, lane); }
+DEVICE uint32_t warp_shuffle(uint32_t v, int lane) { return __shfl_sync(~0u, v, lane); }
 // The sums of N values over the warp's lanes, or over each Width neighbours, in every lane, added as a butterfly from
 // distance Width / 2 to 1.
 template <int Width = 32, int N>
@@ -163,11 +164,12 @@ DEVICE uint4 load_once(const uint4* p) {
 // A barrier in shared memory that a copy completes. Phases alternate between parity 0 and 1, starting with 0.
 struct CopyBarrier {
   uint64_t word;
-  DEVICE void init() {
+  // Of copies that so many warps begin in each phase.
+  DEVICE void init(int warps = 1) {
 #if __CUDA_ARCH__ >= 900
-    const int arrivals = 1;
+    const int arrivals = warps;
 #else
-    const int arrivals = 32;
+    const int arrivals = 32 * warps;
 #endif
     asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(shared_address(&word)), "r"(arrivals) : "memory");
   }
@@ -283,6 +285,7 @@ DEVICE int warp_shuffle_xor(int v, int mask) {
   return ((const int*)sim::warp_exchange(&v, sizeof v))[(sim::thread_index() % 32) ^ mask];
 }
 DEVICE float warp_shuffle(float v, int lane) { return ((const float*)sim::warp_exchange(&v, sizeof v))[lane]; }
+DEVICE uint32_t warp_shuffle(uint32_t v, int lane) { return ((const uint32_t*)sim::warp_exchange(&v, sizeof v))[lane]; }
 // One meeting of the lanes instead of five; the same additions in the same order as the GPU's butterfly.
 template <int Width = 32, int N>
 DEVICE void warp_sum(float (&v)[N]) {
@@ -340,7 +343,7 @@ DEVICE T load_settled(const T* p) {
 DEVICE uint4 load_once(const uint4* p) { return *p; }
 
 struct CopyBarrier : sim::Mbarrier {
-  DEVICE void init() { sim::Mbarrier::init(1); }
+  DEVICE void init(int warps = 1) { sim::Mbarrier::init(warps); }
 };
 DEVICE void copy_barriers_ready() {}
 DEVICE void begin_copies(CopyBarrier& done, int bytes) {

@@ -51,6 +51,11 @@ DEVICE float minimum(float a, float b) {
 DEVICE int64_t round_to_int64(float v) { return __float2ll_rn(v); }  // what no number is gives some number
 DEVICE float fast_divide(float a, float b) { return __fdividef(a, b); }
 DEVICE float fast_exp(float v) { return __expf(v); }  // relative error |v| 2^-23 or so
+DEVICE float fast_exp2(float v) {                     // 1 of 0, 0 of -infinity
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(v));
+  return power;
+}
 
 // ------------------------------------------------------------------ number formats
 DEVICE float half_to_float(uint16_t h) { return __half2float(__ushort_as_half(h)); }
@@ -98,6 +103,7 @@ DEVICE float minimum(float a, float b) { return a != a || a < b ? a : b; }
 DEVICE int64_t round_to_int64(float v) { return fabsf(v) < 9e18f ? (int64_t)llrintf(v) : INT64_MIN; }
 DEVICE float fast_divide(float a, float b) { return a / b; }
 DEVICE float fast_exp(float v) { return expf(v); }
+DEVICE float fast_exp2(float v) { return exp2f(v); }
 
 DEVICE float rsqrtf(float v) { return 1.f / sqrtf(v); }
 DEVICE float bits_to_float(uint32_t bits) {

@@ -18,9 +18,4 @@ struct Tile {
 };
 static_assert(sizeof(StepHeader) == 16 && sizeof(Row) == 16 && sizeof(Tile) == 16);
 
-// KV pages: `half [pages][kv_heads][page_positions][row]`, keys and values each. The page of a slot's position p is
-// page_table[slot * pages_of_slot(n_ctx) + p / page_positions], the same in all layers.
-constexpr int page_positions = 64;
-constexpr int pages_of_slot(int n_ctx) { return (n_ctx + page_positions - 1) / page_positions; }
-
 }  // namespace realizar

@@ -106,8 +106,8 @@ describe('plan', () => {
     const args = ['plan', model, '--json', '--arch', 'sm_80,sm_120', '--context', '100'];
     const plan = JSON.parse((await cli(args)).stdout);
     expect(plan).toMatchObject({ target: { archs: ['sm_80', 'sm_120'] }, model: { contextLength: 100 } });
-    // Two layers, two KV heads of 32, keys and values of two bytes.
-    expect(plan.memory.kvCacheBytes).toBe(2 * 2 * 2 * 32 * 2 * 100);
+    // Two layers, two KV heads of 32, keys and values of two bytes, pages of 64 positions.
+    expect(plan.memory.kvCacheBytes).toBe(2 * 2 * 2 * 32 * 2 * 128);
   });
 
   test.each([

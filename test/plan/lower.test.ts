@@ -130,11 +130,11 @@ describe('a plan', () => {
   it('lists caches of different sizes one after another, and none of a layer that has none', () => {
     const cache = (id: number, layer: number, heads: number): Cache => ({ id, layer, kind: 'kv', heads, headSize: 20 });
     const caches = planCaches([cache(0, 0, 2), cache(1, 2, 1), cache(2, 3, 4)], 100);
-    // f16, heads filled up to 16 elements, keys and values each a multiple of 256 bytes.
+    // f16, heads filled up to 16 elements, pages of 64 positions.
     expect(caches.map(({ layer, rowBytes, offset, bytes }) => [layer, rowBytes, offset, bytes])).toEqual([
-      [0, 256, 0, 25600],
-      [2, 128, 25600, 2 * 6400],
-      [3, 512, 38400, 51200],
+      [0, 256, 0, 128 * 256],
+      [2, 128, 128 * 256, 128 * 128],
+      [3, 512, 128 * 384, 128 * 512],
     ]);
   });
 

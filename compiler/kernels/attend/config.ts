@@ -172,6 +172,10 @@ export function attendShared(c: AttendConfig): number {
   return roundUp(barrierAt + c.warps * c.ring * 8, 16);
 }
 
+/** Positions of a KV page, and pages that a context takes. */
+export const KV_PAGE = 64;
+export const kvPages = (contextLength: number): number => Math.ceil(contextLength / KV_PAGE);
+
 /** f16 elements from one position's key or value to the next in the KV cache. */
 const kvRow = (headSize: number): number => roundUp(headSize, CHUNK);
 

@@ -41,6 +41,7 @@ export const attend: Kernel<Attend, AttendConfig> = {
     at.vector('key_norm', op.keyNorm?.weight),
     at.vector('rope_factors', op.rope?.factors),
     at.vector('sinks', op.sinks),
+    at.state('page_table', 'pages'),
     at.keys('keys', op.cache),
     at.values('values', op.cache),
     at.state('state', 'state'),
@@ -50,7 +51,7 @@ export const attend: Kernel<Attend, AttendConfig> = {
   ],
   base: 'AttendDefaults',
   fields: (c, name) => [
-    ['int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, n_ctx: c.contextLength }],
+    ['int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize }],
     ['int', { heads_per_block: c.headsPerBlock, splits: c.splits, warps: c.warps, stages: c.ring }],
     ['int', { min_split: c.minSplit, unsplit: c.whole }],
     ['float', { scale: c.scale, ...unlike(0, { epsilon: c.epsilon }) }],

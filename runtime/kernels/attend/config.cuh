@@ -1,5 +1,5 @@
 // What attention is compiled for, C: a struct that starts from AttendDefaults and states what a model has.
-//   int heads, kv_heads, head_size, n_ctx;            the model's
+//   int heads, kv_heads, head_size;                   the model's
 //   int heads_per_block, splits, warps, stages;       the plan's; stages: chunks of positions under way a warp
 //   int min_split, unsplit;                           positions that are worth a split; that are not worth splitting
 //   float scale
@@ -10,13 +10,14 @@
 namespace realizar {
 
 struct AttendArgs {
-  const float* qkv;           // [heads * head_size + 2 * kv_heads * head_size + gates]
-  const float* query_norm;    // [head_size], or [heads * head_size]
-  const float* key_norm;      // [head_size], or [kv_heads * head_size]
-  const float* rope_factors;  // [rope's dims / 2]
-  const float* sinks;         // [heads]
-  uint16_t* keys;             // [kv_heads][n_ctx][row]
-  uint16_t* values;           // [kv_heads][n_ctx][row]
+  const float* qkv;            // [heads * head_size + 2 * kv_heads * head_size + gates]
+  const float* query_norm;     // [head_size], or [heads * head_size]
+  const float* key_norm;       // [head_size], or [kv_heads * head_size]
+  const float* rope_factors;   // [rope's dims / 2]
+  const float* sinks;          // [heads]
+  const uint32_t* page_table;  // [pages of the context]
+  uint16_t* keys;              // [pages][kv_heads][page][row]
+  uint16_t* values;            // [pages][kv_heads][page][row]
   const State* state;
   uint32_t* counters;  // [kv_heads * head groups], zero between nodes
   float* partial;      // [heads][splits][head_size + 2]: weighted values, largest score, sum

@@ -1,9 +1,10 @@
 // One token's attention for one layer:
 //   q' = rope(norm(q)) * scale, k' = rope(norm(k)); k' and v become the newest position of the KV cache
 //   out[h] = sigmoid(gate) * sum_t p_t v_t,  p = softmax over seen positions t, and a sink, of cap(q'[h] k_t)
-// Shapes: qkv f32 [heads + 2 kv_heads][head_size] and gates; keys and values f16 [kv_heads][n_ctx][row], row =
-// head_size rounded up to 16, zeros after head_size; out f32 [heads][head_size]. The 16-byte pieces of a row are
-// swizzled by its position, so that rows of a tile are in different banks. Its tests alone: npx vitest run
+// Shapes: qkv f32 [heads + 2 kv_heads][head_size] and gates; keys and values f16 [pages][kv_heads][64][row], row =
+// head_size rounded up to 16, zeros after head_size, the page of each 64 positions by page_table; out f32
+// [heads][head_size]. The 16-byte pieces of a row are swizzled by its position, so that rows of a tile are in different
+// banks. Its tests alone: npx vitest run
 // test/runtime/sim.test.ts -t attend
 //
 // Parts: config.cuh (arguments, what is compile-time), variants.cuh (norms, rope, window, sinks, gates), shape.cuh
@@ -12,8 +13,8 @@
 //
 // The context is split over blocks (flash decoding): block = (KV head, group of its query heads, split), and over a
 // block's warps in chunks of 16 positions, each warp with a pipeline of C::stages chunks of its own. All of the cache
-// but the newest position was written by earlier launches, as was the state: position, angles and the first chunks are
-// loaded before grid_wait, and only q and the new k and v after it.
+// but the newest position was written by earlier launches, as were state and page table: position, angles and the first
+// chunks are loaded before grid_wait, and only q and the new k and v after it.
 //
 // Each block rotates its own queries. The blocks of the last split also rotate the new key and use it and the new value
 // from shared memory. A query, and a position's weight, is the sum of two halves, so that tensor cores lose nothing:
@@ -38,7 +39,8 @@ DEVICE void attend(const AttendArgs& a) {
     for (int i = 0; i < C::stages; i++) b.barrier(warp, i).init();
   copy_barriers_ready();
   warp_sync();
-  for (int i = 0; i < C::stages; i++) b.load(warp, i);
+  WarpPages<C> pages;
+  for (int i = 0; i < C::stages; i++) b.load(pages, warp, i);
   load_angles(b);
   load_norms(b);
   block_sync();
@@ -55,7 +57,7 @@ DEVICE void attend(const AttendArgs& a) {
     b.wait(warp, i);
     attend_chunk(b, i, queries, found);
     warp_sync();
-    b.load(warp, i + C::stages);
+    b.load(pages, warp, i + C::stages);
   }
   finish_heads(b, found, first_gate);
 }

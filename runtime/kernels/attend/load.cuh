@@ -1,8 +1,32 @@
 // Load: what a block of attention works on, and its pipeline of cached keys and values through shared memory.
+//
+// A chunk's copies start when its page is known, and that is a load of its own: so a warp's lanes hold the pages of its
+// next 32 chunks. A chunk may be in two pages only where a window's start is no multiple of 16.
 #pragma once
 #include "shape.cuh"
 
 namespace realizar {
+
+// The pages of a warp's chunks, of 32 at a time: lane l has those of the l-th.
+template <class C>
+struct WarpPages {
+  int end = 0;  // the first chunk that it has no more
+  uint32_t at_first = 0, at_last = 0;
+
+  // Before first or last of a chunk, which come in order. Neither is of a chunk that has no position.
+  DEVICE void reach(const AttendBlock<C>& b, int warp, int i) {
+    if (i < end) return;
+    const int from = b.chunk_first(warp, end + thread_index() % 32);
+    if (from < b.end) {
+      const int last = from + AttendShape<C>::chunk < b.end ? from + AttendShape<C>::chunk : b.end;
+      at_first = load_settled(b.args.page_table + from / kv_page_positions);
+      if (AttendShape<C>::crosses_pages) at_last = load_settled(b.args.page_table + (last - 1) / kv_page_positions);
+    }
+    end += 32;
+  }
+  DEVICE uint32_t first(int i) const { return warp_shuffle(at_first, i % 32); }
+  DEVICE uint32_t last(int i) const { return warp_shuffle(at_last, i % 32); }
+};
 
 template <class C>
 struct AttendBlock {
@@ -11,6 +35,7 @@ struct AttendBlock {
   char* shared;
   int split, kv_head, first_head, counter;
   int position, splits, first, end;  // first, end: this split's share of positions, the newest included
+  uint32_t newest_page;
 
   DEVICE float* floats(int at) const { return (float*)(shared + at); }
   DEVICE bool is_idle() const { return split >= splits || counter >= C::kv_heads * Shape::head_groups; }
@@ -35,16 +60,25 @@ struct AttendBlock {
     return left < Shape::chunk ? left : Shape::chunk;
   }
   // Starts copying the cached positions of a chunk. One warp.
-  DEVICE void load(int warp, int i) const {
+  DEVICE void load(WarpPages<C>& pages, int warp, int i) const {
     const int from = chunk_first(warp, i), n = cached(from);
     if (n <= 0) return;
-    const int64_t row = ((int64_t)kv_head * C::n_ctx + from) * Shape::row;
-    const int bytes = n * Shape::row * 2;
+    pages.reach(*this, warp, i);
     CopyBarrier& done = barrier(warp, i);
-    begin_copies(done, 2 * bytes);
-    copy_to_shared(chunk_keys(warp, i), args.keys + row, bytes, done);
-    copy_to_shared(chunk_keys(warp, i) + Shape::half_chunk, args.values + row, bytes, done);
+    begin_copies(done, 2 * n * Shape::row * 2);
+    const int in_first = kv_page_positions - from % kv_page_positions;
+    if (!Shape::crosses_pages || n <= in_first) {
+      copy(warp, i, 0, n, cache_row<C>(pages.first(i), kv_head, from), done);
+    } else {
+      copy(warp, i, 0, in_first, cache_row<C>(pages.first(i), kv_head, from), done);
+      copy(warp, i, in_first, n - in_first, cache_row<C>(pages.last(i), kv_head, from + in_first), done);
+    }
     end_copies(done);
+  }
+  DEVICE void copy(int warp, int i, int to, int n, int64_t row, CopyBarrier& done) const {
+    char* keys = chunk_keys(warp, i) + to * Shape::row * 2;
+    copy_to_shared(keys, args.keys + row, n * Shape::row * 2, done);
+    copy_to_shared(keys + Shape::half_chunk, args.values + row, n * Shape::row * 2, done);
   }
   DEVICE void wait(int warp, int i) const {
     if (cached(chunk_first(warp, i)) > 0) barrier(warp, i).wait(i / C::stages & 1);
@@ -74,7 +108,8 @@ DEVICE AttendBlock<C> assign_block(const AttendArgs& a) {
           position,
           splits,
           hidden + split * share,
-          split == splits - 1 ? seq_len : hidden + (split + 1) * share};
+          split == splits - 1 ? seq_len : hidden + (split + 1) * share,
+          load_settled(a.page_table + position / kv_page_positions)};
 }
 
 }  // namespace realizar

@@ -46,7 +46,7 @@ DEVICE void attend_chunk(const AttendBlock<C>& b, int i, Queries<C>& queries, Wa
   const bool newest = from + t == b.position;
   const uint16_t* keys = newest ? b.newest_key() : (const uint16_t*)b.chunk_keys(warp, i) + t * Shape::row;
   const uint16_t* values = newest ? b.newest_value() : keys + Shape::half_chunk / 2;
-  const int piece = Shape::swizzle(from + t, lane / 8 % 2);
+  const int piece = Shape::Row::swizzle(from + t, lane / 8 % 2);
 
   float scores[2][4] = {};  // of eight positions each: 2 * (lane % 4) and 1 more; by the queries' high and low halves
 #pragma unroll

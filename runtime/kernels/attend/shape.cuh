@@ -1,6 +1,9 @@
 // What follows from attention's C (config.cuh): tiles, and where everything lies in shared memory.
 // compiler/kernels/attend/config.ts computes the same bytes; the emitted kernels.cu asserts that they agree.
 #pragma once
+#include <type_traits>
+
+#include "../kv_row.cuh"
 #include "config.cuh"
 
 namespace realizar {
@@ -9,9 +12,12 @@ template <class C>
 struct AttendShape {
   static constexpr int threads = C::warps * 32, H = C::heads_per_block;
   static constexpr int chunk = 16;  // positions that a warp takes at a time
-  static constexpr int row = (C::head_size + 15) / 16 * 16, pieces = row / 8, steps = row / 16;
+  using Row = KvRow<C::head_size>;
+  static constexpr int row = Row::row, steps = row / 16;
   static constexpr int heads_per_kv = C::heads / C::kv_heads, head_groups = heads_per_kv / H;
   static constexpr int partial_row = C::head_size + 2, lane_splits = (C::splits + 31) / 32;
+  static constexpr bool crosses_pages = !std::is_same_v<typename C::window, AllPositions>;  // a chunk may
+  static_assert(kv_page_positions % chunk == 0);
   // Rows of queries and of a warp's values are a little longer, so that what lanes read and write is in different
   // banks.
   static constexpr int query_row = row + 8, value_row = row + 4;
@@ -30,11 +36,7 @@ struct AttendShape {
   static constexpr int shared_bytes = (barrier_at + C::warps * C::stages * 8 + 15) / 16 * 16;
   // A warp leaves its values where its stages were, and the splits' weights lie where all stages were.
   static_assert(H * value_row * 4 <= warp_stages_bytes && H * C::splits * 4 <= C::warps * warp_stages_bytes);
-  static_assert(H <= 8 && C::head_size % 2 == 0);
-  // Where piece i of the key or value at a position lies in its row, so that eight rows' pieces are in different banks.
-  static constexpr int twists = pieces % 8 == 0 ? 8 : pieces % 4 == 0 ? 4 : 2;
-  static DEVICE int twist(int position) { return position / (8 / twists) % twists; }
-  static DEVICE int swizzle(int position, int i) { return i ^ twist(position); }
+  static_assert(H <= 8);
 };
 
 }  // namespace realizar

@@ -63,6 +63,10 @@ struct Sinks {
 struct NoGates {
   static constexpr bool any = false;
   template <class C>
+  static DEVICE float weight(const float*, int) {
+    return 1.f;
+  }
+  template <class C>
   static DEVICE float load(const AttendBlock<C>&, int) {
     return 0.f;
   }
@@ -74,11 +78,19 @@ struct NoGates {
 template <bool AHead>
 struct Gates {
   static constexpr bool any = true;
+  // What an element of the output is multiplied with.
+  template <class C>
+  static DEVICE float weight(const float* qkv, int element) {
+    return sigmoid(at<C>(qkv, element));
+  }
+  template <class C>
+  static DEVICE float at(const float* qkv, int element) {
+    const float* gates = qkv + (C::heads + 2 * C::kv_heads) * C::head_size;
+    return load_global(gates + (AHead ? element / C::head_size : element));
+  }
   template <class C>
   static DEVICE float load(const AttendBlock<C>& b, int i) {
-    const float* gates = b.args.qkv + (C::heads + 2 * C::kv_heads) * C::head_size;
-    const int element = b.first_head * C::head_size + i;
-    return load_global(gates + (AHead ? element / C::head_size : element));
+    return at<C>(b.args.qkv, b.first_head * C::head_size + i);
   }
   template <class C>
   static DEVICE float factor(const AttendBlock<C>& b, int i, float first) {

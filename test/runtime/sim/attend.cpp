@@ -1,11 +1,12 @@
 // Attention of one token against the same in float64: of a plain model, and with every variant. The context is split,
-// and its newest position is the token's own.
+// its pages are in no order, and its newest position is the token's own. What is in no position is NaN.
 #include <algorithm>
 #include <cmath>
 #include <random>
 
 #include "../../../runtime/kernels/attend/kernel.cuh"
 #include "harness.h"
+#include "rotated.h"
 
 namespace realizar {
 namespace {
@@ -15,11 +16,11 @@ using test::random_floats;
 using test::TestDevice;
 
 struct Plain : AttendDefaults {
-  static constexpr int heads = 4, kv_heads = 2, head_size = 20, n_ctx = 64;
+  static constexpr int heads = 4, kv_heads = 2, head_size = 20;
   static constexpr int heads_per_block = 2, splits = 3, warps = 2, stages = 1;
   static constexpr int min_split = 16, unsplit = 16;
   static constexpr float scale = 0.3f;
-  static constexpr int newest = n_ctx, gates_size = 0;
+  static constexpr int newest = 1 << 20, gates_size = 0;
   static constexpr float cap_of = 0.f;
 };
 
@@ -50,31 +51,11 @@ struct Kernels {
   static inline const HostKernel table[] = {{"attend", kernel, sizeof(AttendArgs)}, {nullptr, nullptr, 0}};
 };
 
-// norm and rope of the head at `from`, of `of` elements that start at `first` if the norm is joint.
-template <class C, class Norm>
-vector<double> rotated(const vector<float>& qkv, size_t from, size_t first, size_t heads, const float* weights,
-                       const vector<float>& factors, int position) {
-  using Rope = typename C::rope;
-  vector<double> x(qkv.begin() + from, qkv.begin() + from + C::head_size);
-  if (Norm::any) {
-    const size_t begin = Norm::joint ? first : from, size = Norm::joint ? heads * C::head_size : C::head_size;
-    double squares = 0;
-    for (size_t i = begin; i < begin + size; i++) squares += double(qkv[i]) * qkv[i];
-    for (size_t d = 0; d < x.size(); d++)
-      x[d] *= weights[d + (Norm::joint ? from - first : 0)] / std::sqrt(squares / double(size) + C::epsilon);
-  }
-  for (int pair = 0; pair < Rope::dims / 2; pair++) {
-    const double angle = position * double(Rope::inverse_frequency(pair)) / (Rope::factors ? factors[pair] : 1.f);
-    const double c = std::cos(angle) * Rope::magnitude, s = std::sin(angle) * Rope::magnitude;
-    double &a = x[2 * pair], &b = x[2 * pair + 1];
-    const double first_of_pair = a * c - b * s;
-    b = a * s + b * c, a = first_of_pair;
-  }
-  return x;
-}
+constexpr int n_ctx = 3 * kv_page_positions;
+const vector<uint32_t> in_order = {0, 1, 2}, permuted = {4, 0, 3};  // of five pages
 
 template <class C>
-void check_at(int position) {
+vector<float> check_at(int position, const vector<uint32_t>& pages) {
   using Shape = AttendShape<C>;
   std::mt19937 random(position);
   TestDevice device(Kernels<C>::table);
@@ -86,13 +67,14 @@ void check_at(int position) {
   vector<uint16_t> caches[2];
   vector<double> plain[2];
   for (int i = 0; i < 2; i++) {
-    caches[i].assign(C::kv_heads * C::n_ctx * Shape::row, 0);
-    plain[i].assign(C::kv_heads * C::n_ctx * C::head_size, 0);
-    for (int row = 0; row < C::kv_heads * C::n_ctx; row++)
-      for (int d = 0; d < C::head_size && row % C::n_ctx < position; d++) {
-        const uint16_t half = float_to_half(std::normal_distribution<float>()(random));
-        caches[i][row * Shape::row + Shape::swizzle(row % C::n_ctx, d / 8) * 8 + d % 8] = half;
-        plain[i][row * C::head_size + d] = half_to_float(half);
+    caches[i].assign(5 * C::kv_heads * kv_page_positions * Shape::row, 0x7fff);
+    plain[i].assign(C::kv_heads * n_ctx * C::head_size, 0);
+    for (int row = 0; row < C::kv_heads * n_ctx; row++)
+      for (int d = 0; d < Shape::row && row % n_ctx < position; d++) {
+        const uint16_t half = d < C::head_size ? float_to_half(std::normal_distribution<float>()(random)) : 0;
+        const int t = row % n_ctx;
+        caches[i][cache_row<C>(pages[t / kv_page_positions], row / n_ctx, t) + Shape::Row::element(t, d)] = half;
+        if (d < C::head_size) plain[i][row * C::head_size + d] = half_to_float(half);
       }
   }
   uint16_t *keys = device.upload(caches[0]), *values = device.upload(caches[1]);
@@ -106,6 +88,7 @@ void check_at(int position) {
                            device.upload(key_norm),
                            device.upload(factors),
                            device.upload(sinks),
+                           device.upload(pages),
                            keys,
                            values,
                            state,
@@ -121,19 +104,19 @@ void check_at(int position) {
   for (int h = 0; h < C::heads; h++) {
     const int kv = h / (C::heads / C::kv_heads);
     const size_t key_at = q_size + kv * C::head_size;
-    const auto query =
-        rotated<C, typename C::query_norm>(qkv, h * C::head_size, 0, C::heads, query_norm.data(), factors, position);
+    const auto query = test::rotated<C, typename C::query_norm>(qkv, h * C::head_size, 0, C::heads, query_norm.data(),
+                                                                factors, position);
     const auto key =
-        rotated<C, typename C::key_norm>(qkv, key_at, q_size, C::kv_heads, key_norm.data(), factors, position);
+        test::rotated<C, typename C::key_norm>(qkv, key_at, q_size, C::kv_heads, key_norm.data(), factors, position);
     for (int d = 0; d < C::head_size; d++) {
-      const size_t at = (kv * C::n_ctx + position) * C::head_size + d;
+      const size_t at = (kv * n_ctx + position) * C::head_size + d;
       plain[0][at] = half_to_float(float_to_half(float(key[d])));
       plain[1][at] = half_to_float(float_to_half(qkv[key_at + kv_size + d]));
     }
     vector<double> sums(C::head_size);
     double total = std::is_same_v<typename C::sinks, Sinks> ? std::exp(double(sinks[h])) : 0;
     for (int t = std::max(0, position + 1 - C::newest); t <= position; t++) {
-      const size_t row = (kv * C::n_ctx + t) * C::head_size;
+      const size_t row = (kv * n_ctx + t) * C::head_size;
       double score = 0;
       for (int d = 0; d < C::head_size; d++) score += query[d] * C::scale * plain[0][row + d];
       if (C::cap_of > 0) score = C::cap_of * std::tanh(score / C::cap_of);
@@ -150,13 +133,18 @@ void check_at(int position) {
   }
   EXPECT(error <= 1e-9 * power);
   for (const uint32_t count : device.download(counters, C::heads / C::heads_per_block)) EXPECT_EQ(count, 0u);
+  return got;
+}
+template <class C>
+void check_at(int position) {
+  EXPECT(check_at<C>(position, in_order) == check_at<C>(position, permuted));
 }
 
 CASE(attend_of_a_plain_model) {
-  for (const int position : {0, 15, 16, 40, 63}) check_at<Plain>(position);
+  for (const int position : {0, 15, 16, 40, 63, 64, 150}) check_at<Plain>(position);
 }
 CASE(attend_with_every_variant) {
-  for (const int position : {0, 15, 36, 37, 63}) check_at<Varied>(position);
+  for (const int position : {0, 15, 36, 37, 63, 64, 70, 190}) check_at<Varied>(position);
 }
 
 }  // namespace

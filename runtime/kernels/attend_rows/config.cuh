@@ -1,0 +1,37 @@
+// What attention of many rows is compiled for, C: a struct that starts from AttendRowsDefaults and states what a model
+// has.
+//   int heads, kv_heads, head_size;  the model's
+//   int qkv_cols;                    of a row of qkv, where the gates are
+//   int rows;                        of the program, at most
+//   int slot_pages;                  of a slot's page table
+//   int split_positions;             where the context is split, a multiple of a page
+//   int stages;                      chunks of positions under way
+#pragma once
+#include "../attend/variants.cuh"
+#include "../step.h"
+
+namespace realizar {
+
+struct AttendRowsArgs {
+  const StepHeader* step;
+  const Tile* tiles;
+  const uint16_t* query;       // [rows][heads][row], as append leaves it
+  const float* sinks;          // [heads]
+  const float* qkv;            // [rows][qkv_cols], where there are gates
+  const uint32_t* page_table;  // [slots][slot_pages]
+  const uint16_t* keys;        // [pages][kv_heads][page][row]
+  const uint16_t* values;      // [pages][kv_heads][page][row]
+  float* fold;                 // [blocks][fold_size], where the context may be longer than a split
+  uint16_t* output;            // operand form of [rows][heads * head_size]
+  float* output_scale;         // [rows], all 1
+};
+
+// Variants (attend/variants.cuh), none of which a plain model has.
+struct AttendRowsDefaults {
+  using window = AllPositions;
+  using cap = NoCap;
+  using sinks = NoSinks;
+  using gates = NoGates;
+};
+
+}  // namespace realizar

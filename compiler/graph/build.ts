@@ -1,6 +1,7 @@
 /** ModelSpec -> graph of primitive operations. What a layer computes follows from the weights it has. */
 
 import type { Cache, Norm, PrimitiveOp, Rows, Value } from '../ir/ops.js';
+import { ACTIVATIONS, isAlone, isGated } from '../model/activations.js';
 import { ropeAt } from '../model/rope.js';
 import type { ExpertsSpec, LayerSpec, ModelSpec, RopeSpec, Weight } from '../model/spec.js';
 import type { Graph } from './graph.js';
@@ -137,8 +138,6 @@ function buildExperts(builder: Builder, spec: ModelSpec, name: NameOf, w: LayerS
   return builder.add(name('ffn_out'), sum, gated);
 }
 
-const GATED_NAME = { silu: 'swiglu', gelu: 'geglu', swiglu_oai: 'swiglu' } as const;
-
 /** Appends operations; each method returns the value that its operation writes. */
 class Builder {
   readonly ops: PrimitiveOp[] = [];
@@ -206,10 +205,10 @@ class Builder {
   /** part: "ffn" names the output ffn_swiglu. */
   activation(name: NameOf, part: string, gate: Value | undefined, up: Value): Value {
     const { activation } = this.spec;
-    const isGated = gate !== undefined && activation !== 'relu_sqr' && activation !== 'gelu_erf';
-    const output = this.value(name(`${part}_${isGated ? GATED_NAME[activation] : 'act'}`), up.cols);
-    if (isGated) this.ops.push({ kind: `${activation}_mul`, gate, up, output });
-    else if (!gate && activation !== 'swiglu_oai') this.ops.push({ kind: activation, input: up, output });
+    const gatedName = gate && isGated(activation) ? ACTIVATIONS[activation].gated : 'act';
+    const output = this.value(name(`${part}_${gatedName}`), up.cols);
+    if (gate && isGated(activation)) this.ops.push({ kind: `${activation}_mul`, gate, up, output });
+    else if (!gate && isAlone(activation)) this.ops.push({ kind: activation, input: up, output });
     else throw new Error(`${activation} ${gate ? 'with' : 'without'} a gate has no operation`);
     return output;
   }

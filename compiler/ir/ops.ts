@@ -3,6 +3,7 @@
  * primitive operations, which graph/build.ts writes. passes/ turn them into fused ones, each of which is one kernel and
  * stands in that kernel's room (kernels/). Shapes are in elements; every value is f32.
  */
+import type { Alone, Gated } from '../model/activations.js';
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
 
 /** A row for each token of a step, or for each of those whose logits are wanted. */
@@ -117,7 +118,7 @@ export interface Add {
   readonly output: Value;
 }
 
-/** output = silu(gate) * up, or gelu(gate) * up, gelu in its tanh form; or swiglu_oai of both (model/spec.ts). */
+/** output = act(gate) * up (model/activations.ts). */
 interface GatedBy<Kind> {
   readonly kind: Kind;
   readonly gate: Value;
@@ -125,7 +126,7 @@ interface GatedBy<Kind> {
   readonly output: Value;
 }
 
-export type GateMul = GatedBy<'silu_mul'> | GatedBy<'gelu_mul'> | GatedBy<'swiglu_oai_mul'>;
+export type GateMul = { [Name in Gated]: GatedBy<`${Name}_mul`> }[Gated];
 
 /**
  * Chooses experts by their logits, or by their probabilities (plus `selection`; in groups). output: the numbers of those chosen, best first,
@@ -171,9 +172,9 @@ export interface SigmoidScale {
   readonly output: Value;
 }
 
-/** gelu in its tanh form, gelu_erf the exact one; relu_sqr: max(input, 0)^2. */
+/** output = act(input). */
 export interface Activate {
-  readonly kind: 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr';
+  readonly kind: Alone;
   readonly input: Value;
   readonly output: Value;
 }

@@ -1,5 +1,6 @@
 /** The primitive operations: what each reads and writes, and its rules. */
 
+import { ALONE, type Alone, GATED } from '../model/activations.js';
 import type { Checks } from './checks.js';
 import { cached, type Effects, effects } from './effects.js';
 import type { Operation } from './operation.js';
@@ -18,6 +19,9 @@ const unary = <Op extends { readonly input: Value; readonly output: Value }>(
 });
 
 const activate = unary<Activate>();
+const activates = Object.fromEntries(ALONE.map((kind) => [kind, activate])) as Readonly<
+  Record<Alone, Operation<Activate>>
+>;
 
 /** A function of a gate and what it gates. */
 const gateMul: Operation<GateMul> = {
@@ -28,6 +32,10 @@ const gateMul: Operation<GateMul> = {
     checks.equal('output', op.output.cols, 'gate', op.gate.cols);
   },
 };
+
+const gateMuls = Object.fromEntries(GATED.map((name) => [`${name}_mul`, gateMul])) as Readonly<
+  Record<GateMul['kind'], Operation<GateMul>>
+>;
 
 export const PRIMITIVES: { readonly [K in PrimitiveOp['kind']]: Operation<Extract<PrimitiveOp, { kind: K }>> } = {
   embed: {
@@ -90,9 +98,7 @@ export const PRIMITIVES: { readonly [K in PrimitiveOp['kind']]: Operation<Extrac
       checks.equal('output', op.output.cols, 'a', op.a.cols);
     },
   },
-  silu_mul: gateMul,
-  gelu_mul: gateMul,
-  swiglu_oai_mul: gateMul,
+  ...gateMuls,
   route: {
     reads: ({ logits }) => effects([logits]),
     writes: output,
@@ -127,10 +133,7 @@ export const PRIMITIVES: { readonly [K in PrimitiveOp['kind']]: Operation<Extrac
     ...unary((op, checks) => checks.equal('gate', op.gate.cols, 'what it must be', 1)),
     reads: ({ gate, input }) => effects([gate, input]),
   },
-  silu: activate,
-  gelu: activate,
-  gelu_erf: activate,
-  relu_sqr: activate,
+  ...activates,
   scale: unary((op, checks) => checks.constant('scale', op.by)),
   soft_cap: unary((op, checks) => checks.cap(op.cap)),
   select: {

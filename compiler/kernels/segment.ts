@@ -1,12 +1,21 @@
 /** What kernels that multiply with matrices have in common. */
-import type { Segment } from '../ir/ops.js';
+import type { Activate, GateMul, Segment } from '../ir/ops.js';
+import { ACTIVATIONS, type Activation } from '../model/activations.js';
 import type { Weight } from '../model/spec.js';
 
-/** activation.cuh; of one matrix and of two. */
-export const ACTIVATIONS = {
-  ...({ silu: 'silu', gelu: 'gelu', gelu_erf: 'gelu_erf', relu_sqr: 'relu_sqr' } as const),
-  ...({ silu_mul: 'silu', gelu_mul: 'gelu', swiglu_oai_mul: 'swiglu_oai' } as const),
-};
+type Activating = GateMul['kind'] | Activate['kind'];
+
+export const isOfTwo = (kind: Activating | undefined): kind is GateMul['kind'] => kind?.endsWith('_mul') ?? false;
+
+/** The name in activation.cuh. */
+export const activationOf = (kind: Activating | undefined): Activation | 'none' =>
+  kind === undefined ? 'none' : (kind.replace(/_mul$/, '') as Activation);
+
+/** In a line about a node. */
+export function activationText(kind: Activating | undefined): string {
+  if (kind === undefined) return '';
+  return `, ${isOfTwo(kind) ? `${activationOf(kind)}(gate) * up` : ACTIVATIONS[kind].alone}`;
+}
 
 /** Bit i: there is an i-th. */
 export const maskOf = (vectors: readonly (Weight | undefined)[]): number =>

@@ -1,8 +1,10 @@
 /** The typed description of a model: every hyperparameter, and every weight by role with dtype and shape. */
+
 import type { GgmlType } from '../../runtime/files/ggml.js';
 import type { Part } from '../../runtime/files/parts.js';
 import type { StatedFactors } from '../../runtime/files/stated.js';
 import type { Stored } from '../../runtime/files/tensor_table.js';
+import type { Activation } from './activations.js';
 
 /** A tensor of the model file, as rows of `cols` contiguous elements. A vector has one row. */
 export interface Weight extends Stored {
@@ -131,9 +133,6 @@ export interface LayerSpec extends LayerWeights {
   /** The newest positions that attention sees; absent: all. */
   readonly window?: number;
 }
-
-/** gelu: in its tanh form; gelu_erf: the exact one, without a gate. relu_sqr: max(x, 0)^2, without a gate. swiglu_oai, of a gate and an up: min(gate, 7) * sigmoid(1.702 * min(gate, 7)) * (clamp(up, -7, 7) + 1). */
-export type Activation = 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr' | 'swiglu_oai';
 
 export interface ModelSpec {
   /** The file's stem as it is; never used as code or path without emit/names.ts. */

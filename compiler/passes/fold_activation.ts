@@ -1,11 +1,10 @@
 /** The activation of a projection that nothing else reads -> the activation of that projection */
 import type { Graph, Op } from '../graph/graph.js';
 import type { Activate } from '../ir/ops.js';
+import { ALONE } from '../model/activations.js';
 import { type Edits, rewrite, Uses } from './uses.js';
 
-const KINDS: readonly Op['kind'][] = ['silu', 'gelu', 'gelu_erf', 'relu_sqr'] satisfies Activate['kind'][];
-
-const isActivate = (op: Op): op is Activate => KINDS.includes(op.kind);
+const isActivate = (op: Op): op is Activate => ALONE.some((name) => op.kind === name);
 
 export function foldActivation(graph: Graph): Graph {
   const uses = new Uses(graph);

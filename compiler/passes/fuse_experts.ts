@@ -11,6 +11,7 @@
 import type { Graph, Op } from '../graph/graph.js';
 import type { Activate, Add, ExpertLinear, ExpertSum, GateMul, Linear, Route, Value } from '../ir/ops.js';
 import type { Experts } from '../kernels/experts/operation.js';
+import { ALONE, GATED } from '../model/activations.js';
 import { asSegment } from './lower_linear.js';
 import { type Edits, freshValues, rewrite, Uses } from './uses.js';
 
@@ -64,7 +65,7 @@ function matchExperts(uses: Uses, sum: ExpertSum): ExpertsMatch | undefined {
 }
 
 function matchActivation(uses: Uses, value: Value): GateMul | Activate | undefined {
-  for (const kind of ['silu_mul', 'gelu_mul', 'swiglu_oai_mul', 'silu', 'gelu', 'gelu_erf', 'relu_sqr'] as const) {
+  for (const kind of [...GATED.map((name) => `${name}_mul` as const), ...ALONE]) {
     const op = uses.soleWriter(kind, value);
     if (op) return op;
   }

@@ -1,16 +1,20 @@
-/** linear gate, up of one input; silu_mul or gelu_mul -> projection with one segment of both and that activation */
+/** linear gate, up of one input; silu_mul or another of two -> projection with one segment of both and that activation */
 import type { Graph, Op } from '../graph/graph.js';
+import type { GateMul } from '../ir/ops.js';
 import type { Projection } from '../kernels/projection/operation.js';
+import { GATED } from '../model/activations.js';
 import { type Edits, rewrite, Uses } from './uses.js';
+
+const isGateMul = (op: Op): op is GateMul => GATED.some((name) => op.kind === `${name}_mul`);
 
 export function fuseGateUp(graph: Graph): Graph {
   const uses = new Uses(graph);
   const edits: Edits = new Map();
-  for (const op of graph.ops) if (op.kind === 'silu_mul' || op.kind === 'gelu_mul') fuse(uses, op, edits);
+  for (const op of graph.ops) if (isGateMul(op)) fuse(uses, op, edits);
   return rewrite(graph, edits);
 }
 
-function fuse(uses: Uses, op: Extract<Op, { kind: 'silu_mul' | 'gelu_mul' }>, edits: Edits): void {
+function fuse(uses: Uses, op: GateMul, edits: Edits): void {
   const gate = uses.soleWriter('linear', op.gate);
   const up = uses.soleWriter('linear', op.up);
   if (!gate || !up || gate.input !== up.input) return;

@@ -24,6 +24,7 @@ import type { Launch, PlannedArgument, Table } from '../kernels/kernel.js';
 import type { NormAddConfig } from '../kernels/norm_add.js';
 import type { ProjectionConfig, SegmentConfig } from '../kernels/projection/config.js';
 import type { SelectConfig } from '../kernels/select.js';
+import { ACTIVATIONS } from '../model/activations.js';
 import type { RopeScaling, RopeSpec } from '../model/spec.js';
 import type { Gpu } from '../target/gpus.js';
 import type { PlannedCache } from './caches.js';
@@ -85,7 +86,7 @@ const projection = record<ProjectionConfig>({
   centred: flag,
   normBias: flag,
   epsilon: number,
-  activation: oneOf('none', 'silu', 'gelu', 'gelu_erf', 'relu_sqr'),
+  activation: oneOf('none', ...Object.keys(ACTIVATIONS)),
   scale: number,
   softCap: number,
   addResidual: flag,
@@ -129,7 +130,7 @@ const experts = record<ExpertsConfig>({
   addResidual: flag,
   normalize: flag,
   epsilon: number,
-  activation: oneOf('none', 'silu', 'gelu', 'gelu_erf', 'relu_sqr', 'swiglu_oai'),
+  activation: oneOf('none', ...Object.keys(ACTIVATIONS)),
   bias: count,
   matrixScale: count,
 });

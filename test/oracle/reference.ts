@@ -3,8 +3,9 @@
  * compare with. Weights are dequantised exactly and the KV cache is not rounded.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import type { Activation } from '../../compiler/model/activations.js';
 import { ropeAt, ropeFrequencies } from '../../compiler/model/rope.js';
-import type { Activation, ExpertsSpec, LayerSpec, ModelSpec, RopeSpec, Weight } from '../../compiler/model/spec.js';
+import type { ExpertsSpec, LayerSpec, ModelSpec, RopeSpec, Weight } from '../../compiler/model/spec.js';
 import { filePaths } from '../../runtime/files/parts.js';
 import type { Piece } from '../../runtime/files/tensor_table.js';
 import { storedValues } from './stored.js';

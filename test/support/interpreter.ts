@@ -5,7 +5,7 @@
  */
 
 import type { Graph, Op } from '../../compiler/graph/graph.js';
-import type { Attention, ExpertLinear, GateMul, Norm, Segment, Value } from '../../compiler/ir/ops.js';
+import type { Activate, Attention, ExpertLinear, GateMul, Norm, Segment, Value } from '../../compiler/ir/ops.js';
 import type { Attend } from '../../compiler/kernels/attend/operation.js';
 import type { Experts } from '../../compiler/kernels/experts/operation.js';
 import type { Projection } from '../../compiler/kernels/projection/operation.js';
@@ -321,16 +321,7 @@ function activated(kind: Experts['activation'], products: readonly Vector[]): Ve
   return gated(kind, products[0]!, products[1]!);
 }
 
-function gated(kind: GateMul['kind'], gate: Vector, up: Vector): Vector {
-  if (kind === 'silu_mul') return multiply(gate.map(silu), up);
-  if (kind === 'gelu_mul') return multiply(gate.map(gelu), up);
-  const clamped = gate.map((x) => Math.min(x, 7));
-  const linear = up.map((x) => Math.max(-7, Math.min(x, 7)) + 1);
-  return multiply(
-    clamped.map((x) => x * sigmoid(1.702 * x)),
-    linear,
-  );
-}
+const gated = (kind: GateMul['kind'], gate: Vector, up: Vector): Vector => gate.map((x, i) => GATED[kind](x, up[i]!));
 
 function gatedHeads(gate: Vector, input: Vector): Vector {
   const each = input.length / gate.length;
@@ -340,15 +331,19 @@ function gatedHeads(gate: Vector, input: Vector): Vector {
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 const dot = (a: Vector, b: Vector) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
 const add = (a: Vector, b: Vector) => a.map((x, i) => x + b[i]!);
-const multiply = (a: Vector, b: Vector) => a.map((x, i) => x * b[i]!);
 const silu = (x: number) => x / (1 + Math.exp(-x));
-const UNGATED = {
+const GATED: Readonly<Record<GateMul['kind'], (gate: number, up: number) => number>> = {
+  silu_mul: (x, up) => silu(x) * up,
+  gelu_mul: (x, up) => gelu(x) * up,
+  swiglu_oai_mul: (x, up) => Math.min(x, 7) * sigmoid(1.702 * Math.min(x, 7)) * (Math.max(-7, Math.min(up, 7)) + 1),
+};
+const UNGATED: Readonly<Record<Activate['kind'], (x: number) => number>> = {
   silu,
   gelu: (x: number) => gelu(x),
   gelu_erf: (x: number) => (x / 2) * (1 + erf(x / Math.SQRT2)),
   relu_sqr: (x: number) => Math.max(x, 0) ** 2,
 };
-const isUngated = (kind: string): kind is keyof typeof UNGATED => Object.hasOwn(UNGATED, kind);
+const isUngated = (kind: string): kind is Activate['kind'] => Object.hasOwn(UNGATED, kind);
 /** To 1.5e-7 (Abramowitz and Stegun, 7.1.26): graphs are only compared with each other. */
 function erf(x: number): number {
   const t = 1 / (1 + 0.3275911 * Math.abs(x));

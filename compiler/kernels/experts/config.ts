@@ -2,9 +2,10 @@
 
 import type { GgmlType } from '../../../runtime/files/ggml.js';
 import { roundUp } from '../../arithmetic.js';
+import type { Activation } from '../../model/activations.js';
 import { mostBeside, type Target } from '../../target/target.js';
 import { sharedUnitsBytes, slotStride, UNIT_COLS, unitsOf } from '../formats.js';
-import { ACTIVATIONS, maskOf } from '../segment.js';
+import { activationOf, maskOf } from '../segment.js';
 import { strides, type Tiling } from '../tiling.js';
 import type { Experts } from './operation.js';
 
@@ -47,7 +48,7 @@ export interface ExpertsConfig extends Tiling {
   readonly addResidual: boolean;
   readonly normalize: boolean;
   readonly epsilon: number;
-  readonly activation: 'none' | 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr' | 'swiglu_oai';
+  readonly activation: Activation | 'none';
   /** Bit i: matrix i has a bias; a scale. */
   readonly bias: number;
   readonly matrixScale: number;
@@ -150,7 +151,7 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): Omit<Shape, 
     addResidual: op.residual !== undefined,
     normalize: norm !== undefined,
     epsilon: norm?.epsilon ?? 0,
-    activation: op.activation ? ACTIVATIONS[op.activation] : 'none',
+    activation: activationOf(op.activation),
     bias: maskOf(segment.biases),
     matrixScale: maskOf(segment.weights.map(({ scale }) => scale)),
   };

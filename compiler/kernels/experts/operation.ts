@@ -4,7 +4,7 @@ import type { Checks } from '../../ir/checks.js';
 import { type Effects, effects } from '../../ir/effects.js';
 import type { Activate, GateMul, Norm, Segment, Value } from '../../ir/ops.js';
 import type { ExpertsSpec, Weight } from '../../model/spec.js';
-import { rowVectors, shortName } from '../segment.js';
+import { activationText, isOfTwo, rowVectors, shortName } from '../segment.js';
 
 /**
  * Fused: route, and what the chosen experts make of the input. `logits`: of the experts, and one more where the
@@ -45,7 +45,7 @@ export function check(op: Experts, checks: Checks): void {
   if (op.gathered) checkGathered(op.gathered, op, checks);
   checkLogits(op, checks);
   const weight = segment.weights[0]!;
-  checks.equal('weights', segment.weights.length, 'what the activation takes', op.activation?.endsWith('_mul') ? 2 : 1);
+  checks.equal('weights', segment.weights.length, 'what the activation takes', isOfTwo(op.activation) ? 2 : 1);
   checks.equal('biases', segment.biases.length, 'weights', segment.weights.length);
   for (const [i, { name, rows, cols, scale }] of segment.weights.entries()) {
     checks.equal(`${name} rows`, rows, 'rows of its segment', weight.rows);
@@ -81,11 +81,9 @@ export function about(op: Experts): string {
   const matrices = segment.weights
     .map(({ name, type, rows, cols }) => `${shortName(name)} ${type} [${rows / count} x ${cols}]`)
     .join(' + ');
-  const gated = activation?.endsWith('_mul');
-  const act = gated ? `, ${activation!.replace('_mul', '')}(gate) * up` : activation ? `, ${activation}` : '';
   const added = op.shared ? `, + ${op.gated ? 'gate * ' : ''}${op.shared.name}` : '';
   const rest = `${added}${sum?.scale ? `, * ${sum.scale}` : ''}${residual ? `, + ${residual.name}` : ''}`;
-  const product = `${norm ? 'norm, ' : ''}${used} of ${count} experts by ${logits.name}: ${matrices}${act}`;
+  const product = `${norm ? 'norm, ' : ''}${used} of ${count} experts by ${logits.name}: ${matrices}${activationText(activation)}`;
   return `${input.name} f32[${input.cols}]: ${product}${sum ? ', weighted sum' : ''}${rest} -> f32[${output.cols}]`;
 }
 

@@ -3,9 +3,10 @@
 import type { GgmlType } from '../../../runtime/files/ggml.js';
 import { roundUp } from '../../arithmetic.js';
 import type { Segment } from '../../ir/ops.js';
+import type { Activation } from '../../model/activations.js';
 import type { BlockMemory, Target } from '../../target/target.js';
 import { isQuant, scalesTogether, sharedUnitsBytes, slotContent, slotStride, UNIT_COLS, unitsOf } from '../formats.js';
-import { ACTIVATIONS, maskOf } from '../segment.js';
+import { activationOf, maskOf } from '../segment.js';
 import { chunkShape, type Tiling } from '../tiling.js';
 import type { Projection } from './operation.js';
 
@@ -45,7 +46,7 @@ export interface ProjectionConfig extends Tiling {
   readonly centred: boolean;
   readonly normBias: boolean;
   readonly epsilon: number;
-  readonly activation: 'none' | 'silu' | 'gelu' | 'gelu_erf' | 'relu_sqr';
+  readonly activation: Activation | 'none';
   readonly scale: number;
   /** 0: none. */
   readonly softCap: number;
@@ -210,7 +211,7 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     centred: op.norm?.centred ?? false,
     normBias: op.norm?.bias !== undefined,
     epsilon: op.norm?.epsilon ?? 0,
-    activation: op.activation ? ACTIVATIONS[op.activation] : 'none',
+    activation: activationOf(op.activation),
     scale: op.scale ?? 1,
     softCap: op.softCap ?? 0,
     addResidual: op.residual !== undefined,

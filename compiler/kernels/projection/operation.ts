@@ -2,10 +2,10 @@
 
 import type { Checks } from '../../ir/checks.js';
 import { type Effects, effects } from '../../ir/effects.js';
-import type { Activate, Norm, Segment, Value } from '../../ir/ops.js';
+import type { Activate, GateMul, Norm, Segment, Value } from '../../ir/ops.js';
 import type { Weight } from '../../model/spec.js';
 import type { RouterShare } from '../router.js';
-import { matrixText, rowVectors } from '../segment.js';
+import { activationText, isOfTwo, matrixText, rowVectors } from '../segment.js';
 
 /** What a projection makes of its input before all else: norm(input) + residual, of a norm about 0 without a bias. */
 export interface InputSum {
@@ -27,7 +27,7 @@ export interface Projection {
   readonly inputSum?: InputSum;
   readonly norm?: Norm;
   readonly segments: readonly Segment[];
-  readonly activation?: 'silu_mul' | 'gelu_mul' | Activate['kind'];
+  readonly activation?: GateMul['kind'] | Activate['kind'];
   readonly scale?: number;
   readonly softCap?: number;
   readonly residual?: Value;
@@ -57,8 +57,7 @@ export function check(op: Projection, checks: Checks): void {
 }
 
 function checkSegment({ weights, biases }: Segment, { activation, input }: Projection, checks: Checks): void {
-  const taken = activation?.endsWith('_mul') ? 2 : 1;
-  checks.equal('weights of a segment', weights.length, 'what the activation takes', taken);
+  checks.equal('weights of a segment', weights.length, 'what the activation takes', isOfTwo(activation) ? 2 : 1);
   checks.equal('biases of a segment', biases.length, 'its weights', weights.length);
   for (const [i, weight] of weights.entries()) {
     checks.equal('input', input.cols, `${weight.name} cols`, weight.cols);
@@ -86,21 +85,11 @@ function checkRouter({ norm, weight, logits }: RouterShare, size: number, checks
   checks.equal('logits', logits.cols, `${weight.name} rows`, weight.rows);
 }
 
-const ACTIVATION_TEXTS = {
-  silu_mul: ', silu(gate) * up',
-  gelu_mul: ', gelu(gate) * up',
-  silu: ', silu',
-  gelu: ', gelu',
-  gelu_erf: ', exact gelu',
-  relu_sqr: ', relu squared',
-};
-
 export function about(op: Projection): string {
   const matrices = op.segments.flatMap(({ weights }) => weights).map(matrixText);
   const product = `${inputSumText(op)}${op.norm ? 'norm, ' : ''}${matrices.join(' + ')}`;
-  const activation = op.activation ? ACTIVATION_TEXTS[op.activation] : '';
   const constants = `${op.scale ? `, * ${op.scale}` : ''}${op.softCap ? `, capped at ${op.softCap}` : ''}`;
-  const rest = `${activation}${constants}${op.residual ? `, + ${op.residual.name}` : ''}`;
+  const rest = `${activationText(op.activation)}${constants}${op.residual ? `, + ${op.residual.name}` : ''}`;
   const router = op.router ? `; ${op.router.logits.name}: norm, ${matrixText(op.router.weight)}` : '';
   return `${op.input.name} f32[${op.input.cols}]: ${product}${rest} -> f32[${op.output.cols}]${router}`;
 }

@@ -115,7 +115,8 @@ struct Barrier {
   int64_t expected_bytes = 0;  // announced and not yet delivered
   int64_t unissued_bytes = 0;  // announced and not yet asked for
   unsigned phase = 0;
-  bool observed = true;  // somebody has waited for the last complete phase
+  bool has_copies = false;  // this phase has announced bytes
+  bool observed = true;     // somebody has waited for the last complete phase, or it had no copies
   FiberList waiting;
 };
 

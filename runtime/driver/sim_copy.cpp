@@ -31,6 +31,7 @@ void Mbarrier::expect(int bytes) {
   if (barrier.pending == 0) fail("more than %d arrivals in one phase of a copy barrier", barrier.arrivals);
   if (!barrier.observed) fail("a copy barrier armed again before anybody waited for its last phase");
   barrier.pending--;
+  barrier.has_copies |= bytes > 0;
   barrier.expected_bytes += bytes;
   barrier.unissued_bytes += bytes;
   current()->block->settle(barrier);
@@ -40,7 +41,8 @@ void Block::settle(Barrier& barrier) {
   if (barrier.pending || barrier.expected_bytes) return;
   barrier.phase++;
   barrier.pending = barrier.arrivals;
-  barrier.observed = barrier.waiting.head;
+  barrier.observed = barrier.waiting.head || !barrier.has_copies;
+  barrier.has_copies = false;
   ready.append(barrier.waiting);
 }
 

@@ -69,12 +69,22 @@ struct IQ4_NL {
   static constexpr bool has_min = false;
   template <int R, int U>
   static constexpr int content = R * U * 18;
+  struct Stored {
+    uint4 codes;
+    uint16_t scale;
+  };
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* tile, int i, int) {
-    const uint4 codes = ((const uint4*)tile)[i];
-    const float d = half_to_float(((const uint16_t*)(tile + R * U * 16))[i]);
+  static DEVICE Stored load(const char* tile, int i, int) {
+    return {((const uint4*)tile)[i], ((const uint16_t*)(tile + R * U * 16))[i]};
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int, F&& f) {
+    f(tile + i * 16), f(tile + R * U * 16 + i * 2);
+  }
+  static DEVICE QuantUnit decode(const Stored& from) {
+    const float d = half_to_float(from.scale);
     QuantUnit v = {{}, {d, d}, {}};
-    decode_unit<nonlinear_table>(codes, v.q);
+    decode_unit<nonlinear_table>(from.codes, v.q);
     return v;
   }
 };
@@ -85,13 +95,23 @@ struct MXFP4 {
   static constexpr bool has_min = false;
   template <int R, int U>
   static constexpr int content = R * U * 17;
+  struct Stored {
+    uint4 codes;
+    uint8_t exponent;
+  };
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* tile, int i, int) {
-    const uint4 codes = ((const uint4*)tile)[i];
-    const uint32_t e = ((const uint8_t*)(tile + R * U * 16))[i];
+  static DEVICE Stored load(const char* tile, int i, int) {
+    return {((const uint4*)tile)[i], ((const uint8_t*)(tile + R * U * 16))[i]};
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int, F&& f) {
+    f(tile + i * 16), f(tile + R * U * 16 + i);
+  }
+  static DEVICE QuantUnit decode(const Stored& from) {
+    const uint32_t e = from.exponent;
     const float d = bits_to_float(e < 2 ? 0x00200000u << e : (e - 1) << 23);
     QuantUnit v = {{}, {d, d}, {}};
-    decode_unit<mxfp4_table>(codes, v.q);
+    decode_unit<mxfp4_table>(from.codes, v.q);
     return v;
   }
 };
@@ -103,13 +123,26 @@ struct Coded {
   static constexpr bool has_min = false;
   template <int R, int U>
   static constexpr int content = R * U * (16 + Multipliers) + R * super_units<U> * 2;
+  struct Stored {
+    uint4 codes;
+    uint16_t super;
+    int8_t multiplier[2];
+  };
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
-    const uint4 codes = ((const uint4*)tile)[i];
-    const float d = half_to_float(((const uint16_t*)(tile + R * U * 16))[s]) * (1.f / Divisor);
+  static DEVICE Stored load(const char* tile, int i, int s) {
     const int8_t* multiplier = (const int8_t*)(tile + R * U * 16 + R * super_units<U> * 2) + i * Multipliers;
-    QuantUnit v = {{}, {d * multiplier[0], d * multiplier[Multipliers - 1]}, {}};
-    decode_unit<Table>(codes, v.q);
+    return {((const uint4*)tile)[i],
+            ((const uint16_t*)(tile + R * U * 16))[s],
+            {multiplier[0], multiplier[Multipliers - 1]}};
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int s, F&& f) {
+    f(tile + i * 16), f(tile + R * U * 16 + s * 2), f(tile + R * U * 16 + R * super_units<U> * 2 + i * Multipliers);
+  }
+  static DEVICE QuantUnit decode(const Stored& from) {
+    const float d = half_to_float(from.super) * (1.f / Divisor);
+    QuantUnit v = {{}, {d * from.multiplier[0], d * from.multiplier[1]}, {}};
+    decode_unit<Table>(from.codes, v.q);
     return v;
   }
 };

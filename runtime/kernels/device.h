@@ -28,6 +28,8 @@ DEVICE char* shared_memory() {
   return realizar_shared;
 }
 DEVICE uint32_t shared_address(const void* p) { return (uint32_t)__cvta_generic_to_shared(p); }
+// From where the block's shared memory begins, to which swizzles refer.
+DEVICE uint32_t shared_offset(const void* p) { return shared_address(p); }
 
 // ------------------------------------------------------------------ barriers and exchanges
 DEVICE void block_sync() { __syncthreads(); }
@@ -188,6 +190,17 @@ struct CopyBarrier {
     return done;
   }
 };
+// A barrier in shared memory that a number of threads complete, which say so one by one. Phases as CopyBarrier's.
+struct ArrivalBarrier {
+  CopyBarrier barrier;
+  DEVICE void init(int arrivals) {
+    asm volatile("mbarrier.init.shared.b64 [%0], %1;" ::"r"(shared_address(&barrier.word)), "r"(arrivals) : "memory");
+  }
+  DEVICE void arrive() {
+    asm volatile("mbarrier.arrive.shared.b64 _, [%0];" ::"r"(shared_address(&barrier.word)) : "memory");
+  }
+  DEVICE void wait(int parity) { barrier.wait(parity); }
+};
 // Makes initialised barriers visible to the copy engine; before the block_sync that follows their init.
 DEVICE void copy_barriers_ready() {
 #if __CUDA_ARCH__ >= 900
@@ -228,6 +241,21 @@ DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& d
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address((char*)to + at)),
                  "l"((const char*)from + at)
                  : "memory");
+#endif
+}
+// Brings the line around an address into L2; nothing waits for it.
+DEVICE void prefetch_line(const void* p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
+// Registers of each thread of a warpgroup, all of which call this: fewer, or more once others have fewer. sm_90a only.
+template <int Registers>
+DEVICE void release_registers() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Registers));
+#endif
+}
+template <int Registers>
+DEVICE void acquire_registers() {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Registers));
 #endif
 }
 // Brings bytes, a multiple of 16 from a 16-byte aligned address, into L2; nothing waits for them. All lanes of a warp.
@@ -275,6 +303,7 @@ DEVICE int block_index() { return sim::block_index(); }
 DEVICE int block_threads() { return sim::block_threads(); }
 DEVICE int grid_blocks() { return sim::grid_blocks(); }
 DEVICE char* shared_memory() { return sim::shared_memory(); }
+DEVICE uint32_t shared_offset(const void* p) { return (uint32_t)((const char*)p - shared_memory()); }
 
 DEVICE void block_sync() { sim::block_sync(); }
 DEVICE void warp_sync() { sim::warp_exchange(nullptr, 0); }
@@ -345,6 +374,9 @@ DEVICE uint4 load_once(const uint4* p) { return *p; }
 struct CopyBarrier : sim::Mbarrier {
   DEVICE void init(int warps = 1) { sim::Mbarrier::init(warps); }
 };
+struct ArrivalBarrier : sim::Mbarrier {
+  DEVICE void arrive() { expect(0); }
+};
 DEVICE void copy_barriers_ready() {}
 DEVICE void begin_copies(CopyBarrier& done, int bytes) {
   if (thread_index() % 32 == 0) done.expect(bytes);
@@ -354,6 +386,11 @@ DEVICE void copy_to_shared(void* to, const void* from, int bytes, CopyBarrier& d
   if (thread_index() % 32 == 0) sim::bulk_copy(to, from, bytes, done);
 }
 DEVICE void end_copies(CopyBarrier&) {}
+DEVICE void prefetch_line(const void* p) { sim::bulk_prefetch((const char*)((uintptr_t)p / 16 * 16), 16); }
+template <int>
+DEVICE void release_registers() {}
+template <int>
+DEVICE void acquire_registers() {}
 DEVICE void prefetch(const void* from, int bytes) {
   if (thread_index() % 32 == 0) sim::bulk_prefetch(from, bytes);
 }

@@ -19,7 +19,7 @@ template <class C, int Units>
 DEVICE void embed_unit(const char* tile, int row, int u, float* output, int col) {
   float4 w[8];
   expand<typename C::format>(
-      C::format::template unit<C::group_rows, Units>(tile, row * Units + u, row * super_units<Units> + u / 8), w);
+      load_unit<typename C::format, C::group_rows, Units>(tile, row * Units + u, row * super_units<Units> + u / 8), w);
 #pragma unroll
   for (int k = 0; k < 8; k++) {
     const float four[4] = {w[k].x * C::scale, w[k].y * C::scale, w[k].z * C::scale, w[k].w * C::scale};

@@ -51,19 +51,30 @@ DEVICE uint32_t pair_word(const uint2& v, int k) { return (k < 4 ? v.x : v.y) >>
 DEVICE uint32_t bit_word(uint32_t v, int k) { return v >> k & 0x01010101u; }
 
 // Every format below has: content<Rows, Units>, the bytes of a tile, offset (of the quants), scales (1 or 2 a unit),
-// has_min, raised where it is, and unit<Rows, Units>(tile, i, s): the unit at index i = row * Units + u of a plane, s =
-// row * super_units + u / 8.
+// has_min, raised where it is, and load<Rows, Units>(tile, i, s): the unit at index i = row * Units + u of a plane, s =
+// row * super_units + u / 8, as Stored: the bytes as they are, so that they can be on their way while something else is
+// computed. decode(stored) makes numbers of them. visit<Rows, Units>(tile, i, s, f) calls f with where load reads.
 
 struct Q8_0 {
   static constexpr int offset = 0, scales = 1;
   static constexpr bool has_min = false;
   template <int R, int U>
   static constexpr int content = R * U * 34;
+  struct Stored {
+    uint4 a, b;
+    uint16_t scale;
+  };
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* tile, int i, int) {
-    const uint4 a = ((const uint4*)tile)[i], b = ((const uint4*)tile)[R * U + i];
-    const float d = half_to_float(((const uint16_t*)(tile + R * U * 32))[i]);
-    return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}, {d, d}, {}};
+  static DEVICE Stored load(const char* tile, int i, int) {
+    return {((const uint4*)tile)[i], ((const uint4*)tile)[R * U + i], ((const uint16_t*)(tile + R * U * 32))[i]};
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int, F&& f) {
+    f(tile + i * 16), f(tile + (R * U + i) * 16), f(tile + R * U * 32 + i * 2);
+  }
+  static DEVICE QuantUnit decode(const Stored& v) {
+    const float d = half_to_float(v.scale);
+    return {{v.a.x, v.a.y, v.a.z, v.a.w, v.b.x, v.b.y, v.b.z, v.b.w}, {d, d}, {}};
   }
 };
 
@@ -76,16 +87,29 @@ struct Nibbles32 {
   static constexpr int unit_bytes = 16 + (FifthBit ? 4 : 0) + (Min ? 4 : 2);
   template <int R, int U>
   static constexpr int content = R * U * unit_bytes;
+  struct Stored {
+    uint4 low;
+    uint32_t high;
+    uint16_t scale, min;
+  };
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* tile, int i, int) {
-    const uint4 low = ((const uint4*)tile)[i];
-    const uint32_t high = FifthBit ? ((const uint32_t*)(tile + R * U * 16))[i] : 0;
+  static DEVICE Stored load(const char* tile, int i, int) {
     const uint16_t* scale = (const uint16_t*)(tile + R * U * (FifthBit ? 20 : 16)) + i * (Min ? 2 : 1);
+    return {((const uint4*)tile)[i], FifthBit ? ((const uint32_t*)(tile + R * U * 16))[i] : 0, scale[0],
+            Min ? scale[1] : uint16_t(0)};
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int, F&& f) {
+    f(tile + i * 16), f(tile + R * U * (FifthBit ? 20 : 16) + i * (Min ? 4 : 2));
+    if (FifthBit) f(tile + R * U * 16 + i * 4);
+  }
+  static DEVICE QuantUnit decode(const Stored& from) {
     QuantUnit v;
 #pragma unroll
-    for (int k = 0; k < 8; k++) v.q[k] = FifthBit ? nibble_word(low, k) | bit_word(high, k) << 4 : raised_word(low, k);
-    v.scale[0] = v.scale[1] = half_to_float(scale[0]);
-    v.min[0] = v.min[1] = Min ? -half_to_float(scale[1]) : 0.f;
+    for (int k = 0; k < 8; k++)
+      v.q[k] = FifthBit ? nibble_word(from.low, k) | bit_word(from.high, k) << 4 : raised_word(from.low, k);
+    v.scale[0] = v.scale[1] = half_to_float(from.scale);
+    v.min[0] = v.min[1] = Min ? -half_to_float(from.min) : 0.f;
     return v;
   }
 };
@@ -103,17 +127,29 @@ struct Nibbles256 {
   static constexpr int unit_bytes = 18 + (FifthBit ? 4 : 0);
   template <int R, int U>
   static constexpr int content = R * U * unit_bytes + R * super_units<U> * 4;
+  struct Stored {
+    uint4 low;
+    uint32_t high, supers;
+    uint16_t scales;
+  };
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
-    const uint4 low = ((const uint4*)tile)[i];
-    const uint32_t high = FifthBit ? ((const uint32_t*)(tile + R * U * 16))[i] : 0;
-    const uint32_t scales = ((const uint16_t*)(tile + R * U * (FifthBit ? 20 : 16)))[i];
-    const uint32_t supers = ((const uint32_t*)(tile + R * U * unit_bytes))[s];
+  static DEVICE Stored load(const char* tile, int i, int s) {
+    return {((const uint4*)tile)[i], FifthBit ? ((const uint32_t*)(tile + R * U * 16))[i] : 0,
+            ((const uint32_t*)(tile + R * U * unit_bytes))[s],
+            ((const uint16_t*)(tile + R * U * (FifthBit ? 20 : 16)))[i]};
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int s, F&& f) {
+    f(tile + i * 16), f(tile + R * U * (FifthBit ? 20 : 16) + i * 2), f(tile + R * U * unit_bytes + s * 4);
+    if (FifthBit) f(tile + R * U * 16 + i * 4);
+  }
+  static DEVICE QuantUnit decode(const Stored& from) {
     QuantUnit v;
 #pragma unroll
-    for (int k = 0; k < 8; k++) v.q[k] = FifthBit ? nibble_word(low, k) | bit_word(high, k) << 4 : raised_word(low, k);
-    v.scale[0] = v.scale[1] = half_to_float(supers & 0xffff) * byte_to_float(scales, 0);
-    v.min[0] = v.min[1] = half_to_float(supers >> 16) * byte_to_float(scales, 1);
+    for (int k = 0; k < 8; k++)
+      v.q[k] = FifthBit ? nibble_word(from.low, k) | bit_word(from.high, k) << 4 : raised_word(from.low, k);
+    v.scale[0] = v.scale[1] = half_to_float(from.supers & 0xffff) * byte_to_float(from.scales, 0);
+    v.min[0] = v.min[1] = half_to_float(from.supers >> 16) * byte_to_float(from.scales, 1);
     return v;
   }
 };
@@ -126,17 +162,27 @@ struct Q6_K {
   static constexpr bool has_min = false;
   template <int R, int U>
   static constexpr int content = R * U * 26 + R * super_units<U> * 2;
+  struct Stored {
+    uint4 low;
+    uint2 high;
+    uint16_t scales, super;
+  };
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
-    const uint4 low = ((const uint4*)tile)[i];
-    const uint2 high = ((const uint2*)(tile + R * U * 16))[i];
-    const uint32_t scales = ((const uint16_t*)(tile + R * U * 24))[i];
-    const float d = half_to_float(((const uint16_t*)(tile + R * U * 26))[s]);
+  static DEVICE Stored load(const char* tile, int i, int s) {
+    return {((const uint4*)tile)[i], ((const uint2*)(tile + R * U * 16))[i],
+            ((const uint16_t*)(tile + R * U * 24))[i], ((const uint16_t*)(tile + R * U * 26))[s]};
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int s, F&& f) {
+    f(tile + i * 16), f(tile + R * U * 16 + i * 8), f(tile + R * U * 24 + i * 2), f(tile + R * U * 26 + s * 2);
+  }
+  static DEVICE QuantUnit decode(const Stored& from) {
+    const float d = half_to_float(from.super);
     QuantUnit v;
 #pragma unroll
-    for (int k = 0; k < 8; k++) v.q[k] = nibble_word(low, k) | pair_word(high, k) << 4;
-    v.scale[0] = d * signed_byte_to_float(scales, 0);
-    v.scale[1] = d * signed_byte_to_float(scales, 1);
+    for (int k = 0; k < 8; k++) v.q[k] = nibble_word(from.low, k) | pair_word(from.high, k) << 4;
+    v.scale[0] = d * signed_byte_to_float(from.scales, 0);
+    v.scale[1] = d * signed_byte_to_float(from.scales, 1);
     v.min[0] = v.min[1] = 0;
     return v;
   }
@@ -148,17 +194,31 @@ struct Q3_K {
   static constexpr bool has_min = false;
   template <int R, int U>
   static constexpr int content = R * U * 14 + R * super_units<U> * 2;
+  struct Stored {
+    uint2 low;
+    uint32_t high;
+    int8_t scale[2];
+    uint16_t super;
+  };
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
-    const uint2 low = ((const uint2*)tile)[i];
-    const uint32_t high = ((const uint32_t*)(tile + R * U * 8))[i];
+  static DEVICE Stored load(const char* tile, int i, int s) {
     const int8_t* scale = (const int8_t*)(tile + R * U * 12) + i * 2;
-    const float d = half_to_float(((const uint16_t*)(tile + R * U * 14))[s]);
+    return {((const uint2*)tile)[i],
+            ((const uint32_t*)(tile + R * U * 8))[i],
+            {scale[0], scale[1]},
+            ((const uint16_t*)(tile + R * U * 14))[s]};
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int s, F&& f) {
+    f(tile + i * 8), f(tile + R * U * 8 + i * 4), f(tile + R * U * 12 + i * 2), f(tile + R * U * 14 + s * 2);
+  }
+  static DEVICE QuantUnit decode(const Stored& from) {
+    const float d = half_to_float(from.super);
     QuantUnit v;
 #pragma unroll
-    for (int k = 0; k < 8; k++) v.q[k] = pair_word(low, k) | bit_word(high, k) << 2;
-    v.scale[0] = d * scale[0];
-    v.scale[1] = d * scale[1];
+    for (int k = 0; k < 8; k++) v.q[k] = pair_word(from.low, k) | bit_word(from.high, k) << 2;
+    v.scale[0] = d * from.scale[0];
+    v.scale[1] = d * from.scale[1];
     v.min[0] = v.min[1] = 0;
     return v;
   }
@@ -170,17 +230,28 @@ struct Q2_K {
   static constexpr bool has_min = true;
   template <int R, int U>
   static constexpr int content = R * U * 10 + R * super_units<U> * 4;
+  struct Stored {
+    uint2 low;
+    uint8_t scale[2];
+    uint16_t super[2];
+  };
   template <int R, int U>
-  static DEVICE QuantUnit unit(const char* tile, int i, int s) {
-    const uint2 low = ((const uint2*)tile)[i];
+  static DEVICE Stored load(const char* tile, int i, int s) {
     const uint8_t* scale = (const uint8_t*)(tile + R * U * 8) + i * 2;
     const uint16_t* super = (const uint16_t*)(tile + R * U * 10) + s * 2;
-    const float d = half_to_float(super[0]), dmin = half_to_float(super[1]);
+    return {((const uint2*)tile)[i], {scale[0], scale[1]}, {super[0], super[1]}};
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int s, F&& f) {
+    f(tile + i * 8), f(tile + R * U * 8 + i * 2), f(tile + R * U * 10 + s * 4);
+  }
+  static DEVICE QuantUnit decode(const Stored& from) {
+    const float d = half_to_float(from.super[0]), dmin = half_to_float(from.super[1]);
     QuantUnit v;
 #pragma unroll
-    for (int k = 0; k < 8; k++) v.q[k] = pair_word(low, k);
+    for (int k = 0; k < 8; k++) v.q[k] = pair_word(from.low, k);
 #pragma unroll
-    for (int h = 0; h < 2; h++) v.scale[h] = d * (scale[h] & 15), v.min[h] = dmin * (scale[h] >> 4);
+    for (int h = 0; h < 2; h++) v.scale[h] = d * (from.scale[h] & 15), v.min[h] = dmin * (from.scale[h] >> 4);
     return v;
   }
 };
@@ -192,26 +263,46 @@ struct FloatUnit {
 struct F32 {
   template <int R, int U>
   static constexpr int content = R * U * 128;
+  using Stored = FloatUnit;
   template <int R, int U>
-  static DEVICE FloatUnit unit(const char* tile, int i, int) {
-    FloatUnit v;
+  static DEVICE Stored load(const char* tile, int i, int) {
+    Stored v;
 #pragma unroll
     for (int j = 0; j < 8; j++) v.w[j] = ((const float4*)tile)[j * R * U + i];
     return v;
   }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int, F&& f) {
+#pragma unroll
+    for (int j = 0; j < 8; j++) f(tile + (j * R * U + i) * 16);
+  }
+  static DEVICE FloatUnit decode(const Stored& v) { return v; }
 };
 template <bool Brain>
 struct Float16 {
   static DEVICE float widen(uint32_t bits) { return Brain ? bf16_to_float(bits) : half_to_float(bits); }
   template <int R, int U>
   static constexpr int content = R * U * 64;
+  struct Stored {
+    uint4 eight[4];
+  };
   template <int R, int U>
-  static DEVICE FloatUnit unit(const char* tile, int i, int) {
+  static DEVICE Stored load(const char* tile, int i, int) {
+    Stored v;
+#pragma unroll
+    for (int j = 0; j < 4; j++) v.eight[j] = ((const uint4*)tile)[j * R * U + i];
+    return v;
+  }
+  template <int R, int U, class F>
+  static DEVICE void visit(const char* tile, int i, int, F&& f) {
+#pragma unroll
+    for (int j = 0; j < 4; j++) f(tile + (j * R * U + i) * 16);
+  }
+  static DEVICE FloatUnit decode(const Stored& from) {
     FloatUnit v;
 #pragma unroll
     for (int j = 0; j < 8; j++) {
-      const uint4 four = ((const uint4*)tile)[j / 2 * R * U + i];
-      const uint32_t a = word(four, j % 2 * 2), b = word(four, j % 2 * 2 + 1);
+      const uint32_t a = word(from.eight[j / 2], j % 2 * 2), b = word(from.eight[j / 2], j % 2 * 2 + 1);
       v.w[j] = {widen(a & 0xffff), widen(a >> 16), widen(b & 0xffff), widen(b >> 16)};
     }
     return v;
@@ -227,6 +318,11 @@ template <class F>
 constexpr bool needs_sums = requires { requires F::has_min || F::offset != 0; };
 
 // ------------------------------------------------------------------ what kernels do with a unit
+template <class F, int Rows, int Units>
+DEVICE auto load_unit(const char* tile, int i, int s) {
+  return F::decode(F::template load<Rows, Units>(tile, i, s));
+}
+
 // 32 activations as x = scale * (256 * high + low), high a signed byte and low an unsigned one: 16 bits each, finer
 // than f16 where it counts, and products with quants are exact in integers. sums: of both halves, as 256 * high + low.
 struct IntUnit {

@@ -69,6 +69,20 @@ DEVICE uint32_t pack_halves(float a, float b) {
 DEVICE float bits_to_float(uint32_t bits) { return __uint_as_float(bits); }
 DEVICE uint32_t float_to_bits(float f) { return __float_as_uint(f); }
 
+// ------------------------------------------------------------------ pairs of halves, the first in the low bits
+DEVICE __half2 bits_to_pair(uint32_t bits) { return *(const __half2*)&bits; }
+DEVICE uint32_t pair_to_bits(__half2 pair) { return *(const uint32_t*)&pair; }
+DEVICE uint32_t pack_halves(float first, float second) { return pair_to_bits(__floats2half2_rn(first, second)); }
+DEVICE uint32_t pair_subtract(uint32_t a, uint32_t b) {
+  return pair_to_bits(__hsub2_rn(bits_to_pair(a), bits_to_pair(b)));
+}
+DEVICE uint32_t pair_multiply(uint32_t a, uint32_t b) {
+  return pair_to_bits(__hmul2_rn(bits_to_pair(a), bits_to_pair(b)));
+}
+DEVICE uint32_t pair_fma(uint32_t a, uint32_t b, uint32_t c) {
+  return pair_to_bits(__hfma2(bits_to_pair(a), bits_to_pair(b), bits_to_pair(c)));
+}
+
 }  // namespace realizar
 
 #else
@@ -119,6 +133,24 @@ DEVICE uint32_t float_to_bits(float f) {
 DEVICE float half_to_float(uint16_t h) { return sim::half_to_float(h); }
 DEVICE uint16_t float_to_half(float f) { return sim::float_to_half(f); }
 DEVICE uint32_t pack_halves(float a, float b) { return float_to_half(a) | (uint32_t)float_to_half(b) << 16; }
+
+DEVICE uint32_t pack_halves(float first, float second) {
+  return float_to_half(first) | (uint32_t)float_to_half(second) << 16;
+}
+template <class F>
+DEVICE uint32_t for_each_of_pair(F&& f) {
+  return pack_halves(f(0), f(16));
+}
+DEVICE uint32_t pair_subtract(uint32_t a, uint32_t b) {
+  return for_each_of_pair([&](int at) { return half_to_float(a >> at) - half_to_float(b >> at); });
+}
+DEVICE uint32_t pair_multiply(uint32_t a, uint32_t b) {
+  return for_each_of_pair([&](int at) { return half_to_float(a >> at) * half_to_float(b >> at); });
+}
+DEVICE uint32_t pair_fma(uint32_t a, uint32_t b, uint32_t c) {
+  return for_each_of_pair(
+      [&](int at) { return fmaf(half_to_float(a >> at), half_to_float(b >> at), half_to_float(c >> at)); });
+}
 
 }  // namespace realizar
 #endif

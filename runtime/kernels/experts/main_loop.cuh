@@ -21,7 +21,7 @@ DEVICE void dot_experts(const char* tile, ExpertFormats<F...>, const ExpertInput
     const auto one = [&]<class G>(G) {
 #pragma unroll
       for (int r = 0; r < R; r++) {
-        const auto unit = G::template unit<R, Units>(tile + at, r * Units + u, r * super_units<Units> + u / 8);
+        const auto unit = load_unit<G, R, Units>(tile + at, r * Units + u, r * super_units<Units> + u / 8);
         if constexpr (is_quant<G>)
           sums[part * R + r] += dot<G>(unit, ints);
         else

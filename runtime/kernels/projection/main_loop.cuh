@@ -27,22 +27,13 @@ DEVICE void dot_tile(const char* tile, const Activations<C>& x, float (&sums)[Pr
     for (int j = 0; j < Shape::unit_sets; j++) {
       const int u = k + 32 * j;
       if (Shape::lanes_k + 32 * (Shape::unit_sets - 1) > Units && u >= Units) continue;
-      const auto unit = F::template unit<R, Units>(tile, row * Units + u, row * super_units<Units> + u / 8);
+      const auto unit = load_unit<F, R, Units>(tile, row * Units + u, row * super_units<Units> + u / 8);
       if constexpr (is_quant<F>)
         sums[step] += dot<F>(unit, x.ints[j]);
       else
         sums[step] += dot<F>(unit, x.floats[j]);
     }
   }
-}
-
-// Calls body.template operator()<F>() with the format at an index of a list: the code of a format is there once,
-// however many segments and parts have it.
-template <int Index = 0, class F, class... Rest, class Body>
-DEVICE void with_format(int index, FormatList<F, Rest...>, Body&& body) {
-  if constexpr (sizeof...(Rest) > 0)
-    if (index > Index) return with_format<Index + 1>(index, FormatList<Rest...>{}, body);
-  body.template operator()<F>();
 }
 
 // One group of rows of the warp: the sums of its chunk go to sums[part][chunk][row..].

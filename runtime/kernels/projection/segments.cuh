@@ -20,6 +20,15 @@ struct FormatList {
     return found;
   }
 };
+// Calls body.template operator()<F>() with the format at an index of a list: the code of a format is there once,
+// however many segments and parts have it.
+template <int Index = 0, class F, class... Rest, class Body>
+DEVICE void with_format(int index, FormatList<F, Rest...>, Body&& body) {
+  if constexpr (sizeof...(Rest) > 0)
+    if (index > Index) return with_format<Index + 1>(index, FormatList<Rest...>{}, body);
+  body.template operator()<F>();
+}
+
 template <class List, class... Segments>
 struct DistinctFormats {
   using type = List;

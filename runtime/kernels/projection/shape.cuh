@@ -3,17 +3,16 @@
 // kernels.cu asserts that the two agree.
 #pragma once
 #include "../group_run.cuh"
+#include "../matrix_tiling.cuh"
 #include "../shared_units.cuh"
 #include "config.cuh"
 
 namespace realizar {
 
 template <class C>
-struct ProjectionShape {
-  static constexpr int units = (C::cols + 31) / 32;
-  static constexpr int chunk_units = C::chunk_cols / 32;
-  static constexpr int chunks = (units + chunk_units - 1) / chunk_units;
-  static constexpr int last_units = units - (chunks - 1) * chunk_units;
+struct ProjectionShape : MatrixTiling<C> {
+  using Tiling = MatrixTiling<C>;
+  using Tiling::chunk_units, Tiling::chunks, Tiling::last_units;
   // A warp has one chunk of columns, so `chunks` warps share a group of rows; C::row_warps groups are under way
   // together.
   static constexpr int warps = chunks * C::row_warps, threads = warps * 32;
@@ -24,11 +23,6 @@ struct ProjectionShape {
   static constexpr int steps = (C::group_rows + lanes_r - 1) / lanes_r, parts = C::segments::parts();
   // Four columns of its chunk at a time for each lane.
   static constexpr int input_steps = (chunk_units * 8 + 31) / 32;
-  // Tiles keep their places in a chunk, also in a shorter last one; only the last tile of a group is cut short.
-  template <class S>
-  static constexpr int64_t group_bytes =
-      (int64_t)chunks * S::template tiles_bytes<C::group_rows, chunk_units> -
-      S::template last_tile<C::group_rows, chunk_units>() + S::template last_tile<C::group_rows, last_units>();
   template <class... S>
   static constexpr int largest_tile(Segments<S...>) {
     int most = 0;

@@ -1,0 +1,121 @@
+// Weights of a lane: units of its two matrix rows, from device memory to registers, as a of products.
+//
+// A step is 128 columns: lane t of four has unit t, 32 columns, of row g and of the row of g + 8 (a gate's and an up
+// matrix's row where there are two parts). So its columns of product j = 0..7 of the step are 4 j to 4 j + 3 of its unit,
+// which is a word of quants, and activations lie in that order too (operand.cuh).
+#pragma once
+#include "tiles.cuh"
+
+namespace realizar {
+
+// Weights 4 k..4 k + 3 of a unit as two pairs of halves, times what the unit's scales were multiplied with.
+template <class F>
+struct UnitHalves {
+  QuantUnit unit;
+  uint32_t scale[2], min[2];
+
+  DEVICE UnitHalves(const QuantUnit& v, float by) : unit(v) {
+#pragma unroll
+    for (int h = 0; h < 2; h++) {
+      const float scaled = v.scale[h] * by * (is_raised<F> && h == 1 ? 1.f / 16 : 1.f), least = -v.min[h] * by;
+      scale[h] = pack_halves(scaled, scaled);
+      min[h] = pack_halves(least, least);
+    }
+  }
+  DEVICE void pairs(int k, uint32_t& first, uint32_t& second) const {
+    // Bytes as the last bits of 1024 + byte, which are whole as halves.
+    const bool raised = is_raised<F> && k > 3;
+    const uint32_t bytes = raised ? unit.q[k] : unit.q[k] ^ 0x80808080u;
+    const uint32_t zero = 0x6400 + (raised ? 16 * F::offset : 128 + F::offset), zeros = zero << 16 | zero;
+    const auto weight = [&](uint32_t digits) {
+      const uint32_t q = pair_subtract(select_bytes(bytes, 0x64646464u, digits), zeros);
+      return F::has_min ? pair_fma(q, scale[k / 4], min[k / 4]) : pair_multiply(q, scale[k / 4]);
+    };
+    first = weight(0x4140), second = weight(0x4342);
+  }
+};
+template <class F>
+  requires(!is_quant<F>)
+struct UnitHalves<F> {
+  FloatUnit unit;
+  float by;
+
+  DEVICE UnitHalves(const FloatUnit& v, float by) : unit(v), by(by) {}
+  DEVICE void pairs(int k, uint32_t& first, uint32_t& second) const {
+    const float4 w = unit.w[k];
+    first = pack_halves(w.x * by, w.y * by), second = pack_halves(w.z * by, w.w * by);
+  }
+};
+
+// A row of a matrix of format F.
+template <class C, class F>
+struct MatrixRow {
+  using Shape = MatmulShape<C>;
+  const char* tiles;  // of the row's group, those of the matrix
+  int chunk_bytes, in_group;
+
+  // `part_bytes`: of the tiles of a chunk before this matrix's.
+  DEVICE MatrixRow(const MatmulArgs& a, const OutputTileOf<C>& tile, int row, int part_bytes)
+      : tiles(a.weights + tile.bytes_before + (int64_t)(row / C::group_rows) * tile.group_bytes + part_bytes),
+        chunk_bytes(tile.chunk_bytes),
+        in_group(row % C::group_rows) {}
+
+  // f.template operator()<Units>(tile, i, s) with the tile that has unit u, and the unit's indices in it.
+  template <class Body>
+  DEVICE void find(int u, Body&& f) const {
+    const int chunk = u / Shape::chunk_units, in_chunk = u % Shape::chunk_units;
+    const char* tile = tiles + (int64_t)chunk * chunk_bytes;
+    const auto in = [&]<int Units>() {
+      f.template operator()<Units>(tile, in_group * Units + in_chunk, in_group * super_units<Units> + in_chunk / 8);
+    };
+    if (Shape::last_units == Shape::chunk_units || chunk < Shape::chunks - 1)
+      in.template operator()<Shape::chunk_units>();
+    else
+      in.template operator()<Shape::last_units>();
+  }
+  // f(address) of what is read in a step, once for each piece that lies together.
+  template <class Visitor>
+  DEVICE void visit(int step, Visitor&& f) const {
+    find(step * Shape::step_units,
+         [&]<int Units>(const char* tile, int i, int s) { F::template visit<C::group_rows, Units>(tile, i, s, f); });
+  }
+};
+
+// The lane's units of a row, C::depth steps ahead.
+template <class C, class F>
+struct RowWeights {
+  using Shape = MatmulShape<C>;
+  using Stored = typename F::Stored;
+  MatrixRow<C, F> row;
+  float by;
+  Stored stored[C::depth];
+
+  // Rows beyond the segment are its last one again.
+  DEVICE RowWeights(const MatmulArgs& a, const OutputTileOf<C>& tile, int which, int part_bytes)
+      : row(a, tile, tile.inside(tile.row(which)), part_bytes), by(a.weight_scale[tile.matrix(which)]) {}
+  // Brings the lane's unit of a step, zeros beyond the row's end.
+  DEVICE void load(int slot, int step) {
+    const int u = step * Shape::step_units + thread_index() % 4;
+    stored[slot] = Stored{};
+    if (Shape::units % Shape::step_units != 0 && u >= Shape::units) return;
+    row.find(u, [&]<int Units>(const char* tile, int i, int s) {
+      stored[slot] = F::template load<C::group_rows, Units>(tile, i, s);
+    });
+  }
+  DEVICE UnitHalves<F> take(int slot) const { return {F::decode(stored[slot]), by}; }
+};
+
+// The lane's two rows of a tile, and the formats that they are in.
+template <class C, class First, class Second>
+struct TileWeights {
+  RowWeights<C, First> first;
+  RowWeights<C, Second> second;
+
+  DEVICE TileWeights(const MatmulArgs& a, const OutputTileOf<C>& tile)
+      : first(a, tile, 0, 0),
+        second(a, tile, 1,
+               MatmulShape<C>::parts == 2 ? tile_stride<First, C::group_rows, MatmulShape<C>::chunk_units> : 0) {}
+  DEVICE void load(int slot, int step) { first.load(slot, step), second.load(slot, step); }
+};
+
+}  // namespace realizar

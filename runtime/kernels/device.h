@@ -148,6 +148,7 @@ DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return atomicExch(p, v
 // Among all blocks of the node; returns what was there.
 DEVICE uint32_t node_add(uint32_t* p, uint32_t v) { return atomicAdd(p, v); }
 DEVICE void node_add(int64_t* p, int64_t v) { atomicAdd((unsigned long long*)p, (unsigned long long)v); }
+DEVICE void node_max(uint32_t* p, uint32_t v) { atomicMax(p, v); }
 // Written by nobody in this launch before the node that reads it, so it may be read before grid_wait.
 template <typename T>
 DEVICE T load_settled(const T* p) {
@@ -365,6 +366,11 @@ DEVICE uint32_t block_add(uint32_t* p, uint32_t v) { return std::exchange(*p, *p
 DEVICE uint32_t block_exchange(uint32_t* p, uint32_t v) { return std::exchange(*p, v); }
 DEVICE uint32_t node_add(uint32_t* p, uint32_t v) { return __atomic_fetch_add(p, v, __ATOMIC_RELAXED); }
 DEVICE void node_add(int64_t* p, int64_t v) { __atomic_fetch_add((uint64_t*)p, (uint64_t)v, __ATOMIC_RELAXED); }
+DEVICE void node_max(uint32_t* p, uint32_t v) {
+  uint32_t before = __atomic_load_n(p, __ATOMIC_RELAXED);
+  while (before < v && !__atomic_compare_exchange_n(p, &before, v, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
 template <typename T>
 DEVICE T load_settled(const T* p) {
   return *p;

@@ -169,8 +169,8 @@ struct Q6_K {
   };
   template <int R, int U>
   static DEVICE Stored load(const char* tile, int i, int s) {
-    return {((const uint4*)tile)[i], ((const uint2*)(tile + R * U * 16))[i],
-            ((const uint16_t*)(tile + R * U * 24))[i], ((const uint16_t*)(tile + R * U * 26))[s]};
+    return {((const uint4*)tile)[i], ((const uint2*)(tile + R * U * 16))[i], ((const uint16_t*)(tile + R * U * 24))[i],
+            ((const uint16_t*)(tile + R * U * 26))[s]};
   }
   template <int R, int U, class F>
   static DEVICE void visit(const char* tile, int i, int s, F&& f) {

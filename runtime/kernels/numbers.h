@@ -72,7 +72,6 @@ DEVICE uint32_t float_to_bits(float f) { return __float_as_uint(f); }
 // ------------------------------------------------------------------ pairs of halves, the first in the low bits
 DEVICE __half2 bits_to_pair(uint32_t bits) { return *(const __half2*)&bits; }
 DEVICE uint32_t pair_to_bits(__half2 pair) { return *(const uint32_t*)&pair; }
-DEVICE uint32_t pack_halves(float first, float second) { return pair_to_bits(__floats2half2_rn(first, second)); }
 DEVICE uint32_t pair_subtract(uint32_t a, uint32_t b) {
   return pair_to_bits(__hsub2_rn(bits_to_pair(a), bits_to_pair(b)));
 }
@@ -134,9 +133,6 @@ DEVICE float half_to_float(uint16_t h) { return sim::half_to_float(h); }
 DEVICE uint16_t float_to_half(float f) { return sim::float_to_half(f); }
 DEVICE uint32_t pack_halves(float a, float b) { return float_to_half(a) | (uint32_t)float_to_half(b) << 16; }
 
-DEVICE uint32_t pack_halves(float first, float second) {
-  return float_to_half(first) | (uint32_t)float_to_half(second) << 16;
-}
 template <class F>
 DEVICE uint32_t for_each_of_pair(F&& f) {
   return pack_halves(f(0), f(16));

@@ -26,8 +26,8 @@ DEVICE uint64_t describe_rows(uint32_t address) {
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-// Products in flight of one warpgroup: open(), add() some, close(), and so on; wait<n>() returns when all but the last n
-// closed groups are done. Until then neither their sums nor their a may be touched, nor b be overwritten.
+// Products in flight of one warpgroup: open(), add() some, close(), and so on; wait<n>() returns when all but the last
+// n closed groups are done. Until then neither their sums nor their a may be touched, nor b be overwritten.
 template <int N>
 struct WarpgroupProducts {
   DEVICE void open() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -111,16 +111,17 @@ struct WarpgroupProducts {
       mine.b[j] = half_to_float(*(const uint16_t*)(shared_memory() + at));
     }
     const auto* all = (const Numbers*)sim::warp_exchange(&mine, sizeof mine);
-    const auto b = [&](int row, int column) { return all[(16 * row + column) / (N / 2)].b[(16 * row + column) % (N / 2)]; };
+    const auto b = [&](int row, int column) {
+      return all[(16 * row + column) / (N / 2)].b[(16 * row + column) % (N / 2)];
+    };
     for (int i = 0; i < N / 2; i++) {
       const Numbers* row = all + lane / 4 * 4;
       const int token = i / 4 * 8 + lane % 4 * 2 + i % 2;
       for (int k = 0; k < 16; k++)
-        product.sums[i] =
-            fmaf(row[k % 8 / 2].a[k / 8 * 4 + i % 4 / 2 * 2 + k % 2], b(token, k), product.sums[i]);
+        product.sums[i] = fmaf(row[k % 8 / 2].a[k / 8 * 4 + i % 4 / 2 * 2 + k % 2], b(token, k), product.sums[i]);
     }
   }
-  std::vector<std::vector<Product>> groups;
+  std::vector<std::vector<Product> > groups;
 };
 
 #endif

@@ -1,5 +1,5 @@
-// What a matrix product of many rows is compiled for, C: a struct that starts from MatmulDefaults and states what a node
-// has. "Row" is a row of a step, a token; the matrices' rows are the outputs.
+// What a matrix product of many rows is compiled for, C: a struct that starts from MatmulDefaults and states what a
+// node has. "Row" is a row of a step, a token; the matrices' rows are the outputs.
 //   segments                          Segments<Segment<outputs, Format...>...> (projection/segments.cuh)
 //   int cols, group_rows, chunk_cols  how matrices are cut
 //   int rows                          of the program, a multiple of 8
@@ -25,7 +25,7 @@ struct MatmulArgs {
   float* output;                 // [rows][outputs of all segments]
   const float* bias[3];          // of a segment, or of a gated segment's parts: [outputs]
   const float* matrix_scale[3];  // likewise: [1]
-  const float* weight_scale;     // of each matrix, a power of two: weights times it are halves
+  const float* largest;          // of each matrix, its largest magnitude (largest.cuh)
   float* partial;                // where splits are apart: [tiles][splits][sums][threads]
   uint32_t* counters;            // [tiles][warps], zero between nodes
 };

@@ -1,7 +1,7 @@
 // The epilogue: splits are added up, then
 //   y = cap(act(sum * scale + bias) * C::scale) + residual, or act(gate) * up of two matrices
 #pragma once
-#include "tiles.cuh"
+#include "weights.cuh"
 
 namespace realizar {
 
@@ -31,7 +31,8 @@ DEVICE bool add_splits(const MatmulArgs& a, int tile, int split, float (&sums)[M
   return true;
 }
 
-// What the sums of a matrix row are multiplied with, but for the row of the step's own scale, and what is added to them.
+// What the sums of a matrix row are multiplied with, but for the row of the step's own scale, and what is added to
+// them.
 struct OutputTerms {
   float scale, bias;
 };
@@ -40,7 +41,7 @@ template <class C>
 DEVICE OutputTerms output_terms(const MatmulArgs& a, int matrix, int row) {
   const float matrix_scale = C::matrix_scale >> matrix & 1 ? *a.matrix_scale[matrix] : 1.f;
   const float bias = C::bias >> matrix & 1 ? a.bias[matrix][row] : 0.f;
-  return {matrix_scale / a.weight_scale[matrix], C::scales_bias ? bias * matrix_scale : bias};
+  return {matrix_scale / weight_scale(a, matrix), C::scales_bias ? bias * matrix_scale : bias};
 }
 
 // Writes the lane's outputs of a tile, of the step's rows first_row + 8 i + 2 (lane % 4) and the next.

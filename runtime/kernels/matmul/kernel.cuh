@@ -1,11 +1,12 @@
 // Y = cap(act(W X + b) * scale) + residual for the rows of a step, on tensor cores.
-// Shapes: X f16 [rows][cols] in operand form, with a power of two a row (operand.cuh); W of one or more segments [outputs]
-// [cols] each, in any format, dequantised to f16 in registers, or of a gate and an up matrix, whose rows are combined,
-// act(gate) * up; Y f32 [rows][outputs of all segments]; sums in f32. Its tests alone: npx vitest run
+// Shapes: X f16 [rows][cols] in operand form, with a power of two a row (operand.cuh); W of one or more segments
+// [outputs] [cols] each, in any format, dequantised to f16 in registers, or of a gate and an up matrix, whose rows are
+// combined, act(gate) * up; Y f32 [rows][outputs of all segments]; sums in f32. Its tests alone: npx vitest run
 // test/runtime/sim.test.ts -t matmul
 //
-// Parts: config.cuh (arguments, what is compile-time), shape.cuh (tiles, shared memory), tiles.cuh (which outputs a lane has), weights.cuh (W, in registers),
-// load.cuh (the pipeline of X), main_loop.cuh (products), epilogue.cuh (what follows).
+// Parts: config.cuh (arguments, what is compile-time), shape.cuh (tiles, shared memory), tiles.cuh (which outputs a
+// lane has), weights.cuh (W, in registers), load.cuh (the pipeline of X), main_loop.cuh (products), epilogue.cuh (what
+// follows).
 //
 // A tile is 64 outputs a warpgroup by C::tile_rows rows of the step. W is the left operand, so that its values go from
 // device memory through registers, where they become halves, to the tensor cores, each once a tile; X is the right one,
@@ -50,9 +51,7 @@ class MatmulBlock {
   }
 
  private:
-  DEVICE OutputTileOf<C> output_tile_of(int item) const {
-    return output_tile<C>(order_.tile(item) / order_.row_tiles);
-  }
+  DEVICE OutputTileOf<C> output_tile_of(int item) const { return output_tile<C>(order_.tile(item) / order_.row_tiles); }
   DEVICE void load() {
     grid_wait();
     for (int item = block_index(); item < order_.items; item += grid_blocks())
@@ -68,7 +67,8 @@ class MatmulBlock {
         for (; n < C::prefetch_steps && item < order_.items; n++) {
           const OutputTileOf<C> tile = output_tile_of(item);
           with_tile_formats(tile.format, typename C::segments{}, [&]<class First, class Second>() {
-            prefetch_weights<C, First, Second>(a_, tile, step, thread_index() % 128 - 32, 32 * ActivationPipeline<C>::prefetchers);
+            prefetch_weights<C, First, Second>(a_, tile, step, thread_index() % 128 - 32,
+                                               32 * ActivationPipeline<C>::prefetchers);
           });
           if (++step < order_.end_step(item)) continue;
           item += grid_blocks();

@@ -74,7 +74,8 @@ DEVICE void prefetch_weights(const MatmulArgs& a, const OutputTileOf<C>& tile, i
     if (i < Shape::tile_outputs)
       MatrixRow<C, First>(a, tile, row, 0).visit(step, prefetch_line);
     else
-      MatrixRow<C, Second>(a, tile, row, tile_stride<First, C::group_rows, Shape::chunk_units>).visit(step, prefetch_line);
+      MatrixRow<C, Second>(a, tile, row, tile_stride<First, C::group_rows, Shape::chunk_units>)
+          .visit(step, prefetch_line);
   }
 }
 

@@ -1,4 +1,5 @@
-// In which order blocks take tiles; and of a tile's outputs, which segment they are in, and which of its rows a lane has.
+// In which order blocks take tiles; and of a tile's outputs, which segment they are in, and which of its rows a lane
+// has.
 #pragma once
 #include "shape.cuh"
 
@@ -31,8 +32,8 @@ struct OutputTileOf {
   int64_t bytes_before;          // likewise
   int group_bytes, chunk_bytes;  // of the segment
 
-  // Number `which`, 0 or 1, of the lane's two matrix rows: rows g and g + 8 of a warp's 16, or row g of a gate and of an
-  // up matrix. May lie beyond the segment.
+  // Number `which`, 0 or 1, of the lane's two matrix rows: rows g and g + 8 of a warp's 16, or row g of a gate and of
+  // an up matrix. May lie beyond the segment.
   DEVICE int row(int which) const {
     const int g = thread_index() % 32 / 4, warp = thread_index() / 32;
     return first + warp * (16 / Shape::parts) + g + (Shape::parts == 1 ? 8 * which : 0);
@@ -49,8 +50,14 @@ DEVICE OutputTileOf<C> find_output_tile(int tile, int outputs, int64_t bytes, Se
     if (tile >= Shape::template tiles_of<S>)
       return find_output_tile<C, Index + 1>(tile - Shape::template tiles_of<S>, outputs + S::rows,
                                             bytes + S::template groups<C::group_rows> * group, Segments<Rest...>{});
-  return {tile * Shape::tile_outputs, S::rows, Index,      S::template first_format<typename C::segments::formats>,
-          outputs,                    bytes,   (int)group, Shape::template chunk_bytes<S>};
+  return {tile * Shape::tile_outputs,
+          S::rows,
+          Index,
+          S::template first_format<typename C::segments::formats>,
+          outputs,
+          bytes,
+          (int)group,
+          Shape::template chunk_bytes<S>};
 }
 template <class C>
 DEVICE OutputTileOf<C> output_tile(int tile) {

@@ -1,9 +1,10 @@
 // Weights of a lane: units of its two matrix rows, from device memory to registers, as a of products.
 //
 // A step is 128 columns: lane t of four has unit t, 32 columns, of row g and of the row of g + 8 (a gate's and an up
-// matrix's row where there are two parts). So its columns of product j = 0..7 of the step are 4 j to 4 j + 3 of its unit,
-// which is a word of quants, and activations lie in that order too (operand.cuh).
+// matrix's row where there are two parts). So its columns of product j = 0..7 of the step are 4 j to 4 j + 3 of its
+// unit, which is a word of quants, and activations lie in that order too (operand.cuh).
 #pragma once
+#include "../operand.cuh"
 #include "tiles.cuh"
 
 namespace realizar {
@@ -46,6 +47,12 @@ struct UnitHalves<F> {
     first = pack_halves(w.x * by, w.y * by), second = pack_halves(w.z * by, w.w * by);
   }
 };
+
+// The power of two that weights of a matrix are multiplied with, so that the largest is a half of about 2^13: scales,
+// which may be far smaller than a half can be, stay exact enough.
+DEVICE float weight_scale(const MatmulArgs& a, int matrix) {
+  return 1.f / operand_scale(float_to_bits(a.largest[matrix]));
+}
 
 // A row of a matrix of format F.
 template <class C, class F>
@@ -92,7 +99,7 @@ struct RowWeights {
 
   // Rows beyond the segment are its last one again.
   DEVICE RowWeights(const MatmulArgs& a, const OutputTileOf<C>& tile, int which, int part_bytes)
-      : row(a, tile, tile.inside(tile.row(which)), part_bytes), by(a.weight_scale[tile.matrix(which)]) {}
+      : row(a, tile, tile.inside(tile.row(which)), part_bytes), by(weight_scale(a, tile.matrix(which))) {}
   // Brings the lane's unit of a step, zeros beyond the row's end.
   DEVICE void load(int slot, int step) {
     const int u = step * Shape::step_units + thread_index() % 4;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "../../../runtime/kernels/matmul/kernel.cuh"
+#include "../../../runtime/kernels/matmul/largest.cuh"
 #include "../../../runtime/kernels/operand.cuh"
 #include "../../../runtime/kernels/repack.cuh"
 #include "harness.h"
@@ -46,13 +47,19 @@ struct Split : C {
 };
 
 template <class C>
+void largest_body(const LargestArgs& a) {
+  find_largest<C>(a);
+}
+template <class C>
 void matmul_body(const MatmulArgs& a) {
   matmul<C>(a);
 }
 template <class C>
 struct Kernels {
   REALIZAR_KERNEL(kernel, MatmulShape<C>::threads, 1, MatmulArgs, matmul_body<C>)
-  static inline const HostKernel table[] = {{"matmul", kernel, sizeof(MatmulArgs)}, {nullptr, nullptr, 0}};
+  REALIZAR_KERNEL(largest, 32 * largest_warps, 1, LargestArgs, largest_body<C>)
+  static inline const HostKernel table[] = {
+      {"matmul", kernel, sizeof(MatmulArgs)}, {"largest", largest, sizeof(LargestArgs)}, {nullptr, nullptr, 0}};
 };
 
 struct Random {
@@ -61,13 +68,15 @@ struct Random {
   float normal() { return std::normal_distribution<float>()(engine); }
 };
 
-// A row of a matrix as the file has it: any quants, scales about 0.01.
+float file_scale = 0.01f;
+
+// A row of a matrix as the file has it: any quants, scales about file_scale.
 template <class F>
 vector<uint8_t> file_row(int cols, Random& random) {
   using From = Source<F>;
   vector<uint8_t> row(size_t(cols) / From::block_cols * From::block_bytes);
   const auto half_at = [&](size_t at) {
-    const uint16_t half = float_to_half(0.01f * random.normal());
+    const uint16_t half = float_to_half(file_scale * random.normal());
     row[at] = uint8_t(half), row[at + 1] = uint8_t(half >> 8);
   };
   if constexpr (is_quant<F>) {
@@ -97,8 +106,17 @@ struct Matrices {
   template <class F>
   void add(int rows, int64_t at, int64_t group_stride, int64_t chunk_stride, Random& random) {
     constexpr int R = C::group_rows;
-    const RepackArgs a = {0,      (DevicePtrValue)bytes.data() + (DevicePtrValue)at, 0, uint64_t(rows),
-                          C::cols, R, C::chunk_cols, uint64_t(group_stride), uint64_t(chunk_stride), 0, C::cols};
+    const RepackArgs a = {0,
+                          (DevicePtrValue)bytes.data() + (DevicePtrValue)at,
+                          0,
+                          uint64_t(rows),
+                          C::cols,
+                          R,
+                          C::chunk_cols,
+                          uint64_t(group_stride),
+                          uint64_t(chunk_stride),
+                          0,
+                          C::cols};
     vector<double> numbers;
     vector<uint8_t> row;
     for (int r = 0; r < (rows + R - 1) / R * R; r++) {
@@ -126,6 +144,14 @@ struct Matrices {
       part += tile_stride<F, C::group_rows, Shape::chunk_units>),
      ...);
   }
+  vector<float> largest() const {
+    vector<float> of_each;
+    for (const vector<double>& matrix : weights) {
+      of_each.push_back(0);
+      for (const double w : matrix) of_each.back() = std::max(of_each.back(), float(std::fabs(w)));
+    }
+    return of_each;
+  }
   template <class... S>
   Matrices(Segments<S...>, Random& random) {
     (add_segment(S{}, random), ...);
@@ -150,7 +176,7 @@ struct Inputs {
     }
   }
 };
-constexpr float matrix_scales[] = {0.5f, 1.5f, 2.f}, weight_scales[] = {4.f, 0.5f, 16.f};
+constexpr float matrix_scales[] = {0.5f, 1.5f, 2.f};
 
 // The outputs of n_rows rows, row i of which is row order[i] of the inputs.
 template <class C>
@@ -180,7 +206,7 @@ vector<float> run(const Inputs<C>& in, int n_rows, const vector<int>& order) {
     args.bias[i] = device.upload(in.biases[size_t(i)]);
     args.matrix_scale[i] = device.upload(vector<float>{matrix_scales[i]});
   }
-  args.weight_scale = device.upload(vector<float>(weight_scales, weight_scales + 3));
+  args.largest = device.upload(in.matrices.largest());
   const size_t tiles = size_t(Shape::output_tiles * (C::rows + C::tile_rows - 1) / C::tile_rows + 1);
   args.partial = device.allocate<float>(tiles * Shape::splits * Shape::sums * Shape::threads);
   args.counters = device.upload(vector<uint32_t>(tiles * Shape::warps));
@@ -242,6 +268,28 @@ void check_all() {
 CASE(matmul_of_two_segments) { check_all<Plain>(); }
 CASE(matmul_of_floats) { check_all<Floats>(); }
 CASE(matmul_with_gate_and_residual) { check_all<Gated>(); }
+CASE(matmul_of_weights_whose_scales_are_subnormal) {
+  file_scale = 3e-7f;
+  check_all<Plain>();
+}
+
+template <class C>
+void check_largest() {
+  const Inputs<C> in;
+  TestDevice device(Kernels<C>::table);
+  const vector<float> want = in.matrices.largest();
+  uint32_t* largest = device.upload(vector<uint32_t>(want.size()));
+  const unsigned blocks = (matrix_rows(typename C::segments{}) + largest_warps - 1) / largest_warps;
+  const LargestArgs args = {device.upload(in.matrices.bytes), largest};
+  device.expect(device.launch("largest", blocks, 32 * largest_warps, 0, args).result);
+  const vector<uint32_t> got = device.download(largest, want.size());
+  for (size_t i = 0; i < want.size(); i++) EXPECT_EQ(bits_to_float(got[i]), want[i]);
+}
+CASE(largest_weights_of_matrices) {
+  check_largest<Plain>();
+  check_largest<Floats>();
+  check_largest<Gated>();
+}
 
 // `Other` computes what C computes, in other tiles.
 template <class Other, class C>

@@ -18,7 +18,7 @@ DEVICE void store_queries(const AttendRowsArgs& a, const Work<C>& work, const Qu
 #pragma unroll
     for (int i = 0; i < Shape::dim_tiles; i++) {
       const int d = 8 * i + thread_index() % 4 * 2, col = head * C::head_size + d;
-      if (C::head_size % 8 != 0 && d >= C::head_size) continue;
+      if (d >= C::head_size) continue;
       // + 0: of -0 and 0, which of the two it is depends on how many chunks a query did not see.
       const float first = found.value[i][2 * r] * by * C::gates::template weight<C>(qkv, col) + 0.f;
       const float second = found.value[i][2 * r + 1] * by * C::gates::template weight<C>(qkv, col + 1) + 0.f;

@@ -10,8 +10,8 @@ template <class C>
 struct Work {
   using Shape = AttendRowsShape<C>;
   Tile tile;
-  int kv_head;
-  int first, end;  // chunks of positions that some row sees; none: there is no more work
+  int kv_head = 0;
+  int first = 0, end = 0;  // chunks of positions that some row sees; none: there is no more work
 
   DEVICE int queries() const { return tile.n_rows * Shape::heads_per_kv; }
   // Of a query: its row in the step, its position, its head.
@@ -29,9 +29,10 @@ DEVICE Work<C> nth_work(const AttendRowsArgs& a, int n_tiles, int n) {
   const int item = n * blocks + block;
   if (item >= n_tiles * C::kv_heads) return {};
   const Tile* tile = a.tiles + n_tiles - 1 - item / C::kv_heads;
-  Work<C> work = {
-      {load_settled(&tile->row), load_settled(&tile->n_rows), load_settled(&tile->position), load_settled(&tile->slot)},
-      item % C::kv_heads};
+  Work<C> work;
+  work.tile = {load_settled(&tile->row), load_settled(&tile->n_rows), load_settled(&tile->position),
+               load_settled(&tile->slot)};
+  work.kv_head = item % C::kv_heads;
   work.first = C::window::hidden(work.tile.position + 1) / AttendRowsShape<C>::chunk;
   work.end = (work.end_position() + AttendRowsShape<C>::chunk - 1) / AttendRowsShape<C>::chunk;
   return work;

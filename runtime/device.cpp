@@ -54,21 +54,18 @@ void check_architecture(const char* archs, int major, int minor, const std::stri
 }
 
 void check_meetings(const Artifact& artifact, int multiprocessors, const std::string& device_name) {
-  for (uint32_t i = 0; i < artifact.n_nodes; i++) {
-    const Node& node = artifact.nodes[i];
-    if (artifact.kernels[node.kernel].blocks_meet && node.grid.x > uint32_t(multiprocessors))
+  for (const Kernel& kernel : artifact.kernels)
+    if (kernel.blocks_meet && kernel.blocks > uint32_t(multiprocessors))
       throw Error(
           REALIZAR_WRONG_ARCHITECTURE,
-          format("the %u blocks of node %s wait for each other, and %s has %d multiprocessors to run them: use a "
+          format("the %u blocks of kernel %s wait for each other, and %s has %d multiprocessors to run them: use a "
                  "larger GPU, or a larger slice of this one",
-                 node.grid.x, node.name, device_name.c_str(), multiprocessors));
-  }
+                 kernel.blocks, kernel.symbol, device_name.c_str(), multiprocessors));
 }
 
 void check_shared_memory(const Artifact& artifact, const OpenDevice& device) {
   const uint32_t most = uint32_t(device.attribute(attribute_max_shared_memory_per_block_optin, "shared memory"));
-  for (uint32_t i = 0; i < artifact.n_kernels; i++) {
-    const Kernel& kernel = artifact.kernels[i];
+  for (const Kernel& kernel : artifact.kernels) {
     if (kernel.shared_bytes <= most) continue;
     const int major = device.attribute(attribute_compute_capability_major, "the compute capability");
     const int minor = device.attribute(attribute_compute_capability_minor, "the compute capability");

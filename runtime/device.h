@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "artifact.h"
 #include "handles.h"
 
 namespace realizar {

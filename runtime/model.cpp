@@ -27,8 +27,7 @@ void load_code(Model& model) {
   Module module = nullptr;
   check(driver, driver.module_load_data(&module, artifact.code), "cuModuleLoadData", "the library's kernels");
   model.module = OwnedModule(driver, module);
-  for (uint32_t i = 0; i < artifact.n_kernels; i++) {
-    const Kernel& kernel = artifact.kernels[i];
+  for (const Kernel& kernel : artifact.kernels) {
     Function function = nullptr;
     check(driver, driver.module_get_function(&function, module, kernel.symbol), "cuModuleGetFunction", kernel.symbol);
     if (kernel.shared_bytes > default_shared_bytes)

@@ -64,13 +64,15 @@ FileDescriptor::~FileDescriptor() {
 
 ModelFile::ModelFile(const char* path, const Artifact& artifact) {
   const Part whole = {artifact.file_bytes, artifact.header_bytes};
-  if (!artifact.n_parts) add(path, whole, artifact);
-  for (uint32_t i = 0; i < artifact.n_parts; i++)
-    add(artifact.parts[i].name ? in_folder(path, artifact.parts[i].name) : part_path(path, i, artifact.n_parts),
+  if (artifact.parts.empty()) add(path, whole, artifact);
+  for (uint32_t i = 0; i < artifact.parts.size(); i++)
+    add(artifact.parts[i].name ? in_folder(path, artifact.parts[i].name)
+                               : part_path(path, i, uint32_t(artifact.parts.size())),
         artifact.parts[i], artifact);
   Sha256 hash;
   for (size_t i = 0; i < parts_.size(); i++)
-    hash_range(hash, *this, parts_[i].start, artifact.n_parts ? artifact.parts[i].header_bytes : whole.header_bytes);
+    hash_range(hash, *this, parts_[i].start,
+               !artifact.parts.empty() ? artifact.parts[i].header_bytes : whole.header_bytes);
   const std::string found = hash.finish();
   if (found != artifact.header_sha256)
     mismatch(path, artifact.name,

@@ -60,17 +60,17 @@ class Stopwatch {
 
 }  // namespace
 
-std::vector<double> time_nodes(const Model& model, const ResolvedNodes& nodes, Stream stream, uint32_t bucket,
+std::vector<double> time_nodes(const Model& model, const ResolvedProgram& resolved, Stream stream, uint32_t bucket,
                                uint32_t n_launch, const std::function<void()>& feed) {
   const Driver& driver = *model.device.driver;
   feed();
   Stopwatch stopwatch(model, stream, n_launch, feed);
   double before = stopwatch.seconds([] {});
   std::vector<double> result;
-  for (uint32_t i = 0; i < nodes.artifact->n_nodes; i++) {
-    const BuiltGraph built = build_graph(nodes, stream, bucket, i + 1);
+  for (uint32_t i = 0; i < resolved.nodes.size(); i++) {
+    const BuiltGraph built = build_graph(resolved, stream, bucket, i + 1);
     const double until = stopwatch.seconds([&] {
-      const char* name = nodes.artifact->nodes[i].name;
+      const char* name = resolved.program->nodes[i].name.c_str();
       check(driver, driver.graph_launch(built.exec.get(), stream), "cuGraphLaunch",
             format("the nodes up to %s", name).c_str());
     });

@@ -12,7 +12,7 @@ namespace realizar {
 // launched n_launch times; the first node has the launch itself. They add up to what the whole graph takes. Between
 // launches the caches are filled with other data, as they are when the next token comes round. `feed` queues the state
 // of the same step before each launch, which the last node moves on.
-std::vector<double> time_nodes(const Model& model, const ResolvedNodes& nodes, Stream stream, uint32_t bucket,
+std::vector<double> time_nodes(const Model& model, const ResolvedProgram& program, Stream stream, uint32_t bucket,
                                uint32_t n_launch, const std::function<void()>& feed);
 
 }  // namespace realizar

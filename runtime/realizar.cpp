@@ -121,7 +121,7 @@ realizar_info describe_artifact() {
           .n_head = artifact.n_head,
           .n_head_kv = artifact.n_head_kv,
           .head_size = artifact.head_size,
-          .n_node = artifact.n_nodes,
+          .n_node = uint32_t(token_program(artifact).nodes.size()),
           .weights_bytes = artifact.weights_bytes,
           .kv_cache_bytes = artifact.kv_cache_bytes,
           .arena_bytes = artifact.arena_bytes,
@@ -140,7 +140,7 @@ const realizar_info* realizar_get_info(void) {
 
 uint64_t realizar_kv_read_bytes(uint32_t n_position) {
   uint64_t bytes = 0;
-  for (uint32_t i = 0; i < artifact.n_nodes; i++) bytes += realizar::kv_read_bytes(artifact.nodes[i], n_position);
+  for (const realizar::Node& node : token_program(artifact).nodes) bytes += realizar::kv_read_bytes(node, n_position);
   return bytes;
 }
 
@@ -326,14 +326,16 @@ int realizar_session_profile(realizar_session* session, int32_t token, uint32_t 
     const InCall in(session);
     not_null(nodes, "nodes");
     if (n_launch == 0) throw Error(REALIZAR_INVALID_ARGUMENT, "n_launch is 0: nothing would be timed");
-    if (n_nodes < artifact.n_nodes)
+    const std::vector<realizar::Node>& planned = token_program(artifact).nodes;
+    if (n_nodes < planned.size())
       throw Error(REALIZAR_INVALID_ARGUMENT,
-                  realizar::format("there is room for %zu nodes; a token has %u", n_nodes, artifact.n_nodes));
+                  realizar::format("there is room for %zu nodes; a token has %zu", n_nodes, planned.size()));
     const uint32_t seq_len = in->position() + 1;
     const std::vector<double> seconds = in->profile(token, n_launch);
-    for (uint32_t i = 0; i < artifact.n_nodes; i++) {
-      const realizar::Node& node = artifact.nodes[i];
-      nodes[i] = {node.name, in->kernel_of(i), seconds[i], node.read_bytes, realizar::kv_read_bytes(node, seq_len)};
+    for (uint32_t i = 0; i < planned.size(); i++) {
+      const realizar::Node& node = planned[i];
+      nodes[i] = {node.name.c_str(), in->kernel_of(i), seconds[i], node.read_bytes,
+                  realizar::kv_read_bytes(node, seq_len)};
     }
   });
 }

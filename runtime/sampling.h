@@ -1,6 +1,6 @@
 // realizar_sampling as kernels read it.
 #pragma once
-#include "artifact.h"
+#include "kernels/state.h"
 #include "realizar.h"
 
 namespace realizar {

@@ -55,8 +55,8 @@ Session::Session(std::shared_ptr<const Model> model) : model_(std::move(model)),
   state_ = allocate(device, artifact.state_bytes, "the state of a session");
   pinned_ = allocate_pinned(device, sizeof(Pinned), "what a session exchanges with the device");
   memset(pinned_.get(), 0, sizeof(Pinned));
-  nodes_ = resolve_nodes(driver_, artifact, model_->functions.data(),
-                         {model_->weights.get(), arena_.get(), kv_cache_.get(), state_.get()});
+  program_ = resolve_program(driver_, artifact, token_program(artifact), model_->functions.data(),
+                             {model_->weights.get(), arena_.get(), kv_cache_.get(), state_.get()});
   stream_ = create_stream(device);
   check(driver_, driver_.memset_d8_async(kv_cache_.get(), 0, artifact.kv_cache_bytes, stream_.get()), "cuMemsetD8Async",
         "the KV cache");
@@ -84,10 +84,11 @@ Session::~Session() { driver_.ctx_set_current(model_->device.context); }
 uint32_t Session::build() {
   model_->device.make_current();
   std::vector<BuiltGraph> built;
-  for (uint32_t bucket = 0; bucket <= artifact.n_buckets; bucket++)
-    built.push_back(build_graph(nodes_, stream_.get(), bucket, artifact.n_nodes));
+  const uint32_t n_nodes = uint32_t(program_.nodes.size());
+  for (uint32_t bucket = 0; bucket <= program_.program->buckets.size(); bucket++)
+    built.push_back(build_graph(program_, stream_.get(), bucket, n_nodes));
   built_ = std::move(built);
-  return artifact.n_nodes;
+  return n_nodes;
 }
 
 void Session::require_graph(realizar_mode mode) const {
@@ -145,7 +146,7 @@ void Session::launch(realizar_mode mode) {
     check(driver_, driver_.memset_d8_async(arena_.get(), 0xff, artifact.arena_bytes, stream_.get()), "cuMemsetD8Async",
           "the activations");
   if (mode == REALIZAR_EAGER)
-    launch_nodes(nodes_, stream_.get(), bucket());
+    launch_nodes(program_, stream_.get(), bucket());
   else if (const Result result = driver_.graph_launch(built_[bucket()].exec.get(), stream_.get()); result != 0)
     fail_call(driver_, result, "cuGraphLaunch", format("position %u", position_));
 }
@@ -174,13 +175,13 @@ std::vector<double> Session::profile(int32_t token, uint32_t n_launch) {
   serial_++;
   stepped_ = false;
   set_execution_order(model_->order_seed);
-  std::vector<double> seconds = time_nodes(*model_, nodes_, stream_.get(), bucket(), n_launch, [&] { feed(state); });
+  std::vector<double> seconds = time_nodes(*model_, program_, stream_.get(), bucket(), n_launch, [&] { feed(state); });
   slots_in_flight_ = 0;  // all of it has been waited for
   return seconds;
 }
 
 const char* Session::kernel_of(uint32_t node) const {
-  return artifact.kernels[nodes_.launches[bucket()][node].kernel].symbol;
+  return artifact.kernels[program_.nodes[node].kernels[bucket()]].symbol;
 }
 
 void Session::step(int32_t token, realizar_mode mode) {

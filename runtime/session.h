@@ -41,7 +41,7 @@ class Session {
   const char* kernel_of(uint32_t node) const;
   // Seconds of each node of a step at the session's position, which stays; what it left of an earlier step is gone.
   std::vector<double> profile(int32_t token, uint32_t n_launch);
-  std::string describe() const { return describe_nodes(nodes_); }
+  std::string describe() const { return describe_nodes(program_); }
 
  private:
   void require_graph(realizar_mode mode) const;
@@ -51,7 +51,7 @@ class Session {
   [[noreturn]] static void refuse_greedy();
   [[noreturn]] static void refuse_no_number(uint32_t position);
   void launch(realizar_mode mode);
-  uint32_t bucket() const { return bucket_of(artifact, position_ + 1); }
+  uint32_t bucket() const { return bucket_of(*program_.program, position_ + 1); }
   void advance(realizar_mode mode);
   void feed_step(int32_t token, realizar_mode mode);
   int32_t wait_token(uint32_t serial);
@@ -72,7 +72,7 @@ class Session {
   bool draws_ = false;    // sampling in effect has a temperature
   bool drawn_ = false;    // the last queued step had one
   bool stepped_ = false;  // the device holds the state and logits of position_ - 1
-  ResolvedNodes nodes_;
+  ResolvedProgram program_;
   std::vector<BuiltGraph> built_;  // by bucket; none before build
   OwnedStream stream_;
 };

@@ -28,16 +28,15 @@ struct Piece {
 };
 
 uint64_t bytes_per_piece(const Tensor& tensor, uint64_t piece_bytes) {
-  if (tensor.repack_kernel == no_repack) return piece_bytes;
-  const uint64_t least = tensor.by_columns ? column_bytes(tensor) * 32 : row_bytes(tensor) * tensor.rows_per_group;
+  if (!tensor.loader) return piece_bytes;
+  const uint64_t least = tensor.by_columns ? column_bytes(tensor) * 32 : row_bytes(tensor) * tensor.tiles.rows;
   return std::max<uint64_t>(piece_bytes / least, 1) * least;
 }
 
 // In the order of the file, which is how a disk wants to be read.
 std::vector<Piece> cut(const Artifact& artifact, uint64_t piece_bytes) {
   std::vector<Piece> pieces;
-  for (uint32_t i = 0; i < artifact.n_tensors; i++) {
-    const Tensor& tensor = artifact.tensors[i];
+  for (const Tensor& tensor : artifact.tensors) {
     const uint64_t step = bytes_per_piece(tensor, piece_bytes);
     for (uint64_t at = 0; at < tensor.file_bytes; at += step)
       pieces.push_back({&tensor, at, std::min(step, tensor.file_bytes - at)});
@@ -62,10 +61,15 @@ class Upload {
  public:
   Upload(const OpenDevice& device, const Artifact& artifact, const std::vector<Function>& functions,
          const ModelFile& file, uint64_t piece_bytes, DevicePtr weights)
-      : device_(device), functions_(functions), file_(file), pieces_(cut(artifact, piece_bytes)), weights_(weights) {
+      : device_(device),
+        artifact_(artifact),
+        functions_(functions),
+        file_(file),
+        pieces_(cut(artifact, piece_bytes)),
+        weights_(weights) {
     for (const auto& [tensor, offset, bytes] : pieces_) {
       buffer_bytes_ = std::max(buffer_bytes_, bytes);
-      if (tensor->repack_kernel != no_repack) staging_bytes_ = std::max(staging_bytes_, bytes);
+      if (tensor->loader) staging_bytes_ = std::max(staging_bytes_, bytes);
       total_bytes_ += bytes;
     }
     const size_t most = std::min<size_t>(max_readers, std::max(std::thread::hardware_concurrency(), 1u));
@@ -141,11 +145,11 @@ class Upload {
     if (!lane.stream) open(lane);
     wait_copied(lane);
     file_.read(tensor->file_offset + offset, lane.buffer.get(), bytes);
-    const bool repacks = tensor->repack_kernel != no_repack;
+    const bool repacks = tensor->loader;
     const DevicePtr to = repacks ? lane.staging.get() : weights_ + tensor->device_offset + offset;
     check(driver, driver.memcpy_htod_async(to, lane.buffer.get(), bytes, lane.stream.get()), "cuMemcpyHtoDAsync",
-          tensor->name);
-    record(device_, lane.copied.get(), lane.stream.get(), tensor->name);
+          tensor->name.c_str());
+    record(device_, lane.copied.get(), lane.stream.get(), tensor->name.c_str());
     lane.bytes_on_the_way = bytes;
     if (repacks) repack(piece, lane);
   }
@@ -179,22 +183,23 @@ class Upload {
                        .first_row = by_columns ? 0 : piece.offset / row_bytes(tensor),
                        .n_rows = by_columns ? tensor.rows : piece.bytes / row_bytes(tensor),
                        .cols = tensor.cols,
-                       .rows_per_group = tensor.rows_per_group,
-                       .cols_per_chunk = tensor.cols_per_chunk,
-                       .group_stride = tensor.group_stride,
-                       .chunk_stride = tensor.chunk_stride,
+                       .rows_per_group = tensor.tiles.rows,
+                       .cols_per_chunk = tensor.tiles.cols,
+                       .group_stride = tensor.tiles.group_stride,
+                       .chunk_stride = tensor.tiles.chunk_stride,
                        .first_col = by_columns ? piece.offset / column_bytes(tensor) : 0,
                        .n_cols = by_columns ? piece.bytes / column_bytes(tensor) : tensor.cols};
-    const uint64_t group_rows = divide_up(args.n_rows, tensor.rows_per_group) * tensor.rows_per_group;
+    const uint64_t group_rows = divide_up(args.n_rows, tensor.tiles.rows) * tensor.tiles.rows;
     const uint64_t blocks = divide_up(group_rows * divide_up(args.n_cols, 32), repack_threads);
     void* params[] = {&args};
     check(*device_.driver,
-          device_.driver->launch_kernel(functions_[tensor.repack_kernel], {uint32_t(blocks), 1, 1},
+          device_.driver->launch_kernel(functions_[kernel_index(artifact_, tensor.loader)], {uint32_t(blocks), 1, 1},
                                         {repack_threads, 1, 1}, 0, lane.stream.get(), params),
-          "cuLaunchKernel", format("the repacking of %s", tensor.name).c_str());
+          "cuLaunchKernel", format("the repacking of %s", tensor.name.c_str()).c_str());
   }
 
   const OpenDevice& device_;
+  const Artifact& artifact_;
   const std::vector<Function>& functions_;
   const ModelFile& file_;
   const std::vector<Piece> pieces_;

@@ -1,16 +1,17 @@
 /** Plan -> plain data for the templates: every decision is made here or before, templates only print. */
 
 import { libraryFile, libraryName } from '../../runtime/artifact_folder/names.js';
-import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
+import type { GgmlType } from '../../runtime/files/ggml.js';
 import { cFloat, constants as constantLines } from '../kernels/fields.js';
 import { KERNELS, kernelFor } from '../kernels/index.js';
 import { GRIDS } from '../model/grids.js';
-import type { PlannedLoader, PlannedTensor } from '../plan/loaders.js';
+import type { PlannedLoader } from '../plan/loaders.js';
 import type { Plan, PlannedKernel, PlannedNode } from '../plan/plan.js';
 import { type HeaderConstant, headerConstants } from './constants.js';
+import { type GraphView, graphView } from './graph.js';
 import { comment, configStruct, cString, gridTable, READ_CEILING_SYMBOL } from './names.js';
 
-export interface View {
+export interface View extends GraphView {
   readonly compilerVersion: string;
   readonly compilerVersionText: string;
   readonly archs: string;
@@ -30,14 +31,6 @@ export interface View {
   readonly loaders: readonly PlannedLoader[];
   /** Tables that the loaders of some formats need. */
   readonly grids: readonly { format: string; name: string; size: number; values: string }[];
-  readonly kernelRows: readonly { row: string }[];
-  readonly nodes: readonly NodeView[];
-  /** Ranges of the context's length, and the launches that take their nodes' places there. */
-  readonly buckets: readonly { row: string }[];
-  readonly bucketNodes: readonly { row: string }[];
-  readonly argumentCount: number;
-  readonly edgeCount: number;
-  readonly tensors: readonly { row: string }[];
   readonly parts: readonly { row: string }[];
 }
 
@@ -52,13 +45,6 @@ interface KernelView {
   readonly blocksPerSm: number;
   readonly args: string;
   readonly body: string;
-}
-
-interface NodeView {
-  readonly about: string;
-  readonly row: string;
-  readonly arguments: string;
-  readonly edges: string;
 }
 
 export function view(plan: Plan): View {
@@ -83,24 +69,11 @@ export function view(plan: Plan): View {
     kernels: plan.kernels.map((kernel) => kernelView(plan, kernel)),
     loaders,
     grids: grids(plan),
-    kernelRows: [
-      ...plan.kernels.map((kernel) => ({ row: kernelRow(plan, kernel) })),
-      ...loaders.map(({ symbol }) => ({ row: `{${cString(symbol)}, 0, 0}` })),
-    ],
-    ...nodeTables(plan),
-    ...bucketTables(plan),
+    ...graphView(plan),
     parts: (model.parts ?? []).map(({ name, bytes, headerBytes }) => ({
-      row: `{${[bytes, headerBytes, ...(name === undefined ? [] : [cString(name)])].join(', ')}}`,
+      row: `{.bytes = ${bytes}, .header_bytes = ${headerBytes}${name === undefined ? '' : `, .name = ${cString(name)}`}}`,
     })),
-    tensors: plan.tensors.map((tensor) => ({ row: tensorRow(plan, tensor) })),
   };
-}
-
-/** Symbol, arguments, shared memory; and whether its blocks wait for each other. */
-function kernelRow(plan: Plan, kernel: PlannedKernel): string {
-  const { symbol, config, launch } = kernel;
-  const meets = kernelFor(config).blocksMeet?.(config) ? ', true' : '';
-  return `{${cString(symbol)}, ${usersOf(plan, kernel).nodes[0]!.args.length}, ${launch.sharedBytes}${meets}}`;
 }
 
 /** The nodes that run a kernel: in any context, or only in those of up to so many positions. */
@@ -143,12 +116,6 @@ function kernelView(plan: Plan, planned: PlannedKernel): KernelView {
   };
 }
 
-function tensorRow({ kernels }: Plan, t: PlannedTensor): string {
-  const loader = t.loader === null ? 'no_repack' : kernels.length + t.loader;
-  const file = `${GGML_TYPES[t.storedAs ?? t.type].id}, ${t.fileOffset}, ${t.fileBytes}, ${t.rows}, ${t.cols}`;
-  return `{${cString(t.name)}, ${file}, ${t.deviceOffset}, ${loader}, ${t.rowsPerGroup}, ${t.colsPerChunk}, ${t.groupStride}, ${t.chunkStride}${t.transposed ? ', true' : ''}}`;
-}
-
 /** Comma separated, a few a line. */
 function wrap(values: readonly string[]): string {
   const lines: string[] = [];
@@ -169,44 +136,4 @@ function grids({ formats }: Plan): View['grids'] {
     if (!points) return [];
     return [{ format, name: gridTable(format), size: points.length, values: wrap(Array.from(points, String)) }];
   });
-}
-
-/** Kernel, grid, block, shared memory. */
-function launchText(plan: Plan, kernel: number): string {
-  const { blocks, threads, sharedBytes } = plan.kernels[kernel]!.launch;
-  return `${kernel}, {${blocks}, 1, 1}, {${threads}, 1, 1}, ${sharedBytes}`;
-}
-
-function bucketTables(plan: Plan): Pick<View, 'buckets' | 'bucketNodes'> {
-  let first = 0;
-  return {
-    buckets: plan.programs[0].buckets.map(({ positions, kernels }) => {
-      const row = `{${positions}, ${first}, ${kernels.length}}`;
-      first += kernels.length;
-      return { row };
-    }),
-    bucketNodes: plan.programs[0].buckets.flatMap(({ kernels }) =>
-      kernels.map(({ node, kernel }) => ({ row: `{${node}, ${launchText(plan, kernel)}}` })),
-    ),
-  };
-}
-
-function nodeTables(plan: Plan): Pick<View, 'nodes' | 'argumentCount' | 'edgeCount'> {
-  let argumentCount = 0;
-  let edgeCount = 0;
-  const nodes = plan.programs[0].nodes.map((node, index): NodeView => {
-    const { symbol } = plan.kernels[node.kernel]!;
-    const row = `{${cString(node.name)}, ${launchText(plan, node.kernel)}, ${argumentCount}, ${node.args.length}, ${edgeCount}, ${node.after.length}, ${node.readBytes}, ${node.kvRowBytes}, ${node.kvPositions}}`;
-    argumentCount += node.args.length;
-    edgeCount += node.after.length;
-    return {
-      about: comment(`${index} ${node.name}, ${symbol}: ${node.about}`),
-      row,
-      arguments: node.args
-        .map(({ name, region, offset }) => `{${cString(name)}, Region::${region ?? 'none'}, ${offset}}`)
-        .join(', '),
-      edges: node.after.map(({ from, programmatic }) => `{${from}, ${programmatic}}`).join(', '),
-    };
-  });
-  return { nodes, argumentCount, edgeCount };
 }

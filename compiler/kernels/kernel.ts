@@ -11,12 +11,16 @@ import type { Target } from '../target/target.js';
 /** The device allocations that arguments point into. weights belong to a model, the others to a session. */
 export type Region = 'weights' | 'arena' | 'kv_cache' | 'state';
 
-/** One field of a kernel's argument struct; region null is a null pointer. */
-export interface PlannedArgument {
-  readonly name: string;
-  readonly region: Region | null;
-  /** Bytes from the region's start. */
+/** An address: bytes from a region's start. */
+export interface Place {
+  readonly region: Region;
   readonly offset: number;
+}
+
+/** A field of a kernel's argument struct; absent: a null pointer. */
+export interface Argument {
+  readonly name: string;
+  readonly place: Place | undefined;
 }
 
 /** What a launch of the kernel asks for. */
@@ -31,18 +35,18 @@ export type StatePart = 'state' | 'counters' | 'history' | 'fed' | 'pages' | 'se
 
 /** Where everything lies that a node's arguments may point to: made by plan/lower.ts for one node. */
 export interface Places {
-  value(name: string, value: Value | undefined): PlannedArgument;
+  value(name: string, value: Value | undefined): Argument;
   /** A vector of the weights. */
-  vector(name: string, weight: Weight | undefined): PlannedArgument;
+  vector(name: string, weight: Weight | undefined): Argument;
   /** The operation's matrices. */
-  weights(): PlannedArgument;
+  weights(): Argument;
   /** The matrices of the later operation whose first bytes this one fetches. */
-  ahead(name: string): PlannedArgument;
-  /** One of the node's scratch buffers; null where it has none of this name. */
-  scratch(name: string, buffer: string): PlannedArgument;
-  state(name: string, part: StatePart): PlannedArgument;
-  keys(name: string, cache: Cache): PlannedArgument;
-  values(name: string, cache: Cache): PlannedArgument;
+  prefetched(name: string): Argument;
+  /** One of the node's scratch buffers; absent where it has none of this name. */
+  scratch(name: string, buffer: string): Argument;
+  state(name: string, part: StatePart): Argument;
+  keys(name: string, cache: Cache): Argument;
+  values(name: string, cache: Cache): Argument;
 }
 
 /** Memory that a node writes beside its operation's values: a buffer of the arena, or parts of the state. */
@@ -82,7 +86,7 @@ export interface Kernel<Op, Config> extends Operation<Op> {
   /** Of all configs that the node may run with. */
   scratch(op: Op, configs: readonly Config[]): readonly Scratch[];
   /** The fields of the argument struct, in order. */
-  arguments(op: Op, at: Places): readonly PlannedArgument[];
+  arguments(op: Op, at: Places): readonly Argument[];
   /** The struct of defaults that its configuration starts from; absent: there is none. */
   readonly base?: string;
   /** What its configuration states; `name` is the kernel's symbol without its prefix. */

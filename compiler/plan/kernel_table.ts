@@ -13,7 +13,7 @@ export class KernelTable {
   constructor(private readonly target: Target) {}
 
   /** Index of the kernel for a node of this name; "blk.3.ffn_inp" gives realizar_ffn_inp, or realizar_ffn_inp_2 for a second shape. */
-  index(node: string, config: KernelConfig): number {
+  index(node: string, config: KernelConfig, fields: readonly string[]): number {
     const key = JSON.stringify(config);
     const known = this.#indices.get(key);
     if (known !== undefined) return known;
@@ -24,7 +24,7 @@ export class KernelTable {
     this.#names.set(base, count);
     const symbol = count === 1 ? base : `${base}_${count}`;
     const tables = kernelFor(config).tables?.(config, symbol.replace(/^realizar_/, '')) ?? [];
-    this.kernels.push({ symbol, config, launch, tables });
+    this.kernels.push({ symbol, config, fields, launch, tables });
     this.#indices.set(key, this.kernels.length - 1);
     return this.kernels.length - 1;
   }

@@ -125,10 +125,12 @@ function planNodes(choice: Choice, memory: DeviceMemory, kernels: KernelTable, c
     const { name, op } = node;
     const kernel = kernelOf(op);
     const kv = kernel.kv?.(op, contextLength);
+    const args = kernel.arguments(op, memory.placesOf(node, scratchOf(node)));
+    const fields = args.map((argument) => argument.name);
     return {
       name,
-      kernel: kernels.index(name, configOf(node)!),
-      args: kernel.arguments(op, memory.placesOf(node, scratchOf(node))),
+      kernel: kernels.index(name, configOf(node)!, fields),
+      args: args.flatMap((argument) => (argument.place ? [{ name: argument.name, ...argument.place }] : [])),
       after: edges[index]!,
       readBytes: kernel.readBytes(op),
       kvRowBytes: kv?.rowBytes ?? 0,
@@ -145,9 +147,10 @@ function effectsOf(node: LoweredNode, memory: DeviceMemory): EdgeNode {
 
 function planBuckets(choice: Choice, nodes: readonly PlannedNode[], kernels: KernelTable): PlannedBucket[] {
   return choice.limits.map((positions, bucket) => {
-    const replaced = choice.nodes.flatMap(({ name, configs }, node) =>
-      configs.length > 1 ? [{ node, kernel: kernels.index(name, configs[bucket]!) }] : [],
-    );
+    const replaced = choice.nodes.flatMap(({ name, configs }, node) => {
+      const { fields } = kernels.kernels[nodes[node]!.kernel]!;
+      return configs.length > 1 ? [{ node, kernel: kernels.index(name, configs[bucket]!, fields) }] : [];
+    });
     return { positions, kernels: replaced.filter(({ node, kernel }) => nodes[node]!.kernel !== kernel) };
   });
 }

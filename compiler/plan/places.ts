@@ -2,9 +2,8 @@
 import { cached, type Effects, type Resource } from '../ir/effects.js';
 import type { Value } from '../ir/ops.js';
 import { type ProgramKind, rowsOf } from '../ir/programs.js';
-import type { Places, PlannedArgument, Region, Scratch } from '../kernels/kernel.js';
+import type { Argument, Places, Region, Scratch } from '../kernels/kernel.js';
 import { GATHERED } from '../kernels/router.js';
-import type { Weight } from '../model/spec.js';
 import type { BufferPlan } from './buffers.js';
 import type { PlannedCache } from './caches.js';
 import type { Choice } from './choose.js';
@@ -33,21 +32,21 @@ export class DeviceMemory {
 
   /** For the arguments of one node. */
   placesOf({ op, prefetches }: LoweredNode, scratch: readonly Scratch[]): Places {
-    const none = (name: string): PlannedArgument => ({ name, region: null, offset: 0 });
-    const at = (name: string, region: Region, offset: number): PlannedArgument => ({ name, region, offset });
+    const at = (name: string, region: Region, offset: number): Argument => ({ name, place: { region, offset } });
+    const absent = (name: string): Argument => ({ name, place: undefined });
     const { weights, weightStarts } = this.choice;
     return {
-      value: (name, value) => (value ? at(name, 'arena', this.#value(value).start) : none(name)),
-      vector: (name, weight: Weight | undefined) => (weight ? at(name, 'weights', weights.vector(weight)) : none(name)),
+      value: (name, value) => (value ? at(name, 'arena', this.#value(value).start) : absent(name)),
+      vector: (name, weight) => (weight ? at(name, 'weights', weights.vector(weight)) : absent(name)),
       weights: () => at('weights', 'weights', weightStarts.get(op)!),
-      ahead: (name) => (prefetches ? at(name, 'weights', weightStarts.get(prefetches)!) : none(name)),
+      prefetched: (name) => (prefetches ? at(name, 'weights', weightStarts.get(prefetches)!) : absent(name)),
       scratch: (name, buffer) => {
         const found = scratch.some((one) => one.region === 'arena' && one.name === buffer);
-        return found ? at(name, 'arena', this.arena.offsets.get(buffer)!) : none(name);
+        return found ? at(name, 'arena', this.arena.offsets.get(buffer)!) : absent(name);
       },
       state: (name, part) => {
         const { start, end } = this.state.parts[part];
-        return end > start ? at(name, 'state', start) : none(name);
+        return end > start ? at(name, 'state', start) : absent(name);
       },
       keys: (name, cache) => at(name, 'kv_cache', this.#cache(cached(cache)).offset),
       values: (name, cache) => {

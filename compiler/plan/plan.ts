@@ -7,21 +7,28 @@ import type { GgmlType } from '../../runtime/files/ggml.js';
 import type { Part } from '../../runtime/files/parts.js';
 import type { ProgramKind } from '../ir/programs.js';
 import type { KernelConfig } from '../kernels/index.js';
-import type { Launch, PlannedArgument, Region, Table } from '../kernels/kernel.js';
+import type { Launch, Place, Region, Table } from '../kernels/kernel.js';
 import type { Gpu } from '../target/gpus.js';
 import type { PlannedCache } from './caches.js';
 import type { Edge } from './edges.js';
 import type { PlannedLoader, PlannedTensor } from './loaders.js';
 
-export const PLAN_VERSION = 7;
+export const PLAN_VERSION = 8;
 
 export interface PlannedKernel {
   /** C identifier, also the name in the module. */
   readonly symbol: string;
   readonly config: KernelConfig;
+  /** Of its argument struct, in order. */
+  readonly fields: readonly string[];
   readonly launch: Launch;
   /** Of f32, that its shape reads: frequencies of rope. */
   readonly tables: readonly Table[];
+}
+
+/** What a field of the kernel's argument struct points to. */
+export interface PlannedArgument extends Place {
+  readonly name: string;
 }
 
 export interface PlannedNode {
@@ -29,6 +36,7 @@ export interface PlannedNode {
   readonly name: string;
   /** Index into kernels. */
   readonly kernel: number;
+  /** In the order of the kernel's fields; those that are not here are null. */
   readonly args: readonly PlannedArgument[];
   readonly after: readonly Edge[];
   /** Its part of memory.tokenReadBytes and memory.kvRowBytes. */
@@ -185,9 +193,15 @@ function verifyProgram(
       node.kvRowBytes > 0 === node.kvPositions > 0 && node.kvPositions <= plan.model.contextLength,
       `${node.name} reads ${node.kvRowBytes} bytes of ${node.kvPositions} positions`,
     );
+    const { fields } = plan.kernels[node.kernel]!;
+    const given = node.args.map(({ name }) => name);
+    need(
+      fields.filter((field) => given.includes(field)).join() === given.join(),
+      `${node.name} has arguments ${given.join(', ')} of a kernel with fields ${fields.join(', ')}`,
+    );
     for (const { name, region, offset } of node.args)
       need(
-        region === null || (offset >= 0 && offset % 4 === 0 && offset < bytes[region]),
+        offset >= 0 && offset % 4 === 0 && offset < bytes[region],
         `${node.name}: ${name} points to ${region} + ${offset}`,
       );
   }

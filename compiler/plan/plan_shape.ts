@@ -20,7 +20,7 @@ import type { Part } from '../../runtime/files/parts.js';
 import type { AttendConfig } from '../kernels/attend/config.js';
 import type { EmbedConfig } from '../kernels/embed.js';
 import type { ExpertsConfig } from '../kernels/experts/config.js';
-import type { Launch, PlannedArgument, Table } from '../kernels/kernel.js';
+import type { Launch, Table } from '../kernels/kernel.js';
 import type { NormAddConfig } from '../kernels/norm_add.js';
 import type { ProjectionConfig, SegmentConfig } from '../kernels/projection/config.js';
 import type { SelectConfig } from '../kernels/select.js';
@@ -32,6 +32,7 @@ import type { Edge } from './edges.js';
 import type { PlannedLoader, PlannedTensor } from './loaders.js';
 import type {
   Plan,
+  PlannedArgument,
   PlannedBucket,
   PlannedBuffer,
   PlannedKernel,
@@ -210,6 +211,7 @@ const select = record<SelectConfig>({
 const kernel = record<PlannedKernel>({
   symbol: text(),
   config: byKind({ embed, projection, experts, norm_add: normAdd, attend, select }),
+  fields: listOf(text()),
   launch: record<Launch>({ blocks: count, threads: count, sharedBytes: count }),
   tables: listOf(record<Table>({ name: text(), values: listOf(number) })),
 });
@@ -220,7 +222,7 @@ const node = record<PlannedNode>({
   args: listOf(
     record<PlannedArgument>({
       name: text(),
-      region: orNull(oneOf('weights', 'arena', 'kv_cache', 'state')),
+      region: oneOf('weights', 'arena', 'kv_cache', 'state'),
       offset: count,
     }),
   ),

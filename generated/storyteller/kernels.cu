@@ -42,7 +42,7 @@ static_assert(ProjectionShape<attn_qkv_config>::group_bytes<Segment<256, Q8_0>> 
 static_assert(ProjectionShape<attn_qkv_config>::group_bytes<Segment<128, Q8_0>> == 1088);
 static_assert(ProjectionShape<attn_qkv_config>::group_bytes<Segment<128, Q8_0>> == 1088);
 
-// blk.0.attn_kqv (and 3 more): rope q and k, append to KV cache 0, attention of 8 heads over 4 KV heads of 32 -> f32[256]
+// blk.0.attn_kqv (and 3 more): rope q and k, append to the KV cache, attention of 8 heads over 4 KV heads of 32 -> f32[256]
 struct attn_kqv_config : AttendDefaults {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32;
   static constexpr int heads_per_block = 1, splits = 1, warps = 8, stages = 4;

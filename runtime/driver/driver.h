@@ -5,13 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../artifact.h"
+#include "../kernels/state.h"
 
 namespace realizar {
 
 using Result = int;  // CUresult; 0 is success
 using Device = int;
 using DevicePtr = uint64_t;
+struct Dim3 {
+  uint32_t x = 1, y = 1, z = 1;
+};
 constexpr Result not_ready = 600;  // CUDA_ERROR_NOT_READY
 struct OpaqueContext;
 struct OpaqueModule;

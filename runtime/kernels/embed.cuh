@@ -2,9 +2,9 @@
 // The token's first node, so it also clears the sums that later ones add to (accumulated_logits.cuh).
 // C: cols, group_rows, chunk_cols, format, group_bytes (stride from a row group to the next), scale, sums.
 #pragma once
-#include "../artifact.h"
 #include "accumulated_logits.cuh"
 #include "coded.cuh"
+#include "state.h"
 
 namespace realizar {
 

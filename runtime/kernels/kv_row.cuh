@@ -1,8 +1,8 @@
 // A key or a value of one position as the KV cache has it: f16, the head's size rounded up to 16 elements, zeros after
 // it. Its 16-byte pieces are swizzled by the position, so that those of eight positions are in different banks.
 #pragma once
-#include "../artifact.h"
 #include "numbers.h"
+#include "state.h"
 
 namespace realizar {
 

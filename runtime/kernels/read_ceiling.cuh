@@ -1,8 +1,8 @@
 // How fast can this GPU read? A plain streaming read with several independent 16-byte loads in flight a thread: the
 // ceiling that decoding is compared with. Timed by the runtime (realizar_measure_read_ceiling).
 #pragma once
-#include "../artifact.h"
 #include "device.h"
+#include "state.h"
 
 namespace realizar {
 

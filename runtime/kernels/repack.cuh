@@ -2,8 +2,8 @@
 // One thread a unit (32 columns of a row). Source blocks are as ggml defines them (ggml-common.h) and only 2-byte
 // aligned, so they are read by bytes; this is load time, where the bus is the limit.
 #pragma once
-#include "../artifact.h"
 #include "formats.cuh"
+#include "state.h"
 
 namespace realizar {
 

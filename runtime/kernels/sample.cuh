@@ -13,10 +13,10 @@
 // bin, all the same one. The search ends where that bin holds one token, mostly at the second level. As soon as few
 // tokens are left they move to the first block's shared memory, and it goes on alone.
 #pragma once
-#include "../artifact.h"
 #include "best.cuh"
 #include "numbers.h"
 #include "philox.cuh"
+#include "state.h"
 
 namespace realizar {
 

@@ -65,8 +65,8 @@ describe('a plan', () => {
     const alone = { ...target, projection: { ...target.projection, paired: null } };
     const looking = (plan: Plan) =>
       plan.programs[0].nodes.flatMap(({ name, args }, i) => {
-        const ahead = args.find((arg) => arg.name === 'ahead');
-        return ahead && ahead.region !== null ? [{ name, i, ahead }] : [];
+        const ahead = args.find((arg) => arg.name === 'prefetched');
+        return ahead ? [{ name, i, ahead }] : [];
       });
     expect(looking(planOf({ layers: 3 }))).toEqual([]);
     const plan = planOf({ layers: 3 }, alone);
@@ -88,15 +88,16 @@ describe('a plan', () => {
     const { kernels, programs } = planOf({ ...FAMILIES.gemma2, layers: 3 });
     const { nodes, buffers } = programs[0];
     const at = (name: string) => nodes.findIndex((node) => node.name === name);
-    const argument = (node: number, name: string) => nodes[node]!.args.find((arg) => arg.name === name)!;
+    const find = (node: number, name: string) => nodes[node]!.args.find((arg) => arg.name === name);
+    const argument = (node: number, name: string) => find(node, name)!;
     const [qkv, gateUp, next] = [at('blk.1.attn_qkv'), at('blk.1.ffn_geglu'), at('blk.2.attn_qkv')];
     const lives = (name: string) => buffers.find((buffer) => buffer.name === name)!;
     expect(lives('blk.0.l_out')).toMatchObject({ firstNode: qkv, lastNode: gateUp });
     expect(lives('blk.1.ffn_inp')).toMatchObject({ firstNode: gateUp, lastNode: next });
     expect(argument(qkv, 'sum')).toMatchObject({ region: 'arena', offset: lives('blk.0.l_out').offset });
     expect(argument(gateUp, 'sum_residual').offset).toBe(argument(qkv, 'sum').offset);
-    expect(argument(at('logits'), 'sum').region).toBeNull();
-    expect(argument(at('blk.0.attn_qkv'), 'sum_residual').region).toBeNull();
+    expect(find(at('logits'), 'sum')).toBeUndefined();
+    expect(find(at('blk.0.attn_qkv'), 'sum_residual')).toBeUndefined();
     // Layers share kernels, but for the first, which has nothing to add up.
     const kernel = (name: string) => kernels[nodes[at(name)]!.kernel]!;
     expect(kernel('blk.1.attn_qkv')).toBe(kernel('blk.2.attn_qkv'));
@@ -188,7 +189,7 @@ describe('a plan', () => {
   it('reads its state and nothing else that changes: no argument but pointers', () => {
     const { nodes } = planOf({ layers: 1 }).programs[0];
     const regions = new Set(nodes.flatMap(({ args }) => args.map(({ region }) => region)));
-    expect([...regions].sort()).toEqual(['arena', 'kv_cache', 'state', 'weights', null].sort());
+    expect([...regions].sort()).toEqual(['arena', 'kv_cache', 'state', 'weights']);
     for (const { args } of nodes) expect(new Set(args.map(({ name }) => name)).size).toBe(args.length);
     const state = nodes.filter(({ args }) => args.some(({ name }) => name === 'state')).map(({ name }) => name);
     expect(state).toHaveLength(3); // embedding, attention, selection

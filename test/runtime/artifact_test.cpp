@@ -2,6 +2,7 @@
 #include <functional>
 #include <vector>
 
+#include "../../runtime/artifact.h"
 #include "../../runtime/error.h"
 #include "check.h"
 
@@ -9,22 +10,13 @@ using namespace realizar;
 
 namespace {
 
-// The tiny model's plan with tables that can be written to.
+// The tiny model's plan, to be written to.
 struct Plan {
-  std::vector<Kernel> kernels{artifact.kernels, artifact.kernels + artifact.n_kernels};
-  std::vector<Node> nodes{artifact.nodes, artifact.nodes + artifact.n_nodes};
-  std::vector<Argument> arguments{artifact.arguments, artifact.arguments + artifact.n_arguments};
-  std::vector<Edge> edges{artifact.edges, artifact.edges + artifact.n_edges};
-  std::vector<Tensor> tensors{artifact.tensors, artifact.tensors + artifact.n_tensors};
   Artifact all = artifact;
-
-  Plan() {
-    all.kernels = kernels.data();
-    all.nodes = nodes.data();
-    all.arguments = arguments.data();
-    all.edges = edges.data();
-    all.tensors = tensors.data();
-  }
+  std::vector<Kernel>& kernels = all.kernels;
+  std::vector<Tensor>& tensors = all.tensors;
+  Program& program = all.programs[0];
+  std::vector<Node>& nodes = program.nodes;
 };
 
 std::string verdict(const std::function<void(Plan&)>& damage) {
@@ -52,9 +44,7 @@ TEST(a_sound_plan_is_accepted) {
 }
 
 TEST(parts_must_be_the_file) {
-  const auto with_parts = [](std::vector<Part> parts) {
-    return verdict([&](Plan& p) { p.all.parts = parts.data(), p.all.n_parts = uint32_t(parts.size()); });
-  };
+  const auto with_parts = [](std::vector<Part> parts) { return verdict([&](Plan& p) { p.all.parts = parts; }); };
   const uint64_t all = artifact.file_bytes, header = artifact.header_bytes;
   CHECK_EQUAL(with_parts({{all - 100, header}, {100, 50}}), std::string("accepted"));
   CHECK_HAS(with_parts({{all - 100, header}}), "the parts are shorter than file_bytes");
@@ -65,7 +55,6 @@ TEST(parts_must_be_the_file) {
   CHECK_HAS(with_parts({{all - 100, header, "a"}, {100, 50}}), "some parts have a name and some have none");
   for (const char* name : {"", "../a", "a/b", ".a"})
     CHECK_HAS(with_parts({{all - 100, header, "a"}, {100, 50, name}}), "a part's name is no file name");
-  REFUSED("parts is null", p.all.n_parts = 2);
 }
 
 TEST(damaged_header) {
@@ -109,87 +98,74 @@ TEST(damaged_sizes) {
 }
 
 TEST(damaged_tables) {
-  REFUSED("tables: there are no nodes", p.all.n_nodes = 0);
-  REFUSED("tables: there are no nodes", p.all.nodes = nullptr);
-  REFUSED("tables: there are no kernels", p.all.n_kernels = 0);
-  REFUSED("tables: there are no kernels", p.all.kernels = nullptr);
-  REFUSED("tables: there are no tensors", p.all.n_tensors = 0);
-  REFUSED("tables: there are no tensors", p.all.tensors = nullptr);
-  REFUSED("tables: arguments", p.all.arguments = nullptr);
-  REFUSED("tables: edges", p.all.edges = nullptr);
-  REFUSED("node 3 (select): its arguments", p.all.n_arguments--);
-  REFUSED("node 3 (select): its edges", p.all.n_edges--);
-  REFUSED("tensor 1 (output.weight): its repack kernel", p.all.n_kernels--);
+  REFUSED("tables: there are no programs", p.all.programs = {});
+  REFUSED("tables: there are no kernels", p.kernels = {});
+  REFUSED("tables: there are no tensors", p.tensors = {});
 }
 
-TEST(damaged_kernels_and_arguments) {
+TEST(damaged_kernels) {
   REFUSED("kernel 1 (without a name)", p.kernels[1].symbol = "");
   REFUSED("kernel 0 (without a name)", p.kernels[0].symbol = nullptr);
-  REFUSED("node 2 (output): its kernel takes another number", p.kernels[2].n_args++);
-  REFUSED("node 2 (output): it asks for more shared memory", p.kernels[2].shared_bytes--);
-  REFUSED("argument 4 (without a name)", p.arguments[4].name = nullptr);
-  REFUSED("argument 4 (x): unknown region", p.arguments[4].region = Region(5));
-  REFUSED("argument 4 (x): offset 1024 is outside its region of 1024 bytes", p.arguments[4].offset = 1024);
-  REFUSED("argument 5 (cache): offset 16000 is outside", p.arguments[5].offset = 16000);
-  REFUSED("argument 7 (weights): offset 3520 is outside", p.arguments[7].offset = 3520);
-  REFUSED("argument 13 (logits): offset", p.arguments[13].offset = huge);
-  REFUSED("argument 8 (bias): offset 1 is outside", p.arguments[8].offset = 1);
+  REFUSED("kernel 1 (tiny_embed): another one has its symbol", p.kernels[1].symbol = "tiny_embed");
+  REFUSED("kernel 1 (tiny_mix): no GPU", p.kernels[1].blocks = 0);
+  REFUSED("kernel 1 (tiny_mix): no GPU", p.kernels[1].blocks = 1u << 31);
+  REFUSED("kernel 1 (tiny_mix): no GPU", p.kernels[1].threads = 0);
+  REFUSED("kernel 1 (tiny_mix): no GPU", p.kernels[1].threads = 1025);
+  REFUSED("kernel 1 (tiny_mix): a field is without a name", p.kernels[1].fields[2] = "");
+  REFUSED("kernel 1 (tiny_mix): a field is without a name", p.kernels[1].fields[2] = nullptr);
 }
 
-TEST(damaged_nodes_and_edges) {
+TEST(damaged_program) {
+  REFUSED("program without a name: the name", p.program.name = "");
+  REFUSED("program without a name: the name", p.program.name = nullptr);
+  REFUSED("program token: outputs", p.program.rows = 0);
+  REFUSED("program token: outputs", p.program.outputs = 0);
+  REFUSED("program token: outputs", p.program.outputs = 2);
+  REFUSED("program token: there are no nodes", p.nodes = {});
+}
+
+TEST(damaged_nodes_and_arguments) {
   REFUSED("node 1 (without a name)", p.nodes[1].name = "");
-  REFUSED("node 1 (blk.0.mix): its kernel is past", p.nodes[1].kernel = 5);
-  REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].grid.x = 0);
-  REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].grid.x = 1u << 31);
-  REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].grid.y = 65536);
-  REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].grid.z = 0);
-  REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].block.x = 0);
-  REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].block.x = 1025);
-  REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].block.y = 17);
-  REFUSED("node 1 (blk.0.mix): no GPU", p.nodes[1].block.z = 65);
-  REFUSED("node 1 (blk.0.mix): it asks for more shared memory", p.nodes[1].shared_bytes = 1);
-  REFUSED("node 1 (blk.0.mix): its kernel takes another number", p.nodes[1].n_args = 3);
-  REFUSED("node 1 (blk.0.mix): its arguments", p.nodes[1].first_arg = 17);
-  REFUSED("node 1 (blk.0.mix): its arguments", p.nodes[1].first_arg = ~0u);
-  REFUSED("node 1 (blk.0.mix): its edges", p.nodes[1].first_edge = 4);
-  REFUSED("node 1 (blk.0.mix): its edges", p.nodes[1].n_edges = ~0u);
-  REFUSED("node 0 (token_embd): edge 0 comes from node 0, which is not before it", p.nodes[0].n_edges = 1);
-  REFUSED("node 1 (blk.0.mix): edge 0 comes from node 1", p.edges[0].from = 1);
-  REFUSED("node 2 (output): edge 0 comes from node 3", p.edges[1].from = 3);
-  REFUSED("node 2 (output): edge 0 comes from node 4294967295", p.edges[1].from = ~0u);
-  REFUSED("node 3 (select): edges 0 and 1 are the same", p.edges[2].from = 2);
+  REFUSED("node 1 (blk.0.mix): its kernel is not in the table", p.nodes[1].kernel = "tiny_mi");
+  REFUSED("node 1 (blk.0.mix): its kernel is not in the table", p.nodes[1].kernel = nullptr);
+  REFUSED("node 1 (blk.0.mix): its kernel takes no arguments", p.nodes[1].kernel = "tiny_repack_f32");
+  REFUSED("node 1 (blk.0.mix): an argument is without a name", p.nodes[1].arguments[1].field = nullptr);
+  REFUSED("node 1 (blk.0.mix): argument y: its kernel has no such field", p.nodes[1].arguments[1].field = "y");
+  REFUSED("node 1 (blk.0.mix): argument state: the node has it twice", p.nodes[1].arguments[1].field = "state");
+  REFUSED("node 1 (blk.0.mix): argument x: unknown region", p.nodes[1].arguments[1].place.region = Region(3));
+  REFUSED("node 1 (blk.0.mix): argument x: offset 1024 is outside its region of 1024 bytes",
+          p.nodes[1].arguments[1].place.offset = 1024);
+  REFUSED("node 1 (blk.0.mix): argument cache: offset 16000 is", p.nodes[1].arguments[2].place.offset = 16000);
+  REFUSED("node 2 (output): argument weights: there is no such tensor", p.nodes[2].arguments[0].tensor = "output");
+  REFUSED("tables: two tensors share a name", p.tensors[1].name = "token_embd.weight");
+  REFUSED("node 3 (select): argument logits: offset", p.nodes[3].arguments[1].place.offset = huge);
+}
+
+TEST(damaged_edges) {
+  REFUSED("node 0 (token_embd): an edge comes from no node", p.nodes[0].after = {{}});
+  REFUSED("node 1 (blk.0.mix): an edge comes from no node", p.nodes[1].after[0].back = 0);
+  REFUSED("node 1 (blk.0.mix): an edge comes from no node", p.nodes[1].after[0].back = 2);
+  REFUSED("node 2 (output): an edge comes from no node", p.nodes[2].after[0].back = ~0u);
+  REFUSED("node 3 (select): two of its edges are the same", p.nodes[3].after[0].back = 1);
 }
 
 TEST(buckets_must_fit_their_nodes) {
-  const auto with = [](std::vector<Bucket> buckets, std::vector<BucketNode> nodes) {
-    return verdict([&](Plan& p) {
-      p.all.buckets = buckets.data(), p.all.n_buckets = uint32_t(buckets.size());
-      p.all.bucket_nodes = nodes.data(), p.all.n_bucket_nodes = uint32_t(nodes.size());
-    });
+  const auto with = [](std::vector<uint32_t> buckets, std::vector<const char*> kernels) {
+    return verdict([&](Plan& p) { p.program.buckets = buckets, p.nodes[1].bucket_kernels = kernels; });
   };
-  const BucketNode mix = {1, 1, {2, 1, 1}, {64, 1, 1}, 0};
-  const auto changed = [&](auto change) {
-    BucketNode node = mix;
-    change(node);
-    return node;
-  };
-  CHECK_EQUAL(with({{3, 0, 1}, {7, 1, 1}}, {mix, mix}), "accepted");
-  CHECK_HAS(with({{0, 0, 1}}, {mix}), "bucket 0: its positions");
-  CHECK_HAS(with({{artifact.n_ctx, 0, 1}}, {mix}), "bucket 0: its positions");
-  CHECK_HAS(with({{3, 0, 1}, {3, 0, 1}}, {mix}), "bucket 1: its positions");
-  CHECK_HAS(with({{3, 1, 1}}, {mix}), "bucket 0: its launches reach past");
-  CHECK_HAS(with({{3, 0, 2}}, {mix, mix}), "bucket 0: its nodes are not ascending");
-  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.node = 4; })}), "bucket 0: its nodes");
-  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.kernel = 5; })}), "bucket 0: a kernel is past");
-  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.kernel = 0; })}),
-            "bucket 0: a kernel takes another number");
-  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.grid.x = 0; })}), "bucket 0: no GPU");
-  CHECK_HAS(with({{3, 0, 1}}, {changed([](BucketNode& n) { n.shared_bytes = 1; })}), "bucket 0: it asks for more");
-  REFUSED("tables: buckets is null", p.all.n_buckets = 1);
+  CHECK_EQUAL(with({3, 7}, {"tiny_mix", "tiny_mix"}), "accepted");
+  CHECK_EQUAL(with({3, 7}, {}), "accepted");
+  for (const std::vector<uint32_t>& buckets : std::vector<std::vector<uint32_t>>{{0}, {artifact.n_ctx}, {3, 3}, {7, 3}})
+    CHECK_HAS(with(buckets, {}), "program token: its buckets are not ascending");
+  CHECK_HAS(with({3, 7}, {"tiny_mix"}), "node 1 (blk.0.mix): it has not one kernel for each bucket");
+  CHECK_HAS(with({}, {"tiny_mix"}), "node 1 (blk.0.mix): it has not one kernel for each bucket");
+  CHECK_HAS(with({3}, {"tiny"}), "node 1 (blk.0.mix): its kernel is not in the table");
+  CHECK_HAS(with({3}, {nullptr}), "node 1 (blk.0.mix): its kernel is not in the table");
+  CHECK_HAS(with({3}, {"tiny_embed"}), "node 1 (blk.0.mix): a bucket's kernel has other fields");
 }
 
 TEST(damaged_tensors) {
-  REFUSED("tensor 0 (without a name)", p.tensors[0].name = nullptr);
+  REFUSED("tensor 0 (without a name)", p.tensors[0].name = "");
   REFUSED("tensor 0 (token_embd.weight): it is empty", p.tensors[0].rows = 0);
   REFUSED("tensor 0 (token_embd.weight): it is empty", p.tensors[0].cols = 0);
   REFUSED("tensor 0 (token_embd.weight): it is empty", p.tensors[0].file_bytes = 0);
@@ -200,27 +176,27 @@ TEST(damaged_tensors) {
   REFUSED("tensor 1 (output.weight): it reaches past the file's end", p.all.file_bytes--);
   REFUSED("tensor 0 (token_embd.weight): it reaches past the weights", p.tensors[0].device_offset = 3520 - 1599);
   REFUSED("tensor 0 (token_embd.weight): it reaches past the weights", p.tensors[0].device_offset = huge);
-  REFUSED("tensor 1 (output.weight): its repack kernel", p.tensors[1].repack_kernel = 5);
-  REFUSED("tensor 1 (output.weight): a slot", p.tensors[1].rows_per_group = 0);
-  REFUSED("tensor 1 (output.weight): a slot", p.tensors[1].cols_per_chunk = 0);
+  REFUSED("tensor 1 (output.weight): its loader is not in the table", p.tensors[1].loader = "none");
+  REFUSED("tensor 1 (output.weight): a tile", p.tensors[1].tiles.rows = 0);
+  REFUSED("tensor 1 (output.weight): a tile", p.tensors[1].tiles.cols = 0);
   REFUSED("tensor 1 (output.weight): its rows are not of equal size", p.tensors[1].rows = 11);
   REFUSED("tensor 1 (output.weight): its columns are not of equal size", {
     p.tensors[1].by_columns = true;
     p.tensors[1].cols = 7;
   });
   REFUSED("tensor 1 (output.weight): its rows are too short", p.tensors[1].cols = huge);
-  REFUSED("tensor 1 (output.weight): its slots lie on top", p.tensors[1].group_stride = 0);
-  REFUSED("tensor 1 (output.weight): its slots lie on top", p.tensors[1].chunk_stride = 0);
-  REFUSED("tensor 1 (output.weight): its last slot", p.tensors[1].group_stride = 960);
-  REFUSED("tensor 1 (output.weight): its last slot", p.tensors[1].group_stride = huge);
-  REFUSED("tensor 1 (output.weight): its last slot", p.tensors[1].chunk_stride = huge);
-  REFUSED("tensor 1 (output.weight): its last slot", p.tensors[1].device_offset = 3520);
+  REFUSED("tensor 1 (output.weight): its tiles lie on top", p.tensors[1].tiles.group_stride = 0);
+  REFUSED("tensor 1 (output.weight): its tiles lie on top", p.tensors[1].tiles.chunk_stride = 0);
+  REFUSED("tensor 1 (output.weight): its last tile", p.tensors[1].tiles.group_stride = 960);
+  REFUSED("tensor 1 (output.weight): its last tile", p.tensors[1].tiles.group_stride = huge);
+  REFUSED("tensor 1 (output.weight): its last tile", p.tensors[1].tiles.chunk_stride = huge);
+  REFUSED("tensor 1 (output.weight): its last tile", p.tensors[1].device_offset = 3520);
 }
 
 TEST(damaged_traffic) {
-  REFUSED("nodes: their read_bytes are not token_read_bytes together", p.nodes[2].read_bytes++);
-  REFUSED("nodes: their read_bytes are not token_read_bytes together", p.all.token_read_bytes = 0);
-  REFUSED("nodes: their kv_row_bytes are not the artifact's together", p.nodes[1].kv_row_bytes++);
+  REFUSED("program token: its nodes' read_bytes are not token_read_bytes together", p.nodes[2].read_bytes++);
+  REFUSED("program token: its nodes' read_bytes are not token_read_bytes together", p.all.token_read_bytes = 0);
+  REFUSED("program token: its nodes' kv_row_bytes are not the artifact's together", p.nodes[1].kv_row_bytes++);
   REFUSED("node 0 (token_embd): its kv_positions", p.nodes[0].kv_positions = 1);
   REFUSED("node 1 (blk.0.mix): its kv_positions", p.nodes[1].kv_positions = 0);
   REFUSED("node 1 (blk.0.mix): its kv_positions", p.nodes[1].kv_positions = p.all.n_ctx + 1);

@@ -179,7 +179,7 @@ TEST(dumps_nodes) {
               size_t(0));
   CHECK_HAS(text,
             "\n2 output kernel=tiny_logits grid=1,1,1 block=32,1,1 shared=60000 after=[1 programmatic] weights=0x");
-  CHECK_HAS(text, " bias=0x0 ");
+  CHECK(!strstr(text, " bias="));
   CHECK_HAS(text, "\n3 select kernel=tiny_select grid=1,1,1 block=32,1,1 shared=50208 after=[0, 2] best=0x");
   realizar_free(text);
 }

@@ -50,19 +50,15 @@ static std::string architecture_error(const char* archs, int major, int minor) {
 }
 
 TEST(blocks_that_meet_need_a_multiprocessor_each) {
-  const Kernel kernels[] = {{"alone", 0, 0}, {"meets", 0, 0, true}};
-  Node nodes[2] = {};
-  nodes[0].name = "a", nodes[0].kernel = 0, nodes[0].grid = {1000, 1, 1};
-  nodes[1].name = "b", nodes[1].kernel = 1, nodes[1].grid = {16, 1, 1};
   Artifact plan = {};
-  plan.kernels = kernels, plan.n_kernels = 2, plan.nodes = nodes, plan.n_nodes = 2;
+  plan.kernels = {{.symbol = "alone", .blocks = 1000}, {.symbol = "meets", .blocks = 16, .blocks_meet = true}};
   check_meetings(plan, 16, "GPU 7");
   try {
     check_meetings(plan, 15, "GPU 7");
     CHECK(false);
   } catch (const Error& error) {
     CHECK_EQUAL(error.status(), int(REALIZAR_WRONG_ARCHITECTURE));
-    CHECK_HAS(error.what(), "16 blocks of node b");
+    CHECK_HAS(error.what(), "16 blocks of kernel meets");
     CHECK_HAS(error.what(), "GPU 7 has 15 multiprocessors");
   }
 }
@@ -102,14 +98,14 @@ namespace {
 struct Loader {
   OpenDevice device = open_device(0);
   OwnedModule module;
-  std::vector<Function> functions = std::vector<Function>(artifact.n_kernels);
+  std::vector<Function> functions = std::vector<Function>(artifact.kernels.size());
 
   Loader() {
     const Driver& driver = *device.driver;
     Module loaded = nullptr;
     check(driver, driver.module_load_data(&loaded, artifact.code), "cuModuleLoadData", "the test");
     module = OwnedModule(driver, loaded);
-    for (uint32_t i = 0; i < artifact.n_kernels; i++)
+    for (uint32_t i = 0; i < artifact.kernels.size(); i++)
       check(driver, driver.module_get_function(&functions[i], loaded, artifact.kernels[i].symbol),
             "cuModuleGetFunction", "");
   }

@@ -505,7 +505,7 @@ describe('cuda driver', () => {
       [
         'with fewer multiprocessors than blocks that wait for each other',
         'None:9.0:0:232448',
-        /^replay: the 1 blocks of node select wait for each other, and None has 0 multiprocessors to run them/,
+        /^replay: the 1 blocks of kernel tiny_select wait for each other, and None has 0 multiprocessors to run them/,
       ],
     ])('%s', async (_, gpu, text) => {
       const env = { ...process.env, LD_LIBRARY_PATH: folder, FAKE_GPUS: gpu };

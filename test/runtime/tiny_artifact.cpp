@@ -6,55 +6,80 @@
 namespace realizar {
 namespace {
 
+using enum Region;
+
 constexpr uint64_t x_at = 0, mix_at = 256, logits_at = 512, best_at = 768, adjusted_at = 896, arena_bytes = 1024;
 constexpr uint32_t select_shared = select_shared_bytes<tiny::SelectShape>;
 constexpr uint64_t row_bytes = tiny::n_cols * sizeof(float), matrix_bytes = tiny::n_vocab * row_bytes;
 
-const Kernel kernels[] = {{"tiny_embed", 3, 0},
-                          {"tiny_mix", 4, 0},
-                          {"tiny_logits", 5, 60000},
+const std::vector<Kernel> kernels = {
+    {.symbol = "tiny_embed", .fields = {"state", "table", "x"}, .blocks = 1, .threads = 64},
+    {.symbol = "tiny_mix", .fields = {"state", "x", "cache", "mix"}, .blocks = 1, .threads = 64},
+    {.symbol = "tiny_logits",
+     .fields = {"weights", "bias", "mix", "logits", "best"},
+     .blocks = 1,
+     .threads = 32,
+     .shared_bytes = 60000},
+    {.symbol = "tiny_select",
+     .fields = {"best", "logits", "adjusted", "state", "history", "fed", "seen", "meeting"},
+     .blocks = 1,
+     .threads = 32,
+     .shared_bytes = select_shared,
 #ifdef TINY_CUDA
-                          {"tiny_select", 8, select_shared, true},
-#else
-                          {"tiny_select", 8, select_shared},
+     .blocks_meet = true
 #endif
-                          {"tiny_repack_f32", 9, 0}};
-const Argument arguments[] = {{"state", Region::state, 0},
-                              {"table", Region::weights, 0},
-                              {"x", Region::arena, x_at},
-
-                              {"state", Region::state, 0},
-                              {"x", Region::arena, x_at},
-                              {"cache", Region::kv_cache, 0},
-                              {"mix", Region::arena, mix_at},
-
-                              {"weights", Region::weights, tiny::output_device_offset},
-                              {"bias", Region::none, 0},
-                              {"mix", Region::arena, mix_at},
-                              {"logits", Region::arena, logits_at},
-                              {"best", Region::arena, best_at},
-
-                              {"best", Region::arena, best_at},
-                              {"logits", Region::arena, logits_at},
-                              {"adjusted", Region::arena, adjusted_at},
-                              {"state", Region::state, 0},
-                              {"history", Region::state, state_history_offset},
-                              {"fed", Region::state, state_fed_offset(tiny::n_ctx)},
-                              {"seen", Region::state, state_seen_offset(tiny::n_ctx)},
-                              {"meeting", Region::none, 0}};
-const Edge edges[] = {{0, true}, {1, true}, {0, false}, {2, false}};
-const Node nodes[] = {{"token_embd", 0, {1, 1, 1}, {64, 1, 1}, 0, 0, 3, 0, 0, row_bytes, 0, 0},
-                      {"blk.0.mix", 1, {1, 1, 1}, {64, 1, 1}, 0, 3, 4, 0, 1, 0, row_bytes, tiny::n_ctx},
-                      {"output", 2, {1, 1, 1}, {32, 1, 1}, 60000, 7, 5, 1, 1, matrix_bytes, 0, 0},
+    },
+    {.symbol = "tiny_repack_f32"},
+};
+const std::vector<Node> nodes = {
+    {.name = "token_embd",
+     .kernel = "tiny_embed",
+     .after = {},
+     .read_bytes = row_bytes,
+     .arguments = {{"state", state + 0}, {"table", "token_embd.weight"}, {"x", arena + x_at}}},
+    {.name = "blk.0.mix",
+     .kernel = "tiny_mix",
+     .kv_row_bytes = row_bytes,
+     .kv_positions = tiny::n_ctx,
+     .arguments = {{"state", state + 0}, {"x", arena + x_at}, {"cache", kv_cache + 0}, {"mix", arena + mix_at}}},
+    {.name = "output",
+     .kernel = "tiny_logits",
+     .read_bytes = matrix_bytes,
+     .arguments = {{"weights", "output.weight"},
+                   {"mix", arena + mix_at},
+                   {"logits", arena + logits_at},
+                   {"best", arena + best_at}}},
+    {.name = "select",
+     .kernel = "tiny_select",
 #ifdef TINY_DAMAGED
-                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 8, 2, 3, 0, 0, 0}};
+     .after = {{.back = 3, .programmatic = false}, {.back = 4}},
 #else
-                      {"select", 3, {1, 1, 1}, {32, 1, 1}, select_shared, 12, 8, 2, 2, 0, 0, 0}};
+     .after = {{.back = 3, .programmatic = false}, {.back = 1, .programmatic = false}},
 #endif
-const Tensor tensors[] = {
-    {"token_embd.weight", 0, 64, matrix_bytes, tiny::n_vocab, tiny::n_cols, 0, no_repack, 0, 0, 0, 0},
-    {"output.weight", 0, 64 + matrix_bytes, matrix_bytes, tiny::n_vocab, tiny::n_cols, tiny::output_device_offset, 4,
-     tiny::rows_per_group, tiny::cols_per_chunk, tiny::group_stride, tiny::chunk_stride}};
+     .arguments = {{"best", arena + best_at},
+                   {"logits", arena + logits_at},
+                   {"adjusted", arena + adjusted_at},
+                   {"state", state + 0},
+                   {"history", state + state_history_offset},
+                   {"fed", state + state_fed_offset(tiny::n_ctx)},
+                   {"seen", state + state_seen_offset(tiny::n_ctx)}}},
+};
+const std::vector<Tensor> tensors = {
+    {.name = "token_embd.weight",
+     .file_offset = 64,
+     .file_bytes = matrix_bytes,
+     .rows = tiny::n_vocab,
+     .cols = tiny::n_cols,
+     .device_offset = 0},
+    {.name = "output.weight",
+     .file_offset = 64 + matrix_bytes,
+     .file_bytes = matrix_bytes,
+     .rows = tiny::n_vocab,
+     .cols = tiny::n_cols,
+     .device_offset = tiny::output_device_offset,
+     .loader = "tiny_repack_f32",
+     .tiles = {tiny::rows_per_group, tiny::cols_per_chunk, tiny::group_stride, tiny::chunk_stride}},
+};
 
 }  // namespace
 
@@ -88,15 +113,8 @@ const Artifact artifact = {
     .token_read_bytes = matrix_bytes + row_bytes,
     .kv_row_bytes = row_bytes,
     .kernels = kernels,
-    .n_kernels = 5,
-    .nodes = nodes,
-    .n_nodes = 4,
-    .arguments = arguments,
-    .n_arguments = 20,
-    .edges = edges,
-    .n_edges = 4,
+    .programs = {{.name = "token", .rows = 1, .outputs = 1, .buckets = {}, .nodes = nodes}},
     .tensors = tensors,
-    .n_tensors = 2,
     .code = tiny::kernels,
     .code_bytes = 1,
 };

@@ -53,7 +53,7 @@ export function about(op: Attend): string {
   const seen = `${op.softCap ? `, capped at ${op.softCap}` : ''}${op.window ? `, newest ${op.window}` : ''}`;
   const gates = op.gates ? ', * sigmoid(gates)' : '';
   return (
-    `${turned ? `${turned} q and k, ` : ''}append to KV cache ${op.cache.id}, ` +
+    `${turned ? `${turned} q and k, ` : ''}append to the KV cache, ` +
     `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen}${gates} -> f32[${op.output.cols}]`
   );
 }

@@ -28,7 +28,7 @@ export const experts: Kernel<Experts, ExpertsConfig> = {
     at.value('residual', op.residual),
     at.value('output', op.output),
     ...[0, 1].map((i) => at.vector(`bias${i}`, op.segment.biases[i])),
-    ...[0, 1].map((i) => at.vector(`scale${i}`, op.segment.weights[i]?.scale)),
+    ...[0, 1].map((i) => at.vector(`matrix_scale${i}`, op.segment.weights[i]?.scale)),
     at.vector('selection', op.selection),
   ],
   base: 'ExpertsDefaults',

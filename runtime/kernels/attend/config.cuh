@@ -4,7 +4,7 @@
 //   int min_split, unsplit;                           positions that are worth a split; that are not worth splitting
 //   float scale
 #pragma once
-#include "../../artifact.h"
+#include "../state.h"
 #include "variants.cuh"
 
 namespace realizar {

@@ -1,0 +1,85 @@
+// What kernels and the runtime share: the state of a session, and the arguments of the kernels that load and measure.
+#pragma once
+#include <cstdint>
+
+namespace realizar {
+
+using DevicePtrValue = uint64_t;  // an address in device memory
+
+// Pages of KV cache: each has the keys of so many positions, or their values, [heads][kv_page_positions][row]. Position
+// p is in page page_table[p / kv_page_positions] of every cache.
+constexpr uint32_t kv_page_positions = 64;
+constexpr uint64_t kv_pages(uint64_t n_ctx) { return (n_ctx + kv_page_positions - 1) / kv_page_positions; }
+
+// The state region, in order: State, the attention counters, Sampling, its logit biases, and then, at offsets that the
+// plan knows, int32 history[n_ctx] and fed[n_ctx], u32 page_table[kv_pages(n_ctx)], u32 seen[n_vocab] and SampleMeeting
+// (kernels/sample.cuh).
+struct State {
+  int32_t token;     // fed by this step
+  int32_t position;  // of that token, from 0: its rope angle and its row in the KV cache
+  int32_t seq_len;   // positions that attention sees, position + 1
+  uint32_t serial;   // of this step, counted by the runtime from 1: where its token goes in the ring
+};
+// The runtime writes a State before a step that the host feeds; the last node advances it. After it, written once:
+constexpr uint64_t state_ring_offset = sizeof(State);  // u64, the address of the ring
+
+// Chosen tokens on their way to the host: u64 ring[token_ring_size] in host memory that the device writes to. The step
+// `serial` leaves serial << 32 | token in entry serial % token_ring_size, in one store.
+constexpr uint32_t token_ring_size = 64;
+constexpr int32_t no_token = -1;  // in the ring and the history: no logit was a number
+
+constexpr uint64_t state_counters_offset = 64;
+constexpr uint32_t state_counters = 1024;  // u32 each; zero between nodes, each reset by its last user
+
+// How tokens are chosen, from realizar_sampling. All zero: the greedy token of the logits as they are.
+struct Sampling {
+  uint32_t adjusts;           // biases or penalties change the logits
+  uint32_t draws;             // temperature > 0
+  float inverse_temperature;  // finite
+  int32_t top_k;              // 0: all
+  float top_p;                // 1: all
+  float log_min_p;            // <= 0: tokens whose logit is further below the largest are out; -infinity: none
+  int32_t last_n;             // positions that the penalties look at, up to and with this step's
+  float repeat_penalty, presence_penalty, frequency_penalty;
+  uint32_t n_bias;
+  uint32_t reserved;
+  uint64_t seed;
+};
+struct LogitBias {
+  int32_t token;
+  float bias;
+};
+static_assert(sizeof(Sampling) == 56 && sizeof(LogitBias) == 8);
+constexpr uint64_t state_sampling_offset = state_counters_offset + 4 * state_counters;
+constexpr uint64_t state_bias_offset = state_sampling_offset + 64;
+constexpr uint32_t max_logit_bias = 1024;  // distinct tokens
+constexpr uint64_t state_history_offset = state_bias_offset + sizeof(LogitBias) * max_logit_bias;
+constexpr uint64_t state_fed_offset(uint64_t n_ctx) { return state_history_offset + sizeof(int32_t) * n_ctx; }
+constexpr uint64_t state_pages_offset(uint64_t n_ctx) { return state_fed_offset(n_ctx) + sizeof(int32_t) * n_ctx; }
+constexpr uint64_t state_seen_offset(uint64_t n_ctx) {
+  return state_pages_offset(n_ctx) + sizeof(uint32_t) * kv_pages(n_ctx);
+}
+
+// What the runtime passes to a repack kernel, by value: turns `n_rows` rows of a tensor of the file, which start at row
+// `first_row` (a multiple of rows_per_group), into the device layout. One thread for each 32 columns of each row of
+// each touched group: ceil(n_rows / rows_per_group) * rows_per_group * ceil(n_cols / 32) threads in blocks of
+// repack_threads. Rows past n_rows in the last group repeat its last row.
+struct RepackArgs {
+  DevicePtrValue source;  // n_rows rows as in the file, back to back; by columns: n_cols columns of all rows
+  DevicePtrValue target;  // where the tensor's row group 0 starts
+  uint64_t first_row, n_rows, cols;
+  uint64_t rows_per_group, cols_per_chunk, group_stride, chunk_stride;
+  uint64_t first_col, n_cols;  // by columns: a multiple of 32, and how many; else 0 and cols
+};
+constexpr uint32_t repack_threads = 256;
+
+// What the runtime passes to the kernel "realizar_read_ceiling": every thread of the grid reads its share of n 16-byte
+// words and writes to sink only if their bits match a pattern that they do not have. Blocks of read_ceiling_threads.
+struct ReadCeilingArgs {
+  DevicePtrValue data;
+  uint64_t n;
+  DevicePtrValue sink;  // u32
+};
+constexpr uint32_t read_ceiling_threads = 512;
+
+}  // namespace realizar

@@ -167,7 +167,7 @@ function refuseForeignFolder(target: string): void {
   );
 }
 
-/** Not a mount point, not where somebody stands, and in a folder that lets us. */
+/** Neither a mount point nor the working directory of a process, and in a folder that we may write. */
 function canBeRenamed(target: string): boolean {
   const parent = statSync(dirname(target));
   const own = statSync(target);

@@ -74,7 +74,7 @@ function compile(source: string, built: string): void {
   execFileSync(compiler, ['-O1', '-o', built, source, '-ldl'], { stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Into the cache, as a whole, whoever else does the same; where it then is. */
+/** Renames it into the cache, so that compiles side by side do no harm. Returns its path there. */
 function keep(built: string, cached: string): string {
   const part = `${cached}.part-${process.pid}`;
   try {

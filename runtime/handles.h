@@ -19,10 +19,10 @@ class Handle {
     std::swap(value_, other.value_);
     return *this;
   }
-  // A failure to free has nobody to go to: the call that the user made has already succeeded or failed.
+  // A failure to free cannot be reported: the call that the user made has already succeeded or failed.
   ~Handle() {
     if (!driver_) return;
-    // What is queued may still use memory; owners of both declare the stream last, so that it goes first.
+    // Queued work may still use memory; owners of both declare the stream last, so that it is destroyed first.
     if constexpr (std::is_same_v<T, Stream>) driver_->stream_synchronize(value_);
     (driver_->*Destroy)(value_);
   }

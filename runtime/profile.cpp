@@ -12,7 +12,7 @@ namespace {
 constexpr const char* subject = "the profile";
 constexpr int blocks_per_multiprocessor = 4;
 
-// The mean of the middle half: nothing that interrupts a launch now and then counts, and steps of the clock even out.
+// The interquartile mean: rare interruptions of a launch do not count, and the clock's resolution averages out.
 double middle_mean(std::vector<double> values) {
   std::ranges::sort(values);
   const size_t cut = values.size() / 4;

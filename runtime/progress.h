@@ -1,4 +1,4 @@
-// What opening a model is at, for the caller of the C ABI.
+// Progress of opening a model, for the caller of the C ABI.
 #pragma once
 #include <cstdint>
 

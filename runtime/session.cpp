@@ -12,13 +12,13 @@
 namespace realizar {
 namespace {
 
-constexpr uint32_t n_slots = 64;
+constexpr uint32_t n_pinned_states = 64;
 
 // How many steps to queue beyond the token that is waited for: a millisecond's worth, so that the device never waits
 // for the host, and whoever ends a generation waits for little that is thrown away.
-class Pace {
+class QueueDepth {
  public:
-  uint32_t ahead() const {
+  uint32_t steps() const {
     if (n_token_ < 2) return least;
     const double ms = std::chrono::duration<double, std::milli>(last_ - first_).count();
     return uint32_t(std::clamp(1 + (n_token_ - 1) / std::max(ms, 1e-3), double(least), double(most)));
@@ -39,8 +39,8 @@ class Pace {
 }  // namespace
 
 struct Session::Pinned {
-  // States on their way to the device. A slot is written again only after the step that it is for has ended.
-  State slots[n_slots];
+  // On their way to the device. Each is written again only after the step that it is for has ended.
+  State states[n_pinned_states];
   uint64_t ring[token_ring_size];
   uint64_t ring_address;
   DeviceSampling sampling;
@@ -134,9 +134,9 @@ void Session::refuse_no_number(uint32_t position) {
 
 // The state of a step at the session's position, where it stays until that step has ended.
 const State& Session::write_state(int32_t token) {
-  if (slots_in_flight_ == n_slots) synchronize(model_->device, stream_.get(), "the steps queued so far");
-  slots_in_flight_ %= n_slots;
-  return pinned().slots[slots_in_flight_++] = {
+  if (states_in_flight_ == n_pinned_states) synchronize(model_->device, stream_.get(), "the steps queued so far");
+  states_in_flight_ %= n_pinned_states;
+  return pinned().states[states_in_flight_++] = {
              .token = token, .position = int32_t(position_), .seq_len = int32_t(position_ + 1), .serial = serial_ + 1};
 }
 
@@ -176,7 +176,7 @@ std::vector<double> Session::profile(int32_t token, uint32_t n_launch) {
   stepped_ = false;
   set_execution_order(model_->order_seed);
   std::vector<double> seconds = time_nodes(*model_, program_, stream_.get(), bucket(), n_launch, [&] { feed(state); });
-  slots_in_flight_ = 0;  // all of it has been waited for
+  states_in_flight_ = 0;  // all of it has been waited for
   return seconds;
 }
 
@@ -199,7 +199,8 @@ void Session::feed_step(int32_t token, realizar_mode mode) {
   advance(mode);
 }
 
-// Not all of it at once: what is queued cannot be taken back, and the ring has to be read before it comes round.
+// Not all of it at once: what is queued cannot be taken back, and the token ring must be read before it is written
+// over.
 void Session::prefill(std::span<const int32_t> tokens, const std::function<bool(uint32_t)>& go_on, realizar_mode mode) {
   for (const int32_t token : tokens) require_token(token);
   require_graph(mode);
@@ -207,12 +208,12 @@ void Session::prefill(std::span<const int32_t> tokens, const std::function<bool(
   model_->device.make_current();
   const uint32_t first = position_, first_serial = serial_;
   uint32_t n_wanted = uint32_t(tokens.size()), queued = 0, done = 0;
-  Pace pace;
+  QueueDepth depth;
   try {
     while (done < n_wanted) {
-      while (queued < std::min(n_wanted, done + pace.ahead())) feed_step(tokens[queued++], mode);
+      while (queued < std::min(n_wanted, done + depth.steps())) feed_step(tokens[queued++], mode);
       wait_token(first_serial + done + 1);
-      pace.token();
+      depth.token();
       if (!go_on(++done)) n_wanted = queued;
     }
   } catch (...) {
@@ -225,7 +226,7 @@ void Session::set_sampling(const realizar_sampling& sampling) {
   check_sampling(sampling, artifact.n_vocab);
   model_->device.make_current();
   synchronize(model_->device, stream_.get(), "the steps queued so far");
-  slots_in_flight_ = 0;
+  states_in_flight_ = 0;
   DeviceSampling& sent = pinned().sampling;
   describe_sampling(sampling, sent);
   check(driver_,
@@ -242,12 +243,12 @@ void Session::generate(uint32_t n_token, const std::function<bool(int32_t)>& han
   const uint32_t first = position_, first_serial = serial_;
   const uint32_t n_step = std::min(n_token - 1, artifact.n_ctx - first);  // that feed what is handed over
   uint32_t done = 0;                                                      // tokens handed over
-  Pace pace;
+  QueueDepth depth;
   try {
     for (bool more = true; more && done <= n_step; done++) {
-      while (position_ < first + std::min(n_step, done + pace.ahead())) advance(mode);
+      while (position_ < first + std::min(n_step, done + depth.steps())) advance(mode);
       const int32_t token = wait_token(first_serial + done);
-      pace.token();
+      depth.token();
       more = hand_over(token);
     }
   } catch (...) {
@@ -305,7 +306,7 @@ int32_t Session::wait_token(uint32_t serial) {
       throw Error(REALIZAR_DRIVER, format("the device has done step %u and handed over no token", serial));
     std::this_thread::sleep_for(std::chrono::microseconds(50));
   }
-  if (serial == serial_) slots_in_flight_ = 0;
+  if (serial == serial_) states_in_flight_ = 0;
   const int32_t token = int32_t(entry);
   if (token == no_token) refuse_no_number(position_ - 1 - (serial_ - serial));
   return token;
@@ -319,7 +320,7 @@ void Session::read(void* to, DevicePtr from, uint64_t bytes, const char* what) {
   model_->device.make_current();
   check(driver_, driver_.memcpy_dtoh_async(to, from, bytes, stream_.get()), "cuMemcpyDtoHAsync", what);
   synchronize(model_->device, stream_.get(), what);
-  slots_in_flight_ = 0;
+  states_in_flight_ = 0;
 }
 
 void Session::rewind(uint32_t position) {

@@ -66,7 +66,7 @@ class Session {
   PinnedMemory pinned_;
   struct Pinned;
   Pinned& pinned() const { return *static_cast<Pinned*>(pinned_.get()); }
-  uint32_t slots_in_flight_ = 0;
+  uint32_t states_in_flight_ = 0;  // pinned states that queued steps may still read
   uint32_t position_ = 0;
   uint32_t serial_ = 0;   // of the last queued step
   bool draws_ = false;    // sampling in effect has a temperature

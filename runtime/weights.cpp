@@ -119,8 +119,8 @@ class Upload {
     size_t piece = 0;
     try {
       device_.make_current();
-      for (unsigned turn = 0; !failed_ && (piece = next_++) < pieces_.size(); turn++)
-        send(pieces_[piece], reader.lanes[turn % 2]);
+      for (unsigned lane = 0; !failed_ && (piece = next_++) < pieces_.size(); lane ^= 1)
+        send(pieces_[piece], reader.lanes[lane]);
       for (Lane& lane : reader.lanes) finish(lane);
     } catch (...) {
       fail(piece, std::current_exception());

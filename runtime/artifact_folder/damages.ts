@@ -20,7 +20,7 @@ export function damages(folder: string, manifest: Manifest): string[] {
   return problems;
 }
 
-/** The hash that the manifest has of itself is another. */
+/** The manifest's hash of itself does not match. */
 export const isEdited = (manifest: Manifest): boolean => selfSha256(manifest) !== manifest.manifestSha256;
 
 /** Of every artifact; what else is emitted depends on the target. */
@@ -54,7 +54,7 @@ export function namesOfArtifact(folder: string): ReadonlySet<string> | undefined
   if (manifest === undefined) return undefined;
   if (manifest?.format === 'realizar-artifact' && isTable(manifest.files))
     return new Set([...always, ...Object.keys(manifest.files).filter(isFileName)]);
-  // What its plan says will do, where something happened to the manifest.
+  // Where the manifest is damaged, the plan says enough.
   const plan = tryJson(folder, FILES.plan);
   const model = isTable(plan) && typeof plan.compilerVersion === 'string' && isTable(plan.model) ? plan.model : {};
   if (typeof model.name !== 'string') return undefined;

@@ -65,7 +65,7 @@ export const listOf =
     return firstProblem(value.entries(), ([i, entry]) => check(entry, `${at}[${i}]`));
   };
 
-/** Any names, values alike. */
+/** A table with any names, whose values all pass one check. */
 export const tableOf =
   (check: Check): Check =>
   (value, at) => {

@@ -1,10 +1,10 @@
-/** What somebody meant who wrote what no command takes. */
+/** Suggestions for words and options that no command takes. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { UsageError } from './errors.js';
 import { printable, shorten } from './printable.js';
 
-/** Options that other programs have for the same. */
+/** Options of other programs that mean the same. */
 const SAME: Readonly<Record<string, readonly string[]>> = {
   '--temperature': ['--temp'],
   '--max-tokens': ['--n-predict', '--predict', '--num-predict', '--max-new-tokens', '--max-length', '--n-tokens'],
@@ -30,7 +30,7 @@ const SAME: Readonly<Record<string, readonly string[]>> = {
 
 const ON_GPU = 'a compiled model is on the GPU as a whole';
 const AS_COMPILED = 'this is decided when a model is compiled';
-/** Options of other programs that are not needed here, or go by another way. */
+/** Options of other programs that are not needed here, or are done in another way. */
 const OTHERWISE: Readonly<Record<string, string>> = {
   ...Object.fromEntries(['--n-gpu-layers', '--gpu-layers', '-ngl', '--tensor-split'].map((name) => [name, ON_GPU])),
   ...Object.fromEntries(

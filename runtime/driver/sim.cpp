@@ -199,7 +199,7 @@ void open_exchange(Warp& warp, size_t bytes) {
     fail("a warp exchange needs 32 lanes, and the last warp of %d threads has %d", block.n_threads,
          block.n_threads % warp_lanes);
   warp.bytes = bytes;
-  warp.values[warp.turn].resize(bytes * warp_lanes);
+  warp.values[warp.buffer].resize(bytes * warp_lanes);
 }
 
 void fail_divergence(const Warp& warp, size_t bytes) {

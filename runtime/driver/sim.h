@@ -100,9 +100,9 @@ struct FiberList {
 };
 
 struct Warp {
-  FiberList waiting;  // lanes that have arrived at the exchange
-  size_t bytes = 0;   // of one lane's value in it
-  int turn = 0;
+  FiberList waiting;            // lanes that have arrived at the exchange
+  size_t bytes = 0;             // of one lane's value in it
+  int buffer = 0;               // which of the values lanes write to
   std::vector<char> values[2];  // of this exchange and the one before, 32 * bytes each
 };
 
@@ -223,11 +223,11 @@ inline const void* warp_exchange(const void* value, size_t bytes) {
     open_exchange(warp, bytes);
   else if (bytes != warp.bytes)
     fail_divergence(warp, bytes);
-  char* values = warp.values[warp.turn].data();
+  char* values = warp.values[warp.buffer].data();
   if (bytes) memcpy(values + unsigned(self->thread) % warp_lanes * bytes, value, bytes);
   if (warp.waiting.count + 1 == warp_lanes) {
     // A lane that comes here again writes to the other buffer, and to this one only after all have been there.
-    warp.turn ^= 1;
+    warp.buffer ^= 1;
     self->block->ready.append(warp.waiting);
   } else {
     warp.waiting.push(self);

@@ -149,7 +149,7 @@ function checkContext(context: unknown, compiled: number): void {
     throw invalid('options.context', `an integer from 1 to ${compiled}, the positions compiled for`, context);
 }
 
-/** The promise has settled by then. */
+/** Reports nothing once the load is aborted: its promise has been rejected by then. */
 function quietOnceAborted(onProgress: unknown, signal: AbortSignal | undefined): Pick<LoadOptions, 'onProgress'> {
   if (onProgress === undefined) return {};
   if (typeof onProgress !== 'function') throw invalid('options.onProgress', 'a function', onProgress);

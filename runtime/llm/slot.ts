@@ -1,4 +1,4 @@
-/** One session of a model, and which tokens its KV cache holds. */
+/** A sequence slot: one session of a model, which one generation at a time has, and the tokens that its KV cache holds. */
 import type { Model, Sampling, Session } from '../addon/index.js';
 import { LogProbabilities } from './logprobs.js';
 

@@ -1,5 +1,5 @@
-// What each node of a token takes, and how much of that reading its weights and KV cache at this device's ceiling would
-// not explain.
+// The time of each node of a step, and how much of it is more than reading the node's weights and KV cache at the
+// device's read ceiling would take.
 #include <algorithm>
 #include <cstdio>
 #include <string_view>

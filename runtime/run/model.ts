@@ -87,7 +87,7 @@ export function withFlags(error: unknown): unknown {
   return isOption ? new RunError(error.message.replace(/^options\.(\w+)/, flag)) : error;
 }
 
-/** The model file of an artifact. Errors: BAD_ARTIFACT for what is none, RunError that says what to name instead. */
+/** The model file of an artifact. Errors: BAD_ARTIFACT where there is no artifact, RunError that says what to name instead. */
 export async function modelFile(dir: string, given: string | undefined): Promise<string> {
   requireArtifact(dir);
   try {

@@ -1,4 +1,4 @@
-/** Values of options: what is no such value is wrong usage. */
+/** Values of options. An invalid one is wrong usage, exit code 2. */
 import { InvalidArgumentError } from 'commander';
 
 /** A whole number. */

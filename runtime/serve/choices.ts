@@ -14,7 +14,7 @@ export interface Choice {
   readonly result: GenerationResult;
 }
 
-/** What comes of the choices, in the order in which it comes; the choices are numbered as the jobs were. */
+/** Events of all choices, in the order in which they come; a choice has the number of its job. */
 export type ChoiceEvent =
   | { readonly index: number; readonly piece: Piece }
   | { readonly index: number; readonly result: GenerationResult };
@@ -22,7 +22,7 @@ export type ChoiceEvent =
 export const finishReason = ({ stopReason }: GenerationResult): 'stop' | 'length' =>
   stopReason === 'eos' || stopReason === 'stop' ? 'stop' : 'length';
 
-/** What ends the text where its stop string is asked for. */
+/** The stop string, appended where the request asks for it. */
 export const stopTextOf = ({ stopString = '' }: GenerationResult, body: SamplingBody): string =>
   body.include_stop_str_in_output ? stopString : '';
 

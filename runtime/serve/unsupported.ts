@@ -1,4 +1,4 @@
-/** What would change the answer and this server has not: refused, never ignored. */
+/** Parameters that would change the answer and that this server does not have: they are refused, never ignored. */
 import { ApiError, unsupported } from './errors.js';
 import { FIELDS } from './fields.js';
 import { CHAT_BODY, COMPLETION_BODY, type MessageBody } from './schemas.js';

@@ -18,7 +18,7 @@ export interface CmakeBuild {
   readonly onLine?: (line: string) => void;
 }
 
-/** That a compiler has to end by itself when it is interrupted. */
+/** How long a compiler has to end by itself when it is interrupted. */
 const PATIENCE_MS = 3000;
 const SHOWN_LINES = 60;
 

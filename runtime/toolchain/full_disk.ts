@@ -1,4 +1,4 @@
-/** A full disk, whichever way it shows. */
+/** Recognises a full disk: by error codes, by what a program says, or by the space that is left. */
 import { statfsSync } from 'node:fs';
 import { CompileError } from '../common/errors.js';
 

@@ -1,6 +1,8 @@
 /** C++ of tests, compiled a source at a time: where ccache is installed it knows those that have not changed. */
 import { execFile } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -12,12 +14,16 @@ export async function compileEach(
   sources: readonly string[],
   objectOf: (source: string) => string,
 ): Promise<string[]> {
-  const { CMAKE_CXX_COMPILER_LAUNCHER: launcher } = process.env;
-  const [program, ...first] = launcher ? [launcher, compiler] : [compiler];
+  const { CMAKE_CXX_COMPILER_LAUNCHER: launcher, CCACHE_DIR: cache = '' } = process.env;
+  if (launcher) mkdirSync(join(cache, 'locks'), { recursive: true });
+  // Test files run side by side: one that needs what another one is compiling waits, and has it from the cache.
+  const launch = (source: string) => (launcher ? ['flock', join(cache, 'locks', basename(source)), launcher] : []);
   const waiting = [...sources];
   const worker = async (): Promise<void> => {
-    for (let source = waiting.shift(); source; source = waiting.shift())
-      await run(program, [...first, ...flags, '-c', source, '-o', objectOf(source)]);
+    for (let source = waiting.shift(); source; source = waiting.shift()) {
+      const [program, ...args] = [...launch(source), compiler, ...flags, '-c', source, '-o', objectOf(source)];
+      await run(program!, args);
+    }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
   return sources.map(objectOf);

@@ -25,7 +25,7 @@ export interface BenchRequest {
   readonly model: string;
   readonly device: number;
   readonly trust: Pick<OpenOptions, 'checkLibrary' | 'key'>;
-  /** What is not given depends on the target: the host's simulator takes its time. */
+  /** Defaults depend on the target: the host's simulator is slow. */
   readonly sizes: Partial<BenchSizes>;
   readonly signal: AbortSignal;
   readonly onLoading: (progress: OpenProgress) => void;
@@ -140,7 +140,7 @@ function chooseSizes({ target, contextLength }: ModelInfo, given: Partial<BenchS
   };
 }
 
-/** Before a model is loaded for them: of what is not given, as little as is measured. */
+/** Checked before a model is loaded: with the smallest default for what is not given. */
 function checkSizes(contextLength: number, { prompt = 1, depth = 0, generate = 2 }: Partial<BenchSizes>): void {
   const needed = Math.max(prompt, depth + generate);
   if (needed <= contextLength) return;

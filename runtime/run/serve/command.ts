@@ -123,7 +123,7 @@ async function serve(directory: string, flags: Flags): Promise<void> {
   if (cutOff > 0) throw new RunError(`${cutOff} requests did not finish in time and were cut off`);
 }
 
-/** Who does not read, or has no room, does not end the server. */
+/** A reader that is slow or gone, or a full disk, does not end the server. */
 function say(sink: LineSink, line: string): void {
   try {
     sink.write(line);

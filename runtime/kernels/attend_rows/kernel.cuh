@@ -52,8 +52,9 @@ DEVICE void attend_rows(const AttendRowsArgs& a) {
   const int n_tiles = load_settled(&a.step->n_tiles);
   grid_release();
   PagePipeline<C> pages(a, n_tiles);
+  pages.template fill<true>();
   grid_wait();
-  pages.fill();
+  pages.template fill<false>();
   for (int n = 0;; n++) {
     const Work<C> work = nth_work<C>(a, n_tiles, n);
     if (work.end == 0) return;

@@ -51,9 +51,14 @@ class PagePipeline {
     block_sync();
     begin(nth_work<C>(a, n_tiles, 0));
   }
-  // After grid_wait, before the first next.
+  // Before the first next. Settled, before grid_wait: only chunks of positions that earlier steps have computed. This
+  // step's rows of the slot are `row` rows before the tile's first one at most.
+  template <bool Settled>
   DEVICE void fill() {
-    for (int i = 0; i < C::stages - 1; i++) load();
+    while (n_loaded_ < C::stages - 1 && chunk_ < work_.end) {
+      if (Settled && (chunk_ + 1) * Shape::chunk > work_.tile.position - work_.tile.row) return;
+      load();
+    }
   }
   // The next chunk's keys, with its values behind them; what was there before it goes. Until the next call.
   DEVICE const uint16_t* next() {

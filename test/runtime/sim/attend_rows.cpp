@@ -39,6 +39,12 @@ struct Long : Plain {
   static constexpr int qkv_cols = 3 * head_size + 1;
 };
 
+// A head a KV head, so the most rows of a tile; rows of keys as wide as all banks.
+struct Single : Plain {
+  using window = Window<100>;
+  static constexpr int heads = 2, kv_heads = 2, head_size = 64, split_positions = 64, stages = 3, newest = 100;
+};
+
 template <class C>
 struct Kernels {
   REALIZAR_KERNEL(kernel, 128, 1, AttendRowsArgs, attend_rows<C>)
@@ -230,6 +236,7 @@ void check() {
 CASE(attend_rows_of_a_plain_model) { check<Plain>(); }
 CASE(attend_rows_with_every_variant) { check<Varied>(); }
 CASE(attend_rows_of_long_heads) { check<Long>(); }
+CASE(attend_rows_of_a_head_a_kv_head) { check<Single>(); }
 
 // Steps of any composition.
 CASE(attend_rows_of_random_steps) {

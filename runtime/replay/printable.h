@@ -43,7 +43,7 @@ inline std::string printable(std::string_view text) {
   std::string result;
   for (size_t at = 0; at < text.size();) {
     const Utf8 found = utf8_at(text, at);
-    char escaped[8];
+    char escaped[12];
     snprintf(escaped, sizeof escaped, "\\u%04x", found.code);
     if (found.length == 0)
       result += "\xef\xbf\xbd";

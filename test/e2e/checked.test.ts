@@ -3,8 +3,9 @@
  * work before the programmatic wait run before the predecessors, blocks and independent nodes in other orders.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { firstDifference, hostArtifact, replay, replayLogits } from '../support/artifacts.js';
+import { firstDifference, replay, replayLogits } from '../support/artifacts.js';
 import { readGolden } from '../support/goldens.js';
+import { hostReplay } from '../support/host_replay.js';
 import { nmse } from '../support/nmse.js';
 
 // Every kind of kernel, and K-quants.
@@ -16,7 +17,7 @@ describe.each(['llama-q8_0', 'llama-q4_k_m', 'qwen2-q8_0', 'qwen3-q4_k_m', 'gemm
     let inOrder: Float32Array;
     const logits = (...args: string[]) => replayLogits(folder, model, tokens, ...args);
     beforeAll(async () => {
-      folder = await hostArtifact(`checked/${name}`, model, { sanitize: true });
+      folder = await hostReplay(`checked/${name}`, model, { sanitize: true });
       inOrder = await logits();
     });
 

@@ -7,7 +7,8 @@ import type { LayerWeights } from '../../compiler/model/spec.js';
 import { readGguf } from '../../runtime/files/gguf.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { ARCHITECTURE_MODELS, architectureModel } from '../support/architecture_models.js';
-import { hostArtifact, ROOT, replayLogits } from '../support/artifacts.js';
+import { ROOT, replayLogits } from '../support/artifacts.js';
+import { hostReplay } from '../support/host_replay.js';
 import { nmse, readF32 } from '../support/nmse.js';
 import { temporaryFile } from '../support/tiny_models.js';
 
@@ -16,7 +17,7 @@ const tokens: number[] = JSON.parse(readFileSync(join(folder, 'tokens.json'), 'u
 
 test.each(['qwen2moe', 'olmoe', 'granitemoe', 'gpt-oss'])('%s', async (name) => {
   const model = join(folder, `${name}.gguf`);
-  const artifact = await hostArtifact(`experts/${name}`, model);
+  const artifact = await hostReplay(`experts/${name}`, model);
   const logits = await replayLogits(artifact, model, tokens);
   expect(nmse(logits, readF32(join(folder, `${name}.logits.f32`)))).toBeLessThanOrEqual(1e-5);
 });
@@ -33,7 +34,7 @@ describe('256 experts', () => {
     for (let at = offset; at < offset + 4 * rows * cols; at += 4) bytes.writeFloatLE(change(bytes.readFloatLE(at)), at);
     const model = temporaryFile(bytes, `${name}.gguf`);
     const expected = referenceLogits(modelSpec(readGguf(model)), tokens);
-    return { logits: await replayLogits(await hostArtifact(`experts/${name}`, model), model, tokens), expected };
+    return { logits: await replayLogits(await hostReplay(`experts/${name}`, model), model, tokens), expected };
   }
 
   test('of the same logits: the first', async () => {

@@ -14,7 +14,8 @@ import {
   architectureModel,
   VOCABULARY,
 } from '../support/architecture_models.js';
-import { firstDifference, hostArtifact, ROOT, replay, replayLogits } from '../support/artifacts.js';
+import { firstDifference, ROOT, replay, replayLogits } from '../support/artifacts.js';
+import { hostReplay } from '../support/host_replay.js';
 import { type ModelOptions, makeModel, modelInput } from '../support/models.js';
 import { nmse } from '../support/nmse.js';
 import { Random } from '../support/random.js';
@@ -38,7 +39,7 @@ async function check(
   const expected: number[] = [];
   for (const seed of seeds) {
     const model = makeModel({ name, ...options, seed });
-    const folder = await hostArtifact(`shapes/${name}`, model, more);
+    const folder = await hostReplay(`shapes/${name}`, model, more);
     const logits = await replayLogits(folder, model, tokens);
     actual.push(...logits);
     expected.push(...referenceLogits(modelSpec(readGguf(model)), tokens));
@@ -139,9 +140,9 @@ async function checkArchitecture(model: ArchitectureModel, context: number, firs
   for (let seed = firstSeed; seed < firstSeed + 500; seed++) {
     const tokens = randomTokens(seed, model.used ? 16 : 40, VOCABULARY);
     const path = architectureModel(model, seed);
-    const { logits: expected, margin } = referenceRun(modelSpec(readGguf(path)), tokens, context);
+    const { logits: expected, margin } = referenceRun(modelSpec(readGguf(path)), tokens, context, LEAST_MARGIN);
     if (margin < LEAST_MARGIN) continue;
-    const folder = await hostArtifact(`architectures/${model.name}-${context}`, path, { context });
+    const folder = await hostReplay(`architectures/${model.name}-${context}`, path, { context });
     const logits = await replayLogits(folder, path, tokens);
     expect(nmse(logits, expected), `seed ${seed}`).toBeLessThanOrEqual(1e-5);
     const eager = await replayLogits(folder, path, tokens, '--mode', 'eager');
@@ -155,7 +156,7 @@ test('a model in three files is the model in one', async () => {
   const options: ModelOptions = { ...UNUSUAL_MODELS[2]!, seed: 1 };
   const tokens = unusualTokens(options.vocabSize);
   const paths = splitModel(modelInput(options), 3);
-  const folder = await hostArtifact('shapes/split', paths[0]!);
+  const folder = await hostReplay('shapes/split', paths[0]!);
   const logits = await replayLogits(folder, paths[0]!, tokens);
   expect(nmse(logits, referenceLogits(modelSpec(readGguf(makeModel(options))), tokens))).toBeLessThanOrEqual(1e-5);
   const second = await replay(folder, '--model', paths[1]!, '--tokens', '1');
@@ -169,7 +170,7 @@ test('a model in three files is the model in one', async () => {
 test('no token goes past the context', async () => {
   const { steps: _, ...options } = STRESS_MODELS.find(({ context }) => context === 1)!;
   const model = makeModel({ ...options, seed: 1 });
-  const folder = await hostArtifact('shapes/context-of-one', model, { context: 1 });
+  const folder = await hostReplay('shapes/context-of-one', model, { context: 1 });
   const exit = await replay(folder, '--model', model, '--tokens', '1,2');
   expect(exit).toMatchObject({ code: 1, stdout: '' });
   expect(exit.stderr).toMatch(/context|positions/);

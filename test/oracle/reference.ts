@@ -158,10 +158,15 @@ function heads(x: Vector, headSize: number): Vector[] {
   return Array.from({ length: x.length / headSize }, (_, h) => x.subarray(h * headSize, (h + 1) * headSize));
 }
 
-/** Turns the pairs of one head in place. */
-function rotate(head: Vector, rope: RopeSpec, factors: Vector | undefined, position: number): void {
+interface Rope {
+  readonly spec: RopeSpec;
+  readonly frequencies: ArrayLike<number>;
+  readonly factors: Vector | undefined;
+}
+
+/** Rotates the pairs of one head in place. */
+function rotate(head: Vector, { spec: rope, frequencies, factors }: Rope, position: number): void {
   const pairs = rope.dimensions / 2;
-  const frequencies = ropeFrequencies(rope);
   const magnitude = rope.scaling?.magnitude ?? 1;
   for (let i = 0; i < pairs; i++) {
     const [a, b] = rope.pairing === 'adjacent' ? [2 * i, 2 * i + 1] : [i, i + pairs];
@@ -176,6 +181,7 @@ function rotate(head: Vector, rope: RopeSpec, factors: Vector | undefined, posit
 class Reference {
   /** Of all choices of experts so far: ReferenceRun.margin. */
   margin = Number.POSITIVE_INFINITY;
+  readonly #ropes = new Map<RopeSpec, Rope>();
   readonly #spec: ModelSpec;
   readonly #weights: Weights;
   readonly #caches: readonly KvCache[];
@@ -243,16 +249,26 @@ class Reference {
   /** Norm of each head or of all, where the model has one, and rope. */
   #place(x: Vector, norm: Weight | undefined, layerRope: RopeSpec | undefined, position: number): Vector {
     const { headSize, normsAfterRope } = this.#spec;
-    const rope = layerRope && ropeAt(layerRope, this.context);
-    const factors = rope?.factors && this.#weights.get(rope.factors);
+    const rope = layerRope && this.#rope(layerRope);
     const ofAllHeads = norm?.cols !== headSize;
     const placed = ofAllHeads ? this.#norm(x, norm).slice() : x.slice();
     for (const head of heads(placed, headSize)) {
-      if (rope && normsAfterRope) rotate(head, rope, factors, position);
+      if (rope && normsAfterRope) rotate(head, rope, position);
       if (!ofAllHeads) head.set(this.#norm(head, norm));
-      if (rope && !normsAfterRope) rotate(head, rope, factors, position);
+      if (rope && !normsAfterRope) rotate(head, rope, position);
     }
     return placed;
+  }
+
+  #rope(layerRope: RopeSpec): Rope {
+    let rope = this.#ropes.get(layerRope);
+    if (rope === undefined) {
+      const spec = ropeAt(layerRope, this.context);
+      const factors = spec.factors && this.#weights.get(spec.factors);
+      rope = { spec, frequencies: ropeFrequencies(spec), factors };
+      this.#ropes.set(layerRope, rope);
+    }
+    return rope;
   }
 
   #attention(layer: LayerSpec, cache: KvCache, x: Vector): Vector {
@@ -371,9 +387,15 @@ export interface ReferenceRun {
 
 /**
  * Feeds the tokens one a step from position 0. `context`: positions planned for, on which rope factors may depend.
+ * `leastMargin`: ends at the first choice of experts that is closer; the logits that follow are 0.
  * @throws RangeError for a token that is not in the vocabulary.
  */
-export function referenceRun(spec: ModelSpec, tokens: readonly number[], context = spec.contextLength): ReferenceRun {
+export function referenceRun(
+  spec: ModelSpec,
+  tokens: readonly number[],
+  context = spec.contextLength,
+  leastMargin = 0,
+): ReferenceRun {
   for (const token of tokens) {
     if (!Number.isInteger(token) || token < 0 || token >= spec.vocabSize) {
       throw new RangeError(`token ${token} is none of 0..${spec.vocabSize - 1}`);
@@ -382,7 +404,10 @@ export function referenceRun(spec: ModelSpec, tokens: readonly number[], context
   using weights = new Weights(spec.file);
   const reference = new Reference(spec, weights, context);
   const logits = new Float64Array(tokens.length * spec.vocabSize);
-  for (const [t, token] of tokens.entries()) logits.set(reference.step(token), t * spec.vocabSize);
+  for (const [t, token] of tokens.entries()) {
+    logits.set(reference.step(token), t * spec.vocabSize);
+    if (reference.margin < leastMargin) break;
+  }
   return { logits, margin: reference.margin };
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { compileEach } from '../support/cxx.js';
+import { compileEach, PLAIN, SANITIZED } from '../support/cxx.js';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..');
@@ -21,23 +21,23 @@ function sources(folder: string, pattern: RegExp): string[] {
 const cases = sources('test/runtime/sim', /\.cpp$/);
 const driver = [...sources('runtime/driver', /^(sim|host).*\.cpp$/), ...sources('runtime', /^(sampling|error)\.cpp$/)];
 
-const warnings = ['-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas']; // the kernels' unroll is nvcc's
-
 /** A program of test cases, and what it lists. */
-async function build(name: string, flags: string[], files: string[]): Promise<{ program: string; names: string[] }> {
+async function build(
+  name: string,
+  flags: readonly string[],
+  files: string[],
+): Promise<{ program: string; names: string[] }> {
   const program = join(scratch, name);
-  const all = ['-std=c++20', ...warnings, '-pthread', ...flags];
-  const objects = await compileEach('g++', all, files, (source) => `${program}_${basename(source)}.o`);
-  await run('g++', [...all, ...objects, '-o', program]);
+  const objects = await compileEach('g++', flags, files, (source) => `${program}_${basename(source)}.o`);
+  await run('g++', [...flags, ...objects, '-o', program]);
   const { stdout } = await run(program);
   return { program, names: stdout.trim().split('\n') };
 }
 
-const sanitizers = ['-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
-const plain = await build('plain', ['-O2'], [...cases, ...driver]);
-const sanitized = await build('sanitized', sanitizers, [...cases, ...driver]);
+const plain = await build('plain', PLAIN, [...cases, ...driver]);
+const sanitized = await build('sanitized', SANITIZED, [...cases, ...driver]);
 // The processor's own conversions, where it has them.
-const native = await build('native', ['-O2', '-march=native'], sources('test/runtime/sim', /^(half|harness)\.cpp$/));
+const native = await build('native', [...PLAIN, '-march=native'], sources('test/runtime/sim', /^(half|harness)\.cpp$/));
 
 const endsTheProcess = /^unsafe_/;
 const timeout = 60_000;

@@ -4,29 +4,13 @@ import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { compileEach } from '../support/cxx.js';
+import { compileEach, SANITIZED, SANITIZERS } from '../support/cxx.js';
 
 export const run = promisify(execFile);
 export const here = import.meta.dirname;
 export const runtime = join(here, '../../runtime');
 /** Of this test file. */
 export const dir = mkdtempSync(join(tmpdir(), 'realizar-runtime-'));
-
-const sanitize = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
-const flags = [
-  ...[
-    '-std=c++20',
-    '-O0',
-    '-g1',
-    '-Wall',
-    '-Wextra',
-    '-Werror',
-    '-Wno-unknown-pragmas',
-    '-fPIC',
-    '-fvisibility=hidden',
-  ],
-  ...sanitize,
-];
 
 export const sources = (folder: string, pattern: RegExp): string[] =>
   readdirSync(folder)
@@ -37,10 +21,10 @@ export const tinyArtifact = join(here, 'tiny_artifact.cpp');
 /** Compiles each source to an object file; returns those, in order. */
 export function compile(files: string[], extra: string[] = []): Promise<string[]> {
   const object = (file: string) => join(dir, `${[...file.split('/'), ...extra].join('_').replaceAll('/', '_')}.o`);
-  return compileEach('g++', [...flags, ...extra], files, object);
+  return compileEach('g++', [...SANITIZED, ...extra], files, object);
 }
 export const link = (output: string, objects: string[], extra: string[] = []) =>
-  run('g++', [...sanitize, ...objects, '-o', join(dir, output), '-pthread', '-ldl', ...extra]);
+  run('g++', [...SANITIZERS, ...objects, '-o', join(dir, output), '-pthread', '-ldl', ...extra]);
 
 /** The runtime but for its driver, and the host's. */
 export const compileRuntime = () => compile(sources(runtime, /\.cpp$/));

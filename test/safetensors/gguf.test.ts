@@ -4,7 +4,8 @@ import { modelSpec } from '../../compiler/model/load.js';
 import { readGguf } from '../../runtime/files/gguf.js';
 import { readModel } from '../../runtime/files/read.js';
 import { referenceLogits } from '../oracle/reference.js';
-import { firstDifference, hostArtifact, replayLogits } from '../support/artifacts.js';
+import { firstDifference, replayLogits } from '../support/artifacts.js';
+import { hostReplay } from '../support/host_replay.js';
 import { nmse } from '../support/nmse.js';
 import { ggufOf } from '../support/to_gguf.js';
 import { CONTEXTS, readTransformersModel, TRANSFORMERS_NAMES } from '../support/transformers_models.js';
@@ -34,13 +35,13 @@ test.each([
   ['q8_0', 'qwen3moe', 1e-1], // where two experts are close, the other one is chosen
 ] as const)('--quantize %s of %s: what the quantized GGUF file computes', async (quantize, name, most) => {
   const { folder: model, tokens, logits } = readTransformersModel(name);
-  const folder = await hostArtifact(`quantized/${name}`, model, { quantize });
+  const folder = await hostReplay(`quantized/${name}`, model, { quantize });
   const found = await replayLogits(folder, model, tokens);
   expect(nmse(found, referenceLogits(modelSpec(readModel(model, quantize)), tokens))).toBeLessThanOrEqual(1e-5);
   expect(nmse(found, logits)).toBeLessThan(most); // the model is still itself
 
   if (NOT_IN_GGUF.includes(name)) return;
   const file = ggufOf(model, name, quantize === 'q8_0' ? 'Q8_0' : 'Q4_0');
-  const same = await replayLogits(await hostArtifact(`quantized/${name}-gguf`, file), file, tokens);
+  const same = await replayLogits(await hostReplay(`quantized/${name}-gguf`, file), file, tokens);
   expect(firstDifference(found, same)).toBeUndefined();
 });

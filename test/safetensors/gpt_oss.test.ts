@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { modelSpec } from '../../compiler/model/load.js';
 import { readModel } from '../../runtime/files/read.js';
 import { referenceRun } from '../oracle/reference.js';
-import { firstDifference, hostArtifact, replayLogits } from '../support/artifacts.js';
+import { firstDifference, replayLogits } from '../support/artifacts.js';
+import { hostReplay } from '../support/host_replay.js';
 import { nmse } from '../support/nmse.js';
 import { Random } from '../support/random.js';
 import { safetensorsFile, writeFolder } from '../support/safetensors_writer.js';
@@ -30,9 +31,9 @@ test.each([
   const folder = rounded(name);
   const label = `gpt_oss/${name}-${quantize}`;
   const { tokens } = readTransformersModel(name);
-  const found = await replayLogits(await hostArtifact(label, folder, { quantize }), folder, tokens);
+  const found = await replayLogits(await hostReplay(label, folder, { quantize }), folder, tokens);
   const file = ggufOf(folder, name, quantize === 'q8_0' ? 'Q8_0' : quantize && 'Q4_0');
-  const same = await replayLogits(await hostArtifact(`${label}-gguf`, file), file, tokens);
+  const same = await replayLogits(await hostReplay(`${label}-gguf`, file), file, tokens);
   expect(firstDifference(found, same)).toBeUndefined();
 });
 
@@ -101,7 +102,7 @@ function model(
 test('a matrix whose columns come in several pieces', async () => {
   const folder = model({ hidden: 512, ff: 4224 });
   const tokens = [3, 9, 1];
-  const found = await replayLogits(await hostArtifact('gpt_oss/large', folder), folder, tokens);
+  const found = await replayLogits(await hostReplay('gpt_oss/large', folder), folder, tokens);
   expect(nmse(found, referenceRun(modelSpec(readModel(folder)), tokens).logits)).toBeLessThanOrEqual(1e-5);
 });
 

@@ -9,7 +9,7 @@ import { readF32 } from './nmse.js';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const CLI = join(ROOT, 'dist/compiler/cli.js');
-const ARTIFACTS = join(ROOT, 'build/test/artifacts');
+export const ARTIFACTS = join(ROOT, 'build/test/artifacts');
 
 /**
  * Compiles for the host target into build/test/artifacts/<name>, where an artifact that is up to date is kept. Test files

@@ -7,6 +7,14 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
+const WARNINGS = ['-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas']; // the kernels' unroll is nvcc's
+const COMMON = ['-std=c++20', ...WARNINGS, '-pthread', '-fPIC', '-fvisibility=hidden'];
+
+export const SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
+/** Test files that compile the same sources with the same flags share what ccache keeps. */
+export const PLAIN = [...COMMON, '-O2'];
+export const SANITIZED = [...COMMON, '-O0', '-g1', ...SANITIZERS];
+
 /** Compiles each source to an object file, side by side; returns those, in order. Throws what the compiler says. */
 export async function compileEach(
   compiler: string,

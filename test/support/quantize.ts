@@ -90,16 +90,20 @@ export function toHalf(value: number): number {
   return sign | bits;
 }
 
+const SINGLE = new DataView(new ArrayBuffer(4));
+
 /** Writes one element of a plain type, rounded to nearest. */
 export function writeFloat(data: Buffer, at: number, type: FloatType, value: number): void {
   if (type === 'F16') {
     data.writeUInt16LE(toHalf(value), at);
     return;
   }
-  const single = Buffer.alloc(4);
-  single.writeFloatLE(value);
-  if (type === 'F32') single.copy(data, at);
-  else data.writeUInt16LE((single.readUInt32LE() + 0x8000) >>> 16, at);
+  if (type === 'F32') {
+    data.writeFloatLE(value, at);
+    return;
+  }
+  SINGLE.setFloat32(0, value);
+  data.writeUInt16LE((SINGLE.getUint32(0) + 0x8000) >>> 16, at);
 }
 
 function writeScales(random: Random, type: BlockType, block: Buffer, info: BlockInfo, std: number): void {

@@ -1,0 +1,104 @@
+/**
+ * Models compiled for the host target where only their replay program is run: the sources that are emitted, compiled to be compiled
+ * soon, with the kernels' headers parsed and the runtime compiled once for all. artifacts.ts has them as they ship.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type CompileOptions, compile } from '../../compiler/compile.js';
+import { RUNTIME_DIR, runtimeSources } from '../../compiler/package.js';
+import { ARTIFACTS, ROOT, runProgram } from './artifacts.js';
+import { compileEach, PLAIN, SANITIZED } from './cxx.js';
+
+const flagsOf = (sanitize: boolean): readonly string[] => (sanitize ? SANITIZED : PLAIN);
+/** Not the runtime's level: as much as a few tokens of a small model are worth. */
+const kernelFlags = (sanitize: boolean): string[] => [
+  ...flagsOf(sanitize),
+  ...['-Og', '-Wno-error', '-Winvalid-pch', '-Werror=invalid-pch', `-I${RUNTIME_DIR}`],
+];
+const SOURCES = ['kernels.cu', 'graph.cpp', 'model.h'];
+
+function sha256(parts: readonly (string | Buffer)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function cxx(...args: string[]): Promise<void> {
+  const { code, stderr } = await runProgram('g++', args);
+  if (code !== 0) throw new Error(`g++ ${args.join(' ')}\n${stderr}`);
+}
+
+/** What no model changes: headers.h, with the compiled header beside it, and objects. */
+interface Kit {
+  readonly key: string;
+  readonly headers: string;
+  readonly objects: readonly string[];
+}
+
+const kits = new Map<boolean, Promise<Kit>>();
+const kitFor = (sanitize: boolean): Promise<Kit> => {
+  const kit = kits.get(sanitize) ?? makeKit(sanitize);
+  kits.set(sanitize, kit);
+  return kit;
+};
+
+async function makeKit(sanitize: boolean): Promise<Kit> {
+  const names = runtimeSources();
+  const { stdout: version } = await runProgram('g++', ['--version']);
+  const contents = names.map((name) => readFileSync(join(RUNTIME_DIR, name)));
+  const key = sha256([version, ...kernelFlags(sanitize), ...names, ...contents]);
+  const folder = join(ROOT, 'build/test/kits', key);
+  if (!existsSync(folder)) {
+    // Another test file may make it at the same time; whichever is first stays.
+    const part = `${folder}.${randomUUID()}`;
+    mkdirSync(part, { recursive: true });
+    await fillKit(part, names, sanitize);
+    if (!existsSync(folder)) renameSync(part, folder);
+    else rmSync(part, { recursive: true });
+  }
+  const objects = readdirSync(folder).filter((name) => name.endsWith('.o'));
+  return { key, headers: join(folder, 'headers.h'), objects: objects.map((name) => join(folder, name)) };
+}
+
+async function fillKit(folder: string, names: readonly string[], sanitize: boolean): Promise<void> {
+  const headers = join(folder, 'headers.h');
+  const included = names.filter((name) => /^kernels\/([^/]+\.cuh|[^/]+\/kernel\.cuh)$/.test(name));
+  writeFileSync(headers, [...included, 'driver/host.h'].map((name) => `#include "${name}"\n`).join(''));
+  await cxx(...kernelFlags(sanitize), '-x', 'c++-header', headers, '-o', `${headers}.gch`);
+  const sources = names.filter((name) => /^([^/]+|replay\/[^/]+|driver\/(host|sim)[^/]*)\.cpp$/.test(name));
+  const paths = sources.map((name) => join(RUNTIME_DIR, name));
+  const objectOf = (path: string) => join(folder, `${path.slice(RUNTIME_DIR.length + 1).replaceAll('/', '_')}.o`);
+  await compileEach('g++', flagsOf(sanitize), paths, objectOf);
+}
+
+export interface HostReplayOptions extends Omit<CompileOptions, 'target' | 'build' | 'output'> {
+  readonly sanitize?: boolean;
+}
+
+/**
+ * Emits the model into build/test/artifacts/<name> and compiles its replay program there, unless it is up to date. Returns that
+ * folder, for replay() and replayLogits(). Test files run side by side, so a name belongs to one of them.
+ */
+export async function hostReplay(name: string, model: string, options: HostReplayOptions = {}): Promise<string> {
+  const { sanitize = false, ...rest } = options;
+  const output = join(ARTIFACTS, name);
+  const { folder } = await compile(model, { ...rest, target: 'host', build: false, output });
+  const kit = await kitFor(sanitize);
+  const key = sha256([kit.key, ...SOURCES.map((file) => readFileSync(join(folder, file)))]);
+  const stamp = join(folder, 'replay.key');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return folder;
+  rmSync(stamp, { force: true });
+  const sources = ['-x', 'c++', join(folder, 'kernels.cu'), join(folder, 'graph.cpp'), '-x', 'none'];
+  await cxx(
+    ...kernelFlags(sanitize),
+    '-include',
+    kit.headers,
+    ...sources,
+    ...kit.objects,
+    '-o',
+    join(folder, 'replay'),
+  );
+  writeFileSync(stamp, key);
+  return folder;
+}

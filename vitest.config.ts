@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Many tests compile the same C++ in folders of their own. Where ccache is installed, each file is compiled once. */
 const ccache = (): Record<string, string> =>
@@ -16,6 +18,27 @@ const ccache = (): Record<string, string> =>
       }
     : {};
 
+/** The files that take longest, longest first: so that the workers end together. The others follow, larger ones first. */
+const LONGEST = [
+  'shapes',
+  'aarch64',
+  'checked',
+  'llama_cpp',
+  'goldens',
+  'runtime',
+  'mutants',
+  'package',
+  'host',
+  'gpt_oss',
+];
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) =>
+      (LONGEST.indexOf(basename(moduleId, '.test.ts')) + LONGEST.length + 1) % (LONGEST.length + 1);
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+  }
+}
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -24,5 +47,6 @@ export default defineConfig({
     testTimeout: 300_000,
     hookTimeout: 600_000,
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
   },
 });

@@ -8,7 +8,8 @@ import { modelSpec } from '../../compiler/model/load.js';
 import { readGguf } from '../../runtime/files/gguf.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { architectureModel, VOCABULARY } from '../support/architecture_models.js';
-import { firstDifference, ROOT, replayLogits, runProgram } from '../support/artifacts.js';
+import { firstDifference, ROOT, replayLogits } from '../support/artifacts.js';
+import { hostReplayWith } from '../support/host_replay.js';
 import { nmse } from '../support/nmse.js';
 
 interface Mutant {
@@ -118,7 +119,6 @@ const MUTANTS: readonly Mutant[] = [
 const scratch = mkdtempSync(join(tmpdir(), 'realizar-mutants-'));
 const runtime = join(scratch, 'runtime');
 const source = join(scratch, 'source');
-const build = join(scratch, 'build');
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 // Its projections add up their inputs, of two chunks.
@@ -130,19 +130,13 @@ const model = architectureModel({
 const tokens = Array.from({ length: 100 }, (_, t) => (37 * t + 11) % VOCABULARY);
 const expected = referenceLogits(modelSpec(readGguf(model)), tokens);
 
-/** Builds with the runtime as it is now: only what has changed since the last time. */
-async function rebuild(): Promise<void> {
-  const exit = await runProgram('cmake', ['--build', build, '--parallel', '2']);
-  if (exit.code !== 0) throw new Error(exit.stdout + exit.stderr);
-}
-
 /** What the checks say, in order after order; undefined if nothing is wrong. */
 async function findings(): Promise<string | undefined> {
   let first: Float32Array | undefined;
   for (const seed of [0, 1, 2, 3, 4, 5]) {
     let logits: Float32Array;
     try {
-      logits = await replayLogits(join(build, 'out'), model, tokens, '--poison', '--order-seed', `${seed}`);
+      logits = await replayLogits(source, model, tokens, '--poison', '--order-seed', `${seed}`);
     } catch (error) {
       return (error as Error).message;
     }
@@ -157,9 +151,7 @@ async function findings(): Promise<string | undefined> {
 beforeAll(async () => {
   cpSync(join(ROOT, 'runtime'), runtime, { recursive: true });
   await compile(model, { target: 'host', build: false, output: source });
-  const exit = await runProgram('cmake', ['-S', source, '-B', build, `-DREALIZAR_RUNTIME=${runtime}`]);
-  if (exit.code !== 0) throw new Error(exit.stdout + exit.stderr);
-  await rebuild();
+  await hostReplayWith(runtime, source);
 });
 
 test('nothing is wrong with the kernels as they are', async () => {
@@ -172,7 +164,7 @@ test.each(MUTANTS)('$what', async ({ file, text, instead, shows }) => {
   expect(original.match(new RegExp(text, 'g')), `${text} in ${file}`).toHaveLength(1);
   try {
     writeFileSync(path, original.replace(text, instead));
-    await rebuild();
+    await hostReplayWith(runtime, source);
     expect(await findings()).toMatch(shows);
   } finally {
     writeFileSync(path, original);

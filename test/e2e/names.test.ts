@@ -1,9 +1,10 @@
 /** File names that try to be code, options or paths. */
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { cli, ROOT, replay, runProgram } from '../support/artifacts.js';
 import { emptyFolder } from '../support/folders.js';
+import { inProcess } from '../support/in_process.js';
 import { temporaryFolder, tinyModel, writeModel } from '../support/tiny_models.js';
 
 const model = writeModel(tinyModel());
@@ -48,24 +49,17 @@ function named(name: string): { cwd: string; stem: string } {
   return { cwd, stem: name.endsWith('.gguf') ? basename(name, '.gguf') : name };
 }
 
-/** What a C++ compiler reads from model.h, and whether it takes graph.cpp. */
-async function nameInSource(folder: string, cwd: string): Promise<string> {
-  const include = ['-std=c++20', `-I${folder}`, `-I${join(ROOT, 'runtime')}`];
-  const source = '#include <cstdio>\n#include "model.h"\nint main() { fputs(realizar::model::name, stdout); }\n';
-  writeFileSync(join(cwd, 'main.cpp'), source);
-  const strict = ['-Wall', '-Wextra', '-Werror', '-trigraphs'];
-  const built = await runProgram('c++', [...include, ...strict, join(cwd, 'main.cpp'), '-o', join(cwd, 'main')]);
-  expect(built).toMatchObject({ code: 0, stderr: '' });
-  const checked = await runProgram('c++', [...include, '-Werror', '-fsyntax-only', join(folder, 'graph.cpp')]);
-  expect(checked).toMatchObject({ code: 0, stderr: '' });
-  return (await runProgram(join(cwd, 'main'), [])).stdout;
-}
+const emitted = new Map<string, { stem: string; folder: string }>();
+let scratch: string;
+beforeAll(() => {
+  scratch = emptyFolder(temporaryFolder);
+});
 
 describe.each(NAMES)('%j', (name) => {
   test('is text and nothing else', async () => {
     const { cwd, stem } = named(name);
-    const { code } = await cli(['--target', 'cuda', '--no-build', '--quiet', '--', name], { cwd });
-    expect(code).toBe(0);
+    const args = ['--target', 'cuda', '--no-build', '--quiet', '--', name];
+    expect(await inProcess('realizar-compile', args, cwd)).toMatchObject({ code: 0 });
     expect(readdirSync(cwd).sort()).toEqual([name, 'generated'].sort());
 
     const folders = readdirSync(join(cwd, 'generated'));
@@ -75,10 +69,43 @@ describe.each(NAMES)('%j', (name) => {
       expect(readFileSync(join(folder, file), 'utf8'), file).toMatch(file === 'plan.json' ? /./ : /^[\n\x20-\x7e]*$/);
     expect(JSON.parse(readFileSync(join(folder, 'plan.json'), 'utf8')).model.name).toBe(stem);
     expect(JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')).name).toBe(stem);
-    expect(await nameInSource(folder, cwd)).toBe(stem);
-    expect(await runProgram(process.execPath, ['--check', join(folder, 'index.mjs')])).toMatchObject({ code: 0 });
-    expect((await cli(['verify', folder, '--model', join(cwd, name)])).code).toBe(0);
+    const verified = await inProcess('realizar-compile', ['verify', folder, '--model', join(cwd, name)], cwd);
+    expect(verified).toMatchObject({ code: 0 });
+    emitted.set(name, { stem, folder });
   });
+});
+
+// All names in one program: a compiler takes longer to start than to read one of them.
+test('a C++ compiler reads the names from model.h', async () => {
+  const all = [...emitted.values()];
+  const includes = all.map(({ folder }, i) => `namespace m${i} {\n#include "${folder}/model.h"\n}`);
+  const prints = all.map(
+    (_, i) => `  fwrite(m${i}::realizar::model::name, 1, sizeof m${i}::realizar::model::name, stdout);`,
+  );
+  const source = ['#include <cstdint>', '#include <cstdio>', ...includes, 'int main() {', ...prints, '}', ''].join(
+    '\n',
+  );
+  writeFileSync(join(scratch, 'main.cpp'), source);
+  const strict = ['-std=c++20', '-Wall', '-Wextra', '-Werror', '-trigraphs'];
+  const built = await runProgram('c++', [...strict, join(scratch, 'main.cpp'), '-o', join(scratch, 'main')]);
+  expect(built).toMatchObject({ code: 0, stderr: '' });
+  const { stdout } = await runProgram(join(scratch, 'main'), []);
+  expect(stdout).toBe(all.map(({ stem }) => `${stem}\0`).join(''));
+  expect(all).toHaveLength(NAMES.length);
+});
+
+test('and takes each graph.cpp', async () => {
+  const sources = [...emitted.values()].map(({ folder }) => join(folder, 'graph.cpp'));
+  const flags = ['-std=c++20', `-I${join(ROOT, 'runtime')}`, '-Werror', '-fsyntax-only'];
+  expect(await runProgram('c++', [...flags, ...sources])).toEqual({ code: 0, stdout: '', stderr: '' });
+});
+
+test('Node takes each index.mjs', async () => {
+  const modules = [...emitted.values()].map(({ folder }) => join(folder, 'index.mjs'));
+  const parse = `for (const path of process.argv.slice(1))
+    new (require('node:vm').SourceTextModule)(require('node:fs').readFileSync(path, 'utf8'), { identifier: path });`;
+  const args = ['--experimental-vm-modules', '--no-warnings', '-e', parse, ...modules];
+  expect(await runProgram(process.execPath, args)).toEqual({ code: 0, stdout: '', stderr: '' });
 });
 
 test('a library builds and runs under such a name', async () => {
@@ -95,7 +122,8 @@ test('a library builds and runs under such a name', async () => {
 
 test.each(['replay', 'all', 'install', 'help', 'model', 'm'])('a build takes a model called %s', async (stem) => {
   const { cwd } = named(`${stem}.gguf`);
-  expect((await cli([`${stem}.gguf`, '--target', 'host', '--no-build', '--quiet'], { cwd })).code).toBe(0);
+  const args = [`${stem}.gguf`, '--target', 'host', '--no-build', '--quiet'];
+  expect(await inProcess('realizar-compile', args, cwd)).toMatchObject({ code: 0 });
   const source = ['-S', join(cwd, 'generated', stem), '-B', join(cwd, 'build')];
   const configured = await runProgram('cmake', [...source, `-DREALIZAR_RUNTIME=${join(ROOT, 'runtime')}`]);
   expect(configured).toMatchObject({ code: 0, stderr: '' });
@@ -103,8 +131,9 @@ test.each(['replay', 'all', 'install', 'help', 'model', 'm'])('a build takes a m
 
 test('a name that looks like an option is one, unless told otherwise', async () => {
   const { cwd } = named('-rf.gguf');
-  expect((await cli(['-rf.gguf', '--no-build'], { cwd })).code).toBe(2);
-  expect((await cli(['./-rf.gguf', '--target', 'cuda', '--no-build', '--quiet'], { cwd })).code).toBe(0);
+  expect(await inProcess('realizar-compile', ['-rf.gguf', '--no-build'], cwd)).toMatchObject({ code: 2 });
+  const args = ['./-rf.gguf', '--target', 'cuda', '--no-build', '--quiet'];
+  expect(await inProcess('realizar-compile', args, cwd)).toMatchObject({ code: 0 });
   // The dash is lost, so that it is told from a model called rf.
   expect(readdirSync(join(cwd, 'generated'))).toEqual([expect.stringMatching(/^rf-[0-9a-f]{8}$/)]);
 });

@@ -1,17 +1,18 @@
-/** What a user meant who wrote what no command takes; and what foreign strings do on a terminal. Runs dist/. */
+/** What a user meant who wrote what no command takes; and what foreign strings do on a terminal. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { cli, ROOT, runProgram } from '../support/artifacts.js';
 import { emptyFolder } from '../support/folders.js';
 import { str } from '../support/gguf_writer.js';
+import { inProcess } from '../support/in_process.js';
 import { temporaryFolder, tinyModel, withKeys, writeModel } from '../support/tiny_models.js';
 
-const RUN = join(ROOT, 'dist/runtime/run/cli.js');
-const run = (args: readonly string[]) => runProgram(process.execPath, [RUN, ...args], { cwd });
-const programs = { 'realizar-compile': (args: readonly string[]) => cli(args, { cwd }), 'realizar-run': run };
-
 let cwd: string;
+const programs = {
+  'realizar-compile': (args: readonly string[]) => inProcess('realizar-compile', args, cwd),
+  'realizar-run': (args: readonly string[]) => inProcess('realizar-run', args, cwd),
+};
+
 beforeAll(() => {
   cwd = emptyFolder(temporaryFolder);
   mkdirSync(join(cwd, 'art'));
@@ -77,7 +78,7 @@ describe('what is named and is not what it should be ends with 1', () => {
 
 test.skipIf(existsSync('/dev/nvidiactl'))('--tune without a GPU says so before it builds', async () => {
   const model = writeModel(tinyModel(), 'tuned.gguf');
-  const { code, stderr } = await cli([model, '--target', 'cuda', '--tune', '-o', 'tuned'], { cwd });
+  const { code, stderr } = await programs['realizar-compile']([model, '--target', 'cuda', '--tune', '-o', 'tuned']);
   expect(code).toBe(1);
   expect(stderr).toMatch(
     /^realizar-compile: --tune measures on the GPU at hand, and there is none here \(.+\): run it/m,
@@ -120,7 +121,8 @@ describe('strings of a file', () => {
       ['inspect', '--json', path],
       [path, '--target', 'host', '--no-build', '-o', 'foreign'],
     ];
-    for (const { stdout, stderr } of await Promise.all(commands.map((args) => cli(args, { cwd })))) {
+    for (const args of commands) {
+      const { stdout, stderr } = await programs['realizar-compile'](args);
       expect(stdout + stderr).not.toMatch(OBEYED);
       expect(stdout + stderr).not.toBe('');
     }

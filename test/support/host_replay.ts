@@ -89,16 +89,17 @@ export async function hostReplay(name: string, model: string, options: HostRepla
   const stamp = join(folder, 'replay.key');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return folder;
   rmSync(stamp, { force: true });
-  const sources = ['-x', 'c++', join(folder, 'kernels.cu'), join(folder, 'graph.cpp'), '-x', 'none'];
-  await cxx(
-    ...kernelFlags(sanitize),
-    '-include',
-    kit.headers,
-    ...sources,
-    ...kit.objects,
-    '-o',
-    join(folder, 'replay'),
-  );
+  await compileReplay(folder, kit, [...kernelFlags(sanitize), '-include', kit.headers]);
   writeFileSync(stamp, key);
   return folder;
+}
+
+/** The same of emitted sources in a folder, with other kernels than the repository's: `runtime` is a copy of that folder. */
+export async function hostReplayWith(runtime: string, folder: string): Promise<void> {
+  await compileReplay(folder, await kitFor(false), [`-I${runtime}`, ...kernelFlags(false)]);
+}
+
+function compileReplay(folder: string, { objects }: Kit, flags: readonly string[]): Promise<void> {
+  const sources = ['-x', 'c++', join(folder, 'kernels.cu'), join(folder, 'graph.cpp'), '-x', 'none'];
+  return cxx(...flags, ...sources, ...objects, '-o', join(folder, 'replay'));
 }

@@ -6,7 +6,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CompileOptions, compile } from '../../compiler/compile.js';
-import { RUNTIME_DIR, runtimeSources } from '../../compiler/package.js';
+import { RUNTIME_DIR, runtimeSources } from '../../runtime/common/package.js';
 import { ARTIFACTS, ROOT, runProgram } from './artifacts.js';
 import { compileEach, PLAIN, SANITIZED } from './cxx.js';
 

@@ -26,7 +26,7 @@ export interface ChatOptions {
   readonly tools?: readonly unknown[];
   /** Further variables of the template: enable_thinking, reasoning_effort, documents, ...; any JSON. */
   readonly variables?: Readonly<Record<string, unknown>>;
-  /** Milliseconds; 2000 unless given. */
+  /** Milliseconds of the processor; 2000 unless given. It is stopped after 15 times as long by the clock, too. */
   readonly deadline?: number;
 }
 

@@ -4,7 +4,7 @@
  * The process is kept for the next template, since starting one takes longer than rendering; one that failed is ended.
  */
 import { spawn } from 'node:child_process';
-import { realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { packageRoot } from '../addon/locate.js';
@@ -28,8 +28,8 @@ export class TemplateProcess {
   }
 
   /**
-   * `request`: JSON with `template`, `variables` and `limit`, the characters that it may print. `deadline`: milliseconds from when
-   * the process begins with it.
+   * `request`: JSON with `template`, `variables` and `limit`, the characters that it may print. `deadline`: milliseconds of the
+   * processor that the process may take for it.
    */
   render(request: string, deadline: number): Promise<Outcome> {
     const outcome = this.#tail.then(() => this.#render(request, deadline));
@@ -93,7 +93,7 @@ class Worker {
 
   /** One at a time. */
   ask(line: string, deadline: number): Promise<Line> {
-    const answer = this.#line(deadline, 'it to end');
+    const answer = this.#line(deadline, 'it to end', () => processorMs(this.#child.pid));
     this.#child.stdin.write(`${line}\n`);
     return answer;
   }
@@ -114,11 +114,17 @@ class Worker {
   }
 
   /** The next line that it prints. */
-  #line(deadline: number, what: string): Promise<Line> {
+  #line(deadline: number, what: string, busy: () => number | undefined = () => undefined): Promise<Line> {
     if (this.#ended !== undefined) return Promise.resolve({ failed: this.#ended });
     return new Promise((resolve) => {
-      const late = () => this.#settle?.({ failed: `expected ${what} within ${deadline} ms; it was stopped` });
-      const timer = setTimeout(late, deadline).unref();
+      const [began, begin] = [busy() ?? 0, performance.now()];
+      const late = () => {
+        const left = deadline - ((busy() ?? Number.POSITIVE_INFINITY) - began);
+        const passed = performance.now() - begin;
+        if (left > 0 && passed < WAITS * deadline) timer = setTimeout(late, left).unref();
+        else this.#settle?.({ failed: `expected ${what} within ${deadline} ms; it was stopped` });
+      };
+      let timer = setTimeout(late, deadline).unref();
       this.#settle = (line) => {
         clearTimeout(timer);
         this.#settle = undefined;
@@ -129,6 +135,20 @@ class Worker {
 }
 
 const LINE_END = 10;
+
+/** How often the deadline may pass while a process waits for a processor that others have. */
+const WAITS = 15;
+
+/** That a process has taken of the processor, milliseconds; undefined where Linux does not say, as of one that has ended. */
+function processorMs(pid: number | undefined): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' '); // the name may have blanks
+    return 10 * (Number(fields[11]) + Number(fields[12])); // utime and stime, 100 a second
+  } catch {
+    return undefined;
+  }
+}
 
 const flagsOfNode = process.allowedNodeEnvironmentFlags;
 

@@ -29,10 +29,10 @@ async function cxx(...args: string[]): Promise<void> {
   if (code !== 0) throw new Error(`g++ ${args.join(' ')}\n${stderr}`);
 }
 
-/** What no model changes: headers.h, with the compiled header beside it, and objects. */
+/** What no model changes: the runtime as objects, and below the same folder headers that are compiled. */
 interface Kit {
   readonly key: string;
-  readonly headers: string;
+  readonly folder: string;
   readonly objects: readonly string[];
 }
 
@@ -49,27 +49,36 @@ async function makeKit(sanitize: boolean): Promise<Kit> {
   const contents = names.map((name) => readFileSync(join(RUNTIME_DIR, name)));
   const key = sha256([version, ...kernelFlags(sanitize), ...names, ...contents]);
   const folder = join(ROOT, 'build/test/kits', key);
-  if (!existsSync(folder)) {
-    // Another test file may make it at the same time; whichever is first stays.
-    const part = `${folder}.${randomUUID()}`;
-    mkdirSync(part, { recursive: true });
-    await fillKit(part, names, sanitize);
-    if (!existsSync(folder)) renameSync(part, folder);
-    else rmSync(part, { recursive: true });
-  }
+  await once(folder, async (part) => {
+    const sources = names.filter((name) => /^([^/]+|replay\/[^/]+|driver\/(host|sim)[^/]*)\.cpp$/.test(name));
+    const paths = sources.map((name) => join(RUNTIME_DIR, name));
+    const objectOf = (path: string) => join(part, `${path.slice(RUNTIME_DIR.length + 1).replaceAll('/', '_')}.o`);
+    await compileEach('g++', flagsOf(sanitize), paths, objectOf);
+  });
   const objects = readdirSync(folder).filter((name) => name.endsWith('.o'));
-  return { key, headers: join(folder, 'headers.h'), objects: objects.map((name) => join(folder, name)) };
+  return { key, folder, objects: objects.map((name) => join(folder, name)) };
 }
 
-async function fillKit(folder: string, names: readonly string[], sanitize: boolean): Promise<void> {
-  const headers = join(folder, 'headers.h');
-  const included = names.filter((name) => /^kernels\/([^/]+\.cuh|[^/]+\/kernel\.cuh)$/.test(name));
-  writeFileSync(headers, [...included, 'driver/host.h'].map((name) => `#include "${name}"\n`).join(''));
-  await cxx(...kernelFlags(sanitize), '-x', 'c++-header', headers, '-o', `${headers}.gch`);
-  const sources = names.filter((name) => /^([^/]+|replay\/[^/]+|driver\/(host|sim)[^/]*)\.cpp$/.test(name));
-  const paths = sources.map((name) => join(RUNTIME_DIR, name));
-  const objectOf = (path: string) => join(folder, `${path.slice(RUNTIME_DIR.length + 1).replaceAll('/', '_')}.o`);
-  await compileEach('g++', flagsOf(sanitize), paths, objectOf);
+/** Makes a folder as a whole. Another test file may make it at the same time; whichever is first stays. */
+async function once(folder: string, make: (part: string) => Promise<void>): Promise<void> {
+  if (existsSync(folder)) return;
+  const part = `${folder}.${randomUUID()}`;
+  mkdirSync(part, { recursive: true });
+  await make(part);
+  if (existsSync(folder)) rmSync(part, { recursive: true });
+  else renameSync(part, folder);
+}
+
+/** The headers that a source includes, compiled: a file to include before it. */
+async function precompiled(source: string, { folder }: Kit, flags: readonly string[]): Promise<string> {
+  const lines = readFileSync(source, 'utf8').split('\n');
+  const text = `${lines.filter((line) => line.startsWith('#include')).join('\n')}\n`;
+  const of = join(folder, sha256([text]));
+  await once(of, async (part) => {
+    writeFileSync(join(part, 'headers.h'), text);
+    await cxx(...flags, '-x', 'c++-header', join(part, 'headers.h'), '-o', join(part, 'headers.h.gch'));
+  });
+  return join(of, 'headers.h');
 }
 
 export interface HostReplayOptions extends Omit<CompileOptions, 'target' | 'build' | 'output'> {
@@ -89,7 +98,9 @@ export async function hostReplay(name: string, model: string, options: HostRepla
   const stamp = join(folder, 'replay.key');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return folder;
   rmSync(stamp, { force: true });
-  await compileReplay(folder, kit, [...kernelFlags(sanitize), '-include', kit.headers]);
+  const flags = kernelFlags(sanitize);
+  const headers = await precompiled(join(folder, 'kernels.cu'), kit, flags);
+  await compileReplay(folder, kit, [...flags, '-include', headers]);
   writeFileSync(stamp, key);
   return folder;
 }

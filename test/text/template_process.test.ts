@@ -35,18 +35,43 @@ test.runIf(hasNetworkPermission)('it cannot connect', () => {
   expect(inSandbox(connect)).toBe('ERR_ACCESS_DENIED');
 });
 
+const request = JSON.stringify({ template: '{{ a }}', variables: { a: 'b' }, limit: 10 });
+
 test('its module can be read, and it is started so', async () => {
   const templates = new TemplateProcess();
-  const request = JSON.stringify({ template: '{{ a }}', variables: { a: 'b' }, limit: 10 });
   expect(await templates.render(request, 10_000)).toEqual({ text: 'b' });
-  const [flag] = sandboxFlags([]);
-  const commands = readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && parentOf(name) === process.pid)
-    .map((name) => readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0'));
-  const worker = commands.find((words) => words.some((word) => word.endsWith('template_worker.js')));
-  expect(worker).toContain(flag);
+  expect(worker()?.words).toContain(sandboxFlags([])[0]);
   templates.close();
 });
+
+test('the deadline is of the processor: it may wait for one longer than that', async () => {
+  const templates = new TemplateProcess();
+  expect(await templates.render(request, 10_000)).toEqual({ text: 'b' });
+  const { pid } = worker()!;
+  process.kill(pid, 'SIGSTOP');
+  const rendered = templates.render(request, 1000);
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  process.kill(pid, 'SIGCONT');
+  expect(await rendered).toEqual({ text: 'b' });
+  templates.close();
+});
+
+test('and one that never gets on is stopped all the same', async () => {
+  const templates = new TemplateProcess();
+  expect(await templates.render(request, 10_000)).toEqual({ text: 'b' });
+  process.kill(worker()!.pid, 'SIGSTOP');
+  expect(await templates.render(request, 50)).toEqual({
+    failed: expect.stringContaining('within 50 ms; it was stopped'),
+  });
+});
+
+/** The process of templates that this one has now. */
+function worker(): { pid: number; words: string[] } | undefined {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && parentOf(name) === process.pid)
+    .map((name) => ({ pid: Number(name), words: readFileSync(`/proc/${name}/cmdline`, 'utf8').split('\0') }))
+    .find(({ words }) => words.some((word) => word.endsWith('template_worker.js')));
+}
 
 function parentOf(pid: string): number | undefined {
   try {

@@ -64,9 +64,12 @@ async function once(folder: string, make: (part: string) => Promise<void>): Prom
   if (existsSync(folder)) return;
   const part = `${folder}.${randomUUID()}`;
   mkdirSync(part, { recursive: true });
-  await make(part);
-  if (existsSync(folder)) rmSync(part, { recursive: true });
-  else renameSync(part, folder);
+  try {
+    await make(part);
+    if (!existsSync(folder)) renameSync(part, folder);
+  } finally {
+    rmSync(part, { recursive: true, force: true });
+  }
 }
 
 /** The headers that a source includes, compiled: a file to include before it. */

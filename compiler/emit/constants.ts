@@ -100,7 +100,7 @@ const CONSTANTS: readonly Constant[] = [
     c: ['kv_cache_bytes', 'uint64_t', 'device memory of a session'],
   },
   { value: ({ memory }) => memory.stateBytes, c: ['state_bytes', 'uint64_t', 'device memory of a session'] },
-  { value: ({ memory }) => memory.logitsOffset, c: ['logits_offset', 'uint64_t', 'in the arena: f32[n_vocab]'] },
+  { value: ({ programs }) => programs[0].logitsOffset, c: ['logits_offset', 'uint64_t', 'in the arena: f32[n_vocab]'] },
   {
     value: ({ memory }) => memory.tokenReadBytes,
     c: ['token_read_bytes', 'uint64_t', 'weights that one token reads'],

@@ -3,7 +3,7 @@
 import { libraryFile, libraryName } from '../../runtime/artifact_folder/names.js';
 import type { GgmlType } from '../../runtime/files/ggml.js';
 import { cFloat, constants as constantLines } from '../kernels/fields.js';
-import { KERNELS, kernelFor } from '../kernels/index.js';
+import { kernelFor, TOKEN_KERNELS } from '../kernels/index.js';
 import { GRIDS } from '../model/grids.js';
 import type { PlannedLoader } from '../plan/loaders.js';
 import type { Plan, PlannedKernel, PlannedNode } from '../plan/plan.js';
@@ -124,10 +124,11 @@ function wrap(values: readonly string[]): string {
 }
 
 /** Kernels of nodes, of loading and of measuring. */
-function includes({ tensors }: Plan): string[] {
+function includes({ tensors, kernels }: Plan): string[] {
   const quantize = tensors.some(({ storedAs }) => storedAs) ? ['quantize.cuh'] : [];
-  const nodes = Object.values(KERNELS).map(({ include }) => include);
-  return [...nodes, ...quantize, 'read_ceiling.cuh', 'repack_coded.cuh'].sort();
+  const ofToken = Object.values(TOKEN_KERNELS).map(({ include }) => include);
+  const used = kernels.map(({ config }) => kernelFor(config).include);
+  return [...new Set([...ofToken, ...used, ...quantize, 'read_ceiling.cuh', 'repack_coded.cuh'])].sort();
 }
 
 function grids({ formats }: Plan): View['grids'] {

@@ -5,13 +5,15 @@ import type { Effects } from '../ir/effects.js';
 import type { Operation } from '../ir/operation.js';
 import type { Cache, PrimitiveOp, Value } from '../ir/ops.js';
 import { PRIMITIVES } from '../ir/primitives.js';
-import { type FusedOp, KERNELS } from '../kernels/index.js';
+import { type FusedOp, KERNELS, ROWS_KERNELS, TOKEN_KERNELS } from '../kernels/index.js';
 
 export type Op = PrimitiveOp | FusedOp;
 
 export interface Graph {
   readonly ops: readonly Op[];
   readonly logits: Value;
+  /** Of a program of many rows: the host reads the logits, and no operation selects. */
+  readonly manyRows?: true;
 }
 
 /** Each once, in the order in which they are first named. */
@@ -22,7 +24,9 @@ export const cachesOf = ({ ops }: Pick<Graph, 'ops'>): Cache[] => [
 const FUSED = new Map(Object.values(KERNELS).map((kernel) => [kernel.operation, kernel]));
 
 export const isPrimitive = ({ kind }: Op): boolean => Object.hasOwn(PRIMITIVES, kind);
-export const isFused = ({ kind }: Op): boolean => FUSED.has(kind as FusedOp['kind']);
+/** Is it what a kernel of the graph's kind of program computes? */
+export const isFusedIn = ({ manyRows }: Graph, { kind }: Op): boolean =>
+  Object.values(manyRows ? ROWS_KERNELS : TOKEN_KERNELS).some(({ operation }) => operation === kind);
 
 export const reads = (op: Op): Effects => operationOf(op).reads(op);
 export const writes = (op: Op): Effects => operationOf(op).writes(op);

@@ -12,16 +12,18 @@
  * - `shape`         operands agree with each other and with the rows and columns of the weights (each kind its own: ir/primitives.ts, kernels/)
  * - `cache`         each cache is appended to by one operation, and attended to by that one or later ones, at least one; the
  *                   ids are 0 to n - 1, in order
+ * - `form`          what is not f32 is written and read by the operations of many rows that have it so
  * - `select`        the last operation, and no other, selects: from the logits, or from the `best` that the projection
- *                   which writes the logits leaves beside them
+ *                   which writes the logits leaves beside them. Of many rows none does
  *
- * Of a primitive graph: `primitive`, every operation is a PrimitiveOp. Of a fused graph: `fused`, every one is a FusedOp.
+ * Of a primitive graph: `primitive`, every operation is a PrimitiveOp. Of a fused graph: `fused`, every one is a kernel's of
+ * the graph's kind of program.
  */
 import { Checks } from '../ir/checks.js';
 import type { Resource } from '../ir/effects.js';
 import type { Value } from '../ir/ops.js';
 import type { Projection } from '../kernels/projection/operation.js';
-import { cachesOf, check, type Graph, isFused, isPrimitive, type Op, reads, writes } from './graph.js';
+import { cachesOf, check, type Graph, isFusedIn, isPrimitive, type Op, reads, writes } from './graph.js';
 
 export function verifyPrimitive(graph: Graph): void {
   verifyKinds(graph, 'primitive', isPrimitive);
@@ -29,7 +31,7 @@ export function verifyPrimitive(graph: Graph): void {
 }
 
 export function verifyFused(graph: Graph): void {
-  verifyKinds(graph, 'fused', isFused);
+  verifyKinds(graph, 'fused', (op) => isFusedIn(graph, op));
   verifyGraph(graph);
 }
 
@@ -37,6 +39,7 @@ export function verifyFused(graph: Graph): void {
 export function verifyGraph(graph: Graph): void {
   for (const op of graph.ops) check(op, new Checks((holds, detail) => need(holds, op, 'shape', detail)));
   verifyRows(graph);
+  verifyForms(graph);
   verifyValues(graph);
   verifyCaches(graph);
   verifySelect(graph);
@@ -87,6 +90,15 @@ function verifyRows({ ops, logits }: Graph): void {
   need(logits.rows === 'output', ops.at(-1)!, 'rows', `${logits.name} has a row a token`);
 }
 
+/** Of the operations named here the rooms say which operand has which form. */
+const WITH_FORMS: readonly Op['kind'][] = ['operand_rows', 'matmul', 'append', 'attend_rows'];
+
+function verifyForms({ ops }: Graph): void {
+  for (const op of ops)
+    for (const { name, form } of [...reads(op).values, ...writes(op).values])
+      need(form === undefined || WITH_FORMS.includes(op.kind), op, 'form', `${name} is ${form}`);
+}
+
 function verifyCaches(graph: Graph): void {
   const appended = new Map<Resource, Op>();
   const attended = new Set<Resource>();
@@ -106,14 +118,15 @@ function verifyCaches(graph: Graph): void {
     need(id === index, graph.ops.at(-1)!, 'cache', `cache ${id} is not the ${index}th`);
 }
 
-const isCache = (resource: Resource) => resource !== 'state';
+const isCache = (resource: Resource) => resource.startsWith('cache.');
 
-function verifySelect({ ops, logits }: Graph): void {
+function verifySelect({ ops, logits, manyRows }: Graph): void {
   const last = ops.at(-1);
   if (!last) throw new Error('IR rule "select" broken: the graph is empty');
   for (const [i, op] of ops.entries()) {
     const selects = op.kind === 'select' || op.kind === 'select_best';
-    need(selects === (i === ops.length - 1), op, 'select', 'the last operation, and no other, must select');
+    const mustSelect = !manyRows && i === ops.length - 1;
+    need(selects === mustSelect, op, 'select', 'the last operation, and no other, must select; of many rows none');
   }
   const writer = ops.find((op): op is Projection => op.kind === 'projection' && op.output === logits);
   if (last.kind === 'select' || last.kind === 'select_best')

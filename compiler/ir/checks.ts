@@ -1,13 +1,13 @@
 /** The rules about the sizes of an operation's operands that several kinds of operations share. */
 
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
-import type { Cache, Norm, Scoring, Value } from './ops.js';
+import type { Cache, Form, Norm, Scoring, Value } from './ops.js';
 
 /** Called once for each rule; `detail` says what was found and what was needed. */
 export type Need = (holds: boolean, detail: string) => void;
 
 /** An operation that attends. */
-interface Attends extends Scoring {
+interface Attends extends Partial<Scoring> {
   readonly cache: Cache;
   readonly headCount: number;
   readonly headCountKv: number;
@@ -24,6 +24,17 @@ export class Checks {
 
   equal(found: string, a: number, needed: string, b: number): void {
     this.need(a === b, `${found} is ${a}, ${needed} is ${b}`);
+  }
+
+  form(found: string, { form }: Value, needed: Form): void {
+    this.need(form === needed, `${found} is ${form ?? 'f32'}, needed is ${needed}`);
+  }
+
+  /** Rows of the operands of an operation that takes and makes one for one. */
+  sameRows(output: Value, ...operands: readonly (Value | undefined)[]): void {
+    for (const operand of operands)
+      if (operand)
+        this.need(operand.rows === output.rows, `${operand.name} has a row ${operand.rows}, the output ${output.rows}`);
   }
 
   heads(found: string, size: number, headSize: number): void {

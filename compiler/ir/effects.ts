@@ -1,8 +1,11 @@
 /** What an operation reads and writes. Dependencies come from here and nowhere else; weights are constants. */
 import type { Cache, Value } from './ops.js';
 
-/** Memory that outlives the step: the state buffer (token, position, seq_len), or a cache. */
-export type Resource = 'state' | `cache.${number}`;
+/**
+ * Memory that outlives the step: the state buffer (token, position, seq_len), or a cache; and the rows of the step, which
+ * the host writes before it.
+ */
+export type Resource = 'state' | 'step' | `cache.${number}`;
 
 export interface Effects {
   /** One entry an operand: a value that is read twice stands here twice. */

@@ -1,13 +1,19 @@
 /**
  * The intermediate representation: a step as a list of operations over named values. These are the
  * primitive operations, which graph/build.ts writes. passes/ turn them into fused ones, each of which is one kernel and
- * stands in that kernel's room (kernels/). Shapes are in elements; every value is f32.
+ * stands in that kernel's room (kernels/). Shapes are in elements; a value is f32 unless its form says otherwise.
  */
 import type { Alone, Gated } from '../model/activations.js';
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
 
 /** A row for each token of a step, or for each of those whose logits are wanted. */
 export type Rows = 'token' | 'output';
+
+/**
+ * How the rows of a program of many rows lie where not as f32. operand: f16 as the shared memory of a matrix product wants
+ * it, and a power of two for each row (runtime/kernels/operand.cuh). f16: each row's elements one after another.
+ */
+export type Form = 'operand' | 'f16';
 
 /** An activation that one operation writes and later ones read. */
 export interface Value {
@@ -17,6 +23,8 @@ export interface Value {
   readonly rows: Rows;
   /** Elements of a row. 0 only for `Projection.best`: plan/ sizes it, at 2 a block of that projection's grid. */
   readonly cols: number;
+  /** Absent: f32. */
+  readonly form?: Form;
 }
 
 /** What outlives a step: of one layer, a row for each position. A layer may have none, or one of another size than others. */

@@ -3,12 +3,33 @@ import type { Rows } from './ops.js';
 
 /** What steps a program runs, at most: `rows` tokens, of which so many `outputs` have their logits computed. */
 export interface ProgramKind {
-  readonly name: 'token';
+  /** token: one token of a sequence. batch: a few rows, of any sequences. prompt: many, of which few want logits. */
+  readonly name: 'token' | 'batch' | 'prompt';
   readonly rows: number;
   readonly outputs: number;
 }
 
-/** A token of a sequence. */
 export const TOKEN: ProgramKind = { name: 'token', rows: 1, outputs: 1 };
 
+/** The most rows of a batch, and of a prompt. */
+export const MOST_ROWS = { batch: 64, prompt: 2048 } as const;
+const PROMPT_OUTPUTS = 64;
+
+/** The program of many rows for so many: a batch up to its most, beyond it a prompt. */
+export const programOf = (rows: number): ProgramKind =>
+  rows <= MOST_ROWS.batch
+    ? { name: 'batch', rows, outputs: rows }
+    : { name: 'prompt', rows, outputs: Math.min(rows, PROMPT_OUTPUTS) };
+
+/** Its name among others: "token", "batch_8". */
+export const programLabel = ({ name, rows }: Pick<ProgramKind, 'name' | 'rows'>): string =>
+  name === 'token' ? name : `${name}_${rows}`;
+
 export const rowsOf = (rows: Rows, program: ProgramKind): number => (rows === 'token' ? program.rows : program.outputs);
+
+/** A program that was left out of a plan, and why. */
+export interface LeftOut {
+  readonly name: ProgramKind['name'];
+  readonly rows: number;
+  readonly why: string;
+}

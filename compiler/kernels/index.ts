@@ -1,25 +1,42 @@
 /** The registry: every kernel that a plan may have, by the kind of its configuration. */
 import type { Embed } from '../ir/ops.js';
+import { type Append, type AppendConfig, append } from './append.js';
 import type { AttendConfig } from './attend/config.js';
 import { attend } from './attend/kernel.js';
 import type { Attend } from './attend/operation.js';
+import { type AttendRows, type AttendRowsConfig, attendRows } from './attend_rows.js';
 import { type EmbedConfig, embed } from './embed.js';
+import { type EmbedRows, type EmbedRowsConfig, embedRows } from './embed_rows.js';
 import type { ExpertsConfig } from './experts/config.js';
 import { experts } from './experts/kernel.js';
 import type { Experts } from './experts/operation.js';
 import type { Kernel, Launch } from './kernel.js';
+import type { MatmulConfig } from './matmul/config.js';
+import { matmul } from './matmul/kernel.js';
+import type { Matmul } from './matmul/operation.js';
 import { type NormAdd, type NormAddConfig, normAdd } from './norm_add.js';
+import { type NormAddRows, type NormAddRowsConfig, normAddRows } from './norm_add_rows.js';
+import { type OperandRows, type OperandRowsConfig, operandRows } from './operand_rows.js';
 import type { ProjectionConfig } from './projection/config.js';
 import { projection } from './projection/kernel.js';
 import type { Projection } from './projection/operation.js';
 import { type SelectBest, type SelectConfig, select } from './select.js';
 
-/** What plan/ can lower: one kernel node each. */
-export type FusedOp = Embed | Projection | Experts | NormAdd | Attend | SelectBest;
+/** What plan/ can lower, one kernel node each: of the program of one token, and of those of many rows. */
+type TokenOp = Embed | Projection | Experts | NormAdd | Attend | SelectBest;
+type RowsOp = EmbedRows | OperandRows | Matmul | Append | AttendRows | NormAddRows;
+export type FusedOp = TokenOp | RowsOp;
 
-export type KernelConfig = EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig;
+export type KernelConfig =
+  | (EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig)
+  | (EmbedRowsConfig | OperandRowsConfig | MatmulConfig | AppendConfig | AttendRowsConfig | NormAddRowsConfig);
 
-export const KERNELS = { embed, projection, experts, norm_add: normAdd, attend, select };
+export const TOKEN_KERNELS = { embed, projection, experts, norm_add: normAdd, attend, select };
+export const ROWS_KERNELS = {
+  ...{ embed_rows: embedRows, operand_rows: operandRows, matmul, append, attend_rows: attendRows },
+  norm_add_rows: normAddRows,
+};
+export const KERNELS = { ...TOKEN_KERNELS, ...ROWS_KERNELS };
 
 /** A kernel whose operation and configuration are whatever they are: what is asked of it must come from the same node. */
 type AnyKernel = Kernel<FusedOp, KernelConfig>;

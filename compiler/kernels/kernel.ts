@@ -4,9 +4,11 @@
  */
 
 import type { Operation } from '../ir/operation.js';
-import type { Cache, Value } from '../ir/ops.js';
+import type { Cache, Segment, Value } from '../ir/ops.js';
+import type { ProgramKind } from '../ir/programs.js';
 import type { Weight } from '../model/spec.js';
 import type { Target } from '../target/target.js';
+import type { Tiling } from './tiling.js';
 
 /** The device allocations that arguments point into. weights belong to a model, the others to a session. */
 export type Region = 'weights' | 'arena' | 'kv_cache' | 'state';
@@ -30,16 +32,25 @@ export interface Launch {
   readonly sharedBytes: number;
 }
 
-/** What the session's state buffer holds, each at an offset of its own (plan/state.ts). */
-export type StatePart = 'state' | 'counters' | 'history' | 'fed' | 'pages' | 'seen' | 'meeting';
+/**
+ * What the session's state buffer holds, each at an offset of its own (plan/state.ts). step, rows, tiles, output_rows: of the
+ * step of a program of many rows (runtime/kernels/step.h); pages: where the slots' positions are in the caches.
+ */
+export type StatePart =
+  | ('state' | 'counters' | 'history' | 'fed' | 'seen' | 'meeting')
+  | ('step' | 'rows' | 'tiles' | 'output_rows' | 'pages');
 
 /** Where everything lies that a node's arguments may point to: made by plan/lower.ts for one node. */
 export interface Places {
   value(name: string, value: Value | undefined): Argument;
+  /** A power of two for each row of an operand. */
+  scales(name: string, operand: Value): Argument;
   /** A vector of the weights. */
   vector(name: string, weight: Weight | undefined): Argument;
   /** The operation's matrices. */
   weights(): Argument;
+  /** A power of two for each of the operation's matrices, that its weights are multiplied with to be halves. */
+  weightScales(name: string): Argument;
   /** The matrices of the later operation whose first bytes this one fetches. */
   prefetched(name: string): Argument;
   /** One of the node's scratch buffers; absent where it has none of this name. */
@@ -65,6 +76,14 @@ export interface Table {
   readonly values: readonly number[];
 }
 
+/** What a kernel's configuration depends on beside its operation and the target. */
+export interface Setting {
+  readonly program: ProgramKind;
+  readonly contextLength: number;
+  /** What is known of matrices that have their places. */
+  readonly weights: { tilingOf(weight: Weight): Tiling };
+}
+
 export interface Kernel<Op, Config> extends Operation<Op> {
   /** Of the fused operation, each of which is one node of this kernel. */
   readonly operation: string;
@@ -76,12 +95,14 @@ export interface Kernel<Op, Config> extends Operation<Op> {
   about(op: Op): string;
   /** Vectors that it reads, in the order in which they are laid out. */
   vectors(op: Op): readonly (Weight | undefined)[];
-  /** Bytes of weights that one token reads, as the file stores them. */
+  /** The matrices that it multiplies with. */
+  matrices?(op: Op): readonly Segment[];
+  /** Bytes of weights that one token reads, or a step of many rows, as the file stores them. */
   readBytes(op: Op): number;
   /** KV cache that it reads: bytes of each position, and of how many positions at most. */
   kv?(op: Op, contextLength: number): { readonly rowBytes: number; readonly positions: number };
   /** By itself, without regard to its neighbours. Absent: it depends on other nodes, or on the context (plan/lower_nodes.ts). */
-  configure?(op: Op, target: Target): Config;
+  configure?(op: Op, target: Target, setting: Setting): Config;
   launch(config: Config): Launch;
   /** Of all configs that the node may run with. */
   scratch(op: Op, configs: readonly Config[]): readonly Scratch[];

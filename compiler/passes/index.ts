@@ -6,20 +6,45 @@ import { foldActivation } from './fold_activation.js';
 import { foldConstants } from './fold_constants.js';
 import { foldNorm } from './fold_norm.js';
 import { foldNormAdd } from './fold_norm_add.js';
+import { foldOperandNorm } from './fold_operand_norm.js';
+import { foldOperandSum } from './fold_operand_sum.js';
 import { foldResidual } from './fold_residual.js';
 import { foldRouter } from './fold_router.js';
 import { fuseAttention } from './fuse_attention.js';
 import { fuseExperts } from './fuse_experts.js';
 import { fuseGateUp } from './fuse_gate_up.js';
 import { fuseSelect } from './fuse_select.js';
+import { leaveLogits } from './leave_logits.js';
 import { lowerLinear } from './lower_linear.js';
 import { lowerNorm } from './lower_norm.js';
+import { lowerRows } from './lower_rows.js';
+import { makeOperands } from './make_operands.js';
+import { shareOperands } from './share_operands.js';
+import { splitAttend } from './split_attend.js';
 
 /** Keeps what the graph computes, to the bit; where its pattern does not apply it leaves the operations as they are. */
 export interface Pass {
   readonly name: string;
   readonly run: (graph: Graph) => Graph;
 }
+
+/** Norms stay apart from what reads them until it is known which operands products share. */
+const MANY_ROWS: readonly Pass[] = [
+  { name: 'leave_logits', run: leaveLogits },
+  { name: 'fuse_attention', run: fuseAttention },
+  { name: 'fuse_gate_up', run: fuseGateUp },
+  { name: 'lower_linear', run: lowerLinear },
+  { name: 'fold_activation', run: foldActivation },
+  { name: 'lower_norm', run: lowerNorm },
+  { name: 'fold_constants', run: foldConstants },
+  { name: 'fold_residual', run: foldResidual },
+  { name: 'make_operands', run: makeOperands },
+  { name: 'fold_operand_norm', run: foldOperandNorm },
+  { name: 'share_operands', run: shareOperands },
+  { name: 'fold_operand_sum', run: foldOperandSum },
+  { name: 'split_attend', run: splitAttend },
+  { name: 'lower_rows', run: lowerRows },
+];
 
 /** For each kind of program. */
 export const passes: Readonly<Record<ProgramKind['name'], readonly Pass[]>> = {
@@ -37,6 +62,8 @@ export const passes: Readonly<Record<ProgramKind['name'], readonly Pass[]>> = {
     { name: 'fold_router', run: foldRouter },
     { name: 'fuse_select', run: fuseSelect },
   ],
+  batch: MANY_ROWS,
+  prompt: MANY_ROWS,
 };
 
 /** Throws a plain Error where a rule of the IR (verify.ts) does not hold, or where an operation has no fused form. */

@@ -1,7 +1,7 @@
 /** What passes match with: who writes and who reads each value of one graph; and what they rewrite it with. */
 import { type Graph, type Op, reads, writes } from '../graph/graph.js';
 import type { Resource } from '../ir/effects.js';
-import type { Rows, Value } from '../ir/ops.js';
+import type { Form, Rows, Value } from '../ir/ops.js';
 
 type OpOf<K extends Op['kind']> = Extract<Op, { kind: K }>;
 
@@ -50,9 +50,9 @@ export function rewrite(graph: Graph, edits: Edits): Graph {
 }
 
 /** A maker of values whose ids the graph does not use. */
-export function freshValues(graph: Graph): (name: string, cols: number, rows: Rows) => Value {
+export function freshValues(graph: Graph): (name: string, cols: number, rows: Rows, form?: Form) => Value {
   let id = Math.max(-1, ...graph.ops.flatMap((op) => writes(op).values.map((value) => value.id)));
-  return (name, cols, rows) => ({ id: ++id, name, rows, cols });
+  return (name, cols, rows, form) => ({ id: ++id, name, rows, cols, ...(form && { form }) });
 }
 
 function append<K>(lists: Map<K, Op[]>, key: K, op: Op): void {

@@ -7,10 +7,11 @@ import { embedConfig } from '../kernels/embed.js';
 import { type FusedOp, kernelOf } from '../kernels/index.js';
 import { GATHERED_BYTES } from '../kernels/router.js';
 import { meetingBytes, type SelectConfig } from '../kernels/select.js';
+import type { Tiling } from '../kernels/tiling.js';
 import { lowerNodes } from './lower_nodes.js';
 import { configOf, isProjection, type LoweredNode, type Lowering, type Planning } from './lowering.js';
 import { nodePasses } from './node_passes.js';
-import { WeightPlanner } from './weights.js';
+import type { WeightPlanner } from './weights.js';
 
 /** Every node's kernel, and what follows from the kernels together. */
 export interface Choice extends Lowering {
@@ -19,7 +20,7 @@ export interface Choice extends Lowering {
   readonly weightStarts: ReadonlyMap<FusedOp, number>;
   /** Logits of experts that blocks add up, each value's sums and the blocks' squares, as they lie in one buffer. */
   readonly gathered: Gathered;
-  /** Blocks of the output projection, each of which leaves its best token. */
+  /** Blocks of the output projection, each of which leaves its best token; 0 where no node chooses one. */
   readonly candidates: number;
   /** What the blocks that choose a token need to meet. */
   readonly meetingBytes: number;
@@ -31,14 +32,19 @@ export interface Gathered {
   readonly values: ReadonlyMap<Value, { readonly offset: number; readonly bytes: number }>;
 }
 
+/** What a configuration says of how its matrices are cut. */
+type Cut = Tiling & { readonly cols: number };
+
 export function chooseKernels(graph: Graph, planning: Planning): Choice {
   const start = lowerNodes(graph.ops as readonly FusedOp[], planning);
   const lowering = nodePasses[planning.program.name].reduce((before, pass) => pass.run(before, planning), start);
   const gathered = gatheredLogits(lowering.nodes);
-  const { nodes, ...weights } = placeWeights(lowering.nodes, gathered);
-  const select = configOf(nodes.find(({ op }) => op.kind === 'select_best')!) as SelectConfig;
-  const { candidates } = select;
-  return { ...lowering, nodes, ...weights, gathered, candidates, meetingBytes: meetingBytes(select) };
+  const { nodes, weightStarts } = placeWeights(lowering.nodes, gathered, planning);
+  const choice = { ...lowering, nodes, weights: planning.weights, weightStarts, gathered };
+  const selects = nodes.find(({ op }) => op.kind === 'select_best');
+  if (!selects) return { ...choice, candidates: 0, meetingBytes: 0 };
+  const select = configOf(selects) as SelectConfig;
+  return { ...choice, candidates: select.candidates, meetingBytes: meetingBytes(select) };
 }
 
 function gatheredLogits(nodes: readonly LoweredNode[]): Gathered {
@@ -53,23 +59,25 @@ function gatheredLogits(nodes: readonly LoweredNode[]): Gathered {
   return { bytes: end, values };
 }
 
-/** The embedding last: where the model ties it, the output projection decides that matrix's layout. */
-function placeWeights(nodes: readonly LoweredNode[], gathered: Gathered) {
-  const weights = new WeightPlanner();
+/**
+ * The token program lays the matrices out, the embedding last: where the model ties it, the output projection decides that
+ * matrix's layout. Programs of many rows find them there.
+ */
+function placeWeights(nodes: readonly LoweredNode[], gathered: Gathered, { weights, program }: Planning) {
   const weightStarts = new Map<FusedOp, number>();
   for (const { op, configs } of nodes) {
-    const config = configs[0];
-    if (op.kind === 'projection' && config?.kind === 'projection')
-      weightStarts.set(op, weights.matrices(op.segments, config));
-    if (op.kind === 'experts' && config?.kind === 'experts')
-      weightStarts.set(op, weights.matrices([op.segment], config));
-    for (const vector of kernelOf(op).vectors(op)) if (vector) weights.vector(vector);
+    const kernel = kernelOf(op);
+    const matrices = kernel.matrices?.(op);
+    if (matrices && program.name === 'token') weightStarts.set(op, weights.matrices(matrices, configs[0] as Cut));
+    else if (matrices) weightStarts.set(op, weights.placeOf(matrices));
+    for (const vector of kernel.vectors(op)) if (vector) weights.vector(vector);
   }
   const withEmbedding = nodes.map((node): LoweredNode => {
-    if (node.op.kind !== 'embed') return node;
+    if (node.op.kind !== 'embed' && node.op.kind !== 'embed_rows') return node;
     const { offset, tiling } = weights.embedding(node.op.weight);
     weightStarts.set(node.op, offset);
+    if (node.op.kind === 'embed_rows') return node;
     return { ...node, configs: [embedConfig(node.op, tiling, gathered.bytes / GATHERED_BYTES)] };
   });
-  return { nodes: withEmbedding, weights, weightStarts };
+  return { nodes: withEmbedding, weightStarts };
 }

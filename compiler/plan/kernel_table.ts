@@ -1,5 +1,6 @@
 /** The distinct kernels of a plan: nodes whose kernels have the same compile-time shape share one. */
 import { CompileError } from '../../runtime/common/errors.js';
+import { type ProgramKind, programLabel } from '../ir/programs.js';
 import { type KernelConfig, kernelFor, launchOf } from '../kernels/index.js';
 import type { Launch } from '../kernels/kernel.js';
 import type { Target } from '../target/target.js';
@@ -12,17 +13,21 @@ export class KernelTable {
 
   constructor(private readonly target: Target) {}
 
-  /** Index of the kernel for a node of this name; "blk.3.ffn_inp" gives realizar_ffn_inp, or realizar_ffn_inp_2 for a second shape. */
-  index(node: string, config: KernelConfig, fields: readonly string[]): number {
+  /**
+   * Index of the kernel for a node of this name; "blk.3.ffn_inp" gives realizar_ffn_inp, or realizar_ffn_inp_2 for a second
+   * shape, and of a program of many rows realizar_ffn_inp_batch_8.
+   */
+  index(node: string, config: KernelConfig, fields: readonly string[], program: ProgramKind): number {
     const key = JSON.stringify(config);
     const known = this.#indices.get(key);
     if (known !== undefined) return known;
     const launch = launchOf(config);
     checkShared(node, launch, this.target);
     const base = `realizar_${node.replace(/^blk\.\d+\./, '').replace(/\W/g, '_')}`;
-    const count = (this.#names.get(base) ?? 0) + 1;
-    this.#names.set(base, count);
-    const symbol = count === 1 ? base : `${base}_${count}`;
+    const ofProgram = program.name === 'token' ? '' : `_${programLabel(program)}`;
+    const count = (this.#names.get(base + ofProgram) ?? 0) + 1;
+    this.#names.set(base + ofProgram, count);
+    const symbol = `${base}${count === 1 ? '' : `_${count}`}${ofProgram}`;
     const tables = kernelFor(config).tables?.(config, symbol.replace(/^realizar_/, '')) ?? [];
     this.kernels.push({ symbol, config, fields, launch, tables });
     this.#indices.set(key, this.kernels.length - 1);

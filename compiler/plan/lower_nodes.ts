@@ -15,7 +15,7 @@ export function lowerNodes(ops: readonly FusedOp[], planning: Planning): Lowerin
   const { limits, configs } = attentionBuckets(ops, planning);
   const nodes = ops.map((op): LoweredNode => {
     const { configure } = kernelOf(op);
-    const own = configure ? [tunedConfig(planning, (target) => configure(op, target))] : [];
+    const own = configure ? [tunedConfig(planning, (target) => configure(op, target, planning))] : [];
     return { op, name: nodeName(op), configs: op.kind === 'attend' ? counted(op.output, configs.get(op)!) : own };
   });
   return { nodes, limits };

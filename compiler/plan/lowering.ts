@@ -6,6 +6,7 @@ import type { ProjectionConfig } from '../kernels/projection/config.js';
 import type { Projection } from '../kernels/projection/operation.js';
 import type { Target } from '../target/target.js';
 import type { TargetOf } from './tuning.js';
+import type { WeightPlanner } from './weights.js';
 
 /** A fused operation with its kernel. */
 export interface LoweredNode {
@@ -31,6 +32,8 @@ export interface Planning {
   readonly program: ProgramKind;
   readonly contextLength: number;
   readonly vocabSize: number;
+  /** What programs lay out and share: the first one decides, which is the token program. */
+  readonly weights: WeightPlanner;
 }
 
 /** Keeps what each node computes. */

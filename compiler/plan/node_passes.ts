@@ -19,4 +19,7 @@ export const nodePasses: Readonly<Record<ProgramKind['name'], readonly NodePass[
     { name: 'lower_dependent', run: lowerDependent },
     { name: 'co_resident_experts', run: coResidentExperts },
   ],
+  // A node of many rows is chosen by itself.
+  batch: [],
+  prompt: [],
 };

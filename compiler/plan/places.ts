@@ -1,7 +1,9 @@
 /** Where everything lies on the device: values and scratch memory in the arena, caches, parts of the state. */
+import { roundUp } from '../arithmetic.js';
 import { cached, type Effects, type Resource } from '../ir/effects.js';
 import type { Value } from '../ir/ops.js';
 import { type ProgramKind, rowsOf } from '../ir/programs.js';
+import { kernelOf } from '../kernels/index.js';
 import type { Argument, Places, Region, Scratch } from '../kernels/kernel.js';
 import { GATHERED } from '../kernels/router.js';
 import type { BufferPlan } from './buffers.js';
@@ -37,8 +39,13 @@ export class DeviceMemory {
     const { weights, weightStarts } = this.choice;
     return {
       value: (name, value) => (value ? at(name, 'arena', this.#value(value).start) : absent(name)),
+      scales: (name, operand) => {
+        const { start } = this.#value(operand);
+        return at(name, 'arena', start + operandBytes(operand, this.program).halves);
+      },
       vector: (name, weight) => (weight ? at(name, 'weights', weights.vector(weight)) : absent(name)),
       weights: () => at('weights', 'weights', weightStarts.get(op)!),
+      weightScales: (name) => at(name, 'weights', weights.scalesOf(kernelOf(op).matrices!(op))),
       prefetched: (name) => (prefetches ? at(name, 'weights', weightStarts.get(prefetches)!) : absent(name)),
       scratch: (name, buffer) => {
         const found = scratch.some((one) => one.region === 'arena' && one.name === buffer);
@@ -64,7 +71,9 @@ export class DeviceMemory {
   }
 
   #resource(resource: Resource): Interval {
-    if (resource === 'state') return { region: 'state', ...this.state.parts.state };
+    const { state, step, output_rows } = this.state.parts;
+    if (resource === 'state') return { region: 'state', ...state };
+    if (resource === 'step') return { region: 'state', start: step.start, end: output_rows.end };
     const { offset, bytes } = this.#cache(resource);
     return { region: 'kv_cache', start: offset, end: offset + bytes };
   }
@@ -80,6 +89,17 @@ export class DeviceMemory {
 }
 
 /** A row without columns is a list of candidates, one (value, token) for each block of the output projection. */
-export function valueBytes({ rows, cols }: Value, program: ProgramKind, { candidates }: Choice): number {
-  return rowsOf(rows, program) * (cols === 0 ? 8 * candidates : 4 * cols);
+export function valueBytes(value: Value, program: ProgramKind, { candidates }: Choice): number {
+  const { rows, cols, form } = value;
+  const count = rowsOf(rows, program);
+  if (form === 'f16') return 2 * count * cols;
+  if (form === 'operand') return operandBytes(value, program).all;
+  return count * (cols === 0 ? 8 * candidates : 4 * cols);
+}
+
+/** operand.cuh: halves of columns filled up to 128, of rows filled up to eight; then a scale a row. */
+function operandBytes({ rows, cols }: Value, program: ProgramKind): { halves: number; all: number } {
+  const count = rowsOf(rows, program);
+  const halves = roundUp(2 * roundUp(cols, 128) * roundUp(count, 8), 256);
+  return { halves, all: halves + 4 * count };
 }

@@ -5,7 +5,7 @@
 
 import type { GgmlType } from '../../runtime/files/ggml.js';
 import type { Part } from '../../runtime/files/parts.js';
-import type { ProgramKind } from '../ir/programs.js';
+import { type LeftOut, type ProgramKind, programLabel, TOKEN } from '../ir/programs.js';
 import type { KernelConfig } from '../kernels/index.js';
 import type { Launch, Place, Region, Table } from '../kernels/kernel.js';
 import type { Gpu } from '../target/gpus.js';
@@ -13,7 +13,7 @@ import type { PlannedCache } from './caches.js';
 import type { Edge } from './edges.js';
 import type { PlannedLoader, PlannedTensor } from './loaders.js';
 
-export const PLAN_VERSION = 8;
+export const PLAN_VERSION = 9;
 
 export interface PlannedKernel {
   /** C identifier, also the name in the module. */
@@ -65,6 +65,10 @@ export interface PlannedBuffer {
 
 /** What steps of a kind run; `outputs` of its `rows` have their logits computed. */
 export interface PlannedProgram extends ProgramKind {
+  /** The most rows of a tile, which is what one slot's rows of a step are cut into for attention. */
+  readonly tileRows: number;
+  /** In the arena, f32[outputs][vocabSize]. */
+  readonly logitsOffset: number;
   /** In an order that respects the edges. */
   readonly nodes: readonly PlannedNode[];
   /** Shorter contexts, ascending; longer ones than all run the nodes as they are. */
@@ -110,10 +114,9 @@ export interface Plan {
     readonly weightsBytes: number;
     /** Of one session, at the full context. */
     readonly kvCacheBytes: number;
+    /** Of one session, for the program that needs most. */
     readonly arenaBytes: number;
     readonly stateBytes: number;
-    /** In the arena, f32[vocabSize]. */
-    readonly logitsOffset: number;
     /** Weights that one token reads. */
     readonly tokenReadBytes: number;
     /** KV cache of one position, all layers. A token reads it of each that it attends to; see the nodes' kvPositions. */
@@ -121,7 +124,10 @@ export interface Plan {
   };
   /** Of all programs, which share tensors and caches too. */
   readonly kernels: readonly PlannedKernel[];
-  readonly programs: readonly [PlannedProgram];
+  /** The token program first. */
+  readonly programs: readonly [PlannedProgram, ...PlannedProgram[]];
+  /** Programs of many rows that this model has not. */
+  readonly leftOut: readonly LeftOut[];
   readonly caches: readonly PlannedCache[];
   /** Parts of the state region. */
   readonly state: readonly PlannedStatePart[];
@@ -151,6 +157,9 @@ export function verifyPlan(plan: Plan): Plan {
   for (const [region, size] of Object.entries(bytes))
     need(Number.isSafeInteger(size) && size > 0, `${region} has ${size} bytes`);
   need(new Set(plan.kernels.map((k) => k.symbol)).size === plan.kernels.length, 'two kernels share a symbol');
+  const labels = plan.programs.map(programLabel);
+  need(new Set(labels).size === labels.length, 'two programs have the same name and rows');
+  need(labels[0] === TOKEN.name, 'the first program is not that of a token');
   for (const program of plan.programs) verifyProgram(plan, program, bytes, need);
   for (const { id, offset, bytes: own } of plan.caches)
     need(own > 0 && offset + own <= bytes.kv_cache, `cache ${id} leaves the kv_cache region`);
@@ -171,17 +180,22 @@ type Need = (holds: boolean, rule: string) => void;
 
 function verifyProgram(
   plan: Plan,
-  { nodes, buckets }: PlannedProgram,
+  { name, rows, outputs, tileRows, logitsOffset, nodes, buckets, buffers }: PlannedProgram,
   bytes: Readonly<Record<Region, number>>,
   need: Need,
 ): void {
   need(nodes.length > 0, 'no nodes');
+  need(outputs > 0 && outputs <= rows, `${outputs} of ${rows} rows have logits`);
+  need(tileRows > 0 && tileRows <= rows, `tiles of ${tileRows} of ${rows} rows`);
+  need(logitsOffset + 4 * outputs * plan.model.vocabSize <= bytes.arena, 'the logits leave the arena');
+  for (const { name, offset, bytes: own } of buffers)
+    need(own > 0 && offset + own <= bytes.arena, `${name} leaves the arena`);
   for (const [ofNode, ofToken] of [
     ['readBytes', 'tokenReadBytes'],
     ['kvRowBytes', 'kvRowBytes'],
   ] as const)
     need(
-      nodes.reduce((total, node) => total + node[ofNode], 0) === plan.memory[ofToken],
+      name !== TOKEN.name || nodes.reduce((total, node) => total + node[ofNode], 0) === plan.memory[ofToken],
       `the nodes' ${ofNode} are not ${ofToken} together`,
     );
   need(new Set(nodes.map((n) => n.name)).size === nodes.length, 'two nodes share a name');

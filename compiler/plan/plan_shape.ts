@@ -17,11 +17,20 @@ import {
 } from '../../runtime/artifact_folder/shape.js';
 import { GGML_TYPES } from '../../runtime/files/ggml.js';
 import type { Part } from '../../runtime/files/parts.js';
+import type { LeftOut } from '../ir/programs.js';
+import type { AppendConfig } from '../kernels/append.js';
 import type { AttendConfig } from '../kernels/attend/config.js';
+import type { HeadConfig } from '../kernels/attend/heads.js';
+import type { AttendRowsConfig } from '../kernels/attend_rows.js';
 import type { EmbedConfig } from '../kernels/embed.js';
+import type { EmbedRowsConfig } from '../kernels/embed_rows.js';
 import type { ExpertsConfig } from '../kernels/experts/config.js';
+import type { InputConfig, NormConfig } from '../kernels/input.js';
 import type { Launch, Table } from '../kernels/kernel.js';
+import type { MatmulConfig } from '../kernels/matmul/config.js';
 import type { NormAddConfig } from '../kernels/norm_add.js';
+import type { NormAddRowsConfig } from '../kernels/norm_add_rows.js';
+import type { OperandRowsConfig } from '../kernels/operand_rows.js';
 import type { ProjectionConfig, SegmentConfig } from '../kernels/projection/config.js';
 import type { SelectConfig } from '../kernels/select.js';
 import { ACTIVATIONS } from '../model/activations.js';
@@ -65,6 +74,9 @@ const ahead = record<Ahead>({
   segments: listOf(record<AheadSegment>({ groups: count, groupBytes: count })),
 });
 
+const norm: Fields<NormConfig> = { normalize: flag, centred: flag, normBias: flag, epsilon: number };
+const input: Fields<InputConfig> = { sumInput: flag, storeSum: flag, sumEpsilon: number, ...norm };
+
 const projection = record<ProjectionConfig>({
   kind: oneOf('projection'),
   groupRows: count,
@@ -80,13 +92,7 @@ const projection = record<ProjectionConfig>({
   blocks: count,
   leastShared: count,
   blocksPerMultiprocessor: count,
-  sumInput: flag,
-  storeSum: flag,
-  sumEpsilon: number,
-  normalize: flag,
-  centred: flag,
-  normBias: flag,
-  epsilon: number,
+  ...input,
   activation: oneOf('none', ...Object.keys(ACTIVATIONS)),
   scale: number,
   softCap: number,
@@ -171,6 +177,16 @@ const rope = record<PlannedRope>({
   statedFactors: optional(record<Stated>({ short: listOf(number), long: optional(listOf(number)) })),
 });
 
+const heads: Fields<HeadConfig> = {
+  rope: orNull(rope),
+  ropeFactors: flag,
+  queryNorm: flag,
+  keyNorm: flag,
+  wholeNorms: count,
+  normTurned: optional(oneOf(true)),
+  epsilon: number,
+};
+
 const attend = record<AttendConfig>({
   kind: oneOf('attend'),
   heads: count,
@@ -189,13 +205,7 @@ const attend = record<AttendConfig>({
   scale: number,
   softCap: number,
   window: count,
-  rope: orNull(rope),
-  ropeFactors: flag,
-  queryNorm: flag,
-  keyNorm: flag,
-  wholeNorms: count,
-  normTurned: optional(oneOf(true)),
-  epsilon: number,
+  ...heads,
   sinks: flag,
   gates: optional(oneOf('heads', 'elements')),
 });
@@ -208,9 +218,96 @@ const select = record<SelectConfig>({
   vocabSize: count,
 });
 
+const embedRows = record<EmbedRowsConfig>({
+  kind: oneOf('embed_rows'),
+  groupRows: count,
+  chunkCols: count,
+  cols: count,
+  format,
+  groupBytes: count,
+  scale: number,
+  rows: count,
+  threads: count,
+});
+
+const operandRows = record<OperandRowsConfig>({
+  kind: oneOf('operand_rows'),
+  cols: count,
+  rows: count,
+  gather: flag,
+  threads: count,
+  ...input,
+});
+
+const normAddRows = record<NormAddRowsConfig>({
+  kind: oneOf('norm_add_rows'),
+  rows: count,
+  cols: count,
+  threads: count,
+  addResidual: flag,
+  ...norm,
+});
+
+const matmul = record<MatmulConfig>({
+  kind: oneOf('matmul'),
+  groupRows: count,
+  chunkCols: count,
+  cols: count,
+  segments: listOf(segment, 1),
+  rows: count,
+  ofOutputs: flag,
+  tileRows: count,
+  warpgroups: count,
+  blocks: count,
+  stages: count,
+  depth: count,
+  activation: oneOf('none', ...Object.keys(ACTIVATIONS)),
+  scale: number,
+  softCap: number,
+  addResidual: flag,
+  bias: count,
+  matrixScale: count,
+  scalesBias: flag,
+});
+
+const append = record<AppendConfig>({
+  kind: oneOf('append'),
+  heads: count,
+  kvHeads: count,
+  headSize: count,
+  qkvCols: count,
+  slotPages: count,
+  rows: count,
+  warps: count,
+  scale: number,
+  ...heads,
+});
+
+const attendRows = record<AttendRowsConfig>({
+  kind: oneOf('attend_rows'),
+  heads: count,
+  kvHeads: count,
+  headSize: count,
+  qkvCols: count,
+  slotPages: count,
+  rows: count,
+  blocks: count,
+  blocksPerMultiprocessor: count,
+  stages: count,
+  splitPositions: count,
+  softCap: number,
+  window: count,
+  sinks: flag,
+  gates: optional(oneOf('heads', 'elements')),
+});
+
 const kernel = record<PlannedKernel>({
   symbol: text(),
-  config: byKind({ embed, projection, experts, norm_add: normAdd, attend, select }),
+  config: byKind({
+    ...{ embed, projection, experts, norm_add: normAdd, attend, select },
+    ...{ embed_rows: embedRows, operand_rows: operandRows, norm_add_rows: normAddRows, matmul, append },
+    attend_rows: attendRows,
+  }),
   fields: listOf(text()),
   launch: record<Launch>({ blocks: count, threads: count, sharedBytes: count }),
   tables: listOf(record<Table>({ name: text(), values: listOf(number) })),
@@ -240,9 +337,11 @@ const bucket = record<PlannedBucket>({
 });
 
 const program = record<PlannedProgram>({
-  name: oneOf('token'),
+  name: oneOf('token', 'batch', 'prompt'),
   rows: count,
   outputs: count,
+  tileRows: count,
+  logitsOffset: count,
   nodes: listOf(node, 1),
   buckets: listOf(bucket),
   buffers: listOf(
@@ -280,6 +379,7 @@ const tensor = record<PlannedTensor>({
   alternate: optional(oneOf('even', 'odd')),
   transposed: optional(oneOf(true)),
   part: optional(oneOf('codes', 'exponents')),
+  scaleOffset: optional(count),
   loader: orNull(count),
 });
 
@@ -288,7 +388,6 @@ const memory: Fields<Plan['memory']> = {
   kvCacheBytes: count,
   arenaBytes: count,
   stateBytes: count,
-  logitsOffset: count,
   tokenReadBytes: count,
   kvRowBytes: count,
 };
@@ -328,7 +427,8 @@ export const isPlan = record<Plan>({
   model: record<Plan['model']>(model),
   memory: record<Plan['memory']>(memory),
   kernels: listOf(kernel, 1),
-  programs: listOf(program, 1, 1),
+  programs: listOf(program, 1),
+  leftOut: listOf(record<LeftOut>({ name: oneOf('token', 'batch', 'prompt'), rows: count, why: text() })),
   caches: listOf(cache),
   state: listOf(record<PlannedStatePart>({ part: text(), offset: count, bytes: count })),
   loaders: listOf(record<PlannedLoader>({ symbol: text(), body: text() })),

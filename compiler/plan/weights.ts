@@ -31,6 +31,8 @@ export interface PlacedTensor {
   readonly transposed?: Stored['transposed'];
   /** Of MXFP4 in two places, which part this is; both go to the same slots. */
   readonly part?: 'codes' | 'exponents';
+  /** Where the power of two lies that a program of many rows multiplies its weights with; absent: there is no such program. */
+  readonly scaleOffset?: number;
 }
 
 /** Start of each allocation in the weights region; as cudaMalloc aligns. */
@@ -39,6 +41,8 @@ const ALIGNMENT = 256;
 /** Lays weights out in the order that nodes ask for them. A weight asked for twice keeps its first place. */
 export class WeightPlanner {
   readonly #tensors = new Map<string, PlacedTensor>();
+  /** Of a weight, the names of the tensors that it is: one, or several where it lies in pieces. */
+  readonly #parts = new Map<string, string[]>();
   #end = 0;
 
   get tensors(): PlacedTensor[] {
@@ -46,7 +50,7 @@ export class WeightPlanner {
   }
 
   get totalBytes(): number {
-    return this.#end;
+    return roundUp(this.#end, ALIGNMENT);
   }
 
   /**
@@ -54,28 +58,44 @@ export class WeightPlanner {
    */
   matrices(segments: readonly Segment[], config: Tiling & { readonly cols: number }): number {
     const start = this.#end;
-    let offset = start;
-    for (const { weights } of segments) {
-      const { chunkStride, groupStride, partOffsets } = strides(
-        weights.map(({ type }) => type),
-        config.cols,
-        config,
-      );
-      const groups = Math.ceil(weights[0]!.rows / config.groupRows);
-      for (const [part, weight] of weights.entries()) {
-        this.#add(weight, {
-          layout: 'tiled',
-          deviceOffset: offset + partOffsets[part]!,
-          deviceBytes: groups * groupStride - partOffsets[part]!,
-          rowsPerGroup: config.groupRows,
-          colsPerChunk: config.chunkCols,
-          groupStride,
-          chunkStride,
-        });
-      }
-      offset += groups * groupStride;
+    const { places, bytes } = layOut(segments, config);
+    for (const [weight, place] of places) this.#add(weight, { ...place, deviceOffset: start + place.deviceOffset });
+    this.#end = roundUp(start + bytes, ALIGNMENT);
+    return start;
+  }
+
+  /** How a matrix that has its place is cut. */
+  tilingOf(weight: Weight): Tiling {
+    const { rowsPerGroup, colsPerChunk } = this.#placed(weight);
+    return { groupRows: rowsPerGroup, chunkCols: colsPerChunk };
+  }
+
+  /** Where matrices start that have their places already, as one run. */
+  placeOf(segments: readonly Segment[]): number {
+    const first = segments[0]!.weights[0]!;
+    const start = this.#placed(first).deviceOffset;
+    const { places } = layOut(segments, { ...this.tilingOf(first), cols: first.cols });
+    for (const [weight, { deviceOffset, groupStride }] of places) {
+      const placed = this.#placed(weight);
+      if (placed.deviceOffset !== start + deviceOffset || placed.groupStride !== groupStride)
+        throw new Error(`${weight.name} does not lie with ${first.name}`);
     }
-    this.#end = roundUp(offset, ALIGNMENT);
+    return start;
+  }
+
+  /**
+   * Where a power of two for each of the matrices lies, one after another: what their weights are multiplied with to be
+   * halves. After all tensors, and only where a program of many rows asks for it.
+   */
+  scalesOf(segments: readonly Segment[]): number {
+    const matrices = segments.flatMap(({ weights }) => weights);
+    const known = this.#placed(matrices[0]!).scaleOffset;
+    if (known !== undefined) return known;
+    const start = this.#end;
+    for (const [i, { name }] of matrices.entries())
+      for (const key of this.#parts.get(name)!)
+        this.#tensors.set(key, { ...this.#tensors.get(key)!, scaleOffset: start + 4 * i });
+    this.#end = start + 4 * matrices.length;
     return start;
   }
 
@@ -155,11 +175,54 @@ export class WeightPlanner {
         deviceBytes: i < pieces.length - 1 ? Math.min(step, rest) : rest,
       };
       const file = { fileOffset: offset, fileBytes: bytes };
-      this.#tensors.set(part, { name: part, type, rows: share, cols, ...file, ...place, ...device, ...change });
+      this.#keep(weight, { name: part, type, rows: share, cols, ...file, ...place, ...device, ...change });
     }
     if (!exponents) return;
     const codes = this.#tensors.get(name)!;
     const file = { fileOffset: exponents.offset, fileBytes: exponents.bytes };
-    this.#tensors.set(`${name}.exponents`, { ...codes, name: `${name}.exponents`, ...file, part: 'exponents' });
+    this.#keep(weight, { ...codes, name: `${name}.exponents`, ...file, part: 'exponents' });
   }
+
+  #keep({ name }: Weight, tensor: PlacedTensor): void {
+    this.#tensors.set(tensor.name, tensor);
+    this.#parts.set(name, [...(this.#parts.get(name) ?? []), tensor.name]);
+  }
+
+  /** The first part of a weight. */
+  #placed({ name }: Weight): PlacedTensor {
+    const first = this.#parts.get(name)?.[0];
+    if (first === undefined) throw new Error(`${name} has no place`);
+    return this.#tensors.get(first)!;
+  }
+}
+
+type Place = Pick<
+  PlacedTensor,
+  'layout' | 'deviceOffset' | 'deviceBytes' | 'rowsPerGroup' | 'colsPerChunk' | 'groupStride' | 'chunkStride'
+>;
+
+/** Matrices one after another, each segment's interleaved; offsets from the first one's. */
+function layOut(segments: readonly Segment[], config: Tiling & { readonly cols: number }) {
+  const places: [Weight, Place][] = [];
+  let bytes = 0;
+  for (const { weights } of segments) {
+    const formats = weights.map(({ type }) => type);
+    const { chunkStride, groupStride, partOffsets } = strides(formats, config.cols, config);
+    const segmentBytes = Math.ceil(weights[0]!.rows / config.groupRows) * groupStride;
+    for (const [part, weight] of weights.entries())
+      places.push([
+        weight,
+        {
+          layout: 'tiled',
+          deviceOffset: bytes + partOffsets[part]!,
+          deviceBytes: segmentBytes - partOffsets[part]!,
+          rowsPerGroup: config.groupRows,
+          colsPerChunk: config.chunkCols,
+          groupStride,
+          chunkStride,
+        },
+      ]);
+    bytes += segmentBytes;
+  }
+  return { places, bytes };
 }

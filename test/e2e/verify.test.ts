@@ -234,7 +234,7 @@ describe('the plan', () => {
 
   test.each([
     ['deep nesting', '['.repeat(1e6), /not JSON: nested deeper than 32/],
-    ['no JSON', '{"version": 7', /plan\.json: not JSON/],
+    ['no JSON', '{"version": 9', /plan\.json: not JSON/],
     ['a list', '[]', /plan version nothing/],
   ])('that cannot be read is refused: %s', async (_, text, message) => {
     write('plan.json', text);

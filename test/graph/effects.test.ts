@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/graph/build.js';
 import { type Graph, type Op, reads, writes } from '../../compiler/graph/graph.js';
 import type { Value } from '../../compiler/ir/ops.js';
-import type { InputSum } from '../../compiler/kernels/projection/operation.js';
+import type { InputSum } from '../../compiler/kernels/input.js';
 import type { RouterShare } from '../../compiler/kernels/router.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { FAMILIES, makeSpec } from '../support/specs.js';

@@ -3,7 +3,7 @@ import { buildGraph } from '../../compiler/graph/build.js';
 import type { Graph, Op } from '../../compiler/graph/graph.js';
 import { verifyFused, verifyGraph, verifyPrimitive } from '../../compiler/graph/verify.js';
 import type { Rows, Value } from '../../compiler/ir/ops.js';
-import type { InputSum } from '../../compiler/kernels/projection/operation.js';
+import type { InputSum } from '../../compiler/kernels/input.js';
 import { runPasses } from '../../compiler/passes/index.js';
 import { FAMILIES, makeSpec } from '../support/specs.js';
 

@@ -4,9 +4,12 @@
  * meaning give the same bits.
  */
 
+import { roundUp } from '../../compiler/arithmetic.js';
 import type { Graph, Op } from '../../compiler/graph/graph.js';
-import type { Activate, Attention, ExpertLinear, GateMul, Norm, Segment, Value } from '../../compiler/ir/ops.js';
+import type { Activate, ExpertLinear, GateMul, Norm, Segment, Value } from '../../compiler/ir/ops.js';
+import { type Append, HEAD_ALIGNMENT } from '../../compiler/kernels/append.js';
 import type { Attend } from '../../compiler/kernels/attend/operation.js';
+import type { AttendRows } from '../../compiler/kernels/attend_rows.js';
 import type { Experts } from '../../compiler/kernels/experts/operation.js';
 import type { Projection } from '../../compiler/kernels/projection/operation.js';
 import { ropeFrequencies } from '../../compiler/model/rope.js';
@@ -44,6 +47,7 @@ class Interpreter {
     this.#state.token = token;
     this.#values = new Map();
     for (const op of this.graph.ops) this.#run(op);
+    if (this.graph.manyRows) this.#moveOn();
     return { token, logits: this.#read(this.graph.logits) };
   }
 
@@ -52,7 +56,8 @@ class Interpreter {
     else if (op.kind === 'select') this.#select(blockBest(this.#read(op.logits), 1));
     else if (op.kind === 'select_best') this.#select(this.#read(op.best));
     else this.#values.set(op.output, this.#output(op));
-    if (op.kind === 'projection' && op.inputSum?.output) this.#values.set(op.inputSum.output, this.#inputOf(op));
+    if ((op.kind === 'projection' || op.kind === 'operand_rows') && op.inputSum?.output)
+      this.#values.set(op.inputSum.output, this.#inputOf(op));
     if (op.kind === 'projection' && op.router) {
       const { norm, weight, logits } = op.router;
       this.#values.set(logits, this.#linear(this.#norm(this.#read(op.output), norm), weight));
@@ -64,6 +69,7 @@ class Interpreter {
   #output(op: Extract<Op, { output: Value }>): Vector {
     switch (op.kind) {
       case 'embed':
+      case 'embed_rows':
         return scaled(this.rows(op.weight, this.#state.token), op.scale);
       case 'norm':
         return this.#norm(this.#read(op.input), op.norm, op.headSize);
@@ -100,12 +106,20 @@ class Interpreter {
         return scaled(this.#read(op.input), op.by);
       case 'soft_cap':
         return capped(this.#read(op.input), op.cap);
-      case 'norm_add': {
+      case 'norm_add':
+      case 'norm_add_rows': {
         const normed = this.#norm(this.#read(op.input), op.norm);
         return op.residual ? add(normed, this.#read(op.residual)) : normed;
       }
       case 'projection':
-        return this.#projection(op);
+      case 'matmul':
+        return this.#projection({ ...op, kind: 'projection' });
+      case 'operand_rows':
+        return op.norm ? this.#norm(this.#inputOf(op), op.norm) : this.#inputOf(op);
+      case 'append':
+        return padded(scaled(this.#appendHeads(op), op.scale), op.headSize);
+      case 'attend_rows':
+        return this.#attendRows(op);
       case 'attend':
         return this.#attend(op);
     }
@@ -119,7 +133,7 @@ class Interpreter {
     return op.residual ? add(rows, this.#read(op.residual)) : rows;
   }
 
-  #inputOf({ input, inputSum }: Projection): Vector {
+  #inputOf({ input, inputSum }: Pick<Projection, 'input' | 'inputSum'>): Vector {
     if (!inputSum) return this.#read(input);
     return add(this.#norm(this.#read(input), inputSum.norm), this.#read(inputSum.residual));
   }
@@ -191,6 +205,22 @@ class Interpreter {
   }
 
   #attend(op: Attend): Vector {
+    const output = this.#attention(op, this.#appendHeads(op));
+    return op.gates ? gatedHeads(this.#gates(op.qkv, op), output) : output;
+  }
+
+  #attendRows(op: AttendRows): Vector {
+    const query = unpadded(this.#read(op.query), op.headSize);
+    const output = this.#attention({ ...op, scale: 1 }, query);
+    return op.qkv ? gatedHeads(this.#gates(op.qkv, op), output) : output;
+  }
+
+  #gates(qkv: Value, { headCount, headCountKv, headSize }: Pick<Attend, 'headCount' | 'headCountKv' | 'headSize'>) {
+    return this.#read(qkv).subarray((headCount + 2 * headCountKv) * headSize);
+  }
+
+  /** Keys and values go into the cache; returns the queries. */
+  #appendHeads(op: Attend | Append): Vector {
     const qkv = this.#read(op.qkv);
     const qSize = op.headCount * op.headSize;
     const kvSize = op.headCountKv * op.headSize;
@@ -199,8 +229,7 @@ class Interpreter {
     const rotated = (x: Vector, norm?: Norm) => (op.normTurned ? normed(turned(x), norm) : turned(normed(x, norm)));
     const key = rotated(qkv.subarray(qSize, qSize + kvSize), op.keyNorm);
     this.#append(op.cache.id, key, qkv.subarray(qSize + kvSize, qSize + 2 * kvSize));
-    const output = this.#attention(op, rotated(qkv.subarray(0, qSize), op.queryNorm));
-    return op.gates ? gatedHeads(qkv.subarray(qSize + 2 * kvSize), output) : output;
+    return rotated(qkv.subarray(0, qSize), op.queryNorm);
   }
 
   #append(id: number, key: Vector, value: Vector): void {
@@ -210,7 +239,7 @@ class Interpreter {
     this.#kv.set(id, cache);
   }
 
-  #attention(op: Attention | Attend, query: Vector): Vector {
+  #attention(op: Omit<Attend, 'kind' | 'qkv'>, query: Vector): Vector {
     const { keys, values } = this.#kv.get(op.cache.id)!;
     const output = new Float64Array(query.length);
     for (let head = 0; head < op.headCount; head++) {
@@ -252,6 +281,10 @@ class Interpreter {
     let chosen = 0;
     for (let i = 2; i < best.length; i += 2) if (best[i]! > best[chosen]!) chosen = i;
     this.#state.token = best[chosen + 1]!;
+    this.#moveOn();
+  }
+
+  #moveOn(): void {
     this.#state.position++;
     this.#state.seqLen++;
   }
@@ -271,6 +304,15 @@ function blockBest(logits: Vector, rows: number): Vector {
     best.push(max, start + block.indexOf(max));
   }
   return Float64Array.from(best);
+}
+
+/** Each head filled up to a multiple of 16 elements, and back. */
+const padded = (heads: Vector, headSize: number) => resized(heads, headSize, roundUp(headSize, HEAD_ALIGNMENT));
+const unpadded = (heads: Vector, headSize: number) => resized(heads, roundUp(headSize, HEAD_ALIGNMENT), headSize);
+
+function resized(heads: Vector, from: number, to: number): Vector {
+  const length = (heads.length / from) * to;
+  return Float64Array.from({ length }, (_, i) => (i % to < from ? heads[Math.floor(i / to) * from + (i % to)]! : 0));
 }
 
 function softmax(scores: readonly number[]): number[] {

@@ -2,6 +2,7 @@
 
 import { TOKEN } from '../../compiler/ir/programs.js';
 import type { Planning } from '../../compiler/plan/lowering.js';
+import { WeightPlanner } from '../../compiler/plan/weights.js';
 import type { Target } from '../../compiler/target/target.js';
 
 export const planningOf = (target: Target, contextLength = 64, vocabSize = 1000): Planning => ({
@@ -10,4 +11,5 @@ export const planningOf = (target: Target, contextLength = 64, vocabSize = 1000)
   program: TOKEN,
   contextLength,
   vocabSize,
+  weights: new WeightPlanner(),
 });

@@ -1,11 +1,11 @@
 /** The configurations of attend/kernel.cuh: one for each range of context lengths that wants its own; shared memory. */
 import { roundUp } from '../../arithmetic.js';
 import type { Cache } from '../../ir/ops.js';
-import type { RopeSpec } from '../../model/spec.js';
 import type { Target } from '../../target/target.js';
+import { type HeadConfig, headConfig } from './heads.js';
 import type { Attend } from './operation.js';
 
-export interface AttendConfig {
+export interface AttendConfig extends HeadConfig {
   readonly kind: 'attend';
   readonly heads: number;
   readonly kvHeads: number;
@@ -28,16 +28,6 @@ export interface AttendConfig {
   readonly softCap: number;
   /** 0: all positions are seen. */
   readonly window: number;
-  /** null: nothing turns. */
-  readonly rope: Omit<RopeSpec, 'factors'> | null;
-  readonly ropeFactors: boolean;
-  readonly queryNorm: boolean;
-  readonly keyNorm: boolean;
-  /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
-  readonly wholeNorms: number;
-  /** Norms come after the rope. */
-  readonly normTurned?: true;
-  readonly epsilon: number;
   readonly sinks: boolean;
   /** Gates of the output, of each head or of each element. */
   readonly gates?: 'heads' | 'elements';
@@ -116,8 +106,6 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
   const whole = Math.floor(cost.combine / cost.blockByte / (4 * kvRow(op.headSize)));
   const seen = Math.min(positions, op.window ?? positions);
   const worthwhile = seen <= whole ? 1 : Math.ceil(seen / minSplit);
-  const { factors, ...rope } = op.rope ?? {};
-  const wholeNorm = (norm: Attend['queryNorm']) => (norm && norm.weight.cols !== op.headSize ? 1 : 0);
   const splits = Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), op.headSize));
   const largest: AttendConfig = {
     kind: 'attend',
@@ -138,13 +126,7 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
     scale: op.scale,
     softCap: op.softCap ?? 0,
     window: op.window ?? 0,
-    rope: op.rope ? (rope as AttendConfig['rope']) : null,
-    ropeFactors: factors !== undefined,
-    queryNorm: op.queryNorm !== undefined,
-    keyNorm: op.keyNorm !== undefined,
-    wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
-    ...(op.normTurned && { normTurned: true }),
-    epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
+    ...headConfig(op),
     sinks: op.sinks !== undefined,
     ...(op.gates && { gates: op.gates === op.headCount ? 'heads' : 'elements' }),
   };

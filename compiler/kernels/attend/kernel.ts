@@ -1,9 +1,9 @@
 /** attend/kernel.cuh: per-head norms, rope, KV append, attention and its gates. */
 
-import { ropeFrequencies } from '../../model/rope.js';
-import { cFloat, constants, indent, unlike, variant } from '../fields.js';
-import type { Field, Kernel, Scratch } from '../kernel.js';
+import { cFloat, unlike, variant } from '../fields.js';
+import type { Kernel, Scratch } from '../kernel.js';
 import { type AttendConfig, attendShared, keyBytes, partialSize } from './config.js';
+import { headFields, ropeTables } from './heads.js';
 import { type Attend, about, check, reads, vectors, writes } from './operation.js';
 
 export const attend: Kernel<Attend, AttendConfig> = {
@@ -55,16 +55,13 @@ export const attend: Kernel<Attend, AttendConfig> = {
     ['int', { heads_per_block: c.headsPerBlock, splits: c.splits, warps: c.warps, stages: c.ring }],
     ['int', { min_split: c.minSplit, unsplit: c.whole }],
     ['float', { scale: c.scale, ...unlike(0, { epsilon: c.epsilon }) }],
-    ...variant('query_norm', c.queryNorm && headNorm(c.wholeNorms & 1)),
-    ...variant('key_norm', c.keyNorm && headNorm(c.wholeNorms & 2)),
-    ['bool', unlike(false, { norms_follow_rope: c.normTurned ?? false })],
-    ...(c.rope ? ropeFields(c, c.rope, ropeTableName(name)) : []),
+    ...headFields(c, name),
     ...variant('window', c.window > 0 && `Window<${c.window}>`),
     ...variant('cap', c.softCap > 0 && `SoftCap<${cFloat(c.softCap)}>`),
     ...variant('sinks', c.sinks && 'Sinks'),
     ...variant('gates', c.gates && (c.gates === 'heads' ? 'HeadGates' : 'ElementGates')),
   ],
-  tables: ({ rope }, name) => (rope ? [{ name: ropeTableName(name), values: ropeFrequencies(rope) }] : []),
+  tables: ropeTables,
   asserts: (config, shape, sharedBytes) => [
     // A launch may ask for more than the kernel needs, and then only that can be told.
     `AttendShape<${shape}>::shared_bytes ${sharedBytes > config.leastShared ? '==' : '<='} ${sharedBytes}`,
@@ -76,18 +73,3 @@ export const attend: Kernel<Attend, AttendConfig> = {
 };
 
 const splitsName = ({ output }: Attend): string => `${output.name}.splits`;
-
-const headNorm = (joint: number): string => (joint ? 'JointNorm' : 'HeadNorm');
-
-function ropeFields(c: AttendConfig, rope: NonNullable<AttendConfig['rope']>, table: string): Field[] {
-  const pairs = rope.pairing === 'adjacent' ? 'adjacent' : 'halves';
-  return [
-    `struct rope : Rope<${rope.dimensions}, RopePairs::${pairs}> {`,
-    ...constants(['bool', unlike(false, { factors: c.ropeFactors })]).map(indent),
-    ...constants(['float', unlike(1, { magnitude: rope.scaling?.magnitude ?? 1 })]).map(indent),
-    indent(`static DEVICE float inverse_frequency(int pair) { return ${table}[pair]; }`),
-    '};',
-  ];
-}
-
-const ropeTableName = (kernel: string): string => `${kernel}_inverse_frequency`;

@@ -34,28 +34,36 @@ export const reads = ({ qkv, cache }: Attend): Effects => effects([qkv], 'state'
 export const writes = ({ output, cache }: Attend): Effects => effects([output], cached(cache));
 
 export function check(op: Attend, checks: Checks): void {
+  checkQkv(op, checks);
+  checks.attention(op);
+}
+
+/** Queries, keys and values as a projection leaves them, and how they are normed and turned. */
+export function checkQkv(op: Omit<Attend, 'kind' | 'output'>, checks: Checks): void {
   const rows = (op.headCount + 2 * op.headCountKv) * op.headSize + (op.gates ?? 0);
   checks.equal('qkv', op.qkv.cols, '(heads + 2 x kv heads) x head size + gates', rows);
-  if (op.gates) checks.gates(op.gates, op.output.cols, op.headSize);
+  if (op.gates) checks.gates(op.gates, op.headCount * op.headSize, op.headSize);
   if (op.queryNorm) checkHeadNorm(op.queryNorm, op.headSize, op.headCount, checks);
   if (op.keyNorm) checkHeadNorm(op.keyNorm, op.headSize, op.headCountKv, checks);
   if (op.rope) checks.rope(op.rope, op.headSize);
-  checks.attention(op);
 }
 
 function checkHeadNorm(norm: Norm, headSize: number, heads: number, checks: Checks): void {
   checks.norm(norm, norm.weight.cols === headSize ? headSize : headSize * heads);
 }
 
-export function about(op: Attend): string {
+export const about = (op: Attend): string => `${appendText(op)}, ${attendText(op)} -> f32[${op.output.cols}]`;
+
+export function appendText(op: Pick<Attend, 'queryNorm' | 'rope' | 'normTurned'>): string {
   const steps = [op.queryNorm && 'norm', op.rope && 'rope'].filter(Boolean);
   const turned = (op.normTurned ? steps.reverse() : steps).join(' and ');
+  return `${turned ? `${turned} q and k, ` : ''}append to the KV cache`;
+}
+
+export function attendText(op: Omit<Attend, 'kind' | 'qkv' | 'scale' | 'output'>): string {
   const seen = `${op.softCap ? `, capped at ${op.softCap}` : ''}${op.window ? `, newest ${op.window}` : ''}`;
   const gates = op.gates ? ', * sigmoid(gates)' : '';
-  return (
-    `${turned ? `${turned} q and k, ` : ''}append to the KV cache, ` +
-    `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen}${gates} -> f32[${op.output.cols}]`
-  );
+  return `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen}${gates}`;
 }
 
 export const vectors = ({ queryNorm, keyNorm, rope, sinks }: Attend): (Weight | undefined)[] => [

@@ -16,6 +16,7 @@ export const experts: Kernel<Experts, ExpertsConfig> = {
   check,
   about,
   vectors,
+  matrices: ({ segment }) => [segment],
   readBytes: ({ segment, experts: { count, used } }) => sum(segment.weights.map(({ bytes }) => (bytes / count) * used)),
   launch: ({ blocks, warps, sharedBytes }) => ({ blocks, threads: warps * 32, sharedBytes }),
   scratch: () => [],

@@ -6,6 +6,7 @@ import type { Segment } from '../../ir/ops.js';
 import type { Activation } from '../../model/activations.js';
 import type { BlockMemory, Target } from '../../target/target.js';
 import { isQuant, scalesTogether, sharedUnitsBytes, slotContent, slotStride, UNIT_COLS, unitsOf } from '../formats.js';
+import { type InputConfig, inputConfig } from '../input.js';
 import { activationOf, maskOf } from '../segment.js';
 import { chunkShape, type Tiling } from '../tiling.js';
 import type { Projection } from './operation.js';
@@ -18,7 +19,7 @@ export interface Ahead {
 }
 
 /** projection/config.cuh */
-export interface ProjectionConfig extends Tiling {
+export interface ProjectionConfig extends Tiling, InputConfig {
   readonly kind: 'projection';
   readonly cols: number;
   readonly segments: readonly SegmentConfig[];
@@ -38,14 +39,6 @@ export interface ProjectionConfig extends Tiling {
   /** Shared memory that a block asks for at least, and blocks that a multiprocessor has registers for. */
   readonly leastShared: number;
   readonly blocksPerMultiprocessor: number;
-  /** The input is the sum of itself, normed, and a residual; stored where later nodes read it. */
-  readonly sumInput: boolean;
-  readonly storeSum: boolean;
-  readonly sumEpsilon: number;
-  readonly normalize: boolean;
-  readonly centred: boolean;
-  readonly normBias: boolean;
-  readonly epsilon: number;
   readonly activation: Activation | 'none';
   readonly scale: number;
   /** 0: none. */
@@ -204,13 +197,7 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     segments,
     roundGroups: tight ? cut.rowWarps : roundGroups(segments, cols, cut, Math.ceil(groups / blocks)),
     blocks,
-    sumInput: op.inputSum !== undefined,
-    storeSum: op.inputSum?.output !== undefined,
-    sumEpsilon: op.inputSum?.norm.epsilon ?? 0,
-    normalize: op.norm !== undefined,
-    centred: op.norm?.centred ?? false,
-    normBias: op.norm?.bias !== undefined,
-    epsilon: op.norm?.epsilon ?? 0,
+    ...inputConfig(op),
     activation: activationOf(op.activation),
     scale: op.scale ?? 1,
     softCap: op.softCap ?? 0,

@@ -2,6 +2,7 @@
 
 import { sum } from '../../arithmetic.js';
 import { cFloat, unlike, variant } from '../fields.js';
+import { inputFields } from '../input.js';
 import type { Kernel } from '../kernel.js';
 import { strides } from '../tiling.js';
 import {
@@ -24,6 +25,7 @@ export const projection: Kernel<Projection, ProjectionConfig> = {
   check,
   about,
   vectors,
+  matrices: ({ segments }) => segments,
   readBytes: ({ segments, router }) =>
     sum(segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) + (router?.weight.bytes ?? 0),
   configure: (op, target) => projectionConfig(op, target),
@@ -63,8 +65,7 @@ export const projection: Kernel<Projection, ProjectionConfig> = {
     ['int', { stages: c.ring, prefetch_at_once: c.early, prefetch_stages: c.paced }],
     ['bool', unlike(false, { holds_all: c.whole })],
     ...variant('l2_prefetch', c.ahead && prefetchType(c.ahead)),
-    ...variant('input', c.sumInput && `SummedInput<${cFloat(c.sumEpsilon)}, ${c.storeSum}>`),
-    ...variant('norm', normType(c)),
+    ...inputFields(c),
     ['int', unlike(0, { bias: c.bias, matrix_scale: c.matrixScale })],
     ['bool', unlike(false, { scales_bias: c.scalesBias, add_residual: c.addResidual })],
     ...(c.activation === 'none' ? [] : [`static constexpr Activation activation = Activation::${c.activation};`]),
@@ -87,14 +88,9 @@ export const projection: Kernel<Projection, ProjectionConfig> = {
   ],
 };
 
-function normType({ normalize, centred, normBias, epsilon }: ProjectionConfig): string | false {
-  if (!normalize) return false;
-  return centred ? `LayerNorm<${cFloat(epsilon)}, ${normBias}>` : `RmsNorm<${cFloat(epsilon)}>`;
-}
-
 function prefetchType({ blocks, bytes, segments }: Ahead): string {
   const later = segments.map(({ groups, groupBytes }) => `PrefetchSegment<${groups}, ${groupBytes}>`);
   return `L2Prefetch<${[blocks, bytes, ...later].join(', ')}>`;
 }
 
-const segmentType = ({ rows, formats }: SegmentConfig): string => `Segment<${rows}, ${formats.join(', ')}>`;
+export const segmentType = ({ rows, formats }: SegmentConfig): string => `Segment<${rows}, ${formats.join(', ')}>`;

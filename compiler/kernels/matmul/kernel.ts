@@ -1,0 +1,61 @@
+/** matmul/kernel.cuh: matrix products of the rows of a step on tensor cores, and what follows them row by row. */
+import { sum } from '../../arithmetic.js';
+import { cFloat, unlike, variant } from '../fields.js';
+import type { Kernel } from '../kernel.js';
+import { segmentType } from '../projection/kernel.js';
+import { strides } from '../tiling.js';
+import { type MatmulConfig, matmulConfig, matmulShared, matmulThreads } from './config.js';
+import { about, check, type Matmul, reads, vectors, writes } from './operation.js';
+
+export const matmul: Kernel<Matmul, MatmulConfig> = {
+  operation: 'matmul',
+  include: 'matmul/kernel.cuh',
+  body: 'matmul',
+  args: 'MatmulArgs',
+  reads,
+  writes,
+  check,
+  about,
+  vectors,
+  matrices: ({ segments }) => segments,
+  readBytes: ({ segments }) => sum(segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))),
+  configure: matmulConfig,
+  launch: (config) => ({ blocks: config.blocks, threads: matmulThreads(config), sharedBytes: matmulShared(config) }),
+  scratch: () => [],
+  arguments: (op, at) => {
+    const biases = op.segments.flatMap((segment) => segment.biases);
+    const scales = op.segments.flatMap((segment) => segment.weights.map(({ scale }) => scale));
+    return [
+      at.state('step', 'step'),
+      at.weights(),
+      at.value('input', op.input),
+      at.scales('input_scale', op.input),
+      at.value('residual', op.residual),
+      at.value('output', op.output),
+      ...[0, 1, 2].map((i) => at.vector(`bias${i}`, biases[i])),
+      ...[0, 1, 2].map((i) => at.vector(`matrix_scale${i}`, scales[i])),
+      at.weightScales('weight_scale'),
+      at.scratch('partial', 'partial'),
+      at.scratch('counters', 'counters'),
+    ];
+  },
+  base: 'MatmulDefaults',
+  fields: (c) => [
+    `using segments = Segments<${c.segments.map(segmentType).join(', ')}>;`,
+    ['int', { cols: c.cols, group_rows: c.groupRows, chunk_cols: c.chunkCols }],
+    ['int', { rows: c.rows, tile_rows: c.tileRows, warpgroups: c.warpgroups, blocks: c.blocks }],
+    ['int', { stages: c.stages, depth: c.depth }],
+    ['int', unlike(0, { bias: c.bias, matrix_scale: c.matrixScale })],
+    ['bool', unlike(false, { of_outputs: c.ofOutputs, scales_bias: c.scalesBias, add_residual: c.addResidual })],
+    ...(c.activation === 'none' ? [] : [`static constexpr Activation activation = Activation::${c.activation};`]),
+    ['float', unlike(1, { scale: c.scale })],
+    ...variant('cap', c.softCap > 0 && `SoftCap<${cFloat(c.softCap)}>`),
+  ],
+  asserts: (config, shape, sharedBytes) => [
+    `MatmulShape<${shape}>::shared_bytes == ${sharedBytes}`,
+    ...config.segments.map((segment) => {
+      const { groupStride } = strides(segment.formats, config.cols, config);
+      return `MatmulShape<${shape}>::group_bytes<${segmentType(segment)}> == ${groupStride}`;
+    }),
+  ],
+};

@@ -1,0 +1,51 @@
+/** attend whose output is made an operand and read so alone -> append, attend_rows, which writes the operand */
+import { roundUp } from '../arithmetic.js';
+import type { Graph } from '../graph/graph.js';
+import { type Append, HEAD_ALIGNMENT } from '../kernels/append.js';
+import type { Attend } from '../kernels/attend/operation.js';
+import type { AttendRows } from '../kernels/attend_rows.js';
+import { type Edits, freshValues, rewrite, Uses } from './uses.js';
+
+export function splitAttend(graph: Graph): Graph {
+  const uses = new Uses(graph);
+  const fresh = freshValues(graph);
+  const edits: Edits = new Map();
+  for (const op of graph.ops) if (op.kind === 'attend') split(uses, op, fresh, edits);
+  return rewrite(graph, edits);
+}
+
+function split(uses: Uses, op: Attend, fresh: ReturnType<typeof freshValues>, edits: Edits): void {
+  const [operand, ...others] = uses.readers(op.output);
+  if (operand?.kind !== 'operand_rows' || others.length > 0 || operand.norm || operand.inputSum) return;
+  if (operand.output.rows !== op.output.rows) return;
+  const { cache, qkv, queryNorm, keyNorm, normTurned, rope, headCount, headCountKv, headSize, scale } = op;
+  const { softCap, window, sinks, gates } = op;
+  const cols = headCount * roundUp(headSize, HEAD_ALIGNMENT);
+  const query = fresh(`blk.${cache.layer}.attn_query`, cols, qkv.rows, 'f16');
+  const heads = { headCount, headCountKv, headSize };
+  const append: Append = {
+    kind: 'append',
+    cache,
+    qkv,
+    ...(queryNorm && { queryNorm }),
+    ...(keyNorm && { keyNorm }),
+    ...(normTurned && { normTurned }),
+    ...(rope && { rope }),
+    ...heads,
+    scale,
+    ...(gates && { gates }),
+    output: query,
+  };
+  const attend: AttendRows = {
+    kind: 'attend_rows',
+    cache,
+    query,
+    ...heads,
+    ...(softCap && { softCap }),
+    ...(window && { window }),
+    ...(sinks && { sinks }),
+    ...(gates && { gates, qkv }),
+    output: operand.output,
+  };
+  edits.set(op, [append, attend]).set(operand, []);
+}

@@ -2,7 +2,7 @@
 
 import { formatBytes } from '../runtime/common/text.js';
 import type { ArtifactInspection } from './inspect_artifact.js';
-import { plain, section } from './model/inspect_text.js';
+import { plain, section, tensorSection } from './model/inspect_text.js';
 import { nodeRows } from './print.js';
 
 export function renderArtifact(inspection: ArtifactInspection): string {
@@ -13,11 +13,7 @@ export function renderArtifact(inspection: ArtifactInspection): string {
       ? 'an artifact, its files as they were built'
       : `an artifact that has changed: ${damages.join('; ')}`,
     section('Metadata', metadataRows(inspection)),
-    section(
-      `Tensors (${tensors.length})`,
-      tensors.map(({ name, type, shape, bytes }) => [plain(name), type, shape.join(' x '), formatBytes(bytes)]),
-      [0, 0, 1, 1],
-    ),
+    tensorSection(tensors),
     section(
       'Types',
       types.map(({ type, tensors, bytes }) => [type, `${tensors} tensors`, formatBytes(bytes)]),

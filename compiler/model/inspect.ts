@@ -41,7 +41,7 @@ export interface InspectedEntry {
   readonly value: JsonScalar | { readonly length: number; readonly of: string; readonly first: readonly JsonScalar[] };
 }
 
-interface InspectedTensor {
+export interface InspectedTensor {
   readonly name: string;
   readonly type: string;
   readonly shape: readonly number[];

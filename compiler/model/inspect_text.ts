@@ -2,7 +2,7 @@
 
 import { quote } from '../../runtime/common/quote.js';
 import { alignColumns, formatBytes } from '../../runtime/common/text.js';
-import type { InspectedEntry, Inspection } from './inspect.js';
+import type { InspectedEntry, InspectedTensor, Inspection } from './inspect.js';
 
 /** `notes`: what else is to be said of a model that can be compiled. */
 export function renderInspection(inspection: Inspection, notes: readonly string[] = []): string {
@@ -17,11 +17,7 @@ export function renderInspection(inspection: Inspection, notes: readonly string[
       ? ['can be compiled', ...notes].join('; ')
       : `cannot be compiled: ${inspection.refusal.replace(`${inspection.path}: `, '')}`,
     section(`Metadata (${inspection.metadata.length})`, inspection.metadata.map(metadataRow), [0, 0, 0]),
-    section(
-      `Tensors (${tensors.length})`,
-      tensors.map(({ name, type, shape, bytes }) => [plain(name), type, shape.join(' x '), formatBytes(bytes)]),
-      [0, 0, 1, 1],
-    ),
+    tensorSection(tensors),
     section(
       'Types',
       types.map(({ type, tensors, elements, bytes }) => [
@@ -35,6 +31,13 @@ export function renderInspection(inspection: Inspection, notes: readonly string[
     memoryText(memory),
   ].join('\n');
 }
+
+export const tensorSection = (tensors: readonly Omit<InspectedTensor, 'offset'>[]): string =>
+  section(
+    `Tensors (${tensors.length})`,
+    tensors.map(({ name, type, shape, bytes }) => [plain(name), type, shape.join(' x '), formatBytes(bytes)]),
+    [0, 0, 1, 1],
+  );
 
 function memoryText({ weightsBytes, kvCache }: Inspection['memory']): string {
   const title = `Memory: weights ${formatBytes(weightsBytes)}`;

@@ -1,7 +1,7 @@
 /** The typed description of a model: every hyperparameter, and every weight by role with dtype and shape. */
 
 import type { GgmlType } from '../../runtime/files/ggml.js';
-import type { Part } from '../../runtime/files/parts.js';
+import type { GgufFile } from '../../runtime/files/gguf.js';
 import type { StatedFactors } from '../../runtime/files/stated.js';
 import type { Stored } from '../../runtime/files/tensor_table.js';
 import type { Activation } from './activations.js';
@@ -138,16 +138,7 @@ export interface ModelSpec {
   /** The file's stem as it is; never used as code or path without emit/names.ts. */
   readonly name: string;
   readonly architecture: string;
-  readonly file: {
-    readonly path: string;
-    /** Of all parts, as offsets are in all parts one after the other. */
-    readonly bytes: number;
-    readonly parts: readonly Part[];
-    /** Bytes before the (first part's) tensor data, alignment included. */
-    readonly headerBytes: number;
-    /** SHA-256 of those bytes, of all parts one after the other, lower-case hex. */
-    readonly headerSha256: string;
-  };
+  readonly file: Pick<GgufFile, 'path' | 'bytes' | 'parts' | 'headerBytes' | 'headerSha256'>;
   readonly vocabSize: number;
   /** Positions the model was trained for. */
   readonly contextLength: number;

@@ -110,7 +110,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     what: 'keys read without their swizzle',
     file: 'attend/main_loop.cuh',
-    text: /Shape::swizzle\(from \+ t, lane \/ 8 % 2\)/,
+    text: /Shape::Row::swizzle\(from \+ t, lane \/ 8 % 2\)/,
     instead: 'lane / 8 % 2',
     shows: /logits/,
   },

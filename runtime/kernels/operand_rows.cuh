@@ -43,6 +43,25 @@ DEVICE void sum_row(SummedInput<Epsilon, Stored>, const OperandRowsArgs& a, int 
 }
 
 template <class C>
+DEVICE void store_operand_row(const RowColumns<C>& x, int row, uint16_t* output, float* output_scale, float* partial) {
+  uint32_t largest = 0;
+  RowColumns<C>::visit([&](int j, int e, int) {
+    const uint32_t bits = magnitude_bits(x.v[j][e]);
+    largest = bits > largest ? bits : largest;
+  });
+  const float scale = operand_scale(block_max<RowColumns<C>::warps>(largest, (uint32_t*)partial));
+  if (thread_index() == 0) output_scale[row] = scale;
+  const float by = 1.f / scale;  // exact, of a power of two
+#pragma unroll
+  for (int j = 0; j < RowColumns<C>::each; j++) {
+    const int column = RowColumns<C>::column(j);
+    if (column >= 4 * RowColumns<C>::fours) continue;
+    store_operand(output, row, column, C::rows, x.v[j][0] * by, x.v[j][1] * by);
+    store_operand(output, row, column + 2, C::rows, x.v[j][2] * by, x.v[j][3] * by);
+  }
+}
+
+template <class C>
 DEVICE void operand_rows(const OperandRowsArgs& a) {
   const int row = block_index(), n = load_settled(C::gather ? &a.step->n_outputs : &a.step->n_rows);
   float* partial = (float*)shared_memory();
@@ -54,9 +73,7 @@ DEVICE void operand_rows(const OperandRowsArgs& a) {
   x.load(a.input + (int64_t)from * C::cols);
   sum_row(typename C::input{}, a, from, x, partial);
   x.normalize(typename C::norm{}, a.norm, a.norm_bias, partial);
-  const float scale = operand_scale(x.largest_bits(partial));
-  if (thread_index() == 0) a.output_scale[row] = scale;
-  x.store_halves(a.output, row, C::rows, 1.f / scale);  // exact, of a power of two
+  store_operand_row(x, row, a.output, a.output_scale, partial);
 }
 
 }  // namespace realizar

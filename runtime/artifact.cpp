@@ -7,6 +7,7 @@
 #include <string>
 
 #include "error.h"
+#include "kernels/state.h"
 
 namespace realizar {
 namespace {
@@ -73,8 +74,12 @@ void verify_sizes(const Artifact& a) {
   require(a.logits_offset % sizeof(float) == 0, entry, "logits_offset is no multiple of 4");
   require(fits(a.logits_offset, uint64_t(a.n_vocab) * sizeof(float), a.arena_bytes), entry,
           "the logits reach past the arena");
-  require(fits(state_seen_offset(a.n_ctx), uint64_t(a.n_vocab) * sizeof(uint32_t), a.state_bytes), entry,
-          "state_bytes has no room for n_ctx positions and n_vocab tokens");
+  require(fits(state_bias_offset, max_logit_bias * sizeof(LogitBias), a.state_bytes), entry,
+          "state_bytes has no room for the logit biases");
+  require(fits(a.history_offset, uint64_t(a.n_ctx) * sizeof(int32_t), a.state_bytes), entry,
+          "the history reaches past the state");
+  require(fits(a.page_table_offset, kv_pages(a.n_ctx) * sizeof(uint32_t), a.state_bytes), entry,
+          "the page table reaches past the state");
 }
 
 void verify_tables(const Artifact& a) {

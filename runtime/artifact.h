@@ -122,9 +122,11 @@ struct Artifact {
   // the hash is of all their headers, one after the other. No parts: it is one file. Names: all parts have one or none.
 
   uint64_t weights_bytes, arena_bytes, kv_cache_bytes, state_bytes;
-  uint64_t logits_offset;     // in the arena: f32[n_vocab]
-  uint64_t token_read_bytes;  // weights that one token reads, for the bandwidth figures
-  uint64_t kv_row_bytes;      // KV cache of one position, all layers
+  uint64_t history_offset;     // in the state: int32[n_ctx], the token chosen after each position
+  uint64_t page_table_offset;  // in the state: u32[kv_pages(n_ctx)]
+  uint64_t logits_offset;      // in the arena: f32[n_vocab]
+  uint64_t token_read_bytes;   // weights that one token reads, for the bandwidth figures
+  uint64_t kv_row_bytes;       // KV cache of one position, all layers
 
   std::vector<Kernel> kernels;
   std::vector<Program> programs;

@@ -72,7 +72,7 @@ Session::Session(std::shared_ptr<const Model> model) : model_(std::move(model)),
   std::vector<uint32_t> pages(kv_pages(artifact.n_ctx));
   std::iota(pages.begin(), pages.end(), 0);
   check(driver_,
-        driver_.memcpy_htod_async(state_.get() + state_pages_offset(artifact.n_ctx), pages.data(),
+        driver_.memcpy_htod_async(state_.get() + artifact.page_table_offset, pages.data(),
                                   pages.size() * sizeof(uint32_t), stream_.get()),
         "cuMemcpyHtoDAsync", "the page table");
   synchronize(device, stream_.get(), "the new session");
@@ -313,7 +313,7 @@ int32_t Session::wait_token(uint32_t serial) {
 }
 
 DevicePtr Session::history(uint32_t position) const {
-  return state_.get() + state_history_offset + position * sizeof(int32_t);
+  return state_.get() + artifact.history_offset + position * sizeof(int32_t);
 }
 
 void Session::read(void* to, DevicePtr from, uint64_t bytes, const char* what) {

@@ -1,6 +1,7 @@
 /** What a compiled model says of itself: one list, of which the binding, model.h and the runtime's Artifact are made. */
 
 import { libraryFile } from '../../runtime/artifact_folder/names.js';
+import type { StatePart } from '../kernels/kernel.js';
 import type { Plan } from '../plan/plan.js';
 import { cString } from './names.js';
 
@@ -13,6 +14,8 @@ interface Constant {
   /** In model.h; a field of Artifact too, but for `n_ff`. */
   readonly c?: readonly [name: string, type: 'char' | 'uint32_t' | 'uint64_t', about: string];
 }
+
+const stateOffset = ({ state }: Plan, part: StatePart): number => state.find((one) => one.part === part)!.offset;
 
 /** In the order of Artifact's fields. */
 const CONSTANTS: readonly Constant[] = [
@@ -100,6 +103,14 @@ const CONSTANTS: readonly Constant[] = [
     c: ['kv_cache_bytes', 'uint64_t', 'device memory of a session'],
   },
   { value: ({ memory }) => memory.stateBytes, c: ['state_bytes', 'uint64_t', 'device memory of a session'] },
+  {
+    value: (plan) => stateOffset(plan, 'history'),
+    c: ['history_offset', 'uint64_t', 'in the state: int32[n_ctx]'],
+  },
+  {
+    value: (plan) => stateOffset(plan, 'pages'),
+    c: ['page_table_offset', 'uint64_t', 'in the state: u32, one for each 64 positions'],
+  },
   { value: ({ programs }) => programs[0].logitsOffset, c: ['logits_offset', 'uint64_t', 'in the arena: f32[n_vocab]'] },
   {
     value: ({ memory }) => memory.tokenReadBytes,

@@ -6,7 +6,7 @@ import { PRIMITIVES } from '../ir/primitives.js';
 import type { Weight } from '../model/spec.js';
 import { UNIT_COLS, unitsOf } from './formats.js';
 import type { Kernel } from './kernel.js';
-import { GATHERED, GATHERED_BYTES } from './router.js';
+import { ACCUMULATED, ACCUMULATED_BYTES } from './router.js';
 import { strides, type Tiling } from './tiling.js';
 
 export interface EmbedConfig extends Tiling {
@@ -15,7 +15,7 @@ export interface EmbedConfig extends Tiling {
   readonly format: GgmlType;
   readonly groupBytes: number;
   readonly scale: number;
-  /** GATHERED_BYTES, of which the first are set to zero for later nodes of the token. */
+  /** ACCUMULATED_BYTES, of which the first are set to zero for later nodes of the token. */
   readonly sums: number;
   readonly blocks: number;
 }
@@ -32,12 +32,12 @@ export const embed: Kernel<Embed, EmbedConfig> = {
   readBytes: ({ weight }) => weight.bytes / weight.rows,
   launch: ({ blocks }) => ({ blocks, threads: 32, sharedBytes: 0 }),
   scratch: (_op, [config]) =>
-    config!.sums > 0 ? [{ region: 'arena', name: GATHERED, bytes: config!.sums * GATHERED_BYTES }] : [],
+    config!.sums > 0 ? [{ region: 'arena', name: ACCUMULATED, bytes: config!.sums * ACCUMULATED_BYTES }] : [],
   arguments: (op, at) => [
     at.weights(),
     at.state('state', 'state'),
     at.value('output', op.output),
-    at.scratch('logits', GATHERED),
+    at.scratch('logits', ACCUMULATED),
   ],
   fields: ({ cols, groupRows, chunkCols, format, groupBytes, scale, sums }) => [
     `using format = ${format};`,

@@ -38,7 +38,7 @@ export interface OperandRowsConfig extends InputConfig {
   readonly threads: number;
 }
 
-const gathers = ({ input, output }: OperandRows): boolean => input.rows !== output.rows;
+const accumulated = ({ input, output }: OperandRows): boolean => input.rows !== output.rows;
 
 export const operandRows: Kernel<OperandRows, OperandRowsConfig> = {
   operation: 'operand_rows',
@@ -56,7 +56,7 @@ export const operandRows: Kernel<OperandRows, OperandRowsConfig> = {
     checks.sameRows(output, inputSum?.output);
   },
   about: (op) => {
-    const texts = [...(gathers(op) ? ['rows whose logits are wanted'] : []), ...inputTexts(op)];
+    const texts = [...(accumulated(op) ? ['rows whose logits are wanted'] : []), ...inputTexts(op)];
     return `${op.input.name} f32[${op.input.cols}]: ${[...texts, 'f16'].join(', ')} -> operand[${op.output.cols}]`;
   },
   vectors: inputVectors,
@@ -65,7 +65,7 @@ export const operandRows: Kernel<OperandRows, OperandRowsConfig> = {
     kind: 'operand_rows',
     cols: op.input.cols,
     rows: rowsOf(op.output.rows, program),
-    gather: gathers(op),
+    gather: accumulated(op),
     threads: rowThreads(op.input.cols, target),
     ...inputConfig(op),
   }),

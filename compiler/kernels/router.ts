@@ -4,7 +4,7 @@ import type { Weight } from '../model/spec.js';
 
 /**
  * A small matrix times norm(output), whose products each block adds up for the rows that it has. Over all of them they are
- * `logits`, as experts that are `gathered` read them.
+ * `logits`, as experts that are `accumulated` read them.
  */
 export interface RouterShare {
   readonly norm: Norm;
@@ -13,7 +13,7 @@ export interface RouterShare {
 }
 
 /** Of a logit that blocks add up, from one to the next. */
-export const GATHERED_BYTES = 256;
+export const ACCUMULATED_BYTES = 256;
 
-/** The buffer of all gathered logits: the first node clears it, so it lives from there on. */
-export const GATHERED = 'gathered_logits';
+/** The buffer of all accumulated logits: the first node clears it, so it lives from there on. */
+export const ACCUMULATED = 'accumulated_logits';

@@ -1,6 +1,6 @@
 /**
  * projection whose norm a router's projection takes, and experts read that one's logits
- *   -> the first one with the router's share; experts with gathered logits
+ *   -> the first one with the router's share; experts with accumulated logits
  *
  * A node less, for the chain of waits that a token is. Only where experts are chosen by nothing but the logits: what is
  * added to them, or made of them, would first need the root mean square of all rows. The router's matrix is read as f32.
@@ -28,7 +28,7 @@ function fold(uses: Uses, op: Projection, edits: Edits): void {
   if (!router || !before || before.segments.length > 1 || before.best || edits.has(before)) return;
   if (readers.length === 0 || !readers.every(takes)) return;
   edits.set(op, []).set(before, [{ ...before, router }]);
-  for (const reader of readers) edits.set(reader, [{ ...reader, gathered: router.norm }]);
+  for (const reader of readers) edits.set(reader, [{ ...reader, accumulated: router.norm }]);
 }
 
 function takesGathered(op: Op, logits: Value): op is Experts {

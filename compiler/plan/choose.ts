@@ -5,7 +5,7 @@ import type { Graph } from '../graph/graph.js';
 import type { Value } from '../ir/ops.js';
 import { embedConfig } from '../kernels/embed.js';
 import { type FusedOp, kernelOf } from '../kernels/index.js';
-import { GATHERED_BYTES } from '../kernels/router.js';
+import { ACCUMULATED_BYTES } from '../kernels/router.js';
 import { meetingBytes, type SelectConfig } from '../kernels/select.js';
 import type { Tiling } from '../kernels/tiling.js';
 import { lowerNodes } from './lower_nodes.js';
@@ -19,7 +19,7 @@ export interface Choice extends Lowering {
   /** Of an operation with matrices, where they start in the weights. */
   readonly weightStarts: ReadonlyMap<FusedOp, number>;
   /** Logits of experts that blocks add up, each value's sums and the blocks' squares, as they lie in one buffer. */
-  readonly gathered: Gathered;
+  readonly accumulated: Accumulated;
   /** Blocks of the output projection, each of which leaves its best token; 0 where no node chooses one. */
   readonly candidates: number;
   /** What the blocks that choose a token need to meet. */
@@ -27,7 +27,7 @@ export interface Choice extends Lowering {
 }
 
 /** Bytes, of the whole buffer; and of each value from its start. */
-export interface Gathered {
+export interface Accumulated {
   readonly bytes: number;
   readonly values: ReadonlyMap<Value, { readonly offset: number; readonly bytes: number }>;
 }
@@ -38,23 +38,23 @@ type Cut = Tiling & { readonly cols: number };
 export function chooseKernels(graph: Graph, planning: Planning): Choice {
   const start = lowerNodes(graph.ops as readonly FusedOp[], planning);
   const lowering = nodePasses[planning.program.name].reduce((before, pass) => pass.run(before, planning), start);
-  const gathered = gatheredLogits(lowering.nodes);
-  const { nodes, weightStarts } = placeWeights(lowering.nodes, gathered, planning);
-  const choice = { ...lowering, nodes, weights: planning.weights, weightStarts, gathered };
+  const accumulated = accumulatedLogits(lowering.nodes);
+  const { nodes, weightStarts } = placeWeights(lowering.nodes, accumulated, planning);
+  const choice = { ...lowering, nodes, weights: planning.weights, weightStarts, accumulated };
   const selects = nodes.find(({ op }) => op.kind === 'select_best');
   if (!selects) return { ...choice, candidates: 0, meetingBytes: 0 };
   const select = configOf(selects) as SelectConfig;
   return { ...choice, candidates: select.candidates, meetingBytes: meetingBytes(select) };
 }
 
-function gatheredLogits(nodes: readonly LoweredNode[]): Gathered {
+function accumulatedLogits(nodes: readonly LoweredNode[]): Accumulated {
   const values = new Map<Value, { offset: number; bytes: number }>();
   let end = 0;
   for (const { op, configs } of nodes.filter(isProjection)) {
     if (!op.router) continue;
-    const bytes = GATHERED_BYTES * op.router.logits.cols + 4 * configs[0].blocks;
+    const bytes = ACCUMULATED_BYTES * op.router.logits.cols + 4 * configs[0].blocks;
     values.set(op.router.logits, { offset: end, bytes });
-    end += roundUp(bytes, GATHERED_BYTES);
+    end += roundUp(bytes, ACCUMULATED_BYTES);
   }
   return { bytes: end, values };
 }
@@ -63,7 +63,7 @@ function gatheredLogits(nodes: readonly LoweredNode[]): Gathered {
  * The token program lays the matrices out, the embedding last: where the model ties it, the output projection decides that
  * matrix's layout. Programs of many rows find them there.
  */
-function placeWeights(nodes: readonly LoweredNode[], gathered: Gathered, { weights, program }: Planning) {
+function placeWeights(nodes: readonly LoweredNode[], accumulated: Accumulated, { weights, program }: Planning) {
   const weightStarts = new Map<FusedOp, number>();
   for (const { op, configs } of nodes) {
     const kernel = kernelOf(op);
@@ -77,7 +77,7 @@ function placeWeights(nodes: readonly LoweredNode[], gathered: Gathered, { weigh
     const { offset, tiling } = weights.embedding(node.op.weight);
     weightStarts.set(node.op, offset);
     if (node.op.kind === 'embed_rows') return node;
-    return { ...node, configs: [embedConfig(node.op, tiling, gathered.bytes / GATHERED_BYTES)] };
+    return { ...node, configs: [embedConfig(node.op, tiling, accumulated.bytes / ACCUMULATED_BYTES)] };
   });
   return { nodes: withEmbedding, weightStarts };
 }

@@ -9,7 +9,7 @@
  */
 import type { FusedOp } from '../kernels/index.js';
 import { holdsAll, type ProjectionConfig, projectionConfig, type Room } from '../kernels/projection/config.js';
-import type { Paired, Target } from '../target/target.js';
+import type { CoResident, Target } from '../target/target.js';
 import { attentionBuckets } from './buckets.js';
 import { type LoweredNode, type Lowering, mapProjections, type Planning } from './lowering.js';
 import { tunedConfig } from './tuning.js';
@@ -44,7 +44,7 @@ export function aroundAttention(ops: readonly FusedOp[]): Map<FusedOp, Around> {
 }
 
 export function allFitsAroundAttention(ops: readonly FusedOp[], target: Target): boolean {
-  if (target.projection.paired === null) return false;
+  if (target.projection.coResident === null) return false;
   const around = [...aroundAttention(ops)];
   const holds = ([op, where]: [FusedOp, Around]) => {
     if (op.kind !== 'projection') return false;
@@ -55,10 +55,10 @@ export function allFitsAroundAttention(ops: readonly FusedOp[], target: Target):
 
 /** Beside another node's blocks, of which each may have so many bytes of shared memory less. */
 export function coResidentRoom(target: Target, where: Around | undefined, mostShared?: number): Room {
-  const paired = pairedOf(target);
+  const coResident = coResidentOf(target);
   return {
-    ...paired,
-    mostShared: mostShared ?? paired.mostShared,
+    ...coResident,
+    mostShared: mostShared ?? coResident.mostShared,
     blocks: 2,
     ...(where && { holdAllIn: mostToHoldAll(target, where) }),
   };
@@ -66,13 +66,13 @@ export function coResidentRoom(target: Target, where: Around | undefined, mostSh
 
 /** The most shared memory, bytes, of a block that holds all that it reads: after attention the next one wants room beside it. */
 export function mostToHoldAll(target: Target, where: Around | undefined): number {
-  const { whole, mostAfterAttention } = pairedOf(target);
-  return where === 'after' ? mostAfterAttention : whole.mostShared;
+  const { holdsAll, mostAfterAttention } = coResidentOf(target);
+  return where === 'after' ? mostAfterAttention : holdsAll.mostShared;
 }
 
 export const isCoResident = ({ blocksPerMultiprocessor }: ProjectionConfig): boolean => blocksPerMultiprocessor > 1;
 
-function pairedOf({ projection: { paired } }: Target): Paired {
-  if (paired === null) throw new Error('two blocks of a multiprocessor that has no room for them');
-  return paired;
+function coResidentOf({ projection: { coResident } }: Target): CoResident {
+  if (coResident === null) throw new Error('two blocks of a multiprocessor that has no room for them');
+  return coResident;
 }

@@ -13,8 +13,8 @@ export function coResidentExperts(lowering: Lowering, { target }: Planning): Low
     const before = index > 0 ? configOf(all[index - 1]!) : undefined;
     if (node.op.kind !== 'experts' || !node.op.sum || before?.kind !== 'experts') return node;
     if (before.blocksPerMultiprocessor < 2) return node;
-    const { gathers } = configOf(node) as ExpertsConfig;
-    return { ...node, configs: [expertsConfig(node.op, target, { gathers, beside: before.sharedBytes })] };
+    const { accumulated } = configOf(node) as ExpertsConfig;
+    return { ...node, configs: [expertsConfig(node.op, target, { accumulated, beside: before.sharedBytes })] };
   });
   return { ...lowering, nodes };
 }

@@ -16,8 +16,8 @@ export function earlyRelease(lowering: Lowering, planning: Planning): Lowering {
   const releases = releasing(lowering, planning);
   return mapProjections(lowering, (config, node) => {
     if (!releases(node)) return config;
-    const { leastShared } = tunedFor(config, planning).projection.paired!.whole;
-    return { ...config, paced: config.ring, whole: true, leastShared };
+    const { leastShared } = tunedFor(config, planning).projection.coResident!.holdsAll;
+    return { ...config, prefetchStages: config.stages, holdsAll: true, leastShared };
   });
 }
 

@@ -29,7 +29,7 @@ export function lowerDependent(lowering: Lowering, { target, vocabSize }: Planni
   const nodes = lowering.nodes.map((node): LoweredNode => {
     const { op } = node;
     if (op.kind === 'experts')
-      return { ...node, configs: [expertsConfig(op, target, { gathers: blocks.get(op.logits) })] };
+      return { ...node, configs: [expertsConfig(op, target, { accumulated: blocks.get(op.logits) })] };
     if (op.kind === 'select_best') return { ...node, configs: [selectConfig(blocks.get(op.best)!, vocabSize, target)] };
     return node;
   });

@@ -5,7 +5,7 @@ import type { Value } from '../ir/ops.js';
 import { type ProgramKind, rowsOf } from '../ir/programs.js';
 import { kernelOf } from '../kernels/index.js';
 import type { Argument, Places, Region, Scratch } from '../kernels/kernel.js';
-import { GATHERED } from '../kernels/router.js';
+import { ACCUMULATED } from '../kernels/router.js';
 import type { BufferPlan } from './buffers.js';
 import type { PlannedCache } from './caches.js';
 import type { Choice } from './choose.js';
@@ -64,10 +64,10 @@ export class DeviceMemory {
   }
 
   #value(value: Value): Interval {
-    const gathered = this.choice.gathered.values.get(value);
-    if (!gathered) return this.#arena(value.name, valueBytes(value, this.program, this.choice));
-    const start = this.arena.offsets.get(GATHERED)! + gathered.offset;
-    return { region: 'arena', start, end: start + gathered.bytes };
+    const accumulated = this.choice.accumulated.values.get(value);
+    if (!accumulated) return this.#arena(value.name, valueBytes(value, this.program, this.choice));
+    const start = this.arena.offsets.get(ACCUMULATED)! + accumulated.offset;
+    return { region: 'arena', start, end: start + accumulated.bytes };
   }
 
   #resource(resource: Resource): Interval {

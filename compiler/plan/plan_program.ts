@@ -4,7 +4,7 @@ import type { ProgramKind } from '../ir/programs.js';
 import { tileRowsOf } from '../kernels/attend_rows.js';
 import { kernelOf } from '../kernels/index.js';
 import type { Scratch } from '../kernels/kernel.js';
-import { GATHERED } from '../kernels/router.js';
+import { ACCUMULATED } from '../kernels/router.js';
 import { type BufferRequest, planBuffers } from './buffers.js';
 import type { PlannedCache } from './caches.js';
 import type { Choice } from './choose.js';
@@ -65,11 +65,11 @@ function requestBuffers({ logits }: Graph, choice: Choice, program: ProgramKind)
     const known = uses.get(name);
     uses.set(name, { bytes, firstUse: known?.firstUse ?? node, lastUse: node });
   };
-  const { gathered, nodes } = choice;
+  const { accumulated, nodes } = choice;
   for (const [index, node] of nodes.entries()) {
     for (const value of [...reads(node.op).values, ...writes(node.op).values])
-      if (!gathered.values.has(value)) use(value.name, valueBytes(value, program, choice), index);
-      else use(GATHERED, gathered.bytes, index);
+      if (!accumulated.values.has(value)) use(value.name, valueBytes(value, program, choice), index);
+      else use(ACCUMULATED, accumulated.bytes, index);
     for (const scratch of scratchOf(node)) if (scratch.region === 'arena') use(scratch.name, scratch.bytes, index);
   }
   // The host reads the logits when the graph has ended.

@@ -66,12 +66,12 @@ const embed = record<EmbedConfig>({
 });
 
 const segment = record<SegmentConfig>({ rows: count, formats });
-type Ahead = Exclude<ProjectionConfig['ahead'], null>;
-type AheadSegment = Ahead['segments'][number];
-const ahead = record<Ahead>({
+type L2Prefetch = Exclude<ProjectionConfig['l2Prefetch'], null>;
+type PrefetchSegment = L2Prefetch['segments'][number];
+const l2Prefetch = record<L2Prefetch>({
   blocks: count,
   bytes: count,
-  segments: listOf(record<AheadSegment>({ groups: count, groupBytes: count })),
+  segments: listOf(record<PrefetchSegment>({ groups: count, groupBytes: count })),
 });
 
 const norm: Fields<NormConfig> = { normalize: flag, centred: flag, normBias: flag, epsilon: number };
@@ -84,11 +84,11 @@ const projection = record<ProjectionConfig>({
   cols: count,
   segments: listOf(segment, 1),
   rowWarps: count,
-  ring: count,
-  early: count,
-  paced: count,
-  whole: flag,
-  roundGroups: count,
+  stages: count,
+  prefetchAtOnce: count,
+  prefetchStages: count,
+  holdsAll: flag,
+  passGroups: count,
   blocks: count,
   leastShared: count,
   blocksPerMultiprocessor: count,
@@ -101,7 +101,7 @@ const projection = record<ProjectionConfig>({
   bias: count,
   matrixScale: count,
   scalesBias: flag,
-  ahead: orNull(ahead),
+  l2Prefetch: orNull(l2Prefetch),
   routes: count,
 });
 
@@ -120,13 +120,13 @@ const experts = record<ExpertsConfig>({
   expertGroups: count,
   expertGroupsUsed: count,
   weightsScale: number,
-  gathers: count,
+  accumulated: count,
   routerCols: count,
   routerEpsilon: number,
   formats,
   warps: count,
-  ring: count,
-  early: count,
+  stages: count,
+  prefetchStages: count,
   blocks: count,
   sharedBytes: count,
   blocksPerMultiprocessor: count,
@@ -182,7 +182,7 @@ const heads: Fields<HeadConfig> = {
   ropeFactors: flag,
   queryNorm: flag,
   keyNorm: flag,
-  wholeNorms: count,
+  jointNorms: count,
   normTurned: optional(oneOf(true)),
   epsilon: number,
 };
@@ -195,8 +195,8 @@ const attend = record<AttendConfig>({
   headsPerBlock: count,
   splits: count,
   minSplit: count,
-  whole: count,
-  ring: count,
+  unsplit: count,
+  stages: count,
   contextLength: count,
   warps: count,
   blocks: count,

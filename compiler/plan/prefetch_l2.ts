@@ -6,20 +6,20 @@
  * Measured on an H100: llama-8b Q4_K_M 511 -> 516 tokens/s with 36 KiB a block; with `attn_qkv` doing it as well 514, with
  * 72 KiB no better (docs/lab/2026-11-28-h100.md).
  */
-import type { Ahead, ProjectionConfig } from '../kernels/projection/config.js';
+import type { L2Prefetch, ProjectionConfig } from '../kernels/projection/config.js';
 import { strides } from '../kernels/tiling.js';
 import { isCoResident } from './co_residency.js';
 import { isProjection, type LoweredNode, type Lowering, type Planning, type ProjectionNode } from './lowering.js';
 
 export function prefetchL2(lowering: Lowering, { target }: Planning): Lowering {
   const { nodes } = lowering;
-  const bytes = target.projection.aheadBytes;
+  const bytes = target.projection.l2PrefetchBytes;
   const prefetching = nodes.map((node, index): LoweredNode => {
     const later = laterProjection(nodes, index);
     if (!isProjection(node) || !later || isCoResident(node.configs[0])) return node;
     const [{ blocks }] = later.configs;
-    const ahead = { blocks, bytes, segments: segmentsOf(later.configs[0]) };
-    return { ...node, configs: [{ ...node.configs[0], ahead }], prefetches: later.op };
+    const l2Prefetch = { blocks, bytes, segments: segmentsOf(later.configs[0]) };
+    return { ...node, configs: [{ ...node.configs[0], l2Prefetch }], prefetches: later.op };
   });
   return { ...lowering, nodes: prefetching };
 }
@@ -31,7 +31,7 @@ function laterProjection(nodes: readonly LoweredNode[], index: number): Projecti
   return isProjection(later) ? later : undefined;
 }
 
-export function segmentsOf(config: ProjectionConfig): Ahead['segments'] {
+export function segmentsOf(config: ProjectionConfig): L2Prefetch['segments'] {
   return config.segments.map(({ rows, formats }) => ({
     groups: Math.ceil(rows / config.groupRows),
     groupBytes: strides(formats, config.cols, config).groupStride,

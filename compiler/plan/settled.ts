@@ -17,14 +17,14 @@ export function checkSettled(lowered: readonly LoweredNode[], effects: readonly 
         throw new Error(`${name} reads ${op.logits.name} before its wait, and no node that waits is between them`);
     }
     if (op.kind !== 'attend') continue;
-    const early = effects[index]!.reads.filter(({ region }) => region !== 'arena');
+    const unwaited = effects[index]!.reads.filter(({ region }) => region !== 'arena');
     for (const [earlier, { writes: written }] of effects.slice(0, index).entries())
-      if (written.some((a) => early.some((b) => a.region === b.region && a.start < b.end && b.start < a.end)))
+      if (written.some((a) => unwaited.some((b) => a.region === b.region && a.start < b.end && b.start < a.end)))
         throw new Error(`${name} reads before its wait what ${lowered[earlier]!.name} writes`);
   }
 }
 
 function waits(node: LoweredNode): boolean {
   const config = configOf(node)!;
-  return config.kind === 'experts' || (config.kind === 'projection' && !config.whole);
+  return config.kind === 'experts' || (config.kind === 'projection' && !config.holdsAll);
 }

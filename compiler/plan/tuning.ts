@@ -5,9 +5,9 @@ import { CompileError } from '../../runtime/common/errors.js';
 import { type KernelConfig, kernelFor } from '../kernels/index.js';
 import type { Target } from '../target/target.js';
 
-export const TUNING_VERSION = 3;
+export const TUNING_VERSION = 4;
 
-const SECTIONS = ['projection', 'alone', 'paired', 'attention'] as const;
+const SECTIONS = ['projection', 'alone', 'coResident', 'attention'] as const;
 
 /** The device that measured, as replay names it. */
 export interface Device {
@@ -41,7 +41,7 @@ export function changeTarget(target: Target, changes: Changes): Target {
       ...projection,
       ...changes.projection,
       alone: { ...projection.alone, ...changes.alone },
-      paired: projection.paired && { ...projection.paired, ...changes.paired },
+      coResident: projection.coResident && { ...projection.coResident, ...changes.coResident },
     },
     attention: { ...attention, ...changes.attention },
   };

@@ -17,18 +17,18 @@ export interface Target {
     readonly warps: number;
     /** Of a block where each multiprocessor runs one projection at a time. */
     readonly alone: BlockMemory;
-    /** Of blocks that run two a multiprocessor (see Paired); null where there is no room for them. */
-    readonly paired: Paired | null;
+    /** Of blocks that run two a multiprocessor (see CoResident); null where there is no room for them. */
+    readonly coResident: CoResident | null;
     /**
      * Of each block of a later projection, what one brings into L2 (prefetch_l2.ts): as much as comes in the time of a short
      * node. Blocks of two nodes side by side ask early enough without it.
      */
-    readonly aheadBytes: number;
+    readonly l2PrefetchBytes: number;
     /**
-     * Cycles that the projection after attention reads for at least, where the next one fills its rings before it waits:
+     * Cycles that the projection after attention reads for at least, where the next one fills its pipelines before it waits:
      * while a shorter one runs, that takes too long.
      */
-    readonly pacedCycles: number;
+    readonly prefetchCycles: number;
     readonly cost: {
       /** Bytes that a multiprocessor streams in a cycle, and how many times fewer where slots are no whole lines. */
       readonly bytesPerCycle: number;
@@ -50,8 +50,8 @@ export interface Target {
     /** The longest context of the first bucket; each further one is twice as long. And the most buckets. */
     readonly firstBucket: number;
     readonly maxBuckets: number;
-    /** The most chunks of a warp's ring, and what a block has of shared memory at most, bytes. */
-    readonly ring: number;
+    /** The most stages of a warp's pipeline, a chunk each, and what a block has of shared memory at most, bytes. */
+    readonly stages: number;
     readonly mostShared: number;
     /** Microseconds. */
     readonly cost: {
@@ -75,14 +75,14 @@ export interface Target {
   };
   readonly experts: {
     readonly warps: number;
-    /** The largest slot, of all matrices together, and one block's rings together, bytes. */
+    /** The largest slot, of all matrices together, and one block's pipelines together, bytes. */
     readonly slotBytes: number;
-    readonly ringBytes: number;
+    readonly stagesBytes: number;
     /**
      * Bytes that a block asks for before it waits for the node before it, where it knows the experts by then; one slot a
      * warp is not more, where it can be. What a multiprocessor has asked for is in the way of that node's end.
      */
-    readonly earlyBytes: number;
+    readonly prefetchBytes: number;
     /**
      * Shared memory that a block asks for at least: more than half of a multiprocessor's, so that each runs one. Smaller
      * blocks are packed onto few.
@@ -102,14 +102,14 @@ export interface Target {
 
 /** How a projection's block uses shared memory, bytes. */
 export interface BlockMemory {
-  /** The largest slot, and a block's rings together. */
+  /** The largest slot, and a block's pipelines together. */
   readonly slotBytes: number;
-  readonly ringBytes: number;
+  readonly stagesBytes: number;
   /**
    * What a block asks for at once before it waits for the node before it: what memory delivers to a multiprocessor in one
    * latency, or twice that where the block comes late. The input queues behind it, and what the nodes before still need.
    */
-  readonly earlyBytes: number;
+  readonly prefetchBytes: number;
   /**
    * Shared memory that a block has at most, and asks for at least. The least decides how many blocks a multiprocessor
    * runs: small ones are packed, several to those that the node before leaves first.
@@ -119,14 +119,14 @@ export interface BlockMemory {
 }
 
 /**
- * Where all that the projections around attention read fits into their rings, they ask for all of it before they wait and
+ * Where all that the projections around attention read fits into their pipelines, they ask for all of it before they wait and
  * let the next node be scheduled at once: it arrives while the nodes before them run. Sizes are such that a multiprocessor has room for one
  * block of each of two nodes that follow each other, and never for two of the same.
  */
-export interface Paired extends BlockMemory {
-  /** Of a projection whose ring holds all that its block reads. */
-  readonly whole: { readonly mostShared: number; readonly leastShared: number };
-  /** The most that one after attention has, beside which the next one wants room for its rings. */
+export interface CoResident extends BlockMemory {
+  /** Of a projection whose stages hold all that its block reads. */
+  readonly holdsAll: { readonly mostShared: number; readonly leastShared: number };
+  /** The most that one after attention has, beside which the next one wants room for its pipelines. */
   readonly mostAfterAttention: number;
   /** Of attention, which has a block on every multiprocessor to keep the places. */
   readonly attentionShared: number;
@@ -147,13 +147,13 @@ const ATTENTION_COST = { head: 0.06, blockByte: 1.8e-5, byte: 3.4e-7, combine: 2
  * Of 228 KiB, of which each block takes 1 KiB more than it asks for: 141 + 85 or 87 + 100 fit together, and no two of 70
  * beside 87.
  */
-const PAIRED: Paired = {
+const CO_RESIDENT: CoResident = {
   slotBytes: 3712,
-  ringBytes: 139264,
-  earlyBytes: 36864,
+  stagesBytes: 139264,
+  prefetchBytes: 36864,
   mostShared: 141 * 1024,
   leastShared: 116 * 1024,
-  whole: { mostShared: 100 * 1024, leastShared: 70 * 1024 },
+  holdsAll: { mostShared: 100 * 1024, leastShared: 70 * 1024 },
   mostAfterAttention: 85 * 1024,
   attentionShared: 87 * 1024,
 };
@@ -210,14 +210,14 @@ export function cudaTarget(archs: readonly string[], gpu: Gpu = largestOf(archs)
       warps: 16,
       alone: {
         slotBytes: 4736,
-        ringBytes: 139264,
-        earlyBytes: 81920,
+        stagesBytes: 139264,
+        prefetchBytes: 81920,
         mostShared: sharedBytes,
         leastShared: sharedBytes / 2 + 1024,
       },
-      paired: Math.min(sharedBytes, gpu.sharedPerMultiprocessor - 1024) >= 227 * 1024 ? PAIRED : null,
-      aheadBytes: aheadOf(gpu),
-      pacedCycles: 900,
+      coResident: Math.min(sharedBytes, gpu.sharedPerMultiprocessor - 1024) >= 227 * 1024 ? CO_RESIDENT : null,
+      l2PrefetchBytes: aheadOf(gpu),
+      prefetchCycles: 900,
       // One H100: 3.1 TB/s over 132 multiprocessors at 1.75 GHz.
       cost: { bytesPerCycle, ragged: 1.03, slot: 100, step: 30, input: 4 },
     },
@@ -227,7 +227,7 @@ export function cudaTarget(archs: readonly string[], gpu: Gpu = largestOf(archs)
       maxHeadsPerBlock: 8,
       firstBucket: 128,
       maxBuckets: 4,
-      ring: 4,
+      stages: 4,
       mostShared: sharedBytes,
       cost: { ...ATTENTION_COST, byte: ATTENTION_COST.byte / pace.all },
     },
@@ -235,8 +235,8 @@ export function cudaTarget(archs: readonly string[], gpu: Gpu = largestOf(archs)
     experts: {
       warps: 16,
       slotBytes: 4608,
-      ringBytes: 81920,
-      earlyBytes: 49152,
+      stagesBytes: 81920,
+      prefetchBytes: 49152,
       aloneBytes: sharedBytes / 2 + 1024,
       groupRows: [1, 2, 4, 8],
       cost: { bytesPerCycle, item: 150, slot: 100, step: 30 },
@@ -244,10 +244,10 @@ export function cudaTarget(archs: readonly string[], gpu: Gpu = largestOf(archs)
   };
 }
 
-const HOST_MEMORY = { slotBytes: 2048, ringBytes: 16384, earlyBytes: 4096, leastShared: 0 };
+const HOST_MEMORY = { slotBytes: 2048, stagesBytes: 16384, prefetchBytes: 4096, leastShared: 0 };
 
 /**
- * The simulator. Few threads, because each is a fiber; small slots and splits, so that short tests go through rings,
+ * The simulator. Few threads, because each is a fiber; small slots and splits, so that short tests go through pipelines,
  * chunks and splits as long contexts and wide models do on a GPU.
  */
 export function hostTarget(): Target {
@@ -260,16 +260,16 @@ export function hostTarget(): Target {
     projection: {
       warps: 3,
       alone: { ...HOST_MEMORY, mostShared: 227 * 1024 },
-      paired: {
+      coResident: {
         ...HOST_MEMORY,
-        earlyBytes: 1024,
+        prefetchBytes: 1024,
         mostShared: 227 * 1024,
-        whole: { mostShared: 24 * 1024, leastShared: 0 },
+        holdsAll: { mostShared: 24 * 1024, leastShared: 0 },
         mostAfterAttention: 24 * 1024,
         attentionShared: 32 * 1024,
       },
-      aheadBytes: 1024,
-      pacedCycles: 0,
+      l2PrefetchBytes: 1024,
+      prefetchCycles: 0,
       cost: { bytesPerCycle: 1, ragged: 1, slot: 100, step: 30, input: 4 },
     },
     attention: {
@@ -278,7 +278,7 @@ export function hostTarget(): Target {
       maxHeadsPerBlock: 8,
       firstBucket: 12,
       maxBuckets: 2,
-      ring: 2,
+      stages: 2,
       mostShared: 12 * 1024,
       cost: { head: 1, blockByte: 0.01, byte: 0, combine: 3, combineHead: 0 },
     },
@@ -286,8 +286,8 @@ export function hostTarget(): Target {
     experts: {
       warps: 3,
       slotBytes: 2048,
-      ringBytes: 16384,
-      earlyBytes: 4096,
+      stagesBytes: 16384,
+      prefetchBytes: 4096,
       aloneBytes: 0,
       groupRows: [1, 2, 4, 8],
       cost: { bytesPerCycle: 1, item: 150, slot: 100, step: 30 },

@@ -16,18 +16,18 @@ export const UNTUNED = 'untuned';
 const PROJECTION: readonly Factors[] = [
   { field: 'warps', by: [0.5, 0.75] },
   // Rings filled before the wait wherever the node before allows it; nowhere.
-  { field: 'pacedCycles', by: [0, 1000] },
+  { field: 'prefetchCycles', by: [0, 1000] },
 ];
 /** How a projection's block uses shared memory, alone on a multiprocessor or beside another node's. */
 const MEMORY: readonly Factors[] = [
   { field: 'slotBytes', by: [0.5, 2] },
-  { field: 'ringBytes', by: [0.5, 0.75] },
-  { field: 'earlyBytes', by: [0.5, 1.5] },
+  { field: 'stagesBytes', by: [0.5, 0.75] },
+  { field: 'prefetchBytes', by: [0.5, 1.5] },
 ];
 const ATTENTION: readonly Factors[] = [
   { field: 'warps', by: [0.5] },
   { field: 'minSplit', by: [0.5, 2] },
-  { field: 'ring', by: [0.5] },
+  { field: 'stages', by: [0.5] },
 ];
 
 interface Factors {
@@ -57,7 +57,7 @@ export function candidates(target: Target): Candidate[] {
   vary('projection', PROJECTION, [['projection', projection]]);
   vary('projection', MEMORY, [
     ['alone', projection.alone],
-    ['paired', projection.paired],
+    ['coResident', projection.coResident],
   ]);
   vary('attention', ATTENTION, [['attention', attention]]);
   for (const heads of MOST_HEADS)

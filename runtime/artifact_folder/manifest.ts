@@ -10,7 +10,7 @@ import { FILES } from './names.js';
 import { count, flag, isTable, listOf, number, oneOf, optional, record, sha256Text, tableOf, text } from './shape.js';
 import type { TunedShape } from './tuned_shape.js';
 
-export const MANIFEST_VERSION = 2;
+export const MANIFEST_VERSION = 3;
 
 /** manifest.json: what a machine without this compiler needs to know of an artifact. docs/artifact.md describes it. */
 export interface Manifest {
@@ -142,7 +142,7 @@ const isManifest = record<Manifest>({
         changes: record<TunedShape['changes']>({
           projection: numbers,
           alone: numbers,
-          paired: numbers,
+          coResident: numbers,
           attention: numbers,
         }),
         untunedUs: number,

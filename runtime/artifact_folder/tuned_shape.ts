@@ -12,11 +12,11 @@ export interface TunedShape {
 /** What a kernel computes, without how: the same for all candidates. */
 export type Shape = Readonly<Record<string, unknown>>;
 
-/** Numbers of the target's description that take other values; alone and paired: of its projection. */
+/** Numbers of the target's description that take other values; alone and coResident: of its projection. */
 export interface Changes {
   readonly projection?: Numbers;
   readonly alone?: Numbers;
-  readonly paired?: Numbers;
+  readonly coResident?: Numbers;
   readonly attention?: Numbers;
 }
 type Numbers = Readonly<Record<string, number>>;

@@ -53,12 +53,6 @@ static_assert(sizeof(Sampling) == 56 && sizeof(LogitBias) == 8);
 constexpr uint64_t state_sampling_offset = state_counters_offset + 4 * state_counters;
 constexpr uint64_t state_bias_offset = state_sampling_offset + 64;
 constexpr uint32_t max_logit_bias = 1024;  // distinct tokens
-constexpr uint64_t state_history_offset = state_bias_offset + sizeof(LogitBias) * max_logit_bias;
-constexpr uint64_t state_fed_offset(uint64_t n_ctx) { return state_history_offset + sizeof(int32_t) * n_ctx; }
-constexpr uint64_t state_pages_offset(uint64_t n_ctx) { return state_fed_offset(n_ctx) + sizeof(int32_t) * n_ctx; }
-constexpr uint64_t state_seen_offset(uint64_t n_ctx) {
-  return state_pages_offset(n_ctx) + sizeof(uint32_t) * kv_pages(n_ctx);
-}
 
 // What the runtime passes to a repack kernel, by value: turns `n_rows` rows of a tensor of the file, which start at row
 // `first_row` (a multiple of rows_per_group), into the device layout. One thread for each 32 columns of each row of

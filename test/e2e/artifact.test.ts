@@ -122,7 +122,7 @@ describe('verify', () => {
     ['a manifest of another version', '{"format": "realizar-artifact", "version": 99}', /manifest version 99/],
     [
       'a manifest without its fields',
-      '{"format": "realizar-artifact", "version": 2}',
+      '{"format": "realizar-artifact", "version": 3}',
       /compilerVersion: expected a text .* found nothing/,
     ],
   ])('refuses %s', async (_, manifest, message) => {

@@ -82,13 +82,13 @@ test.each(['Q8_0', 'F32'] as const)('%s on a device whose shared memory is short
     seed: FRESH_SEED,
   };
   const mostShared = type === 'F32' ? 6400 : 3400;
-  const changes = { alone: { mostShared }, paired: { mostShared } };
+  const changes = { alone: { mostShared }, coResident: { mostShared } };
   await check(`tight-${type}`, options, randomTokens(FRESH_SEED, 8, 400), { changes });
   const plan = JSON.parse(
     readFileSync(join(ROOT, `build/test/artifacts/shapes/tight-${type}/plan.json`), 'utf8'),
   ) as Plan;
   const cut = plan.kernels.flatMap(({ config }) => (config.kind === 'projection' ? [config] : []));
-  expect(cut.some(({ groupRows, rowWarps, roundGroups }) => groupRows < 4 && rowWarps === 1 && roundGroups === 1)).toBe(
+  expect(cut.some(({ groupRows, rowWarps, passGroups }) => groupRows < 4 && rowWarps === 1 && passGroups === 1)).toBe(
     true,
   );
 });
@@ -97,11 +97,9 @@ test("a projection after attention that brings the next one's weights into L2", 
   const shape = { embeddingLength: 512, headCount: 4, headCountKv: 2, headSize: 64, feedForwardLength: 512 };
   const options = { ...shape, layers: 2, vocabSize: 400, type: 'Q4_K', seed: FRESH_SEED } as const;
   // Rings too short for blocks of two nodes side by side.
-  await check('ahead', options, randomTokens(FRESH_SEED, 8, 400), { changes: { paired: { ringBytes: 1 } } });
+  await check('ahead', options, randomTokens(FRESH_SEED, 8, 400), { changes: { coResident: { stagesBytes: 1 } } });
   const plan = JSON.parse(readFileSync(join(ROOT, 'build/test/artifacts/shapes/ahead/plan.json'), 'utf8')) as Plan;
-  const looking = plan.programs[0].nodes.filter(({ args }) =>
-    args.some(({ name, region }) => name === 'ahead' && region !== null),
-  );
+  const looking = plan.programs[0].nodes.filter(({ args }) => args.some(({ name }) => name === 'prefetched'));
   expect(looking.length).toBe(options.layers);
 });
 

@@ -124,7 +124,7 @@ describe('the rule about shapes', () => {
     ['a router of another width', patch(folded, 'projection', 1, { router: { ...router!, weight: matrix(4, 13) } })],
     ['a router with other logits', patch(folded, 'projection', 1, { router: { ...router!, weight: matrix(5, 12) } })],
     ['a router after a norm with a bias', patch(folded, 'projection', 1, { router: { ...router!, norm: biased } })],
-    ['gathered logits and a selection', patch(folded, 'experts', 0, { selection: vector(4) })],
+    ['accumulated logits and a selection', patch(folded, 'experts', 0, { selection: vector(4) })],
     ['more experts used than there are', patch(routed, 'route', 0, { used: 6, output: { ...route.output, cols: 12 } })],
     ['experts without a logit', patch(routed, 'route', 0, { count: 6 })],
     ['experts of other rows', patch(routed, 'expert_linear', 0, { count: 6 })],

@@ -88,8 +88,8 @@ describe('an attention', () => {
     const [llama8b, llama1b, qwen] = [attend(32, 8, 128), attend(32, 8, 64), attend(14, 2, 64)];
     const cost = (op: Attend, headsPerBlock: number, splits: number, depth: number) => {
       const [config] = configsOf(op, 8192, h100);
-      const whole = splits === 1 ? 8192 : 0;
-      return attendCost({ ...config!, headsPerBlock, splits, whole }, depth + 64, h100);
+      const unsplit = splits === 1 ? 8192 : 0;
+      return attendCost({ ...config!, headsPerBlock, splits, unsplit }, depth + 64, h100);
     };
     const rows: [number, number][] = [
       [cost(llama8b, 1, 1, 200) - cost(llama8b, 1, 1, 0), (1973.3 - 1899.4) / 32],

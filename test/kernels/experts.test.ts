@@ -81,8 +81,8 @@ describe('experts', () => {
         expect(config.chunkCols % 32).toBe(0);
         expect(config.chunkCols).toBeLessThan(shape.cols + 32);
         if (config.chunkCols < shape.cols) expect(config.chunkCols % 256).toBe(0);
-        expect(config.early).toBeGreaterThan(0);
-        expect(config.early).toBeLessThanOrEqual(config.ring);
+        expect(config.prefetchStages).toBeGreaterThan(0);
+        expect(config.prefetchStages).toBeLessThanOrEqual(config.stages);
         const launch = launchOf(config);
         expect(launch).toEqual({
           blocks: config.blocks,
@@ -101,10 +101,10 @@ describe('experts', () => {
       fc.property(anywhere, ([shape, target]) => {
         const [type] = shape.types;
         const slot = (rows: number, cols: number) => slotStride(type, rows, Math.ceil(cols / 32));
-        const { earlyBytes, warps } = target.experts;
-        fc.pre(shape.sum && warps * slot(1, shape.cols) <= earlyBytes);
-        const { early, groupRows, chunkCols } = expertsConfig(expertsOp(shape), target);
-        expect(early * warps * slot(groupRows, chunkCols)).toBeLessThanOrEqual(earlyBytes);
+        const { prefetchBytes, warps } = target.experts;
+        fc.pre(shape.sum && warps * slot(1, shape.cols) <= prefetchBytes);
+        const { prefetchStages, groupRows, chunkCols } = expertsConfig(expertsOp(shape), target);
+        expect(prefetchStages * warps * slot(groupRows, chunkCols)).toBeLessThanOrEqual(prefetchBytes);
       }),
     );
   });

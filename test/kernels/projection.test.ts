@@ -61,7 +61,7 @@ const groups = (c: ProjectionConfig) => sum(c.segments.map(({ rows }) => Math.ce
 
 describe('bytes of a slot', () => {
   it.each(TYPES)(
-    '%s: those of the file, at most 15 to align, and then to whole lines where that takes little',
+    '%s: those of the file, at most 15 to align, and then to holdsAll lines where that takes little',
     (type) => {
       const { blockSize, blockBytes } = GGML_TYPES[type];
       for (const [rows, units] of [
@@ -91,11 +91,11 @@ describe('a projection', () => {
   it('fits: blocks have work, columns are covered by chunks, shared memory is there', () => {
     fc.assert(
       fc.property(shapes, fc.constantFrom(...TARGETS), fc.boolean(), (shape, target, pair) => {
-        const paired = pair && target.projection.paired !== null;
+        const coResident = pair && target.projection.coResident !== null;
         const config = projectionConfig(
           projection(shape),
           target,
-          paired ? coResidentRoom(target, undefined) : undefined,
+          coResident ? coResidentRoom(target, undefined) : undefined,
         );
         const { blocks, threads, sharedBytes } = launchOf(config);
         expect(blocks).toBeGreaterThan(0);
@@ -108,16 +108,16 @@ describe('a projection', () => {
         expect(config.chunkCols % 32).toBe(0);
         // Powers of two of units, so that lanes share them evenly.
         expect(config.chunkCols).toBeLessThan(Math.max(512, 2 * config.cols));
-        expect(config.ring).toBeGreaterThan(0);
-        expect(config.early).toBeGreaterThan(0);
-        expect(config.paced).toBeGreaterThanOrEqual(config.early);
-        expect(config.paced).toBeLessThanOrEqual(config.ring);
-        expect(config.roundGroups % config.rowWarps).toBe(0);
+        expect(config.stages).toBeGreaterThan(0);
+        expect(config.prefetchAtOnce).toBeGreaterThan(0);
+        expect(config.prefetchStages).toBeGreaterThanOrEqual(config.prefetchAtOnce);
+        expect(config.prefetchStages).toBeLessThanOrEqual(config.stages);
+        expect(config.passGroups % config.rowWarps).toBe(0);
         // By itself it neither fills its stages before its wait nor releases the next node before that.
-        expect(config).toMatchObject({ paced: config.early, whole: false, ahead: null });
+        expect(config).toMatchObject({ prefetchStages: config.prefetchAtOnce, holdsAll: false, l2Prefetch: null });
         const ofWarp = Math.ceil(groups(config) / blocks / config.rowWarps) * config.segments[0]!.formats.length;
-        expect(holdsAll(config, sharedBytes)).toBe(config.ring === ofWarp);
-        // A format that scales 256 columns together has whole ones in every chunk but the last.
+        expect(holdsAll(config, sharedBytes)).toBe(config.stages === ofWarp);
+        // A format that scales 256 columns together has holdsAll ones in every chunk but the last.
         const scaled = config.segments.some(({ formats }) => formats.some(scalesTogether));
         if (config.chunkCols < config.cols) expect(config.chunkCols % (scaled ? 256 : 128)).toBe(0);
       }),
@@ -135,15 +135,15 @@ describe('a projection', () => {
   it('that adds up its input has registers for four vectors beside what it has otherwise', () => {
     const norm = { weight: { name: 'n', type: 'F32', rows: 1, cols: 0, offset: 0, bytes: 0 }, epsilon: 0 } as const;
     fc.assert(
-      fc.property(shapes, fc.boolean(), (shape, paired) => {
+      fc.property(shapes, fc.boolean(), (shape, coResident) => {
         const op = projection(shape);
         const summed = { ...op, inputSum: { norm, residual: op.input } };
-        const config = projectionConfig(summed, H100, paired ? SIDE_BY_SIDE : undefined);
+        const config = projectionConfig(summed, H100, coResident ? SIDE_BY_SIDE : undefined);
         const { threads } = launchOf(config);
         const lanes = config.chunkCols / 4 / 32;
         const needed = 40 + 16 * lanes;
         // The least is one warp.
-        if (threads > 32) expect(threads * (paired ? 2 : 1) * needed).toBeLessThanOrEqual(65536);
+        if (threads > 32) expect(threads * (coResident ? 2 : 1) * needed).toBeLessThanOrEqual(65536);
       }),
     );
   });
@@ -194,23 +194,23 @@ describe('a projection', () => {
 
 describe('blocks of two nodes', () => {
   const target = cudaTarget(['sm_90a']);
-  const { paired } = target.projection;
+  const { coResident } = target.projection;
   // A multiprocessor of sm_90 has 228 KiB; each block takes 1 KiB more than it asks for.
   const fit = (...blocks: readonly number[]) => sum(blocks.map((bytes) => bytes + 1024)) <= 228 * 1024;
 
   it('fit on one multiprocessor, and never two of one node beside another or alone', () => {
-    const { whole, mostAfterAttention, mostShared, leastShared, attentionShared } = paired!;
-    for (const next of [mostAfterAttention, whole.leastShared]) {
+    const { holdsAll, mostAfterAttention, mostShared, leastShared, attentionShared } = coResident!;
+    for (const next of [mostAfterAttention, holdsAll.leastShared]) {
       const most = mostBeside(target.sharedBytes, next);
       expect(most).toBeGreaterThanOrEqual(mostShared);
       expect(fit(most, next)).toBe(true);
     }
-    for (const next of [whole.mostShared, mostAfterAttention, whole.leastShared]) {
+    for (const next of [holdsAll.mostShared, mostAfterAttention, holdsAll.leastShared]) {
       expect(fit(attentionShared, next)).toBe(true);
       expect(fit(attentionShared, next, next)).toBe(false);
     }
     expect(fit(leastShared, leastShared)).toBe(false);
-    expect(fit(attentionShared, attentionShared, whole.leastShared)).toBe(false);
+    expect(fit(attentionShared, attentionShared, holdsAll.leastShared)).toBe(false);
     expect(fit(target.projection.alone.leastShared, target.projection.alone.leastShared)).toBe(false);
   });
 });

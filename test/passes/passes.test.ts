@@ -208,8 +208,8 @@ describe('the projection of a router', () => {
   it('is shared by the blocks of the projection before it', () => {
     expect(folded(before, router, up, down)).toEqual([
       { ...before, router: { norm, weight: weight('router', 6), logits } },
-      { ...up, gathered: norm },
-      { ...down, gathered: norm },
+      { ...up, accumulated: norm },
+      { ...down, accumulated: norm },
     ]);
   });
 

@@ -81,7 +81,7 @@ describe('the table', () => {
     // Bytes a cycle of one multiprocessor: all parts are of one order.
     expect(target.projection.cost.bytesPerCycle).toBeGreaterThan(1.5);
     expect(target.projection.cost.bytesPerCycle).toBeLessThan(40);
-    expect(target.projection.aheadBytes * part.multiprocessors).toBeLessThanOrEqual(part.l2Bytes / 4);
+    expect(target.projection.l2PrefetchBytes * part.multiprocessors).toBeLessThanOrEqual(part.l2Bytes / 4);
     // A plan for it runs on every other part, and on slices: blocks that wait for each other fit there.
     const { blocks } = selectConfig(part.multiprocessors, 2 ** 20 - 1, target);
     expect(blocks).toBeLessThanOrEqual(architecture(arch).fewest);
@@ -107,7 +107,7 @@ describe('what is planned of an H100 and an H200', () => {
       expect(planned).toEqual(h100);
     }
     expect(h100.projection.cost.bytesPerCycle).toBe(13.4);
-    expect(h100.projection.aheadBytes).toBe(36864);
+    expect(h100.projection.l2PrefetchBytes).toBe(36864);
     expect(cudaTarget(['sm_90a'], findGpu('H100 PCIe')).projection.cost.bytesPerCycle).toBeLessThan(13.4);
   });
 });

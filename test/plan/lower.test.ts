@@ -62,7 +62,7 @@ describe('a plan', () => {
 
   it('looks ahead after attention, to the next projection, where blocks of two nodes do not stand side by side', () => {
     const target = cudaTarget(['sm_90a']);
-    const alone = { ...target, projection: { ...target.projection, paired: null } };
+    const alone = { ...target, projection: { ...target.projection, coResident: null } };
     const looking = (plan: Plan) =>
       plan.programs[0].nodes.flatMap(({ name, args }, i) => {
         const ahead = args.find((arg) => arg.name === 'prefetched');
@@ -77,8 +77,8 @@ describe('a plan', () => {
       const { config } = plan.kernels[plan.programs[0].nodes[i]!.kernel]!;
       const next = plan.kernels[plan.programs[0].nodes[i + 1]!.kernel]!.config;
       if (config.kind !== 'projection' || next.kind !== 'projection') throw new Error('not projections');
-      expect(config.ahead?.blocks).toBe(next.blocks);
-      expect(config.ahead?.segments.map(({ groups }) => groups)).toEqual(
+      expect(config.l2Prefetch?.blocks).toBe(next.blocks);
+      expect(config.l2Prefetch?.segments.map(({ groups }) => groups)).toEqual(
         next.segments.map(({ rows }) => Math.ceil(rows / next.groupRows)),
       );
     }
@@ -203,10 +203,12 @@ describe('a plan', () => {
     });
     const paced = (symbol: string) => {
       const config = kernels.find((kernel) => kernel.symbol === symbol)?.config;
-      return config?.kind === 'projection' && config.paced > config.early && { whole: config.whole };
+      return (
+        config?.kind === 'projection' && config.prefetchStages > config.prefetchAtOnce && { holdsAll: config.holdsAll }
+      );
     };
-    expect(paced('realizar_ffn_inp')).toEqual({ whole: true });
-    expect(paced('realizar_ffn_swiglu')).toEqual({ whole: false });
+    expect(paced('realizar_ffn_inp')).toEqual({ holdsAll: true });
+    expect(paced('realizar_ffn_swiglu')).toEqual({ holdsAll: false });
   });
 
   it('is stable JSON', () => {

@@ -35,10 +35,10 @@ describe('co_residency', () => {
     const after = coResidency(before, planningOf(H100, 4096));
     for (const { blocksPerMultiprocessor } of Object.values(projections(before)))
       expect(blocksPerMultiprocessor).toBe(1);
-    for (const { blocksPerMultiprocessor, whole } of Object.values(projections(after)))
-      expect([blocksPerMultiprocessor, whole]).toEqual([2, false]);
+    for (const { blocksPerMultiprocessor, holdsAll } of Object.values(projections(after)))
+      expect([blocksPerMultiprocessor, holdsAll]).toEqual([2, false]);
     for (const node of after.nodes.filter(({ op }) => op.kind === 'attend'))
-      expect(configOf(node)).toMatchObject({ leastShared: H100.projection.paired!.attentionShared });
+      expect(configOf(node)).toMatchObject({ leastShared: H100.projection.coResident!.attentionShared });
   });
 
   it.each([
@@ -66,13 +66,13 @@ describe('prefetch_stages', () => {
 
   it('fills the stages of the node after the one after attention, and of no other', () => {
     const after = projections(prefetchStages(started, planning));
-    const filled = Object.keys(after).filter((name) => after[name]!.paced > after[name]!.early);
+    const filled = Object.keys(after).filter((name) => after[name]!.prefetchStages > after[name]!.prefetchAtOnce);
     expect(filled).toEqual(['blk.0.ffn_swiglu', 'blk.1.ffn_swiglu']);
-    for (const name of filled) expect(after[name]!.paced).toBe(after[name]!.ring);
+    for (const name of filled) expect(after[name]!.prefetchStages).toBe(after[name]!.stages);
   });
 
   it('not where the node between reads for too short a time', () => {
-    const projection = { ...H100.projection, pacedCycles: 1e9 };
+    const projection = { ...H100.projection, prefetchCycles: 1e9 };
     const short = planningOf({ ...H100, projection }, 4096);
     expect(prefetchStages(started, short).nodes).toEqual(started.nodes);
   });
@@ -90,7 +90,7 @@ describe('early_release', () => {
     const before = coResidency(lowered(SMALL, H100), planning);
     const after = projections(earlyRelease(before, planning));
     for (const name of ['blk.0.attn_qkv', 'blk.0.ffn_inp'])
-      expect(after[name]).toMatchObject({ whole: true, paced: after[name]!.ring });
+      expect(after[name]).toMatchObject({ holdsAll: true, prefetchStages: after[name]!.stages });
     for (const name of ['blk.0.ffn_swiglu', 'blk.0.l_out']) expect(after[name]).toEqual(projections(before)[name]);
   });
 
@@ -109,7 +109,7 @@ describe('prefetch_l2', () => {
     for (const node of prefetching) {
       const later = nodes[nodes.indexOf(node) + 1]!;
       expect(node.prefetches).toBe(later.op);
-      expect(configOf(node)).toMatchObject({ ahead: { blocks: (configOf(later) as ProjectionConfig).blocks } });
+      expect(configOf(node)).toMatchObject({ l2Prefetch: { blocks: (configOf(later) as ProjectionConfig).blocks } });
     }
   });
 

@@ -93,8 +93,10 @@ TEST(damaged_sizes) {
   REFUSED("sizes: logits_offset", p.all.logits_offset++);
   REFUSED("sizes: the logits", p.all.logits_offset = p.all.arena_bytes - 36);
   REFUSED("sizes: the logits", p.all.logits_offset = huge - 3);
-  REFUSED("sizes: state_bytes", p.all.state_bytes--);
-  REFUSED("sizes: state_bytes", p.all.state_bytes = 0);
+  REFUSED("sizes: state_bytes has no room", p.all.state_bytes = 0);
+  REFUSED("sizes: the history", p.all.history_offset = p.all.state_bytes - 4 * (artifact.n_ctx - 1));
+  REFUSED("sizes: the history", p.all.history_offset = huge - 3);
+  REFUSED("sizes: the page table", p.all.page_table_offset = p.all.state_bytes - 4);
 }
 
 TEST(damaged_tables) {

@@ -9,6 +9,10 @@ namespace {
 using enum Region;
 
 constexpr uint64_t x_at = 0, mix_at = 256, logits_at = 512, best_at = 768, adjusted_at = 896, arena_bytes = 1024;
+constexpr uint64_t history_at = state_bias_offset + sizeof(LogitBias) * max_logit_bias;
+constexpr uint64_t fed_at = history_at + sizeof(int32_t) * tiny::n_ctx,
+                   page_table_at = fed_at + sizeof(int32_t) * tiny::n_ctx;
+constexpr uint64_t seen_at = page_table_at + sizeof(uint32_t) * kv_pages(tiny::n_ctx);
 constexpr uint32_t select_shared = select_shared_bytes<tiny::SelectShape>;
 constexpr uint64_t row_bytes = tiny::n_cols * sizeof(float), matrix_bytes = tiny::n_vocab * row_bytes;
 
@@ -60,9 +64,9 @@ const std::vector<Node> nodes = {
                    {"logits", arena + logits_at},
                    {"adjusted", arena + adjusted_at},
                    {"state", state + 0},
-                   {"history", state + state_history_offset},
-                   {"fed", state + state_fed_offset(tiny::n_ctx)},
-                   {"seen", state + state_seen_offset(tiny::n_ctx)}}},
+                   {"history", state + history_at},
+                   {"fed", state + fed_at},
+                   {"seen", state + seen_at}}},
 };
 const std::vector<Tensor> tensors = {
     {.name = "token_embd.weight",
@@ -108,7 +112,9 @@ const Artifact artifact = {
     .weights_bytes = tiny::weights_bytes,
     .arena_bytes = arena_bytes,
     .kv_cache_bytes = tiny::n_ctx * row_bytes,
-    .state_bytes = state_seen_offset(tiny::n_ctx) + tiny::n_vocab * sizeof(uint32_t),
+    .state_bytes = seen_at + tiny::n_vocab * sizeof(uint32_t),
+    .history_offset = history_at,
+    .page_table_offset = page_table_at,
     .logits_offset = logits_at,
     .token_read_bytes = matrix_bytes + row_bytes,
     .kv_row_bytes = row_bytes,

@@ -123,7 +123,7 @@ describe('a tuning file', () => {
   it('says where it comes from', () => {
     expect(tuning).toMatchObject({
       ...h100,
-      version: 3,
+      version: 4,
       compilerVersion: VERSION,
       target: { kind: 'cuda', archs: ['sm_90a'] },
     });
@@ -131,7 +131,7 @@ describe('a tuning file', () => {
   });
 
   it.each<[string, object | string, RegExp]>([
-    ['another version', { version: 1 }, /version 1, this compiler reads version 3/],
+    ['another version', { version: 1 }, /version 1, this compiler reads version 4/],
     ['another compiler', { compilerVersion: '0.0.1' }, /measured with realizar-compile 0\.0\.1, this is/],
     [
       'another architecture',

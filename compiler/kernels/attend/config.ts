@@ -13,9 +13,9 @@ export interface AttendConfig extends HeadConfig {
   readonly headsPerBlock: number;
   readonly splits: number;
   readonly minSplit: number;
-  readonly whole: number;
-  /** Chunks of a warp's ring. */
-  readonly ring: number;
+  readonly unsplit: number;
+  /** Chunks of a warp's stages. */
+  readonly stages: number;
   readonly contextLength: number;
   readonly warps: number;
   /** Those beyond heads and splits only keep a place. */
@@ -38,7 +38,7 @@ interface Shape {
   readonly contextLength: number;
   readonly target: Target;
   /** Blocks of two nodes share the multiprocessors. */
-  readonly paired: boolean;
+  readonly coResident: boolean;
 }
 
 /**
@@ -50,11 +50,11 @@ export function attendConfigs(
   limits: readonly number[],
   contextLength: number,
   target: Target,
-  paired = false,
+  coResident = false,
 ): AttendConfig[] {
   const configs: AttendConfig[] = [];
   for (const positions of limits.toReversed()) {
-    const best = fastest(op, positions, { contextLength, target, paired });
+    const best = fastest(op, positions, { contextLength, target, coResident });
     const longer = configs[0];
     const serves = longer && attendCost(longer, positions, target) <= NEARLY * attendCost(best, positions, target);
     configs.unshift(serves ? longer : best);
@@ -90,7 +90,7 @@ function fastest(op: Attend, positions: number, shape: Shape): AttendConfig {
 export function attendCost(c: AttendConfig, positions: number, { attention }: Target): number {
   const { cost } = attention;
   const seen = Math.min(positions, c.window || positions);
-  const splits = seen <= c.whole ? 1 : Math.min(c.splits, Math.ceil(seen / c.minSplit));
+  const splits = seen <= c.unsplit ? 1 : Math.min(c.splits, Math.ceil(seen / c.minSplit));
   const ofBlock = Math.ceil(seen / splits) * 4 * kvRow(c.headSize);
   const reading = Math.max(ofBlock * cost.blockByte, splits * c.kvHeads * ofBlock * cost.byte);
   const adding = splits > 1 ? cost.combine + cost.combineHead * splits * c.headsPerBlock : 0;
@@ -99,28 +99,28 @@ export function attendCost(c: AttendConfig, positions: number, { attention }: Ta
 
 /** For contexts of up to `positions`. */
 function shapeAttention(op: Attend, headsPerBlock: number, positions: number, shape: Shape): AttendConfig {
-  const { contextLength, target, paired } = shape;
+  const { contextLength, target, coResident } = shape;
   const groups = op.headCount / headsPerBlock;
   const { minSplit, cost } = target.attention;
   // Reading that many takes one block longer than adding splits up does.
-  const whole = Math.floor(cost.combine / cost.blockByte / (4 * kvRow(op.headSize)));
+  const unsplit = Math.floor(cost.combine / cost.blockByte / (4 * kvRow(op.headSize)));
   const seen = Math.min(positions, op.window ?? positions);
-  const worthwhile = seen <= whole ? 1 : Math.ceil(seen / minSplit);
+  const worthwhile = seen <= unsplit ? 1 : Math.ceil(seen / minSplit);
   const splits = Math.max(1, Math.min(worthwhile, Math.floor(target.multiprocessors / groups), op.headSize));
   const largest: AttendConfig = {
     kind: 'attend',
-    blocks: paired ? Math.max(groups * splits, target.multiprocessors) : groups * splits,
-    leastShared: paired ? target.projection.paired!.attentionShared : 0,
+    blocks: coResident ? Math.max(groups * splits, target.multiprocessors) : groups * splits,
+    leastShared: coResident ? target.projection.coResident!.attentionShared : 0,
     // So that one of the projection beside it has registers as well: shorter heads leave enough, longer ones need more.
-    blocksPerMultiprocessor: paired && op.headSize > 64 && op.headSize <= 128 ? 2 : 1,
+    blocksPerMultiprocessor: coResident && op.headSize > 64 && op.headSize <= 128 ? 2 : 1,
     heads: op.headCount,
     kvHeads: op.headCountKv,
     headSize: op.headSize,
     headsPerBlock,
     splits,
     minSplit,
-    whole,
-    ring: target.attention.ring,
+    unsplit,
+    stages: target.attention.stages,
     contextLength,
     warps: target.attention.warps,
     scale: op.scale,
@@ -130,28 +130,28 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
     sinks: op.sinks !== undefined,
     ...(op.gates && { gates: op.gates === op.headCount ? 'heads' : 'elements' }),
   };
-  const mostShared = paired ? target.projection.paired!.attentionShared : target.sharedBytes;
+  const mostShared = coResident ? target.projection.coResident!.attentionShared : target.sharedBytes;
   return fitted(largest, Math.ceil(seen / splits), Math.min(mostShared, target.attention.mostShared));
 }
 
 /** With as much of the rings, and then as many of the warps, as fit and have something to do. */
 function fitted(config: AttendConfig, share: number, mostShared: number): AttendConfig {
-  let { ring, warps } = config;
-  const shared = () => attendShared({ ...config, ring, warps });
-  while (ring > 1 && (shared() > mostShared || ring > Math.ceil(share / CHUNK / warps))) ring--;
+  let { stages, warps } = config;
+  const shared = () => attendShared({ ...config, stages, warps });
+  while (stages > 1 && (shared() > mostShared || stages > Math.ceil(share / CHUNK / warps))) stages--;
   while (warps > 1 && shared() > mostShared) warps /= 2;
-  return { ...config, ring, warps };
+  return { ...config, stages, warps };
 }
 
 /** AttendShape::shared_bytes. */
 export function attendShared(c: AttendConfig): number {
   const row = kvRow(c.headSize);
   const heads = c.headsPerBlock;
-  const ring = c.warps * c.ring * 4 * CHUNK * row;
-  const norms = (c.queryNorm ? (c.wholeNorms & 1 ? heads : 1) : 0) + (c.keyNorm ? 1 : 0);
+  const stages = c.warps * c.stages * 4 * CHUNK * row;
+  const norms = (c.queryNorm ? (c.jointNorms & 1 ? heads : 1) : 0) + (c.keyNorm ? 1 : 0);
   const numbers = 2 * heads * c.warps + norms * c.headSize + (c.rope?.dimensions ?? 0) + 1;
-  const barrierAt = roundUp(ring + 4 * heads * (row + 8) + 4 * row + 4 * numbers, 8);
-  return roundUp(barrierAt + c.warps * c.ring * 8, 16);
+  const barrierAt = roundUp(stages + 4 * heads * (row + 8) + 4 * row + 4 * numbers, 8);
+  return roundUp(barrierAt + c.warps * c.stages * 8, 16);
 }
 
 /** Positions of a KV page, and pages that a context takes. */

@@ -12,7 +12,7 @@ export interface HeadConfig {
   readonly queryNorm: boolean;
   readonly keyNorm: boolean;
   /** Bit 0: the query norm is of all heads together; bit 1: the key norm is. */
-  readonly wholeNorms: number;
+  readonly jointNorms: number;
   /** Norms come after the rope. */
   readonly normTurned?: true;
   readonly epsilon: number;
@@ -26,7 +26,7 @@ export function headConfig(op: Pick<Attend, 'rope' | 'queryNorm' | 'keyNorm' | '
     ropeFactors: factors !== undefined,
     queryNorm: op.queryNorm !== undefined,
     keyNorm: op.keyNorm !== undefined,
-    wholeNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
+    jointNorms: wholeNorm(op.queryNorm) + 2 * wholeNorm(op.keyNorm),
     ...(op.normTurned && { normTurned: true }),
     epsilon: op.queryNorm?.epsilon ?? op.keyNorm?.epsilon ?? 0,
   };
@@ -34,8 +34,8 @@ export function headConfig(op: Pick<Attend, 'rope' | 'queryNorm' | 'keyNorm' | '
 
 /** But for `epsilon`, which stands among the floats. */
 export const headFields = (c: HeadConfig, name: string): Field[] => [
-  ...variant('query_norm', c.queryNorm && headNorm(c.wholeNorms & 1)),
-  ...variant('key_norm', c.keyNorm && headNorm(c.wholeNorms & 2)),
+  ...variant('query_norm', c.queryNorm && headNorm(c.jointNorms & 1)),
+  ...variant('key_norm', c.keyNorm && headNorm(c.jointNorms & 2)),
   ['bool', unlike(false, { norms_follow_rope: c.normTurned ?? false })],
   ...(c.rope ? ropeFields(c, c.rope, ropeTableName(name)) : []),
 ];

@@ -52,8 +52,8 @@ export const attend: Kernel<Attend, AttendConfig> = {
   base: 'AttendDefaults',
   fields: (c, name) => [
     ['int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize }],
-    ['int', { heads_per_block: c.headsPerBlock, splits: c.splits, warps: c.warps, stages: c.ring }],
-    ['int', { min_split: c.minSplit, unsplit: c.whole }],
+    ['int', { heads_per_block: c.headsPerBlock, splits: c.splits, warps: c.warps, stages: c.stages }],
+    ['int', { min_split: c.minSplit, unsplit: c.unsplit }],
     ['float', { scale: c.scale, ...unlike(0, { epsilon: c.epsilon }) }],
     ...headFields(c, name),
     ...variant('window', c.window > 0 && `Window<${c.window}>`),
@@ -68,7 +68,7 @@ export const attend: Kernel<Attend, AttendConfig> = {
   ],
   tuned: [
     ...(['heads', 'kvHeads', 'headSize', 'contextLength', 'window', 'softCap', 'ropeFactors', 'sinks'] as const),
-    ...(['queryNorm', 'keyNorm', 'wholeNorms', 'normTurned', 'gates'] as const),
+    ...(['queryNorm', 'keyNorm', 'jointNorms', 'normTurned', 'gates'] as const),
   ],
 };
 

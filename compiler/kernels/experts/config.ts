@@ -26,15 +26,15 @@ export interface ExpertsConfig extends Tiling {
   readonly expertGroupsUsed: number;
   readonly weightsScale: number;
   /** Logits are sums that so many blocks have added to, of rows of routerCols; 0: as a projection leaves them. */
-  readonly gathers: number;
+  readonly accumulated: number;
   readonly routerCols: number;
   readonly routerEpsilon: number;
   /** One format, or those of gate and up. */
   readonly formats: readonly GgmlType[];
   readonly warps: number;
-  /** Slots of a warp's ring, and of these, those asked for before the node waits for the one before it. */
-  readonly ring: number;
-  readonly early: number;
+  /** Of a warp's pipeline, and of these, those loaded before the node waits for the one before it. */
+  readonly stages: number;
+  readonly prefetchStages: number;
   readonly blocks: number;
   readonly sharedBytes: number;
   /** Blocks that a multiprocessor has registers for. */
@@ -57,17 +57,21 @@ export interface ExpertsConfig extends Tiling {
 /** What is known of other nodes by then. */
 export interface ExpertsBefore {
   /** Blocks of the projection that adds up the logits. */
-  readonly gathers?: number | undefined;
+  readonly accumulated?: number | undefined;
   /** Shared memory, bytes, of the blocks beside which these are to begin (plan/co_resident_experts.ts). */
   readonly beside?: number | undefined;
 }
 
-/** The tiling that the cost model finds fastest, with rings as deep as there are slots, or shared memory. */
-export function expertsConfig(op: Experts, target: Target, { gathers = 0, beside }: ExpertsBefore = {}): ExpertsConfig {
-  const all = tilingsOf(op, target).map((tiling) => ({ ...shapeExperts(op, tiling, target), gathers }));
+/** The tiling that the cost model finds fastest, with pipelines as deep as there are slots, or shared memory. */
+export function expertsConfig(
+  op: Experts,
+  target: Target,
+  { accumulated = 0, beside }: ExpertsBefore = {},
+): ExpertsConfig {
+  const all = tilingsOf(op, target).map((tiling) => ({ ...shapeExperts(op, tiling, target), accumulated }));
   // A slot a warp is asked for early, at least.
-  const early = all.filter((shape) => !shape.sum || shape.warps * slotOf(shape) <= target.experts.earlyBytes);
-  const shapes = early.length > 0 ? early : all;
+  const prefetching = all.filter((shape) => !shape.sum || shape.warps * slotOf(shape) <= target.experts.prefetchBytes);
+  const shapes = prefetching.length > 0 ? prefetching : all;
   const needed = (shape: Shape) => neededShared(shape, 1);
   const choices = memoriesOf(target, beside).map((memory) => ({
     memory,
@@ -80,7 +84,7 @@ export function expertsConfig(op: Experts, target: Target, { gathers = 0, beside
   const costs = candidates.map((shape) => ({ shape, cost: cyclesOf(shape, target) }));
   const { shape } = costs.reduce((best, other) => (other.cost < best.cost ? other : best));
   const pipeline = pipelineOf(shape, target, memory.most);
-  const sharedBytes = Math.max(neededShared(shape, pipeline.ring), memory.least);
+  const sharedBytes = Math.max(neededShared(shape, pipeline.stages), memory.least);
   return { ...shape, ...pipeline, sharedBytes, blocksPerMultiprocessor: memory.blocks };
 }
 
@@ -92,12 +96,12 @@ interface ExpertsMemory {
 }
 
 /** From what is best to what always works. */
-function memoriesOf({ sharedBytes, projection: { paired }, experts }: Target, other?: number): ExpertsMemory[] {
+function memoriesOf({ sharedBytes, projection: { coResident }, experts }: Target, other?: number): ExpertsMemory[] {
   const alone = { most: sharedBytes, least: experts.aloneBytes, blocks: 1 };
-  if (paired === null) return [alone];
-  const roomy = { ...alone, most: paired.mostShared, blocks: 2 };
+  if (coResident === null) return [alone];
+  const roomy = { ...alone, most: coResident.mostShared, blocks: 2 };
   if (other === undefined) return [roomy, alone];
-  const beside = { most: mostBeside(sharedBytes, other), least: paired.attentionShared, blocks: 2 };
+  const beside = { most: mostBeside(sharedBytes, other), least: coResident.attentionShared, blocks: 2 };
   return beside.most < beside.least ? [roomy, alone] : [beside, roomy, alone];
 }
 
@@ -118,9 +122,9 @@ function tilingsOf({ experts, segment }: Experts, { experts: { groupRows, slotBy
 }
 
 /** A configuration but for its pipeline, and what that needs of a multiprocessor. */
-type Shape = Omit<ExpertsConfig, 'ring' | 'early' | 'sharedBytes' | 'blocksPerMultiprocessor'>;
+type Shape = Omit<ExpertsConfig, 'stages' | 'prefetchStages' | 'sharedBytes' | 'blocksPerMultiprocessor'>;
 
-function shapeExperts(op: Experts, tiling: Tiling, target: Target): Omit<Shape, 'gathers'> {
+function shapeExperts(op: Experts, tiling: Tiling, target: Target): Omit<Shape, 'accumulated'> {
   const { experts, segment, sum, norm } = op;
   const { rows, cols } = segment.weights[0]!;
   const ofExpert = rows / experts.count;
@@ -138,8 +142,8 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): Omit<Shape, 
     expertGroups: experts.groups?.count ?? 1,
     expertGroupsUsed: experts.groups?.used ?? 1,
     weightsScale: experts.scale ?? 1,
-    routerCols: op.gathered?.weight.cols ?? 0,
-    routerEpsilon: op.gathered?.epsilon ?? 0,
+    routerCols: op.accumulated?.weight.cols ?? 0,
+    routerEpsilon: op.accumulated?.epsilon ?? 0,
     formats: segment.weights.map(({ type }) => type),
     ...tiling,
     warps: target.experts.warps,
@@ -185,23 +189,27 @@ function cyclesOf(config: Shape, target: Target): number {
   );
 }
 
-function pipelineOf(shape: Shape, target: Target, mostShared: number): Pick<ExpertsConfig, 'ring' | 'early'> {
+function pipelineOf(
+  shape: Shape,
+  target: Target,
+  mostShared: number,
+): Pick<ExpertsConfig, 'stages' | 'prefetchStages'> {
   const slots = Math.ceil(blockItems(shape) / shape.warps) * chunksOf(shape);
   const share = (bytes: number) => Math.floor(bytes / shape.warps / slotOf(shape));
-  let ring = Math.max(1, Math.min(slots, Math.max(2, share(target.experts.ringBytes))));
-  while (ring > 1 && neededShared(shape, ring) > mostShared) ring--;
-  return { ring, early: Math.max(1, Math.min(ring, share(target.experts.earlyBytes))) };
+  let stages = Math.max(1, Math.min(slots, Math.max(2, share(target.experts.stagesBytes))));
+  while (stages > 1 && neededShared(shape, stages) > mostShared) stages--;
+  return { stages, prefetchStages: Math.max(1, Math.min(stages, share(target.experts.prefetchBytes))) };
 }
 
 /** ExpertsShape::shared_bytes. */
-function neededShared(config: Shape, ring: number): number {
+function neededShared(config: Shape, stages: number): number {
   const { warps, formats, cols, used, experts, gated, sum, groupRows, scored, expertGroups } = config;
   const units = unitsOf(cols) * (sum ? used : 1);
-  const barriersAt = warps * ring * slotOf(config) + sharedUnitsBytes(formats, units);
+  const barriersAt = warps * stages * slotOf(config) + sharedUnitsBytes(formats, units);
   const sumsOfGroups = expertGroups > 1 ? expertGroups : 0;
   const candidates = experts % 32 === 0 && experts > 32 && used <= 16 ? (experts / 32) * used : 0;
   const ofExperts = roundUp(experts + (gated ? 1 : 0), 4) * (scored ? 2 : 1) + 2 * roundUp(candidates, 4);
   const numbers = ofExperts + 3 * used + sumsOfGroups + warps;
   const products = sum ? blockGroups(config) * used * groupRows : 0;
-  return roundUp(barriersAt + warps * ring * 16 + 4 * (numbers + products), 16);
+  return roundUp(barriersAt + warps * stages * 16 + 4 * (numbers + products), 16);
 }

@@ -28,7 +28,7 @@ export interface Experts {
   /** The last logit gates the shared output. */
   readonly gated?: true;
   /** The logits are those of a RouterShare with this norm: sums that blocks have added to, not yet divided by the root mean square. */
-  readonly gathered?: Norm;
+  readonly accumulated?: Norm;
   readonly residual?: Value;
   readonly output: Value;
 }
@@ -42,7 +42,7 @@ export function check(op: Experts, checks: Checks): void {
   const { experts, segment, sum, input, shared, residual } = op;
   checks.experts(experts);
   checks.vector(op.selection, experts.count);
-  if (op.gathered) checkGathered(op.gathered, op, checks);
+  if (op.accumulated) checkAccumulated(op.accumulated, op, checks);
   checkLogits(op, checks);
   const weight = segment.weights[0]!;
   checks.equal('weights', segment.weights.length, 'what the activation takes', isOfTwo(op.activation) ? 2 : 1);
@@ -70,9 +70,9 @@ function checkLogits({ logits, experts: { count }, sum, gated }: Experts, checks
 }
 
 /** Which are the largest must not depend on what they are to be divided by. */
-function checkGathered(norm: Norm, { gated, selection, experts: { groups } }: Experts, checks: Checks): void {
+function checkAccumulated(norm: Norm, { gated, selection, experts: { groups } }: Experts, checks: Checks): void {
   checks.norm(norm, norm.weight.cols);
-  checks.need(!gated && !selection && !groups, 'gathered logits of which more is asked than which are the largest');
+  checks.need(!gated && !selection && !groups, 'accumulated logits of which more is asked than which are the largest');
 }
 
 export function about(op: Experts): string {

@@ -12,7 +12,7 @@ import { chunkShape, type Tiling } from '../tiling.js';
 import type { Projection } from './operation.js';
 
 /** What a projection brings into L2 for a later one: l2_prefetch.cuh's L2Prefetch, the first bytes of each block's run of a later projection's groups. */
-export interface Ahead {
+export interface L2Prefetch {
   readonly blocks: number;
   readonly bytes: number;
   readonly segments: readonly { readonly groups: number; readonly groupBytes: number }[];
@@ -25,16 +25,16 @@ export interface ProjectionConfig extends Tiling, InputConfig {
   readonly segments: readonly SegmentConfig[];
   /** Groups of rows that a block works on at once; each has a warp a chunk. */
   readonly rowWarps: number;
-  /** Slots of a warp's ring. */
-  readonly ring: number;
-  /** Of these, asked for at once, before the node waits for the one before it. */
-  readonly early: number;
+  /** Of a warp's pipeline, each a tile. */
+  readonly stages: number;
+  /** Of these, loaded at once, before the node waits for the one before it. */
+  readonly prefetchAtOnce: number;
   /** And so many in all before that, each once an earlier one has come. */
-  readonly paced: number;
-  /** The ring holds all that the block reads, so the next node may be scheduled at once. */
-  readonly whole: boolean;
+  readonly prefetchStages: number;
+  /** The stages hold all that the block reads, so the next node may be scheduled at once. */
+  readonly holdsAll: boolean;
   /** Groups whose sums meet in shared memory at once. */
-  readonly roundGroups: number;
+  readonly passGroups: number;
   readonly blocks: number;
   /** Shared memory that a block asks for at least, and blocks that a multiprocessor has registers for. */
   readonly leastShared: number;
@@ -50,7 +50,7 @@ export interface ProjectionConfig extends Tiling, InputConfig {
   readonly matrixScale: number;
   /** The scales are of the biases too. */
   readonly scalesBias: boolean;
-  readonly ahead: Ahead | null;
+  readonly l2Prefetch: L2Prefetch | null;
   /** Logits that blocks add their rows' part to; 0: none. */
   readonly routes: number;
 }
@@ -68,8 +68,8 @@ interface Cut extends Tiling {
 /** Rows that a group may have: their sums take at most so many steps of a warp, each a register. */
 const GROUP_ROWS = [1, 2, 4, 8, 16, 32];
 const MOST_STEPS = 8;
-/** Of the sums of rows that meet in shared memory: all of a block at once, or in rounds that leave more of it to rings; bytes. */
-const SUMS_BYTES = { all: 16384, round: 2048 };
+/** Of the sums of rows that meet in shared memory: all of a block at once, or in passes that leave more of it to the pipelines; bytes. */
+const SUMS_BYTES = { all: 16384, pass: 2048 };
 /** Registers of a multiprocessor. */
 const REGISTERS = 65536;
 /**
@@ -181,7 +181,7 @@ export function projectionConfig(op: Projection, target: Target, room: Room = ro
 type Shape = Omit<ProjectionConfig, keyof Pipeline>;
 type Pipeline = Pick<
   ProjectionConfig,
-  'ring' | 'early' | 'paced' | 'whole' | 'leastShared' | 'blocksPerMultiprocessor' | 'ahead'
+  'stages' | 'prefetchAtOnce' | 'prefetchStages' | 'holdsAll' | 'leastShared' | 'blocksPerMultiprocessor' | 'l2Prefetch'
 >;
 
 function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Target): Shape {
@@ -195,7 +195,7 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
     cols,
     ...cut,
     segments,
-    roundGroups: tight ? cut.rowWarps : roundGroups(segments, cols, cut, Math.ceil(groups / blocks)),
+    passGroups: tight ? cut.rowWarps : passGroups(segments, cols, cut, Math.ceil(groups / blocks)),
     blocks,
     ...inputConfig(op),
     activation: activationOf(op.activation),
@@ -213,26 +213,34 @@ function shapeProjection(op: Projection, cut: Cut, tight: boolean, target: Targe
 const groupsOf = (segments: readonly SegmentConfig[], { groupRows }: Tiling): number =>
   segments.reduce((sum, { rows }) => sum + Math.ceil(rows / groupRows), 0);
 
-/** All that the block has, or as many as a round has. */
-function roundGroups(segments: readonly SegmentConfig[], cols: number, cut: Cut, ofBlock: number): number {
+/** All that the block has, or as many as a pass has. */
+function passGroups(segments: readonly SegmentConfig[], cols: number, cut: Cut, ofBlock: number): number {
   const { groupRows, chunkCols, rowWarps } = cut;
   const ofGroup = Math.ceil(cols / chunkCols) * groupRows * mostParts(segments) * 4;
   const all = roundUp(ofBlock, rowWarps);
   if (all * ofGroup <= SUMS_BYTES.all) return all;
-  return Math.max(rowWarps, Math.floor(SUMS_BYTES.round / ofGroup / rowWarps) * rowWarps);
+  return Math.max(rowWarps, Math.floor(SUMS_BYTES.pass / ofGroup / rowWarps) * rowWarps);
 }
 
 const mostParts = (segments: readonly SegmentConfig[]): number => Math.max(...segments.map((s) => s.formats.length));
 
 /** As many stages a warp as its groups can use and the room holds, and how many are asked for before the wait. */
 function pipelineOf(shape: Shape, room: Room): Pipeline {
-  const stages = stagesOf(shape);
+  const most = stagesOf(shape);
   const share = (bytes: number) => Math.floor(bytes / projectionWarps(shape) / largestSlot(shape));
-  let ring = Math.max(1, Math.min(stages, Math.max(2, share(room.ringBytes))));
-  while (ring > 1 && sharedOf(shape, ring) > room.mostShared) ring--;
-  const early = Math.max(1, Math.min(ring, share(room.earlyBytes)));
+  let stages = Math.max(1, Math.min(most, Math.max(2, share(room.stagesBytes))));
+  while (stages > 1 && sharedOf(shape, stages) > room.mostShared) stages--;
+  const prefetchAtOnce = Math.max(1, Math.min(stages, share(room.prefetchBytes)));
   const { leastShared, blocks: blocksPerMultiprocessor } = room;
-  return { ring, early, paced: early, whole: false, leastShared, blocksPerMultiprocessor, ahead: null };
+  return {
+    stages,
+    prefetchAtOnce,
+    prefetchStages: prefetchAtOnce,
+    holdsAll: false,
+    leastShared,
+    blocksPerMultiprocessor,
+    l2Prefetch: null,
+  };
 }
 
 /** All that a warp takes in turn. */
@@ -241,7 +249,7 @@ const stagesOf = (shape: Shape): number =>
 
 /** Do the stages hold all that the block reads, within so many bytes of shared memory? */
 export const holdsAll = (config: ProjectionConfig, mostShared: number): boolean =>
-  config.ring === stagesOf(config) && projectionShared(config) <= mostShared;
+  config.stages === stagesOf(config) && projectionShared(config) <= mostShared;
 
 const largestSlot = (config: Shape): number =>
   largest(config.segments, config.groupRows, chunkShape(config).chunkUnits);
@@ -249,17 +257,17 @@ const largestSlot = (config: Shape): number =>
 export const projectionWarps = (config: Shape): number => chunkShape(config).chunks * config.rowWarps;
 
 /** ProjectionShape::shared_bytes. */
-export const projectionShared = (config: ProjectionConfig): number => sharedOf(config, config.ring);
+export const projectionShared = (config: ProjectionConfig): number => sharedOf(config, config.stages);
 
-function sharedOf(config: Shape, ring: number): number {
+function sharedOf(config: Shape, stages: number): number {
   const { chunkUnits, chunks } = chunkShape(config);
-  const { roundGroups, groupRows, segments } = config;
+  const { passGroups, groupRows, segments } = config;
   const warps = projectionWarps(config);
   const formats = segments.flatMap((segment) => segment.formats);
-  const ofWarp = ring * (largestSlot(config) + 16) + sharedUnitsBytes(formats, chunkUnits);
+  const ofWarp = stages * (largestSlot(config) + 16) + sharedUnitsBytes(formats, chunkUnits);
   const blockGroups = Math.ceil(groupsOf(segments, config) / config.blocks);
-  const buffers = blockGroups > roundGroups ? 2 : 1;
-  const partial = buffers * mostParts(segments) * chunks * roundGroups * groupRows * 4;
+  const buffers = blockGroups > passGroups ? 2 : 1;
+  const partial = buffers * mostParts(segments) * chunks * passGroups * groupRows * 4;
   const routed = config.routes > 0 ? 4 * (blockGroups * groupRows + 1) : 0;
   return roundUp(warps * ofWarp + partial + roundUp(chunks * 4, 8) + warps * 8 + routed, 16);
 }

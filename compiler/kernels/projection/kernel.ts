@@ -6,7 +6,7 @@ import { inputFields } from '../input.js';
 import type { Kernel } from '../kernel.js';
 import { strides } from '../tiling.js';
 import {
-  type Ahead,
+  type L2Prefetch,
   type ProjectionConfig,
   projectionConfig,
   projectionShared,
@@ -61,10 +61,10 @@ export const projection: Kernel<Projection, ProjectionConfig> = {
   fields: (c) => [
     `using segments = Segments<${c.segments.map(segmentType).join(', ')}>;`,
     ['int', { cols: c.cols, group_rows: c.groupRows, chunk_cols: c.chunkCols }],
-    ['int', { row_warps: c.rowWarps, blocks: c.blocks, pass_groups: c.roundGroups }],
-    ['int', { stages: c.ring, prefetch_at_once: c.early, prefetch_stages: c.paced }],
-    ['bool', unlike(false, { holds_all: c.whole })],
-    ...variant('l2_prefetch', c.ahead && prefetchType(c.ahead)),
+    ['int', { row_warps: c.rowWarps, blocks: c.blocks, pass_groups: c.passGroups }],
+    ['int', { stages: c.stages, prefetch_at_once: c.prefetchAtOnce, prefetch_stages: c.prefetchStages }],
+    ['bool', unlike(false, { holds_all: c.holdsAll })],
+    ...variant('l2_prefetch', c.l2Prefetch && prefetchType(c.l2Prefetch)),
     ...inputFields(c),
     ['int', unlike(0, { bias: c.bias, matrix_scale: c.matrixScale })],
     ['bool', unlike(false, { scales_bias: c.scalesBias, add_residual: c.addResidual })],
@@ -88,7 +88,7 @@ export const projection: Kernel<Projection, ProjectionConfig> = {
   ],
 };
 
-function prefetchType({ blocks, bytes, segments }: Ahead): string {
+function prefetchType({ blocks, bytes, segments }: L2Prefetch): string {
   const later = segments.map(({ groups, groupBytes }) => `PrefetchSegment<${groups}, ${groupBytes}>`);
   return `L2Prefetch<${[blocks, bytes, ...later].join(', ')}>`;
 }

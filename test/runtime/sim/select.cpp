@@ -118,7 +118,9 @@ class Chooser {
     return *out;
   }
 
-  static constexpr uint64_t state_bytes = state_seen_offset(n_ctx) + 4 * uint64_t(n);
+  static constexpr uint64_t history_at = state_bias_offset + sizeof(LogitBias) * max_logit_bias;
+  static constexpr uint64_t fed_at = history_at + 4 * uint64_t(n_ctx), seen_at = fed_at + 4 * uint64_t(n_ctx);
+  static constexpr uint64_t state_bytes = seen_at + 4 * uint64_t(n);
   static constexpr int shared = select_shared_bytes<C>;
   TestDevice device{Kernels<C>::table};
   uint64_t ring[token_ring_size] = {};
@@ -126,9 +128,9 @@ class Chooser {
   Best* best = device.allocate<Best>(C::candidates);
   float* logits = device.allocate<float>(n);
   float* adjusted = device.allocate<float>(n);
-  int32_t* history = (int32_t*)(region + state_history_offset);
-  int32_t* fed = (int32_t*)(region + state_fed_offset(n_ctx));
-  uint32_t* seen = (uint32_t*)(region + state_seen_offset(n_ctx));
+  int32_t* history = (int32_t*)(region + history_at);
+  int32_t* fed = (int32_t*)(region + fed_at);
+  uint32_t* seen = (uint32_t*)(region + seen_at);
   SampleMeeting* meeting = C::blocks > 1 ? device.allocate<SampleMeeting>(1) : nullptr;
   DeviceSampling described = {};
 };

@@ -190,6 +190,8 @@ interface PlanFlags {
   gpu?: string;
   context?: number;
   quantize?: Quantization;
+  programs?: string[];
+  rows?: number[];
 }
 
 function addPlanOptions(command: Command): void {
@@ -212,13 +214,23 @@ function addPlanOptions(command: Command): void {
         'q8_0',
         'q4_0',
       ]),
+    )
+    .option(
+      '--programs <list>',
+      'what it runs: token, one token a step; batch, a few rows of any sequences; prompt, many rows; all (default: token)',
+      (list) => list.split(','),
+    )
+    .option(
+      '--rows <list>',
+      "rows of batch programs (8 to 64) and prompt programs (72 to 2048), in eights (default: the target's choice)",
+      (list) => list.split(',').map(integer),
     );
 }
 
 function planOptions(flags: PlanFlags, otherwise?: 'cuda'): PlanOptions {
-  const { context, quantize } = flags;
+  const { context, quantize, programs, rows } = flags;
   const { archs, gpu } = gpuChoice(flags, otherwise) ?? { archs: flags.arch };
-  return { target: flags.target ?? otherwise, archs, gpu, context, quantize };
+  return { target: flags.target ?? otherwise, archs, gpu, context, quantize, programs, rows };
 }
 
 const choices = new WeakMap<PlanFlags, GpuChoice>();

@@ -22,10 +22,12 @@ import { ArtifactWriter, writeModelPath } from './artifact.js';
 import { build } from './build.js';
 import { emit } from './emit/index.js';
 import { buildGraph } from './graph/build.js';
+import { programLabel } from './ir/programs.js';
 import { inputsSha256, manifestOf } from './manifest.js';
 import { modelSpec } from './model/load.js';
 import type { ModelSpec } from './model/spec.js';
 import { runPasses } from './passes/index.js';
+import { programsFor } from './plan/choose_programs.js';
 import { lower } from './plan/lower.js';
 import type { Plan } from './plan/plan.js';
 import { changeTarget, type Tuning, tunedTarget } from './plan/tuning.js';
@@ -55,6 +57,10 @@ export interface PlanOptions {
   readonly changes?: Changes | undefined;
   /** The type that matrices of a safetensors folder get when they are loaded; default: as they are. */
   readonly quantize?: Quantization | undefined;
+  /** Programs that the artifact has, of token, batch, prompt, all; default token, which is always there. */
+  readonly programs?: readonly string[] | undefined;
+  /** Rows of the batch programs, 8 to 64, and of the prompt programs, 72 to 2048, in eights; default the target's choice. */
+  readonly rows?: readonly number[] | undefined;
   /** In place of the model file's stem. */
   readonly name?: string | undefined;
 }
@@ -102,10 +108,13 @@ export function planModel(path: string, options: PlanOptions): Plan {
 
 function planSpec(spec: ModelSpec, options: PlanOptions): Plan {
   const contextLength = chooseContext(spec, options.context);
-  const graph = runPasses(buildGraph(spec, contextLength));
+  const primitive = buildGraph(spec, contextLength);
+  const graph = runPasses(primitive);
   const target = changeTarget(chooseTarget(options), options.changes ?? {});
   const targetOf = tunedTarget(target, options.tuning);
-  return lower(spec, graph, target, { contextLength, compilerVersion: VERSION, targetOf });
+  const { programs, leftOut } = programsFor(primitive, options, target);
+  const manyRows = programs[0] && { programs, graph: runPasses(primitive, programs[0]) };
+  return lower(spec, graph, target, { contextLength, compilerVersion: VERSION, targetOf, manyRows, leftOut });
 }
 
 /** Model file -> artifact folder. Errors: CompileError and its kinds; the folder is then as it was. */
@@ -119,9 +128,7 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
   });
   const plan = await progress.stage('plan', (detail) => {
     const planned = planSpec(spec, options);
-    detail(
-      `${planned.programs[0].nodes.length} nodes, ${planned.kernels.length} kernels, context ${planned.model.contextLength}`,
-    );
+    detail(planDetail(planned));
     return planned;
   });
   const files = emit(plan);
@@ -189,6 +196,14 @@ export async function compile(path: string, options: CompileOptions = {}): Promi
     }
   });
   return { folder, plan, manifest, upToDate: false, text };
+}
+
+/** "13 nodes, 8 kernels, context 512; programs token, prompt_512". */
+function planDetail({ programs, leftOut, kernels, model }: Plan): string {
+  const names = programs.filter(({ rows }) => rows > 0).map(programLabel);
+  const others = names.length > 1 ? `; programs ${names.join(', ')}` : '';
+  const without = leftOut[0] ? `; no ${leftOut.map(programLabel).join(', ')}: ${leftOut[0].why}` : '';
+  return `${programs[0].nodes.length} nodes, ${kernels.length} kernels, context ${model.contextLength}${others}${without}`;
 }
 
 /** Undefined too where the manifest is damaged: then it is made anew. */

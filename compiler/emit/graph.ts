@@ -1,4 +1,5 @@
 /** The tables of graph.cpp: kernels, programs of nodes, tensors. */
+import { programLabel } from '../ir/programs.js';
 import { kernelFor } from '../kernels/index.js';
 import type { PlannedTensor } from '../plan/loaders.js';
 import type { Plan, PlannedArgument, PlannedKernel, PlannedNode, PlannedProgram } from '../plan/plan.js';
@@ -6,6 +7,8 @@ import { comment, cString } from './names.js';
 import { type Kind, kindsOf, type LayerRanges, layerOf, plain, type Row, stretches, type Writer } from './statement.js';
 
 export interface GraphView {
+  /** Of programs of many rows: where their step is in the state, and what it has room for. */
+  readonly step: { readonly offset: number; readonly rows: number; readonly outputs: number } | null;
   /** Fields of argument structs, of each kind of kernel. */
   readonly fields: readonly string[];
   readonly kernelRows: readonly string[];
@@ -36,6 +39,7 @@ const WIDTH = 120;
 export function graphView(plan: Plan): GraphView {
   const ranges = layerRanges(plan);
   return {
+    step: stepOf(plan),
     ...kernelTable(plan),
     layers: layerRows(plan, ranges),
     programs: plan.programs.map((program) => programTable(plan, program, ranges)),
@@ -47,6 +51,12 @@ export function graphView(plan: Plan): GraphView {
       ranges,
     ),
   };
+}
+
+function stepOf({ programs, state }: Plan): GraphView['step'] {
+  const rows = Math.max(...programs.map((program) => program.rows));
+  const outputs = Math.max(...programs.map((program) => program.outputs));
+  return rows > 1 ? { offset: state.find(({ part }) => part === 'step')!.offset, rows, outputs } : null;
 }
 
 // ------------------------------------------------------------------ kernels
@@ -75,10 +85,12 @@ function kernelRow(kernel: PlannedKernel): string {
 
 function programTable(plan: Plan, program: PlannedProgram, ranges: LayerRanges): TableView {
   const rows = program.nodes.map((_, index) => nodeRow(plan, program, index));
-  const { name, rows: most, outputs, buckets } = program;
+  const { name, rows: most, outputs, tileRows, logitsOffset, buckets } = program;
+  const label = programLabel(program);
   const positions = buckets.map(({ positions }) => positions).join(', ');
-  const head = `Program program = {.name = ${cString(name)}, .rows = ${most}, .outputs = ${outputs}, .buckets = {${positions}}};`;
-  return { ...table(`${name}_layer`, 'Node', 'program.nodes', rows, ranges), name, head };
+  const ofRows = most > 1 ? ` .tile_rows = ${tileRows}, .logits_offset = ${logitsOffset},` : '';
+  const head = `Program program = {.name = ${cString(name)}, .rows = ${most}, .outputs = ${outputs},${ofRows} .buckets = {${positions}}};`;
+  return { ...table(`${label}_layer`, 'Node', 'program.nodes', rows, ranges), name: label, head };
 }
 
 function nodeRow(plan: Plan, { nodes, buckets }: PlannedProgram, index: number): Row {
@@ -124,8 +136,8 @@ function afterOf({ after }: PlannedNode, index: number): string[] {
 
 function argument({ tensors }: Plan, node: PlannedNode, arg: PlannedArgument, write: Writer): string {
   const { name, region, offset: value } = arg;
-  if (region === 'weights')
-    return `{${cString(name)}, ${write.name(tensors.find(({ deviceOffset }) => deviceOffset === value)!.name)}}`;
+  const tensor = region === 'weights' && tensors.find(({ deviceOffset }) => deviceOffset === value);
+  if (tensor) return `{${cString(name)}, ${write.name(tensor.name)}}`;
   const own = name === 'output' ? identifierOf(layerOf(node.name)?.rest ?? node.name) : name;
   return `{${cString(name)}, ${region} + ${write.offset({ from: region, value, name: own })}}`;
 }

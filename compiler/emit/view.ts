@@ -79,11 +79,12 @@ export function view(plan: Plan): View {
 /** The nodes that run a kernel: in any context, or only in those of up to so many positions. */
 function usersOf(plan: Plan, kernel: PlannedKernel): { nodes: readonly PlannedNode[]; positions?: number } {
   const own = plan.kernels.indexOf(kernel);
-  const nodes = plan.programs[0].nodes.filter((node) => node.kernel === own);
+  const nodes = plan.programs.flatMap((program) => program.nodes.filter((node) => node.kernel === own));
   if (nodes.length > 0) return { nodes };
-  const bucket = plan.programs[0].buckets.find(({ kernels }) => kernels.some((replaced) => replaced.kernel === own))!;
+  const { nodes: all, buckets } = plan.programs[0];
+  const bucket = buckets.find(({ kernels }) => kernels.some((replaced) => replaced.kernel === own))!;
   const replaced = bucket.kernels.filter((replaced) => replaced.kernel === own);
-  return { nodes: replaced.map(({ node }) => plan.programs[0].nodes[node]!), positions: bucket.positions };
+  return { nodes: replaced.map(({ node }) => all[node]!), positions: bucket.positions };
 }
 
 function targetName({ target }: Plan): string {

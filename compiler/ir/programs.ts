@@ -3,13 +3,18 @@ import type { Rows } from './ops.js';
 
 /** What steps a program runs, at most: `rows` tokens, of which so many `outputs` have their logits computed. */
 export interface ProgramKind {
-  /** token: one token of a sequence. batch: a few rows, of any sequences. prompt: many, of which few want logits. */
-  readonly name: 'token' | 'batch' | 'prompt';
+  /**
+   * token: one token of a sequence. batch: a few rows, of any sequences. prompt: many, of which few want logits. load: no
+   * step, but run once when the weights are on the device.
+   */
+  readonly name: 'token' | 'batch' | 'prompt' | 'load';
   readonly rows: number;
   readonly outputs: number;
 }
 
 export const TOKEN: ProgramKind = { name: 'token', rows: 1, outputs: 1 };
+
+export const LOAD: ProgramKind = { name: 'load', rows: 0, outputs: 0 };
 
 /** The most rows of a batch, and of a prompt. */
 export const MOST_ROWS = { batch: 64, prompt: 2048 } as const;
@@ -23,7 +28,7 @@ export const programOf = (rows: number): ProgramKind =>
 
 /** Its name among others: "token", "batch_8". */
 export const programLabel = ({ name, rows }: Pick<ProgramKind, 'name' | 'rows'>): string =>
-  name === 'token' ? name : `${name}_${rows}`;
+  rows > 1 ? `${name}_${rows}` : name;
 
 export const rowsOf = (rows: Rows, program: ProgramKind): number => (rows === 'token' ? program.rows : program.outputs);
 

@@ -48,6 +48,8 @@ export interface AttendRowsConfig {
 const TILE_QUERIES = 64;
 const THREADS = 128;
 const SPLIT_POSITIONS = 1024;
+/** Elements of a head, filled up. */
+export const LONGEST_HEAD = 256;
 const STAGES = 2;
 
 /** The most rows of a tile; 0 where more heads share a KV head than a tile has room for. */

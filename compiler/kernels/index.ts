@@ -13,6 +13,7 @@ import type { Experts } from './experts/operation.js';
 import type { Kernel, Launch } from './kernel.js';
 import type { MatmulConfig } from './matmul/config.js';
 import { matmul } from './matmul/kernel.js';
+import { type FindLargest, findLargest, type LargestConfig } from './matmul/largest.js';
 import type { Matmul } from './matmul/operation.js';
 import { type NormAdd, type NormAddConfig, normAdd } from './norm_add.js';
 import { type NormAddRows, type NormAddRowsConfig, normAddRows } from './norm_add_rows.js';
@@ -25,18 +26,19 @@ import { type SelectBest, type SelectConfig, select } from './select.js';
 /** What plan/ can lower, one kernel node each: of the program of one token, and of those of many rows. */
 type TokenOp = Embed | Projection | Experts | NormAdd | Attend | SelectBest;
 type RowsOp = EmbedRows | OperandRows | Matmul | Append | AttendRows | NormAddRows;
-export type FusedOp = TokenOp | RowsOp;
+export type FusedOp = TokenOp | RowsOp | FindLargest;
 
 export type KernelConfig =
   | (EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig)
-  | (EmbedRowsConfig | OperandRowsConfig | MatmulConfig | AppendConfig | AttendRowsConfig | NormAddRowsConfig);
+  | (EmbedRowsConfig | OperandRowsConfig | MatmulConfig | AppendConfig | AttendRowsConfig | NormAddRowsConfig)
+  | LargestConfig;
 
 export const TOKEN_KERNELS = { embed, projection, experts, norm_add: normAdd, attend, select };
 export const ROWS_KERNELS = {
   ...{ embed_rows: embedRows, operand_rows: operandRows, matmul, append, attend_rows: attendRows },
   norm_add_rows: normAddRows,
 };
-export const KERNELS = { ...TOKEN_KERNELS, ...ROWS_KERNELS };
+export const KERNELS = { ...TOKEN_KERNELS, ...ROWS_KERNELS, find_largest: findLargest };
 
 /** A kernel whose operation and configuration are whatever they are: what is asked of it must come from the same node. */
 type AnyKernel = Kernel<FusedOp, KernelConfig>;

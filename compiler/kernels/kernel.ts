@@ -40,6 +40,9 @@ export type StatePart =
   | ('state' | 'counters' | 'history' | 'fed' | 'seen' | 'meeting')
   | ('step' | 'rows' | 'tiles' | 'output_rows' | 'pages');
 
+/** Of the part `counters`. */
+export const STATE_COUNTERS = 1024;
+
 /** Where everything lies that a node's arguments may point to: made by plan/lower.ts for one node. */
 export interface Places {
   value(name: string, value: Value | undefined): Argument;
@@ -49,8 +52,8 @@ export interface Places {
   vector(name: string, weight: Weight | undefined): Argument;
   /** The operation's matrices. */
   weights(): Argument;
-  /** A power of two for each of the operation's matrices, that its weights are multiplied with to be halves. */
-  weightScales(name: string): Argument;
+  /** The largest magnitude of each of the operation's matrices. */
+  largest(name: string): Argument;
   /** The matrices of the later operation whose first bytes this one fetches. */
   prefetched(name: string): Argument;
   /** One of the node's scratch buffers; absent where it has none of this name. */

@@ -92,6 +92,9 @@ export const operandRows: Kernel<OperandRows, OperandRowsConfig> = {
   asserts: () => [],
 };
 
+/** What a block's threads have registers for. */
+export const MOST_COLS = 32768;
+
 /** By the columns alone: what a thread adds up decides the bits, which are the same in all programs. */
 export const rowThreads = (cols: number, { kind }: Target): number =>
   kind === 'cuda' ? Math.min(1024, roundUp(Math.ceil(cols / 16), 32)) : 64;

@@ -64,6 +64,8 @@ export const passes: Readonly<Record<ProgramKind['name'], readonly Pass[]>> = {
   ],
   batch: MANY_ROWS,
   prompt: MANY_ROWS,
+  // Its nodes are made of the others' products.
+  load: [],
 };
 
 /** Throws a plain Error where a rule of the IR (verify.ts) does not hold, or where an operation has no fused form. */

@@ -3,7 +3,8 @@
 import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import { sum } from '../arithmetic.js';
 import { cachesOf, type Graph } from '../graph/graph.js';
-import { type LeftOut, type ProgramKind, TOKEN } from '../ir/programs.js';
+import { type LeftOut, LOAD, type ProgramKind, TOKEN } from '../ir/programs.js';
+import { largestFor } from '../kernels/matmul/largest.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Target } from '../target/target.js';
 import { planCaches } from './caches.js';
@@ -37,6 +38,7 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
   });
   const ofToken = choose(TOKEN, graph);
   const others = manyRows?.programs.map((program) => choose(program, manyRows.graph)) ?? [];
+  if (manyRows) others.push(choose(LOAD, loading(manyRows.graph)));
   const { meetingBytes } = ofToken.choice;
   const state = stateLayout({ contextLength, vocabSize, meetingBytes, programs: manyRows?.programs ?? [] });
   const caches = planCaches(cachesOf(graph), contextLength);
@@ -82,6 +84,12 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
     formats,
   });
 }
+
+/** What products of many rows want to know of their matrices. */
+const loading = (graph: Graph): Graph => ({
+  ...graph,
+  ops: graph.ops.flatMap((op) => (op.kind === 'matmul' ? [largestFor(op)] : [])),
+});
 
 function formatsOf(tensors: readonly { type: GgmlType }[]): GgmlType[] {
   return [...new Set(tensors.map(({ type }) => type))].sort((a, b) => GGML_TYPES[a].id - GGML_TYPES[b].id);

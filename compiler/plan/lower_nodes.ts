@@ -4,10 +4,10 @@ import type { Value } from '../ir/ops.js';
 import { type AttendConfig, attendCounters } from '../kernels/attend/config.js';
 import { expertsConfig } from '../kernels/experts/config.js';
 import { type FusedOp, kernelOf } from '../kernels/index.js';
+import { STATE_COUNTERS } from '../kernels/kernel.js';
 import { selectConfig } from '../kernels/select.js';
 import { attentionBuckets } from './buckets.js';
 import { isProjection, type LoweredNode, type Lowering, type Planning } from './lowering.js';
-import { STATE_COUNTERS } from './state.js';
 import { tunedConfig } from './tuning.js';
 
 /** Each node by itself. Errors: CompileError where an attention has more groups of heads than a session has counters for. */
@@ -44,5 +44,6 @@ function counted(output: Value, configs: readonly AttendConfig[]): readonly Atte
 }
 
 function nodeName(op: FusedOp): string {
+  if (op.kind === 'find_largest') return op.name;
   return op.kind === 'select_best' ? 'select' : op.output.name;
 }

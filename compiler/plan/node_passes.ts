@@ -22,4 +22,5 @@ export const nodePasses: Readonly<Record<ProgramKind['name'], readonly NodePass[
   // A node of many rows is chosen by itself.
   batch: [],
   prompt: [],
+  load: [],
 };

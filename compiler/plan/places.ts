@@ -45,7 +45,7 @@ export class DeviceMemory {
       },
       vector: (name, weight) => (weight ? at(name, 'weights', weights.vector(weight)) : absent(name)),
       weights: () => at('weights', 'weights', weightStarts.get(op)!),
-      weightScales: (name) => at(name, 'weights', weights.scalesOf(kernelOf(op).matrices!(op))),
+      largest: (name) => at(name, 'weights', weights.largestOf(kernelOf(op).matrices!(op))),
       prefetched: (name) => (prefetches ? at(name, 'weights', weightStarts.get(prefetches)!) : absent(name)),
       scratch: (name, buffer) => {
         const found = scratch.some((one) => one.region === 'arena' && one.name === buffer);

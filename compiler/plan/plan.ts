@@ -65,7 +65,7 @@ export interface PlannedBuffer {
 
 /** What steps of a kind run; `outputs` of its `rows` have their logits computed. */
 export interface PlannedProgram extends ProgramKind {
-  /** The most rows of a tile, which is what one slot's rows of a step are cut into for attention. */
+  /** The most rows of a tile, which is what one slot's rows of a step are cut into for attention; 0 without such tiles. */
   readonly tileRows: number;
   /** In the arena, f32[outputs][vocabSize]. */
   readonly logitsOffset: number;
@@ -185,8 +185,8 @@ function verifyProgram(
   need: Need,
 ): void {
   need(nodes.length > 0, 'no nodes');
-  need(outputs > 0 && outputs <= rows, `${outputs} of ${rows} rows have logits`);
-  need(tileRows > 0 && tileRows <= rows, `tiles of ${tileRows} of ${rows} rows`);
+  need(outputs > 0 === rows > 0 && outputs <= rows, `${outputs} of ${rows} rows have logits`);
+  need(tileRows > 0 === rows > 1, `tiles of ${tileRows} of ${rows} rows`);
   need(logitsOffset + 4 * outputs * plan.model.vocabSize <= bytes.arena, 'the logits leave the arena');
   for (const { name, offset, bytes: own } of buffers)
     need(own > 0 && offset + own <= bytes.arena, `${name} leaves the arena`);

@@ -43,8 +43,8 @@ export function planProgram(
   const nodes = planNodes(choice, memory, shared, program);
   const planned = {
     ...program,
-    tileRows: Math.min(...choice.nodes.map(({ op }) => (op.kind === 'attend_rows' ? tileRowsOf(op) : program.rows))),
-    logitsOffset: arena.offsets.get(graph.logits.name)!,
+    tileRows: Math.min(program.rows, tileRowsIn(choice)),
+    logitsOffset: arena.offsets.get(graph.logits.name) ?? 0,
     nodes,
     buckets: planBuckets(choice, nodes, shared.kernels, program),
     buffers: buffers.map(({ name, bytes, firstUse, lastUse }) => ({
@@ -73,8 +73,14 @@ function requestBuffers({ logits }: Graph, choice: Choice, program: ProgramKind)
     for (const scratch of scratchOf(node)) if (scratch.region === 'arena') use(scratch.name, scratch.bytes, index);
   }
   // The host reads the logits when the graph has ended.
-  use(logits.name, valueBytes(logits, program, choice), nodes.length - 1);
+  if (program.outputs > 0) use(logits.name, valueBytes(logits, program, choice), nodes.length - 1);
   return [...uses].map(([name, { bytes, firstUse, lastUse }]) => ({ name, bytes, firstUse, lastUse }));
+}
+
+/** Of all layers the least; 0 of programs that have no tiles. */
+function tileRowsIn({ nodes }: Choice): number {
+  const each = nodes.flatMap(({ op }) => (op.kind === 'attend_rows' ? [tileRowsOf(op)] : []));
+  return each.length > 0 ? Math.min(...each) : 0;
 }
 
 /** Enough for whichever bucket's kernel runs. */

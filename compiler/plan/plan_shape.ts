@@ -28,6 +28,7 @@ import type { ExpertsConfig } from '../kernels/experts/config.js';
 import type { InputConfig, NormConfig } from '../kernels/input.js';
 import type { Launch, Table } from '../kernels/kernel.js';
 import type { MatmulConfig } from '../kernels/matmul/config.js';
+import type { LargestConfig } from '../kernels/matmul/largest.js';
 import type { NormAddConfig } from '../kernels/norm_add.js';
 import type { NormAddRowsConfig } from '../kernels/norm_add_rows.js';
 import type { OperandRowsConfig } from '../kernels/operand_rows.js';
@@ -259,8 +260,12 @@ const matmul = record<MatmulConfig>({
   tileRows: count,
   warpgroups: count,
   blocks: count,
+  blocksPerMultiprocessor: count,
   stages: count,
   depth: count,
+  prefetchSteps: count,
+  splitSteps: count,
+  apart: flag,
   activation: oneOf('none', ...Object.keys(ACTIVATIONS)),
   scale: number,
   softCap: number,
@@ -268,6 +273,14 @@ const matmul = record<MatmulConfig>({
   bias: count,
   matrixScale: count,
   scalesBias: flag,
+});
+
+const largest = record<LargestConfig>({
+  kind: oneOf('find_largest'),
+  groupRows: count,
+  chunkCols: count,
+  cols: count,
+  segments: listOf(segment, 1),
 });
 
 const append = record<AppendConfig>({
@@ -306,7 +319,7 @@ const kernel = record<PlannedKernel>({
   config: byKind({
     ...{ embed, projection, experts, norm_add: normAdd, attend, select },
     ...{ embed_rows: embedRows, operand_rows: operandRows, norm_add_rows: normAddRows, matmul, append },
-    attend_rows: attendRows,
+    ...{ attend_rows: attendRows, find_largest: largest },
   }),
   fields: listOf(text()),
   launch: record<Launch>({ blocks: count, threads: count, sharedBytes: count }),
@@ -337,7 +350,7 @@ const bucket = record<PlannedBucket>({
 });
 
 const program = record<PlannedProgram>({
-  name: oneOf('token', 'batch', 'prompt'),
+  name: oneOf('token', 'batch', 'prompt', 'load'),
   rows: count,
   outputs: count,
   tileRows: count,
@@ -379,7 +392,6 @@ const tensor = record<PlannedTensor>({
   alternate: optional(oneOf('even', 'odd')),
   transposed: optional(oneOf(true)),
   part: optional(oneOf('codes', 'exponents')),
-  scaleOffset: optional(count),
   loader: orNull(count),
 });
 
@@ -428,7 +440,7 @@ export const isPlan = record<Plan>({
   memory: record<Plan['memory']>(memory),
   kernels: listOf(kernel, 1),
   programs: listOf(program, 1),
-  leftOut: listOf(record<LeftOut>({ name: oneOf('token', 'batch', 'prompt'), rows: count, why: text() })),
+  leftOut: listOf(record<LeftOut>({ name: oneOf('token', 'batch', 'prompt', 'load'), rows: count, why: text() })),
   caches: listOf(cache),
   state: listOf(record<PlannedStatePart>({ part: text(), offset: count, bytes: count })),
   loaders: listOf(record<PlannedLoader>({ symbol: text(), body: text() })),

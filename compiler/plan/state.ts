@@ -2,11 +2,10 @@
 import { roundUp } from '../arithmetic.js';
 import type { ProgramKind } from '../ir/programs.js';
 import { kvPages } from '../kernels/attend/config.js';
-import type { StatePart } from '../kernels/kernel.js';
+import { STATE_COUNTERS, type StatePart } from '../kernels/kernel.js';
 
 const STATE_BYTES = 16;
 const COUNTERS_OFFSET = 64;
-export const STATE_COUNTERS = 1024;
 const SAMPLING_OFFSET = COUNTERS_OFFSET + 4 * STATE_COUNTERS;
 /** step.h: StepHeader, Row, Tile. */
 const STEP_BYTES = 16;

@@ -31,8 +31,6 @@ export interface PlacedTensor {
   readonly transposed?: Stored['transposed'];
   /** Of MXFP4 in two places, which part this is; both go to the same slots. */
   readonly part?: 'codes' | 'exponents';
-  /** Where the power of two lies that a program of many rows multiplies its weights with; absent: there is no such program. */
-  readonly scaleOffset?: number;
 }
 
 /** Start of each allocation in the weights region; as cudaMalloc aligns. */
@@ -43,6 +41,8 @@ export class WeightPlanner {
   readonly #tensors = new Map<string, PlacedTensor>();
   /** Of a weight, the names of the tensors that it is: one, or several where it lies in pieces. */
   readonly #parts = new Map<string, string[]>();
+  /** By a product's first matrix. */
+  readonly #largest = new Map<string, number>();
   #end = 0;
 
   get tensors(): PlacedTensor[] {
@@ -50,7 +50,7 @@ export class WeightPlanner {
   }
 
   get totalBytes(): number {
-    return roundUp(this.#end, ALIGNMENT);
+    return this.#end;
   }
 
   /**
@@ -83,19 +83,13 @@ export class WeightPlanner {
     return start;
   }
 
-  /**
-   * Where a power of two for each of the matrices lies, one after another: what their weights are multiplied with to be
-   * halves. After all tensors, and only where a program of many rows asks for it.
-   */
-  scalesOf(segments: readonly Segment[]): number {
+  /** Where the largest magnitudes of matrices lie, f32 one after another: after all tensors, where programs of many rows want them. */
+  largestOf(segments: readonly Segment[]): number {
     const matrices = segments.flatMap(({ weights }) => weights);
-    const known = this.#placed(matrices[0]!).scaleOffset;
-    if (known !== undefined) return known;
-    const start = this.#end;
-    for (const [i, { name }] of matrices.entries())
-      for (const key of this.#parts.get(name)!)
-        this.#tensors.set(key, { ...this.#tensors.get(key)!, scaleOffset: start + 4 * i });
-    this.#end = start + 4 * matrices.length;
+    const { name } = matrices[0]!;
+    const start = this.#largest.get(name) ?? this.#end;
+    if (start === this.#end) this.#end += roundUp(4 * matrices.length, ALIGNMENT);
+    this.#largest.set(name, start);
     return start;
   }
 

@@ -55,7 +55,7 @@ class Interpreter {
     if (op.kind === 'kv_append') this.#append(op.cache.id, this.#read(op.key), this.#read(op.value));
     else if (op.kind === 'select') this.#select(blockBest(this.#read(op.logits), 1));
     else if (op.kind === 'select_best') this.#select(this.#read(op.best));
-    else this.#values.set(op.output, this.#output(op));
+    else if (op.kind !== 'find_largest') this.#values.set(op.output, this.#output(op));
     if ((op.kind === 'projection' || op.kind === 'operand_rows') && op.inputSum?.output)
       this.#values.set(op.inputSum.output, this.#inputOf(op));
     if (op.kind === 'projection' && op.router) {

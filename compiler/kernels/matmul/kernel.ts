@@ -1,10 +1,10 @@
 /** matmul/kernel.cuh: matrix products of the rows of a step on tensor cores, and what follows them row by row. */
 import { sum } from '../../arithmetic.js';
 import { cFloat, unlike, variant } from '../fields.js';
-import type { Kernel } from '../kernel.js';
+import { type Kernel, STATE_COUNTERS } from '../kernel.js';
 import { segmentType } from '../projection/kernel.js';
 import { strides } from '../tiling.js';
-import { type MatmulConfig, matmulConfig, matmulShared, matmulThreads } from './config.js';
+import { type MatmulConfig, matmulConfig, matmulMeeting, matmulShared, matmulThreads } from './config.js';
 import { about, check, type Matmul, reads, vectors, writes } from './operation.js';
 
 export const matmul: Kernel<Matmul, MatmulConfig> = {
@@ -21,7 +21,15 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
   readBytes: ({ segments }) => sum(segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))),
   configure: matmulConfig,
   launch: (config) => ({ blocks: config.blocks, threads: matmulThreads(config), sharedBytes: matmulShared(config) }),
-  scratch: () => [],
+  scratch: (op, [config]) => {
+    const { bytes, counters } = matmulMeeting(config!);
+    if (bytes === 0) return [];
+    if (counters > STATE_COUNTERS) throw new Error(`${op.output.name} counts with ${counters} counters`);
+    return [
+      { region: 'state', part: 'counters' },
+      { region: 'arena', name: partialName(op), bytes },
+    ];
+  },
   arguments: (op, at) => {
     const biases = op.segments.flatMap((segment) => segment.biases);
     const scales = op.segments.flatMap((segment) => segment.weights.map(({ scale }) => scale));
@@ -34,9 +42,9 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
       at.value('output', op.output),
       ...[0, 1, 2].map((i) => at.vector(`bias${i}`, biases[i])),
       ...[0, 1, 2].map((i) => at.vector(`matrix_scale${i}`, scales[i])),
-      at.weightScales('weight_scale'),
-      at.scratch('partial', 'partial'),
-      at.scratch('counters', 'counters'),
+      at.largest('largest'),
+      at.scratch('partial', partialName(op)),
+      at.state('counters', 'counters'),
     ];
   },
   base: 'MatmulDefaults',
@@ -44,9 +52,18 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
     `using segments = Segments<${c.segments.map(segmentType).join(', ')}>;`,
     ['int', { cols: c.cols, group_rows: c.groupRows, chunk_cols: c.chunkCols }],
     ['int', { rows: c.rows, tile_rows: c.tileRows, warpgroups: c.warpgroups, blocks: c.blocks }],
-    ['int', { stages: c.stages, depth: c.depth }],
+    ['int', { multiprocessor_blocks: c.blocksPerMultiprocessor, stages: c.stages }],
+    ['int', { depth: c.depth, prefetch_steps: c.prefetchSteps, ...unlike(0, { split_steps: c.splitSteps }) }],
     ['int', unlike(0, { bias: c.bias, matrix_scale: c.matrixScale })],
-    ['bool', unlike(false, { of_outputs: c.ofOutputs, scales_bias: c.scalesBias, add_residual: c.addResidual })],
+    [
+      'bool',
+      unlike(false, {
+        apart: c.apart,
+        of_outputs: c.ofOutputs,
+        scales_bias: c.scalesBias,
+        add_residual: c.addResidual,
+      }),
+    ],
     ...(c.activation === 'none' ? [] : [`static constexpr Activation activation = Activation::${c.activation};`]),
     ['float', unlike(1, { scale: c.scale })],
     ...variant('cap', c.softCap > 0 && `SoftCap<${cFloat(c.softCap)}>`),
@@ -59,3 +76,5 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
     }),
   ],
 };
+
+const partialName = ({ output }: Matmul): string => `${output.name}.splits`;

@@ -6,7 +6,7 @@
 namespace realizar {
 
 template <class C>
-DEVICE void store_queries(const AttendRowsArgs& a, const Work<C>& work, const Queries<C>& queries,
+DEVICE void store_queries(const AttendRowsArgs& a, const Work<C>& work, const TileQueries<C>& queries,
                           const Found<C>& found) {
   using Shape = AttendRowsShape<C>;
 #pragma unroll

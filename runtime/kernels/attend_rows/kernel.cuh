@@ -24,7 +24,7 @@ namespace realizar {
 template <class C>
 DEVICE void attend_work(const AttendRowsArgs& a, const Work<C>& work, PagePipeline<C>& pages) {
   using Shape = AttendRowsShape<C>;
-  Queries<C> queries(a, work);
+  TileQueries<C> queries(a, work);
   Found<C> found;
   Fold<C> fold(a);
   // Of the warp: positions that all of its queries see, and those that some see.

@@ -25,7 +25,7 @@ DEVICE float reference(float most) { return most == -INFINITY ? 0.f : most; }
 
 // The scores of a chunk's positions: 8 i + l % 4 * 2 and 1 more, of the first query and then of the second.
 template <class C>
-DEVICE void score(const uint16_t* keys, Queries<C>& queries, float (&scores)[AttendRowsShape<C>::chunk / 8][4]) {
+DEVICE void score(const uint16_t* keys, TileQueries<C>& queries, float (&scores)[AttendRowsShape<C>::chunk / 8][4]) {
   using Shape = AttendRowsShape<C>;
   const int lane = thread_index() % 32, t = lane / 16 * 8 + lane % 8, piece = Shape::Row::swizzle(t, lane / 8 % 2);
   const uint16_t* row = keys + t * Shape::row;
@@ -66,7 +66,8 @@ DEVICE void add_values(const uint16_t* values, int there, const uint32_t (&weigh
 
 // A chunk of positions from `from` on. Edge: there are some that not all of the tile's rows see.
 template <class C, bool Edge>
-DEVICE void attend_chunk(const Work<C>& work, int from, const uint16_t* keys, Queries<C>& queries, Found<C>& found) {
+DEVICE void attend_chunk(const Work<C>& work, int from, const uint16_t* keys, TileQueries<C>& queries,
+                         Found<C>& found) {
   using Shape = AttendRowsShape<C>;
   constexpr int tiles = Shape::chunk / 8;
   const int lane = thread_index() % 32;

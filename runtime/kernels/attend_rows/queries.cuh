@@ -7,11 +7,11 @@
 namespace realizar {
 
 template <class C>
-class Queries {
+class TileQueries {
  public:
   using Shape = AttendRowsShape<C>;
 
-  DEVICE Queries(const AttendRowsArgs& a, const Work<C>& work) : last_(work.queries() - 1) {
+  DEVICE TileQueries(const AttendRowsArgs& a, const Work<C>& work) : last_(work.queries() - 1) {
     if constexpr (Shape::queries_stay)
       load_to_registers(a, work);
     else

@@ -7,6 +7,7 @@ import { machineOf, THIS_MACHINE } from '../runtime/toolchain/machine.js';
 import type { CompileResult } from './compile.js';
 import type { GpusHere } from './gpus_here.js';
 import { type InspectedNode, inspectNodes } from './inspect_nodes.js';
+import { programLabel } from './ir/programs.js';
 import type { Plan } from './plan/plan.js';
 import { archFor, whyNot } from './target/architectures.js';
 import { GPUS, type Gpu } from './target/gpus.js';
@@ -39,9 +40,20 @@ export function planTable(plan: Plan): string {
     `${model.name}: ${model.architecture}, ${model.layerCount} layers, context ${model.contextLength}, ${targetText(target)}`,
     ...alignColumns(...nodeRows(inspectNodes(plan), after)),
     `${plan.programs[0].nodes.length} nodes, ${plan.kernels.length} kernels; p: programmatic edge`,
+    ...programLines(plan),
     `weights ${formatBytes(memory.weightsBytes)}; a session: KV cache ${formatBytes(memory.kvCacheBytes)}, activations ${formatBytes(memory.arenaBytes)}`,
     '',
   ].join('\n');
+}
+
+/** Programs beside that of a token: named, with what they run, and those that the model cannot have. */
+function programLines({ programs, leftOut }: Plan): string[] {
+  const others = programs.slice(1).map((program) => `${programLabel(program)} (${program.nodes.length} nodes)`);
+  const [first] = leftOut;
+  return [
+    ...(others.length > 0 ? [`other programs: ${others.join(', ')}`] : []),
+    ...(first ? [`no ${leftOut.map(programLabel).join(', ')}: ${first.why}`] : []),
+  ];
 }
 
 const targetText = ({ kind, archs, gpu }: Plan['target']): string =>

@@ -16,7 +16,6 @@ import { describeArtifact, inputsSha256 } from './manifest.js';
 import type { Plan } from './plan/plan.js';
 import { readPlan } from './plan/plan_file.js';
 import { type Progress, silent } from './progress.js';
-import type { Gpu } from './target/gpus.js';
 import { rebuildProblems } from './verify_build.js';
 import { weightsProblems } from './verify_weights.js';
 
@@ -47,7 +46,7 @@ export async function verifyArtifact(folder: string, options: VerifyOptions = {}
     problems.push(`made by realizar-compile ${shown(manifest.compilerVersion).slice(1, -1)}, this is ${VERSION}`);
   if (problems.length > 0) throw wrong(folder, problems);
   const made = readPlan(folder);
-  const plan = model === undefined ? made : planAgain(manifest, made.target.gpu, model);
+  const plan = model === undefined ? made : planAgain(manifest, made, model);
   const files = emitAgain(folder, plan);
   problems.push(...sourceProblems(folder, manifest, files, model), ...manifestProblems(manifest, plan, files));
   if (problems.length === 0 && options.rebuild)
@@ -124,13 +123,15 @@ function isSame(a: unknown, b: unknown): boolean {
 }
 
 /** A model is the same whatever its file is called. */
-function planAgain(manifest: Manifest, gpu: Gpu | undefined, model: string): Plan {
+function planAgain(manifest: Manifest, { target: { gpu }, programs, leftOut }: Plan, model: string): Plan {
   const { target, archs, contextLength, quantize, tuning, name } = manifest;
+  const asked = [...programs, ...leftOut].flatMap(({ rows }) => (rows > 1 ? [rows] : []));
   return planModel(model, {
     target,
     ...(target === 'cuda' && { archs, gpu }),
     context: contextLength,
     quantize,
+    ...(asked.length > 0 && { programs: ['all'], rows: asked }),
     tuning: tuning && { shapes: tuning },
     name,
   });

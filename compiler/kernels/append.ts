@@ -74,7 +74,7 @@ export const append: Kernel<Append, AppendConfig> = {
     qkvCols: op.qkv.cols,
     slotPages: kvPages(contextLength),
     rows: program.rows,
-    warps: target.kind === 'cuda' ? 8 : 2,
+    warps: target.kind === 'cuda' ? 4 : 2,
     scale: op.scale,
     ...headConfig(op),
   }),

@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "kernels/state.h"
+#include "kernels/step.h"
 
 namespace realizar {
 namespace {
@@ -35,6 +36,8 @@ uint64_t region_bytes(const Artifact& a, Region region) {
       return a.kv_cache_bytes;
     case Region::state:
       return a.state_bytes;
+    case Region::weights:
+      return a.weights_bytes;
   }
   return 0;
 }
@@ -78,6 +81,8 @@ void verify_sizes(const Artifact& a) {
           "state_bytes has no room for the logit biases");
   require(fits(a.history_offset, uint64_t(a.n_ctx) * sizeof(int32_t), a.state_bytes), entry,
           "the history reaches past the state");
+  require(fits(a.fed_offset, uint64_t(a.n_ctx) * sizeof(int32_t), a.state_bytes), entry,
+          "the fed tokens reach past the state");
   require(fits(a.page_table_offset, kv_pages(a.n_ctx) * sizeof(uint32_t), a.state_bytes), entry,
           "the page table reaches past the state");
 }
@@ -116,7 +121,7 @@ void verify_argument(const Artifact& a, const Tensors& tensors, const Argument& 
     require(tensors.contains(argument.tensor), entry, "there is no such tensor");
     return;
   }
-  require(argument.place.region <= Region::state, entry, "unknown region");
+  require(argument.place.region <= Region::weights, entry, "unknown region");
   const uint64_t bytes = region_bytes(a, argument.place.region);
   if (argument.place.offset >= bytes)
     damaged(entry, format("offset %llu is outside its region of %llu bytes", (unsigned long long)argument.place.offset,
@@ -171,7 +176,8 @@ void verify_node(const Artifact& a, const Tensors& tensors, const Program& progr
 void verify_program(const Artifact& a, const Tensors& tensors, const Program& program) {
   const string entry = format("program %s", named(program.name) ? program.name : "without a name");
   require(named(program.name), entry, "the name is empty");
-  require(program.outputs > 0 && program.outputs <= program.rows, entry, "outputs is 0 or more than rows");
+  require(program.rows > 0 ? program.outputs > 0 && program.outputs <= program.rows : program.outputs == 0, entry,
+          "outputs is 0 or more than rows");
   require(!program.nodes.empty(), entry, "there are no nodes");
   uint32_t before = 0;
   for (const uint32_t positions : program.buckets) {
@@ -183,8 +189,27 @@ void verify_program(const Artifact& a, const Tensors& tensors, const Program& pr
     verify_node(a, tensors, program, i);
     read_bytes += program.nodes[i].read_bytes, kv_row_bytes += program.nodes[i].kv_row_bytes;
   }
+  if (&program != &token_program(a)) return;
+  require(program.rows == 1 && program.outputs == 1, entry, "it has not one row and one output");
   require(read_bytes == a.token_read_bytes, entry, "its nodes' read_bytes are not token_read_bytes together");
   require(kv_row_bytes == a.kv_row_bytes, entry, "its nodes' kv_row_bytes are not the artifact's together");
+}
+
+void verify_rows(const Artifact& a) {
+  uint32_t rows = 0, outputs = 0;
+  for (const Program& program : a.programs) {
+    if (!has_rows(program)) continue;
+    const string entry = format("program %s", program.name);
+    require(program.tile_rows > 0 && program.tile_rows <= program.rows, entry, "tile_rows is 0 or more than rows");
+    require(program.buckets.empty(), entry, "it has buckets");
+    require(program.logits_offset % sizeof(float) == 0, entry, "logits_offset is no multiple of 4");
+    require(fits(program.logits_offset, uint64_t(program.outputs) * a.n_vocab * sizeof(float), a.arena_bytes), entry,
+            "the logits reach past the arena");
+    rows = std::max(rows, program.rows), outputs = std::max(outputs, program.outputs);
+  }
+  require(a.max_rows == rows && a.max_outputs == outputs, "sizes", "max_rows or max_outputs is not the programs'");
+  require(a.step_offset % sizeof(Row) == 0 && fits(a.step_offset, step_bytes(a), a.state_bytes), "sizes",
+          "the step reaches past the state");
 }
 
 void verify_layout(const Artifact& a, const Tensor& tensor, const string& entry) {
@@ -222,6 +247,28 @@ void verify_tensor(const Artifact& a, size_t index) {
 
 }  // namespace
 
+std::string program_label(const Program& program) {
+  return has_rows(program) ? format("%s_%u", program.name, program.rows) : program.name;
+}
+
+const Program* find_program(const Artifact& artifact, std::string_view name) {
+  const Program* found = nullptr;
+  for (const Program& program : artifact.programs) {
+    if (program_label(program) == name) return &program;
+    if (program.name == name && (!found || found->rows < program.rows)) found = &program;
+  }
+  return found;
+}
+
+const Program* largest_program(const Artifact& artifact) {
+  return &*std::ranges::max_element(artifact.programs, {}, &Program::rows);
+}
+
+uint64_t step_bytes(const Artifact& artifact) {
+  if (artifact.max_rows == 0) return 0;
+  return sizeof(StepHeader) + artifact.max_rows * (sizeof(Row) + sizeof(Tile)) + artifact.max_outputs * sizeof(int32_t);
+}
+
 uint32_t kernel_index(const Artifact& a, const char* symbol) {
   const auto found =
       std::ranges::find_if(a.kernels, [&](const Kernel& kernel) { return !strcmp(kernel.symbol, symbol); });
@@ -243,6 +290,7 @@ void verify_artifact(const Artifact& a) {
   const Tensors tensors = tensors_by_name(a);
   require(tensors.size() == a.tensors.size(), "tables", "two tensors share a name");
   for (const Program& program : a.programs) verify_program(a, tensors, program);
+  verify_rows(a);
 }
 
 }  // namespace realizar

@@ -13,9 +13,9 @@
 
 namespace realizar {
 
-// The device allocations of a session. A model has one more, the weights, which arguments point into by a tensor's
-// name.
-enum class Region : uint8_t { arena, kv_cache, state };
+// The device allocations of a session, and a model's weights, where arguments point to tensors by name, and by place to
+// what is no tensor.
+enum class Region : uint8_t { arena, kv_cache, state, weights };
 
 // An address: `arena + 256`.
 struct Place {
@@ -63,8 +63,12 @@ struct Node {
 // at most so many positions run these in place of their nodes' own. Buckets are ascending; steps beyond the last run
 // the nodes as they are.
 struct Program {
-  const char* name;
+  const char* name;        // of the kind: "token", "batch", "prompt", "load"
   uint32_t rows, outputs;  // tokens of a step, and of these, how many have their logits computed
+  // Of programs of many rows: the most of a slot's that attention takes together (kernels/step.h), and where their
+  // logits are in the arena, f32[outputs][n_vocab].
+  uint32_t tile_rows = 0;
+  uint64_t logits_offset = 0;
   std::vector<uint32_t> buckets = {};
   std::vector<Node> nodes = {};
 };
@@ -123,13 +127,19 @@ struct Artifact {
 
   uint64_t weights_bytes, arena_bytes, kv_cache_bytes, state_bytes;
   uint64_t history_offset;     // in the state: int32[n_ctx], the token chosen after each position
+  uint64_t fed_offset;         // in the state: int32[n_ctx], the token fed at each position
   uint64_t page_table_offset;  // in the state: u32[kv_pages(n_ctx)]
-  uint64_t logits_offset;      // in the arena: f32[n_vocab]
+  uint64_t logits_offset;      // of the token program, in the arena: f32[n_vocab]
   uint64_t token_read_bytes;   // weights that one token reads, for the bandwidth figures
   uint64_t kv_row_bytes;       // KV cache of one position, all layers
 
+  // Of programs of many rows, which share one step in the state: StepHeader, Row[max_rows], Tile[max_rows] and
+  // int32 output_rows[max_outputs] (kernels/step.h), one after another. All 0 where there is only the token program.
+  uint64_t step_offset = 0;
+  uint32_t max_rows = 0, max_outputs = 0;
+
   std::vector<Kernel> kernels;
-  std::vector<Program> programs;
+  std::vector<Program> programs;  // the token program is the first
   std::vector<Tensor> tensors;
   std::vector<Part> parts = {};
 
@@ -142,6 +152,19 @@ extern const Artifact artifact;
 
 // What decodes one token of one sequence.
 inline const Program& token_program(const Artifact& artifact) { return artifact.programs.front(); }
+
+// "token"; of many rows also how many: "prompt_512".
+std::string program_label(const Program& program);
+// The program of this label, or of the most rows of this name; null where there is none.
+const Program* find_program(const Artifact& artifact, std::string_view name);
+// Has more than one row, and so a step in the state.
+inline bool has_rows(const Program& program) { return program.rows > 1; }
+// The program of the most rows, which prompts are fed by.
+const Program* largest_program(const Artifact& artifact);
+// Of the step in the state.
+uint64_t step_bytes(const Artifact& artifact);
+// What is run once when the weights are on the device.
+constexpr const char* name_of_load_program = "load";
 
 // Of the kernel with this symbol in the table; its size where there is none.
 uint32_t kernel_index(const Artifact& artifact, const char* symbol);

@@ -16,6 +16,8 @@ DevicePtr base_of(Region region, const RegionBases& bases) {
       return bases.kv_cache;
     case Region::state:
       return bases.state;
+    case Region::weights:
+      return bases.weights;
   }
   return 0;
 }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "error.h"
+#include "graph.h"
 #include "model_file.h"
 #include "weights.h"
 
@@ -12,6 +13,9 @@ namespace {
 
 // Dynamic shared memory that a kernel gets without asking for more.
 constexpr uint32_t default_shared_bytes = 48 << 10;
+
+// Room for what a node of the load program finds: a number for each of three matrices at most.
+constexpr uint64_t found_bytes = 16;
 
 void check_device(const OpenDevice& device) {
   if (!strcmp(artifact.target, "host")) return;
@@ -37,6 +41,22 @@ void load_code(Model& model) {
   }
 }
 
+// What programs of many rows need to know of the weights. What it finds starts as zeros.
+void run_once(const Model& model, const Program& program) {
+  const OpenDevice& device = model.device;
+  const OwnedStream stream = create_stream(device);
+  const ResolvedProgram resolved =
+      resolve_program(*device.driver, artifact, program, model.functions.data(), {model.weights.get(), 0, 0, 0});
+  for (const Node& node : program.nodes)
+    for (const Argument& argument : node.arguments)
+      if (argument.tensor.empty() && argument.place.region == Region::weights)
+        check(*device.driver,
+              device.driver->memset_d8_async(model.weights.get() + argument.place.offset, 0, found_bytes, stream.get()),
+              "cuMemsetD8Async", argument.field);
+  launch_nodes(resolved, stream.get(), 0);
+  synchronize(device, stream.get(), "what is found out about the weights");
+}
+
 }  // namespace
 
 // The last owner may let go on any thread; the members free themselves in the device's context.
@@ -57,6 +77,7 @@ std::shared_ptr<const Model> open_model(const char* path, const realizar_model_o
   set_execution_order(model->order_seed);
   progress.phase("code", [&] { load_code(*model); });
   model->weights = load_weights(model->device, artifact, model->functions, *file, progress);
+  if (const Program* program = find_program(artifact, name_of_load_program)) run_once(*model, *program);
   return model;
 }
 

@@ -107,6 +107,36 @@ realizar_model_options checked_options(const realizar_model_options* options) {
   return *options;
 }
 
+// The load program is not one of them.
+std::vector<realizar_program_info> describe_programs() {
+  static std::vector<std::string> labels;  // that the descriptions point to
+  for (const realizar::Program& program : artifact.programs) labels.push_back(program_label(program));
+  std::vector<realizar_program_info> programs;
+  for (size_t i = 0; i < artifact.programs.size(); i++)
+    if (const realizar::Program& program = artifact.programs[i]; program.rows > 0)
+      programs.push_back({labels[i].c_str(), program.rows, program.outputs, uint32_t(program.nodes.size())});
+  return programs;
+}
+
+const realizar::Program& rows_program(const char* name) {
+  not_null(name, "program");
+  const realizar::Program* program = realizar::find_program(artifact, name);
+  if (program && has_rows(*program)) return *program;
+  std::string names;
+  for (const realizar::Program& known : artifact.programs)
+    if (has_rows(known)) names += (names.empty() ? "" : ", ") + program_label(known);
+  throw Error(REALIZAR_INVALID_ARGUMENT,
+              realizar::format("there is no program of many rows called \"%s\" in this library; it has %s", name,
+                               names.empty() ? "none (realizar-compile --programs all)" : names.c_str()));
+}
+
+void hand_over(const std::string& from, char** text) {
+  char* copy = static_cast<char*>(malloc(from.size() + 1));
+  if (!copy) throw std::bad_alloc();
+  memcpy(copy, from.c_str(), from.size() + 1);
+  *text = copy;
+}
+
 realizar_info describe_artifact() {
   return {.abi_version = REALIZAR_ABI_VERSION,
           .compiler_version = artifact.compiler_version,
@@ -136,6 +166,12 @@ realizar_info describe_artifact() {
 const realizar_info* realizar_get_info(void) {
   static const realizar_info info = describe_artifact();
   return &info;
+}
+
+const realizar_program_info* realizar_get_programs(uint32_t* n_program) {
+  static const std::vector<realizar_program_info> programs = describe_programs();
+  if (n_program) *n_program = uint32_t(programs.size());
+  return programs.data();
 }
 
 uint64_t realizar_kv_read_bytes(uint32_t n_position) {
@@ -240,6 +276,22 @@ int realizar_session_prefill(realizar_session* session, const int32_t* tokens, u
   });
 }
 
+int realizar_session_feed_rows(realizar_session* session, const char* program, const int32_t* tokens, uint32_t n_token,
+                               uint32_t chunk, float* logits, size_t n_logits, int mode) {
+  return guarded([&] {
+    const InCall in(session);
+    const realizar::Program& rows = rows_program(program);
+    if (n_token == 0) throw Error(REALIZAR_INVALID_ARGUMENT, "there are no tokens to feed");
+    not_null(tokens, "tokens");
+    if (logits && n_logits / artifact.n_vocab < n_token)
+      throw Error(REALIZAR_INVALID_ARGUMENT,
+                  realizar::format("the buffer has room for %zu logits; %u tokens have %u each", n_logits, n_token,
+                                   artifact.n_vocab));
+    in->feed_rows(
+        rows, {tokens, n_token}, chunk, logits, [](uint32_t) { return true; }, checked_mode(mode));
+  });
+}
+
 realizar_sampling realizar_default_sampling(void) {
   return {.struct_size = sizeof(realizar_sampling),
           .temperature = 0,
@@ -340,14 +392,39 @@ int realizar_session_profile(realizar_session* session, int32_t token, uint32_t 
   });
 }
 
+int realizar_session_profile_rows(realizar_session* session, const char* program, int32_t token, uint32_t n_row,
+                                  uint32_t n_launch, realizar_node_profile* nodes, size_t n_nodes) {
+  return guarded([&] {
+    const InCall in(session);
+    not_null(nodes, "nodes");
+    const realizar::Program& rows = rows_program(program);
+    if (n_launch == 0) throw Error(REALIZAR_INVALID_ARGUMENT, "n_launch is 0: nothing would be timed");
+    if (n_row == 0 || n_row > rows.rows)
+      throw Error(REALIZAR_INVALID_ARGUMENT, realizar::format("a step of %u rows; program %s takes 1 to %u", n_row,
+                                                              program_label(rows).c_str(), rows.rows));
+    if (n_nodes < rows.nodes.size())
+      throw Error(REALIZAR_INVALID_ARGUMENT, realizar::format("there is room for %zu nodes; program %s has %zu",
+                                                              n_nodes, rows.name, rows.nodes.size()));
+    const std::vector<double> seconds = in->profile_rows(rows, token, n_row, n_launch);
+    for (size_t i = 0; i < rows.nodes.size(); i++)
+      nodes[i] = {rows.nodes[i].name.c_str(), rows.nodes[i].kernel, seconds[i], rows.nodes[i].read_bytes, 0};
+  });
+}
+
 int realizar_session_dump_nodes(realizar_session* session, char** text) {
   return guarded([&] {
     not_null(text, "text") = nullptr;
-    const std::string nodes = InCall(session)->describe();
-    char* copy = static_cast<char*>(malloc(nodes.size() + 1));
-    if (!copy) throw std::bad_alloc();
-    memcpy(copy, nodes.c_str(), nodes.size() + 1);
-    *text = copy;
+    hand_over(InCall(session)->describe(), text);
+  });
+}
+
+int realizar_session_dump_program(realizar_session* session, const char* program, char** text) {
+  return guarded([&] {
+    not_null(text, "text") = nullptr;
+    const InCall in(session);
+    not_null(program, "program");
+    if (!strcmp(program, realizar::token_program(artifact).name)) return hand_over(in->describe(), text);
+    hand_over(in->describe(rows_program(program)), text);
   });
 }
 

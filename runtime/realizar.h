@@ -35,7 +35,7 @@
 extern "C" {
 #endif
 
-#define REALIZAR_ABI_VERSION 5
+#define REALIZAR_ABI_VERSION 6
 
 typedef enum realizar_status {
   REALIZAR_OK = 0,
@@ -152,9 +152,31 @@ typedef int (*realizar_on_fed)(void* user, uint32_t n_fed);
 /* Feeds n_token tokens from the session's position on, without waiting between them, and returns when all of them have
  * been: the session is as after as many steps. If on_fed (may be null) ends it sooner, what was fed stays. n_fed (may
  * be null) receives how many tokens were fed, by which the position moves on; it is right even where the call fails.
- * All tokens and the room for them are checked before the first is fed. */
+ * All tokens and the room for them are checked before the first is fed. A library with programs of many rows feeds
+ * all but the last token by its largest, many a step: on_fed is then called after each of these steps, and where it
+ * ends the feeding the session has no logits until the next token. */
 REALIZAR_API int realizar_session_prefill(realizar_session* session, const int32_t* tokens, uint32_t n_token,
                                           realizar_on_fed on_fed, void* user, int mode, uint32_t* n_fed);
+
+/* What steps of a kind run. */
+typedef struct realizar_program_info {
+  const char* name; /* "token"; "prompt_512", "batch_8"; lives as long as the library */
+  uint32_t rows;    /* tokens of a step at most; 1 of the program "token", which all other calls of a session run */
+  uint32_t outputs; /* of so many of them logits are computed */
+  uint32_t n_node;
+} realizar_program_info;
+/* n_program of them, "token" first. They live as long as the library. */
+REALIZAR_API const realizar_program_info* realizar_get_programs(uint32_t* n_program);
+
+/* Programs are named by what realizar_get_programs says, or by the first part of it, "prompt", which is the one of most
+ * rows.
+ *
+ * Feeds n_token tokens from the session's position on by a program of many rows, `chunk` tokens a step (0: as many as
+ * the program has rows), and returns when all have been. logits (may be null; n_logits: its room in numbers) receives
+ * f32[n_token][n_vocab], the logits after each; they are the same bits for every chunk and every program of many rows.
+ * After it the session has no logits of its own until the next token is fed. */
+REALIZAR_API int realizar_session_feed_rows(realizar_session* session, const char* program, const int32_t* tokens,
+                                            uint32_t n_token, uint32_t chunk, float* logits, size_t n_logits, int mode);
 
 /* How tokens are chosen from the next queued step on; null: greedy. Nothing is kept of what the pointers point to. */
 REALIZAR_API realizar_sampling realizar_default_sampling(void);
@@ -209,8 +231,15 @@ typedef struct realizar_node_profile {
 REALIZAR_API int realizar_session_profile(realizar_session* session, int32_t token, uint32_t n_launch,
                                           realizar_node_profile* nodes, size_t n_nodes);
 
-/* One line of text a node: kernel, grid, block, shared memory, edges, resolved arguments. Free with realizar_free. */
+/* The same of a step of a program of many rows that feeds n_row times `token`. nodes: the program's n_node of them. */
+REALIZAR_API int realizar_session_profile_rows(realizar_session* session, const char* program, int32_t token,
+                                               uint32_t n_row, uint32_t n_launch, realizar_node_profile* nodes,
+                                               size_t n_nodes);
+
+/* One line of text a node: kernel, grid, block, shared memory, edges, resolved arguments. Free with realizar_free.
+ * The second is of the program of this name. */
 REALIZAR_API int realizar_session_dump_nodes(realizar_session* session, char** text);
+REALIZAR_API int realizar_session_dump_program(realizar_session* session, const char* program, char** text);
 REALIZAR_API void realizar_free(void* memory);
 
 #ifdef __cplusplus

@@ -75,6 +75,10 @@ Session::Session(std::shared_ptr<const Model> model) : model_(std::move(model)),
         driver_.memcpy_htod_async(state_.get() + artifact.page_table_offset, pages.data(),
                                   pages.size() * sizeof(uint32_t), stream_.get()),
         "cuMemcpyHtoDAsync", "the page table");
+  for (const Program& program : artifact.programs)
+    if (has_rows(program))
+      rows_programs_.emplace_back(*model_, program, SessionMemory{arena_.get(), kv_cache_.get(), state_.get()},
+                                  stream_.get());
   synchronize(device, stream_.get(), "the new session");
 }
 
@@ -87,6 +91,7 @@ uint32_t Session::build() {
   const uint32_t n_nodes = uint32_t(program_.nodes.size());
   for (uint32_t bucket = 0; bucket <= program_.program->buckets.size(); bucket++)
     built.push_back(build_graph(program_, stream_.get(), bucket, n_nodes));
+  for (RowsProgram& program : rows_programs_) program.build();
   built_ = std::move(built);
   return n_nodes;
 }
@@ -199,13 +204,30 @@ void Session::feed_step(int32_t token, realizar_mode mode) {
   advance(mode);
 }
 
-// Not all of it at once: what is queued cannot be taken back, and the token ring must be read before it is written
-// over.
 void Session::prefill(std::span<const int32_t> tokens, const std::function<bool(uint32_t)>& go_on, realizar_mode mode) {
   for (const int32_t token : tokens) require_token(token);
   require_graph(mode);
   require_room(uint32_t(tokens.size()));
   model_->device.make_current();
+  // All but the last token by many rows a step, if there is a program for it: the last one leaves logits.
+  if (const Program* prompt = largest_program(artifact); has_rows(*prompt) && tokens.size() > 1) {
+    uint32_t n_fed = 0;
+    bool goes_on = true;
+    feed_rows(
+        *prompt, tokens.first(tokens.size() - 1), 0, nullptr, [&](uint32_t n) { return goes_on = go_on(n_fed = n); },
+        mode);
+    if (!goes_on) return;
+    prefill_steps(
+        tokens.last(1), [&](uint32_t n) { return go_on(n_fed + n); }, mode);
+    return;
+  }
+  prefill_steps(tokens, go_on, mode);
+}
+
+// Not all of it at once: what is queued cannot be taken back, and the token ring must be read before it is written
+// over.
+void Session::prefill_steps(std::span<const int32_t> tokens, const std::function<bool(uint32_t)>& go_on,
+                            realizar_mode mode) {
   const uint32_t first = position_, first_serial = serial_;
   uint32_t n_wanted = uint32_t(tokens.size()), queued = 0, done = 0;
   QueueDepth depth;
@@ -220,6 +242,58 @@ void Session::prefill(std::span<const int32_t> tokens, const std::function<bool(
     rewind(first + done);
     throw;
   }
+}
+
+RowsProgram& Session::rows_program(const Program& program) {
+  return *std::ranges::find_if(rows_programs_, [&](const RowsProgram& own) { return &own.program() == &program; });
+}
+
+// A step of tokens at the session's position; all their logits need as many launches as it takes.
+void Session::run_rows(RowsProgram& program, std::span<const int32_t> tokens, float* logits, realizar_mode mode) {
+  const uint32_t n = uint32_t(tokens.size()), at_once = logits ? program.program().outputs : n;
+  for (uint32_t first = 0; first < n; first += at_once) {
+    const uint32_t n_output = logits ? std::min(at_once, n - first) : 0;
+    program.queue(tokens, position_, first, n_output, mode);
+    if (logits)
+      read(logits + uint64_t(first) * artifact.n_vocab, program.logits(),
+           uint64_t(n_output) * artifact.n_vocab * sizeof(float), "the logits");
+    else
+      synchronize(model_->device, stream_.get(), "a step of many rows");
+  }
+}
+
+void Session::feed_rows(const Program& program, std::span<const int32_t> tokens, uint32_t chunk, float* logits,
+                        const std::function<bool(uint32_t)>& go_on, realizar_mode mode) {
+  if (chunk > program.rows)
+    throw Error(REALIZAR_INVALID_ARGUMENT, format("%u rows a step are more than the %u that program %s has", chunk,
+                                                  program.rows, program_label(program).c_str()));
+  for (const int32_t token : tokens) require_token(token);
+  require_graph(mode);
+  require_room(uint32_t(tokens.size()));
+  model_->device.make_current();
+  RowsProgram& rows = rows_program(program);
+  const uint32_t at_once = chunk ? chunk : program.rows;
+  stepped_ = false;
+  for (uint32_t done = 0; done < tokens.size();) {
+    const uint32_t n = std::min(at_once, uint32_t(tokens.size()) - done);
+    run_rows(rows, tokens.subspan(done, n), logits ? logits + uint64_t(done) * artifact.n_vocab : nullptr, mode);
+    position_ += n;
+    done += n;
+    if (!go_on(done)) return;
+  }
+}
+
+std::vector<double> Session::profile_rows(const Program& program, int32_t token, uint32_t n_row, uint32_t n_launch) {
+  require_token(token);
+  require_room(n_row);
+  model_->device.make_current();
+  RowsProgram& rows = rows_program(program);
+  const std::vector<int32_t> tokens(n_row, token);
+  stepped_ = false;
+  set_execution_order(model_->order_seed);
+  rows.write_step(tokens, position_, 0, std::min(n_row, program.outputs));
+  synchronize(model_->device, stream_.get(), "the step");
+  return time_nodes(*model_, rows.resolved(), stream_.get(), 0, n_launch, [] {});
 }
 
 void Session::set_sampling(const realizar_sampling& sampling) {

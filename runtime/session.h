@@ -6,6 +6,7 @@
 
 #include "graph.h"
 #include "model.h"
+#include "rows_program.h"
 #include "sampling.h"
 
 namespace realizar {
@@ -24,6 +25,10 @@ class Session {
   void step(int32_t token, realizar_mode mode);
   // Feeds tokens until go_on, told how many have been fed, returns false; waits for those that it fed.
   void prefill(std::span<const int32_t> tokens, const std::function<bool(uint32_t n_fed)>& go_on, realizar_mode mode);
+  // Feeds tokens by a program of many rows, at most `chunk` (0: as many as it has) a step; go_on as prefill's. logits
+  // (may be null): f32[tokens][n_vocab], of every row. The session then has no logits of its own until the next step.
+  void feed_rows(const Program& program, std::span<const int32_t> tokens, uint32_t chunk, float* logits,
+                 const std::function<bool(uint32_t n_fed)>& go_on, realizar_mode mode);
   // From the next queued step on.
   void set_sampling(const realizar_sampling& sampling);
   // Hands over tokens until that returns false, there are n_token of them, or the context is full.
@@ -41,7 +46,10 @@ class Session {
   const char* kernel_of(uint32_t node) const;
   // Seconds of each node of a step at the session's position, which stays; what it left of an earlier step is gone.
   std::vector<double> profile(int32_t token, uint32_t n_launch);
+  // The same of a step of a program of many rows, of n_row times that token.
+  std::vector<double> profile_rows(const Program& program, int32_t token, uint32_t n_row, uint32_t n_launch);
   std::string describe() const { return describe_nodes(program_); }
+  std::string describe(const Program& program) { return describe_nodes(rows_program(program).resolved()); }
 
  private:
   void require_graph(realizar_mode mode) const;
@@ -50,6 +58,10 @@ class Session {
   void require_step() const;
   [[noreturn]] static void refuse_greedy();
   [[noreturn]] static void refuse_no_number(uint32_t position);
+  void prefill_steps(std::span<const int32_t> tokens, const std::function<bool(uint32_t n_fed)>& go_on,
+                     realizar_mode mode);
+  RowsProgram& rows_program(const Program& program);
+  void run_rows(RowsProgram& program, std::span<const int32_t> tokens, float* logits, realizar_mode mode);
   void launch(realizar_mode mode);
   uint32_t bucket() const { return bucket_of(*program_.program, position_ + 1); }
   void advance(realizar_mode mode);
@@ -75,6 +87,7 @@ class Session {
   ResolvedProgram program_;
   std::vector<BuiltGraph> built_;  // by bucket; none before build
   OwnedStream stream_;
+  std::vector<RowsProgram> rows_programs_;
 };
 
 }  // namespace realizar

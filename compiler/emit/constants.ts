@@ -108,6 +108,10 @@ const CONSTANTS: readonly Constant[] = [
     c: ['history_offset', 'uint64_t', 'in the state: int32[n_ctx]'],
   },
   {
+    value: (plan) => stateOffset(plan, 'fed'),
+    c: ['fed_offset', 'uint64_t', 'in the state: int32[n_ctx]'],
+  },
+  {
     value: (plan) => stateOffset(plan, 'pages'),
     c: ['page_table_offset', 'uint64_t', 'in the state: u32, one for each 64 positions'],
   },

@@ -67,6 +67,7 @@ constexpr CodeTable iq1_table = {{0x000901f9u, 0u, 0x0007fff7u, 0u}};
 struct IQ4_NL {
   static constexpr int offset = CodeQuants<nonlinear_table>::offset, scales = 1;
   static constexpr bool has_min = false;
+  static constexpr bool is_signed = true;
   template <int R, int U>
   static constexpr int content = R * U * 18;
   struct Stored {
@@ -93,6 +94,7 @@ struct IQ4_NL {
 struct MXFP4 {
   static constexpr int offset = CodeQuants<mxfp4_table>::offset, scales = 1;
   static constexpr bool has_min = false;
+  static constexpr bool is_signed = true;
   template <int R, int U>
   static constexpr int content = R * U * 17;
   struct Stored {
@@ -121,6 +123,7 @@ template <CodeTable Table, int Divisor, int Multipliers>
 struct Coded {
   static constexpr int offset = CodeQuants<Table>::offset, scales = Multipliers;
   static constexpr bool has_min = false;
+  static constexpr bool is_signed = true;
   template <int R, int U>
   static constexpr int content = R * U * (16 + Multipliers) + R * super_units<U> * 2;
   struct Stored {

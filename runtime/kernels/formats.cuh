@@ -57,6 +57,7 @@ DEVICE uint32_t bit_word(uint32_t v, int k) { return v >> k & 0x01010101u; }
 
 struct Q8_0 {
   static constexpr int offset = 0, scales = 1;
+  static constexpr bool is_signed = true;
   static constexpr bool has_min = false;
   template <int R, int U>
   static constexpr int content = R * U * 34;
@@ -346,6 +347,9 @@ DEVICE float dot(const FloatUnit& v, const FloatActivations& x) {
 }
 template <class F>
 constexpr bool is_raised = requires { requires F::raised; };
+// Bytes of quants are signed; others are below 64, or raised.
+template <class F>
+constexpr bool has_signed_quants = requires { requires F::is_signed; };
 // Sum of four words' products; at most 64 * 128 * 2^15 a half, so that two halves fit in 32 bits.
 template <bool Signed>
 DEVICE int dot_words(const uint32_t* q, const uint32_t* high, const uint32_t* low) {

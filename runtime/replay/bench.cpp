@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "json.h"
+#include "printable.h"
 #include "replay.h"
 
 namespace replay {
@@ -140,6 +141,24 @@ void bench(const Options& options, realizar_model* model, realizar_session* sess
   const Measurement measurement = measure(options, model, session);
   const char* device = realizar_model_device_name(model);
   (options.json ? print_json : print_text)(options, device, measurement, times);
+}
+
+void bench_prompt(const Options& options, realizar_session* session) {
+  require_context(options, options.prompt);
+  const realizar_info& info = *realizar_get_info();
+  std::vector<int32_t> tokens(options.prompt);
+  for (uint32_t i = 0; i < options.prompt; i++) tokens[i] = int32_t(i * 7919 % info.n_vocab);
+  std::vector<double> runs;
+  for (uint32_t i = 0; i <= options.repeat; i++) {
+    check(realizar_session_rewind(session, 0));
+    const double start = now_ms();
+    check(realizar_session_prefill(session, tokens.data(), options.prompt, nullptr, nullptr, options.mode, nullptr));
+    if (i > 0) runs.push_back(now_ms() - start);  // the first one warms up
+  }
+  const double ms = median(runs);
+  printf("%s (%s): a prompt of %u tokens in %.3f ms, %.1f tokens/s; median of %u runs, %s mode\n",
+         printable(info.name).c_str(), printable(info.architecture).c_str(), options.prompt, ms,
+         options.prompt / ms * 1e3, options.repeat, mode_name(options));
 }
 
 }  // namespace replay

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <utility>
@@ -11,8 +12,22 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "logits are written as they lie in memory");
 
+// All rows' logits, [tokens][n_vocab].
+std::vector<float> feed_rows(const Options& options, realizar_session* session) {
+  std::vector<float> logits(options.tokens.size() * realizar_get_info()->n_vocab);
+  check(realizar_session_feed_rows(session, options.program.c_str(), options.tokens.data(),
+                                   uint32_t(options.tokens.size()), options.chunk, logits.data(), logits.size(),
+                                   options.mode));
+  return logits;
+}
+
 void write_logits(const Options& options, realizar_session* session) {
   OutputFile file(options.logits);
+  if (of_many_rows(options)) {
+    const std::vector<float> logits = feed_rows(options, session);
+    file.write(logits.data(), logits.size() * sizeof(float));
+    return file.finish();
+  }
   std::vector<float> logits(realizar_get_info()->n_vocab);
   for (const int32_t token : options.tokens) {
     check(realizar_session_step(session, token, options.mode));
@@ -22,8 +37,20 @@ void write_logits(const Options& options, realizar_session* session) {
   file.finish();
 }
 
+// The first of the largest logits.
+int32_t greedy_of(const float* logits) {
+  return int32_t(std::max_element(logits, logits + realizar_get_info()->n_vocab) - logits);
+}
+
 void print_greedy(const Options& options, realizar_session* session) {
   std::string line;
+  if (of_many_rows(options)) {
+    const std::vector<float> logits = feed_rows(options, session);
+    for (size_t at = 0; at < logits.size(); at += realizar_get_info()->n_vocab)
+      line += (line.empty() ? "" : ",") + std::to_string(greedy_of(&logits[at]));
+    puts(line.c_str());
+    return;
+  }
   for (const int32_t token : options.tokens) {
     int32_t greedy;
     check(realizar_session_step(session, token, options.mode));
@@ -46,9 +73,9 @@ void generate(const Options& options, realizar_session* session) {
   putchar('\n');
 }
 
-void dump_nodes(realizar_session* session) {
+void dump_nodes(const Options& options, realizar_session* session) {
   char* text = nullptr;
-  check(realizar_session_dump_nodes(session, &text));
+  check(realizar_session_dump_program(session, options.program.c_str(), &text));
   fputs(printable(text).c_str(), stdout);
   realizar_free(text);
 }
@@ -58,11 +85,14 @@ void run(const Options& options, double start) {
   times.start = start;
   const OpenModel model = open_model(options, times);
   const OpenSession session = open_session(options, model.get(), times);
+  if (of_many_rows(options)) program_info(options);  // or it says which there are
   if (options.bench || options.times) time_first_token(options, session.get(), times);
   if (options.times) fprintf(stderr, "%s\n", describe(times).c_str());
-  if (options.dump_nodes) dump_nodes(session.get());
+  if (options.dump_nodes) dump_nodes(options, session.get());
   if (options.profile)
     profile(options, model.get(), session.get());
+  else if (options.prompt)
+    bench_prompt(options, session.get());
   else if (options.bench)
     bench(options, model.get(), session.get(), times);
   else if (options.generate)
@@ -75,6 +105,23 @@ void run(const Options& options, double start) {
 }
 
 }  // namespace
+
+// By its name, or by the first part of it the one of most rows.
+const realizar_program_info& program_info(const Options& options) {
+  uint32_t n = 0;
+  const realizar_program_info* programs = realizar_get_programs(&n);
+  const realizar_program_info* found = nullptr;
+  std::string names;
+  for (uint32_t i = 0; i < n; i++) {
+    const std::string name = programs[i].name;
+    if (name == options.program) return programs[i];
+    if (name.starts_with(options.program + "_") && (!found || found->rows < programs[i].rows)) found = &programs[i];
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  if (found) return *found;
+  throw Failure("there is no program \"" + options.program + "\" in this library; it has " + names +
+                " (realizar-compile --programs chooses them)");
+}
 
 void check(int status) {
   if (status != REALIZAR_OK) throw Failure(realizar_last_error());

@@ -73,8 +73,9 @@ constexpr string_view sampling_flags[] = {"--temperature",
                                           "--repeat-last-n",
                                           "--presence-penalty",
                                           "--frequency-penalty"};
-constexpr string_view value_flags[] = {"--model", "--tokens", "--logits", "--generate", "--stop",      "--mode",
-                                       "--steps", "--depth",  "--repeat", "--device",   "--order-seed"};
+constexpr string_view value_flags[] = {"--model",      "--tokens",  "--logits", "--generate", "--stop",
+                                       "--mode",       "--steps",   "--depth",  "--repeat",   "--device",
+                                       "--order-seed", "--program", "--chunk",  "--prompt"};
 
 bool is_one_of(std::span<const string_view> flags, const string& flag) {
   return std::find(flags.begin(), flags.end(), flag) != flags.end();
@@ -120,6 +121,12 @@ void set_value(Options& options, const string& flag, const string& value) {
     options.depth = parse_number<uint32_t>(value, flag, 0);
   else if (flag == "--repeat")
     options.repeat = parse_number<uint32_t>(value, flag, 1);
+  else if (flag == "--program")
+    options.program = value;
+  else if (flag == "--chunk")
+    options.chunk = parse_number<uint32_t>(value, flag, 1);
+  else if (flag == "--prompt")
+    options.prompt = parse_number<uint32_t>(value, flag, 2);
   else if (flag == "--device")
     options.device = parse_number<int32_t>(value, flag, 0);
   else
@@ -147,6 +154,13 @@ void check_combination(const Options& options, const std::set<string>& given) {
   for (const string_view flag : sampling_flags) needs(flag, options.generate > 0, "--generate");
   for (const char* flag : {"--steps", "--depth", "--json"}) needs(flag, measures, "--bench and --profile");
   needs("--repeat", options.bench, "--bench");
+  needs("--prompt", options.bench, "--bench");
+  needs("--chunk", of_many_rows(options) && (options.profile || !options.tokens.empty()),
+        "--tokens and --profile with a --program of many rows");
+  if (options.prompt && (given.count("--steps") || given.count("--depth") || options.json))
+    throw UsageError("--bench --prompt times prompts from position 0: leave out --steps, --depth and --json");
+  if (of_many_rows(options) && (options.bench || options.generate > 0))
+    throw UsageError("--program is for --tokens, --profile and --dump-nodes; --bench --prompt N times prompts");
   needs("--verbose", options.profile, "--profile");
   if (options.profile && options.mode == REALIZAR_EAGER)
     throw UsageError("--profile times graphs: leave out --mode eager");
@@ -163,6 +177,7 @@ const char* help_text() {
   replay --model FILE --tokens 1,2,3 [--logits OUT.f32]   feed token ids from position 0
   replay --model FILE --tokens 1,2,3 --generate N         then let the model go on
   replay --model FILE --bench [--json]                    time greedy decoding
+  replay --model FILE --bench --prompt N                  time prompts of N tokens
   replay --model FILE --profile [--json]                  where the time of a token goes
   replay --model FILE --dump-nodes                        print every kernel of one token
 
@@ -183,8 +198,12 @@ FILE is the GGUF file that the library was compiled from.
   --frequency-penalty P   subtracted as often as they were fed (0)
   --repeat-last-n N       lately: the last N tokens (64; -1: all)
   --mode MODE       graph (one CUDA graph launch a token; default), or eager (the same kernels one by one)
+  --program NAME    compute the rows of --tokens by this program: token (default), or one of many rows ("prompt_512"), which
+                    gives the same bits whatever the chunk; with --profile and --dump-nodes, that program's nodes
+  --chunk N         tokens a step of that program (as many as it has rows)
   --dump-nodes      name, kernel, grid, block, shared memory, edges and argument addresses, one line a node
   --bench           tokens/s, bytes read against this device's measured read ceiling, and times to get ready
+  --prompt N        with --bench: time prompts of N tokens instead, from position 0
   --profile         time of each kind of kernel, and how much of it reading its weights and KV cache at the measured read
                     ceiling does not explain: graphs of the first 1, 2, 3 ... nodes are timed, a node is the difference;
                     of the host target the times mean nothing, and what a node reads is what is of use

@@ -44,13 +44,19 @@ std::string kind_of(const realizar_node_profile& node) {
 }
 
 Profile measure(const Options& options, realizar_model* model, realizar_session* session) {
-  require_context(options, 1);
+  require_context(options, of_many_rows(options) ? (options.chunk ? options.chunk : program_info(options).rows) : 1);
   fill_context(options, session);
   Profile result;
   result.simulated = std::string_view(realizar_get_info()->target) == "host";
-  result.nodes.resize(realizar_get_info()->n_node);
   const uint32_t launches = options.steps ? options.steps : default_launches;
-  check(realizar_session_profile(session, any_token(), launches, result.nodes.data(), result.nodes.size()));
+  const realizar_program_info& program = program_info(options);
+  result.nodes.resize(program.n_node);
+  if (of_many_rows(options))
+    check(realizar_session_profile_rows(session, program.name, any_token(),
+                                        options.chunk ? options.chunk : program.rows, launches, result.nodes.data(),
+                                        result.nodes.size()));
+  else
+    check(realizar_session_profile(session, any_token(), launches, result.nodes.data(), result.nodes.size()));
   check(realizar_measure_read_ceiling(model, &result.ceiling));
   check(realizar_model_device_size(model, &result.n_multiprocessor, &result.major, &result.minor));
   result.token.name = "token";

@@ -15,6 +15,9 @@ struct Options {
   std::string model;
   std::vector<int32_t> tokens;
   std::string logits;  // path; empty: print the greedy tokens
+  std::string program = "token";
+  uint32_t chunk = 0;   // tokens a step of a program of many rows; 0: as many as it has
+  uint32_t prompt = 0;  // tokens of the prompts that are timed; 0: decoding is
   realizar_mode mode = REALIZAR_GRAPH;
   bool dump_nodes = false, bench = false, profile = false, json = false, verbose = false, times = false, poison = false;
   uint32_t generate = 0;  // tokens after the prompt; 0: none
@@ -73,8 +76,14 @@ void time_first_token(const Options& options, realizar_session* session, SetupTi
 
 // Decodes greedily, prints what it measured.
 void bench(const Options& options, realizar_model* model, realizar_session* session, const SetupTimes& times);
+// Times prompts of --prompt tokens.
+void bench_prompt(const Options& options, realizar_session* session);
 // Prints what each node takes at position --depth.
 void profile(const Options& options, realizar_model* model, realizar_session* session);
+
+inline bool of_many_rows(const Options& options) { return options.program != "token"; }
+// The program's description; throws Failure where there is none of this name.
+const realizar_program_info& program_info(const Options& options);
 
 // Throws unless --depth and n_step more positions fit into the context.
 void require_context(const Options& options, uint32_t n_step);

@@ -96,7 +96,41 @@ TEST(damaged_sizes) {
   REFUSED("sizes: state_bytes has no room", p.all.state_bytes = 0);
   REFUSED("sizes: the history", p.all.history_offset = p.all.state_bytes - 4 * (artifact.n_ctx - 1));
   REFUSED("sizes: the history", p.all.history_offset = huge - 3);
+  REFUSED("sizes: the fed tokens", p.all.fed_offset = p.all.state_bytes - 4);
   REFUSED("sizes: the page table", p.all.page_table_offset = p.all.state_bytes - 4);
+}
+
+// Adds a program of many rows, and its step at the end of the state.
+Program& add_rows(Artifact& a) {
+  Program rows = a.programs[0];
+  rows.name = "rows", rows.rows = 8, rows.outputs = 2, rows.tile_rows = 4, rows.buckets = {};
+  for (Node& node : rows.nodes) node.bucket_kernels = {};
+  a.programs.push_back(rows);
+  a.max_rows = 8, a.max_outputs = 2;
+  a.step_offset = (a.state_bytes + 15) / 16 * 16;
+  a.state_bytes = a.step_offset + step_bytes(a);
+  a.arena_bytes += 2 * a.n_vocab * sizeof(float);
+  return a.programs.back();
+}
+#define ROWS_REFUSED(place, statement)                          \
+  CHECK_HAS(verdict([](Plan& p) {                               \
+              [[maybe_unused]] Program& rows = add_rows(p.all); \
+              statement;                                        \
+            }),                                                 \
+            place)
+
+TEST(damaged_rows) {
+  CHECK_EQUAL(verdict([](Plan& p) { add_rows(p.all); }), "accepted");
+  ROWS_REFUSED("program rows: outputs", rows.outputs = 9);
+  ROWS_REFUSED("program rows: outputs", rows.outputs = 0);
+  ROWS_REFUSED("program rows: tile_rows", rows.tile_rows = 0);
+  ROWS_REFUSED("program rows: tile_rows", rows.tile_rows = 9);
+  ROWS_REFUSED("program rows: logits_offset", rows.logits_offset = 2);
+  ROWS_REFUSED("program rows: the logits", rows.logits_offset = p.all.arena_bytes - 4);
+  ROWS_REFUSED("sizes: max_rows", p.all.max_rows = 16);
+  ROWS_REFUSED("sizes: max_rows", p.all.max_outputs = 1);
+  ROWS_REFUSED("sizes: the step", p.all.step_offset += 16);
+  ROWS_REFUSED("sizes: the step", p.all.step_offset -= 4);
 }
 
 TEST(damaged_tables) {
@@ -134,7 +168,7 @@ TEST(damaged_nodes_and_arguments) {
   REFUSED("node 1 (blk.0.mix): an argument is without a name", p.nodes[1].arguments[1].field = nullptr);
   REFUSED("node 1 (blk.0.mix): argument y: its kernel has no such field", p.nodes[1].arguments[1].field = "y");
   REFUSED("node 1 (blk.0.mix): argument state: the node has it twice", p.nodes[1].arguments[1].field = "state");
-  REFUSED("node 1 (blk.0.mix): argument x: unknown region", p.nodes[1].arguments[1].place.region = Region(3));
+  REFUSED("node 1 (blk.0.mix): argument x: unknown region", p.nodes[1].arguments[1].place.region = Region(4));
   REFUSED("node 1 (blk.0.mix): argument x: offset 1024 is outside its region of 1024 bytes",
           p.nodes[1].arguments[1].place.offset = 1024);
   REFUSED("node 1 (blk.0.mix): argument cache: offset 16000 is", p.nodes[1].arguments[2].place.offset = 16000);

@@ -114,6 +114,7 @@ const Artifact artifact = {
     .kv_cache_bytes = tiny::n_ctx * row_bytes,
     .state_bytes = seen_at + tiny::n_vocab * sizeof(uint32_t),
     .history_offset = history_at,
+    .fed_offset = fed_at,
     .page_table_offset = page_table_at,
     .logits_offset = logits_at,
     .token_read_bytes = matrix_bytes + row_bytes,

@@ -94,6 +94,7 @@ class MatmulBlock {
     for (int slot = 0; slot < C::depth; slot++)
       if (begin + slot < end) weights.load(slot, begin + slot);
     accumulate_tile(weights, input_, begin, C::apart ? end : Shape::split_end(0), end, sums);
+    grid_wait();
     if constexpr (C::apart && Shape::splits > 1)
       if (!add_splits<C>(a_, order_.tile(item), order_.split(item), sums)) return;
     if constexpr (!C::apart) {
@@ -105,7 +106,6 @@ class MatmulBlock {
         for (int i = 0; i < Shape::sums; i++) sums[i] += more[i];
       }
     }
-    grid_wait();
     store_tile<C>(a_, tile, order_.first_row(item), order_.n_rows, sums);
   }
 
@@ -120,6 +120,7 @@ DEVICE void matmul(const MatmulArgs& a) {
   MatmulBlock<C> block(a, shared + (swizzle_bytes - shared_offset(shared) % swizzle_bytes) % swizzle_bytes);
   grid_release();
   block.run();
+  grid_wait();  // also of threads that only prefetch, and of blocks without a tile: the node is not complete before
 }
 
 }  // namespace realizar

@@ -24,10 +24,10 @@ struct UnitHalves {
     }
   }
   DEVICE void pairs(int k, uint32_t& first, uint32_t& second) const {
-    // Bytes as the last bits of 1024 + byte, which are whole as halves.
-    const bool raised = is_raised<F> && k > 3;
-    const uint32_t bytes = raised ? unit.q[k] : unit.q[k] ^ 0x80808080u;
-    const uint32_t zero = 0x6400 + (raised ? 16 * F::offset : 128 + F::offset), zeros = zero << 16 | zero;
+    // Bytes as the last bits of 1024 + byte, which are whole as halves; signed ones with 128 added.
+    const uint32_t bytes = has_signed_quants<F> ? unit.q[k] ^ 0x80808080u : unit.q[k];
+    const int offset = has_signed_quants<F> ? 128 + F::offset : is_raised<F> && k > 3 ? 16 * F::offset : F::offset;
+    const uint32_t zero = 0x6400 + offset, zeros = zero << 16 | zero;
     const auto weight = [&](uint32_t digits) {
       const uint32_t q = pair_subtract(select_bytes(bytes, 0x64646464u, digits), zeros);
       return F::has_min ? pair_fma(q, scale[k / 4], min[k / 4]) : pair_multiply(q, scale[k / 4]);

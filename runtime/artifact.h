@@ -148,7 +148,7 @@ struct Artifact {
 };
 
 // Defined once, in the generated graph.cpp. Not to be used before main, or before the library has been loaded.
-extern const Artifact artifact;
+extern const Artifact& artifact;
 
 // What decodes one token of one sequence.
 inline const Program& token_program(const Artifact& artifact) { return artifact.programs.front(); }

@@ -109,7 +109,7 @@ realizar_model_options checked_options(const realizar_model_options* options) {
 
 // The load program is not one of them.
 std::vector<realizar_program_info> describe_programs() {
-  static std::vector<std::string> labels;  // that the descriptions point to
+  auto& labels = *new std::vector<std::string>;  // that the descriptions point to for ever
   for (const realizar::Program& program : artifact.programs) labels.push_back(program_label(program));
   std::vector<realizar_program_info> programs;
   for (size_t i = 0; i < artifact.programs.size(); i++)
@@ -169,7 +169,7 @@ const realizar_info* realizar_get_info(void) {
 }
 
 const realizar_program_info* realizar_get_programs(uint32_t* n_program) {
-  static const std::vector<realizar_program_info> programs = describe_programs();
+  static const auto& programs = *new std::vector<realizar_program_info>(describe_programs());
   if (n_program) *n_program = uint32_t(programs.size());
   return programs.data();
 }

@@ -151,7 +151,8 @@ std::vector<Tensor> all_tensors() {
 extern "C" const unsigned char realizar_code[];
 extern "C" const unsigned char realizar_code_end[];
 
-const Artifact artifact = {
+// Never destroyed: a thread may be in a call while the process exits.
+const Artifact& artifact = *new Artifact{
     .compiler_version = "0.1.0",
     .name = model::name,
     .architecture = model::architecture,
@@ -172,6 +173,7 @@ const Artifact artifact = {
     .kv_cache_bytes = model::kv_cache_bytes,
     .state_bytes = model::state_bytes,
     .history_offset = model::history_offset,
+    .fed_offset = model::fed_offset,
     .page_table_offset = model::page_table_offset,
     .logits_offset = model::logits_offset,
     .token_read_bytes = model::token_read_bytes,

@@ -22,6 +22,7 @@ constexpr uint64_t arena_bytes = 8960;  // device memory of a session
 constexpr uint64_t kv_cache_bytes = 1048576;  // device memory of a session
 constexpr uint64_t state_bytes = 20224;  // device memory of a session
 constexpr uint64_t history_offset = 12416;  // in the state: int32[n_ctx]
+constexpr uint64_t fed_offset = 14464;  // in the state: int32[n_ctx]
 constexpr uint64_t page_table_offset = 16512;  // in the state: u32, one for each 64 positions
 constexpr uint64_t logits_offset = 0;  // in the arena: f32[n_vocab]
 constexpr uint64_t token_read_bytes = 3589856;  // weights that one token reads

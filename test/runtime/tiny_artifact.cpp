@@ -87,7 +87,7 @@ const std::vector<Tensor> tensors = {
 
 }  // namespace
 
-const Artifact artifact = {
+const Artifact& artifact = *new Artifact{
     .compiler_version = "0.0.0",
     .name = "tiny",
     .architecture = "tiny",

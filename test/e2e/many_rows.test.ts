@@ -1,0 +1,62 @@
+/** Programs of many rows on the host target: exact logits, and the same bits however a prompt is cut. */
+import { describe, expect, test } from 'vitest';
+import { firstDifference, replay, replayLogits } from '../support/artifacts.js';
+import { readGolden } from '../support/goldens.js';
+import { hostReplay } from '../support/host_replay.js';
+import { nmse } from '../support/nmse.js';
+
+// Together: biases, head norms, soft caps, windows, norms after projections, joined matrices, types with minima, floats.
+const NAMES = ['gemma2-q8_0', 'gemma3-q8_0', 'phi3-q8_0', 'qwen2-q4_k_m', 'qwen3-q4_k_m', 'llama-bf16', 'llama-q2_k'];
+
+/** Queries are halves here, which is coarse where biases make scores large; the token program keeps twice as much of them. */
+const BOUNDS: Readonly<Record<string, number>> = { 'qwen2-q4_k_m': 2e-5 };
+
+describe.each(NAMES)('%s', (name) => {
+  const golden = readGolden(name);
+  const artifact = hostReplay(`many_rows/${name}`, golden.model, { programs: ['all'] });
+  const rows = async (...options: string[]) => replayLogits(await artifact, golden.model, golden.tokens, ...options);
+
+  test('a prompt in one step is exact', async () => {
+    expect(nmse(await rows('--program', 'prompt'), golden.logits)).toBeLessThanOrEqual(BOUNDS[name] ?? 1e-5);
+  });
+
+  test.each([
+    ['token by token', 'prompt --chunk 1'],
+    ['seven tokens a step', 'prompt --chunk 7'],
+    ['by the smallest program', 'batch_8'],
+    [
+      'kernel by kernel in another order, with NaN where nobody wrote',
+      'batch --chunk 5 --mode eager --order-seed 3 --poison',
+    ],
+  ])('%s it is the same bits', async (_how, options) => {
+    const whole = await rows('--program', 'prompt');
+    expect(firstDifference(whole, await rows('--program', ...options.split(' ')))).toBeUndefined();
+  });
+
+  test('what follows a prompt is what follows its tokens one by one', async () => {
+    const prompt = ['--model', golden.model, '--tokens', golden.tokens.join(), '--generate', '4'];
+    const { stdout, code } = await replay(await artifact, ...prompt);
+    expect({ code, tokens: stdout.trim().split(',').length }).toEqual({ code: 0, tokens: 4 });
+  });
+});
+
+test('what a program cannot do is said', async () => {
+  const golden = readGolden(NAMES[0]!);
+  const folder = await hostReplay(`many_rows/${NAMES[0]}`, golden.model, { programs: ['all'] });
+  const run = (...options: string[]) => replay(folder, '--model', golden.model, ...options);
+  const tokens = ['--tokens', '1,2,3'];
+  expect(await run(...tokens, '--program', 'draft')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('there is no program "draft" in this library; it has token, batch_8, '),
+  });
+  expect(await run(...tokens, '--program', 'batch_8', '--chunk', '9')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('9 rows a step are more than the 8 that program batch_8 has'),
+  });
+  expect(await run(...tokens, '--program', 'batch_8', '--chunk', '0')).toMatchObject({ code: 2 });
+  const long = Array.from({ length: 513 }, () => 1).join();
+  expect(await run('--tokens', long, '--program', 'prompt')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('the context is full: 0 of'),
+  });
+});

@@ -65,17 +65,20 @@ class LargestOfRow {
   const LargestArgs& a_;
 };
 
+// Of all matrices.
+template <class Segments>
+struct MatrixRows;
 template <class... S>
-constexpr int matrix_rows(Segments<S...>) {
-  return (... + (S::rows * S::parts));
-}
+struct MatrixRows<Segments<S...>> {
+  static constexpr int value = (... + (S::rows * S::parts));
+};
 
 template <class C>
 DEVICE void find_largest(const LargestArgs& a) {
   grid_release();
   grid_wait();
   const int row = block_index() * largest_warps + thread_index() / 32;
-  if (row < matrix_rows(typename C::segments{})) LargestOfRow<C>(a, row);
+  if (row < MatrixRows<typename C::segments>::value) LargestOfRow<C>(a, row);
 }
 
 }  // namespace realizar

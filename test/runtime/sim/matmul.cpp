@@ -279,7 +279,7 @@ void check_largest() {
   TestDevice device(Kernels<C>::table);
   const vector<float> want = in.matrices.largest();
   uint32_t* largest = device.upload(vector<uint32_t>(want.size()));
-  const unsigned blocks = (matrix_rows(typename C::segments{}) + largest_warps - 1) / largest_warps;
+  const unsigned blocks = (MatrixRows<typename C::segments>::value + largest_warps - 1) / largest_warps;
   const LargestArgs args = {device.upload(in.matrices.bytes), largest};
   device.expect(device.launch("largest", blocks, 32 * largest_warps, 0, args).result);
   const vector<uint32_t> got = device.download(largest, want.size());

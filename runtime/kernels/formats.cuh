@@ -51,9 +51,10 @@ DEVICE uint32_t pair_word(const uint2& v, int k) { return (k < 4 ? v.x : v.y) >>
 DEVICE uint32_t bit_word(uint32_t v, int k) { return v >> k & 0x01010101u; }
 
 // Every format below has: content<Rows, Units>, the bytes of a tile, offset (of the quants), scales (1 or 2 a unit),
-// has_min, raised where it is, and load<Rows, Units>(tile, i, s): the unit at index i = row * Units + u of a plane, s =
-// row * super_units + u / 8, as Stored: the bytes as they are, so that they can be on their way while something else is
-// computed. decode(stored) makes numbers of them. visit<Rows, Units>(tile, i, s, f) calls f with where load reads.
+// has_min, and then the middle of its quants; raised where it is, and load<Rows, Units>(tile, i, s): the unit at index
+// i = row * Units + u of a plane, s = row * super_units + u / 8, as Stored: the bytes as they are, so that they can be
+// on their way while something else is computed. decode(stored) makes numbers of them. visit<Rows, Units>(tile, i, s,
+// f) calls f with where load reads.
 
 struct Q8_0 {
   static constexpr int offset = 0, scales = 1;
@@ -82,7 +83,7 @@ struct Q8_0 {
 // Q4_0, Q4_1, Q5_0, Q5_1: nibbles, then the fifth bits, then d (and m) as f16.
 template <bool FifthBit, bool Min>
 struct Nibbles32 {
-  static constexpr int offset = Min ? 0 : FifthBit ? 16 : 8, scales = 1;
+  static constexpr int middle = FifthBit ? 16 : 8, offset = Min ? 0 : middle, scales = 1;
   static constexpr bool has_min = Min;
   static constexpr bool raised = !FifthBit;
   static constexpr int unit_bytes = 16 + (FifthBit ? 4 : 0) + (Min ? 4 : 2);
@@ -122,7 +123,7 @@ using Q5_1 = Nibbles32<true, true>;
 // Q4_K, Q5_K: nibbles, fifth bits, {scale, min} as bytes; {d, dmin} as f16 for 256 columns.
 template <bool FifthBit>
 struct Nibbles256 {
-  static constexpr int offset = 0, scales = 1;
+  static constexpr int middle = FifthBit ? 16 : 8, offset = 0, scales = 1;
   static constexpr bool has_min = true;
   static constexpr bool raised = !FifthBit;
   static constexpr int unit_bytes = 18 + (FifthBit ? 4 : 0);
@@ -227,7 +228,7 @@ struct Q3_K {
 
 // Q2_K: pairs, a byte for each 16 columns (scale in the low nibble, min in the high one); {d, dmin} as f16 for 256.
 struct Q2_K {
-  static constexpr int offset = 0, scales = 2;
+  static constexpr int middle = 2, offset = 0, scales = 2;
   static constexpr bool has_min = true;
   template <int R, int U>
   static constexpr int content = R * U * 10 + R * super_units<U> * 4;

@@ -9,28 +9,39 @@
 
 namespace realizar {
 
+template <class F>
+DEVICE constexpr int middle_of() {
+  if constexpr (F::has_min)
+    return F::middle;
+  else
+    return 0;
+}
+
 // Weights 4 k..4 k + 3 of a unit as two pairs of halves, times what the unit's scales were multiplied with.
 template <class F>
 struct UnitHalves {
   QuantUnit unit;
-  uint32_t scale[2], min[2];
+  uint32_t scale[2], middles[2];
 
   DEVICE UnitHalves(const QuantUnit& v, float by) : unit(v) {
 #pragma unroll
     for (int h = 0; h < 2; h++) {
-      const float scaled = v.scale[h] * by * (is_raised<F> && h == 1 ? 1.f / 16 : 1.f), least = -v.min[h] * by;
-      scale[h] = pack_halves(scaled, scaled);
-      min[h] = pack_halves(least, least);
+      const float scaled = v.scale[h] * by, by_quant = is_raised<F> && h == 1 ? scaled * (1.f / 16) : scaled;
+      scale[h] = pack_halves(by_quant, by_quant);
+      // Weights whose quants are the middle, small where the least is far from 0: fine as a half.
+      const float middle = scaled * middle_of<F>() - v.min[h] * by;
+      middles[h] = pack_halves(middle, middle);
     }
   }
   DEVICE void pairs(int k, uint32_t& first, uint32_t& second) const {
     // Bytes as the last bits of 1024 + byte, which are whole as halves; signed ones with 128 added.
     const uint32_t bytes = has_signed_quants<F> ? unit.q[k] ^ 0x80808080u : unit.q[k];
-    const int offset = has_signed_quants<F> ? 128 + F::offset : is_raised<F> && k > 3 ? 16 * F::offset : F::offset;
+    const int zero_quant = F::has_min ? middle_of<F>() : F::offset;
+    const int offset = has_signed_quants<F> ? 128 + zero_quant : is_raised<F> && k > 3 ? 16 * zero_quant : zero_quant;
     const uint32_t zero = 0x6400 + offset, zeros = zero << 16 | zero;
     const auto weight = [&](uint32_t digits) {
       const uint32_t q = pair_subtract(select_bytes(bytes, 0x64646464u, digits), zeros);
-      return F::has_min ? pair_fma(q, scale[k / 4], min[k / 4]) : pair_multiply(q, scale[k / 4]);
+      return F::has_min ? pair_fma(q, scale[k / 4], middles[k / 4]) : pair_multiply(q, scale[k / 4]);
     };
     first = weight(0x4140), second = weight(0x4342);
   }

@@ -115,7 +115,7 @@ struct Barrier {
   int64_t expected_bytes = 0;  // announced and not yet delivered
   int64_t unissued_bytes = 0;  // announced and not yet asked for
   unsigned phase = 0;
-  bool has_copies = false;  // this phase has announced bytes
+  bool has_copies = false;  // this phase was announced bytes
   bool observed = true;     // somebody has waited for the last complete phase, or it had no copies
   FiberList waiting;
 };
@@ -270,8 +270,10 @@ struct Mbarrier {
   uint64_t word;
 
   void init(int arrivals);
-  // Announces `bytes` that copies of this phase will deliver, and arrives.
+  // Announces `bytes` that copies of this phase will deliver, and arrives: somebody must wait for the phase.
   void expect(int bytes);
+  // Arrives where no copies complete phases.
+  void arrive();
   // Returns once the phase with this parity is complete.
   void wait(int parity) {
     while ((state().phase & 1) == unsigned(parity)) {

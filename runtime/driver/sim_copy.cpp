@@ -28,12 +28,17 @@ void Mbarrier::fail_uninitialised() const { fail("uses a copy barrier that was n
 void Mbarrier::expect(int bytes) {
   Barrier& barrier = state();
   if (bytes < 0) fail("a copy barrier told to expect %d bytes", bytes);
-  if (barrier.pending == 0) fail("more than %d arrivals in one phase of a copy barrier", barrier.arrivals);
   if (!barrier.observed) fail("a copy barrier armed again before anybody waited for its last phase");
-  barrier.pending--;
-  barrier.has_copies |= bytes > 0;
+  barrier.has_copies = true;
   barrier.expected_bytes += bytes;
   barrier.unissued_bytes += bytes;
+  arrive();
+}
+
+void Mbarrier::arrive() {
+  Barrier& barrier = state();
+  if (barrier.pending == 0) fail("more than %d arrivals in one phase of a copy barrier", barrier.arrivals);
+  barrier.pending--;
   current()->block->settle(barrier);
 }
 

@@ -380,9 +380,7 @@ DEVICE uint4 load_once(const uint4* p) { return *p; }
 struct CopyBarrier : sim::Mbarrier {
   DEVICE void init(int warps = 1) { sim::Mbarrier::init(warps); }
 };
-struct ArrivalBarrier : sim::Mbarrier {
-  DEVICE void arrive() { expect(0); }
-};
+using ArrivalBarrier = sim::Mbarrier;
 DEVICE void copy_barriers_ready() {}
 DEVICE void begin_copies(CopyBarrier& done, int bytes) {
   if (thread_index() % 32 == 0) done.expect(bytes);

@@ -118,7 +118,7 @@ describe('a directory that is no artifact', () => {
     await expectBad('/nowhere', /^\/nowhere: there is no such folder/);
     await expectBad(manifest('{"library"'), /manifest\.json: not JSON/);
     for (const value of [null, [], 7, {}]) await expectBad(manifest(value), /not a manifest of realizar-compile/);
-    await expectBad(manifest({ format: 'realizar-artifact', version: 1 }), /manifest version 1, this compiler reads 2/);
+    await expectBad(manifest({ format: 'realizar-artifact', version: 1 }), /manifest version 1, this compiler reads 3/);
     await expectBad(manifest({ ...mockManifest({}), library: 7 }), /library: expected a text of .*, found 7/);
     const nested = `{"format": ${'['.repeat(100_000)}`;
     await expectBad(manifest(nested), /manifest\.json: not JSON: nested deeper than 32/);

@@ -2,6 +2,7 @@
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { PLAN_VERSION } from '../../compiler/plan/plan.js';
 import { CLI, cli, runProgram } from '../support/artifacts.js';
 import { emptyFolder } from '../support/folders.js';
 import { str, u32 } from '../support/gguf_writer.js';
@@ -97,7 +98,11 @@ describe('plan', () => {
     const { code, stdout } = await cli(['plan', model, '--json']);
     expect(code).toBe(0);
     const plan = JSON.parse(stdout);
-    expect(plan).toMatchObject({ version: 7, target: { kind: 'cuda', archs: ['sm_90a'] }, model: { vocabSize: 300 } });
+    expect(plan).toMatchObject({
+      version: PLAN_VERSION,
+      target: { kind: 'cuda', archs: ['sm_90a'] },
+      model: { vocabSize: 300 },
+    });
     expect(plan.programs[0].nodes).toHaveLength(13);
     expect((await cli(['plan', model, '--json'])).stdout).toBe(stdout);
   });

@@ -326,7 +326,7 @@ describe('replay', () => {
   it('refuses a damaged plan before it looks for a device', async () => {
     expect(await start('damaged/replay', '--model', model, '--tokens', '1', '--device', '99')).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('is damaged: node 3 (select): its edges reach past the table'),
+      stderr: expect.stringContaining('is damaged: node 3 (select): an edge comes from no node before it'),
     });
   });
 });

@@ -20,7 +20,6 @@ class RowsProgram {
   const Program& program() const { return *resolved_.program; }
   const ResolvedProgram& resolved() const { return resolved_; }
   void build() { built_ = build_graph(resolved_, stream_, 0, uint32_t(resolved_.nodes.size())); }
-  bool is_built() const { return built_.exec.get() != nullptr; }
 
   // Queues a step of at most program().rows tokens, the first at `position`, and of the logits of n_output of its rows,
   // at most program().outputs, from first_output on. The step before must have ended.

@@ -65,7 +65,8 @@ class ActivationPipeline {
   int stage_ = 0, phase_ = 0, n_ = 0;
 };
 
-// Brings what is read of a tile's weights in a step into L2: threads `thread` of `threads`, a matrix row each.
+// Brings what is read of a tile's weights in a step into L2. Called by `threads` threads, number `thread` of which
+// takes every threads-th matrix row.
 template <class C, class First, class Second>
 DEVICE void prefetch_weights(const MatmulArgs& a, const OutputTileOf<C>& tile, int step, int thread, int threads) {
   using Shape = MatmulShape<C>;

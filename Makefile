@@ -71,7 +71,7 @@ sbom: node_modules ## the package's parts in CycloneDX's format, build/package/s
 	npm sbom --package-lock-only --sbom-format cyclonedx | node -e "$$SHIPPED" > build/package/sbom.cdx.json
 
 generated: build ## the bundled model's emitted source again, generated/storyteller
-	node dist/compiler/cli.js $(MODEL) --target cuda --no-build -o build/generated --quiet
+	node dist/compiler/cli.js $(MODEL) --target cuda --rows 8,512 --no-build -o build/generated --quiet
 	rm -rf generated/storyteller && mkdir -p generated/storyteller
 	cp build/generated/{plan.json,graph.cpp,kernels.cu,model.h,code.S,CMakeLists.txt,index.mjs,index.d.mts} generated/storyteller/
 

@@ -217,7 +217,7 @@ function addPlanOptions(command: Command): void {
     )
     .option(
       '--programs <list>',
-      'what it runs: token, one token a step; batch, a few rows of any sequences; prompt, many rows; all (default: token)',
+      'what it runs: token, one token a step; batch, a few rows of any sequences; prompt, many rows; all (default: all, on the host token)',
       (list) => list.split(','),
     )
     .option(

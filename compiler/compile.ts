@@ -57,7 +57,7 @@ export interface PlanOptions {
   readonly changes?: Changes | undefined;
   /** The type that matrices of a safetensors folder get when they are loaded; default: as they are. */
   readonly quantize?: Quantization | undefined;
-  /** Programs that the artifact has, of token, batch, prompt, all; default token, which is always there. */
+  /** Programs that the artifact has, of token, batch, prompt, all; default all on a GPU, on the host token, which is always there. */
   readonly programs?: readonly string[] | undefined;
   /** Rows of the batch programs, 8 to 64, and of the prompt programs, 72 to 2048, in eights; default the target's choice. */
   readonly rows?: readonly number[] | undefined;

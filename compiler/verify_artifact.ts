@@ -131,7 +131,7 @@ function planAgain(manifest: Manifest, { target: { gpu }, programs, leftOut }: P
     ...(target === 'cuda' && { archs, gpu }),
     context: contextLength,
     quantize,
-    ...(asked.length > 0 && { programs: ['all'], rows: asked }),
+    ...(asked.length > 0 ? { programs: ['all'], rows: asked } : { programs: ['token'] }),
     tuning: tuning && { shapes: tuning },
     name,
   });

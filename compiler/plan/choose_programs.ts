@@ -9,7 +9,7 @@ import { MOST_COLS } from '../kernels/operand_rows.js';
 import type { Target } from '../target/target.js';
 
 export interface ProgramsAsked {
-  /** Of PROGRAM_NAMES; default token alone, which is always there. */
+  /** Of PROGRAM_NAMES; default all on a GPU, on the host token alone, which is always there. */
   readonly programs?: readonly string[] | undefined;
   /** Of the programs of many rows, in place of the target's choice. */
   readonly rows?: readonly number[] | undefined;
@@ -38,7 +38,8 @@ export function programsFor(graph: Graph, asked: ProgramsAsked, target: Target):
 }
 
 /** By rows, ascending. Errors: UsageError. */
-export function programsAsked({ programs: names = ['token'], rows }: ProgramsAsked, target: Target): ProgramKind[] {
+export function programsAsked({ programs, rows }: ProgramsAsked, target: Target): ProgramKind[] {
+  const names = programs ?? targetPrograms(target);
   for (const name of names)
     if (!PROGRAM_NAMES.includes(name))
       throw new UsageError(
@@ -61,6 +62,9 @@ function kindFor(rows: number): ProgramKind {
     );
   return programOf(rows);
 }
+
+/** Simulated, many rows are no faster than one after another, and their kernels take long to compile. */
+const targetPrograms = ({ kind }: Target): string[] => [kind === 'cuda' ? 'all' : 'token'];
 
 /** Simulated programs are short, so that tests are. */
 const targetRows = ({ kind }: Target): number[] => (kind === 'cuda' ? [8, 16, 32, 64, 512] : [8, 128]);

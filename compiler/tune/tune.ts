@@ -34,6 +34,9 @@ export interface TuneOptions extends Omit<PlanOptions, 'tuning' | 'changes'> {
 /** Positions filled before a token is timed, as far as the context has room. */
 const DEPTHS = [0, 1024, 4096];
 
+/** Shapes of the token program are tuned; others follow how its weights lie. */
+const TUNED = { programs: ['token'], rows: undefined };
+
 interface Planned extends Candidate {
   readonly plan: Plan;
 }
@@ -44,7 +47,7 @@ export function planCandidates(model: string, options: Omit<PlanOptions, 'tuning
   return candidates(chooseTarget(options)).flatMap((candidate): Planned[] => {
     let plan: Plan;
     try {
-      plan = planModel(model, { ...options, changes: candidate.changes });
+      plan = planModel(model, { ...options, changes: candidate.changes, ...TUNED });
     } catch (error) {
       if (candidate.name !== UNTUNED && error instanceof CompileError) return [];
       throw error;
@@ -66,7 +69,8 @@ export async function writeCandidates(model: string, folder: string, options: Tu
       detail(`candidate ${i + 1} of ${planned.length}: ${name}`);
       const { target, archs, gpu, context, quantize } = options; // not the progress: one line for each is enough
       const output = join(folder, name);
-      await compile(model, { target, archs, gpu, context, quantize, changes, output, hashWeights: false });
+      const build = { target, archs, gpu, context, quantize, changes, ...TUNED };
+      await compile(model, { ...build, output, hashWeights: false });
     });
   const list = { model: basename(model), depths: depthsFor(planned[0]!.plan), candidates: planned.map((c) => c.name) };
   writeFileSync(join(folder, 'candidates.json'), `${JSON.stringify(list, null, 2)}\n`);

@@ -21,6 +21,16 @@ const Fields projection_fields = {"weights", "input", "norm", "norm_bias", "resi
 const Fields attend_fields = {"qkv", "query_norm", "key_norm", "rope_factors", "sinks", "page_table", "keys",
     "values", "state", "counters", "partial", "output"};
 const Fields select_fields = {"best", "logits", "adjusted", "state", "history", "fed", "seen", "meeting"};
+const Fields embed_rows_fields = {"step", "rows", "weights", "output"};
+const Fields operand_rows_fields = {"step", "input", "sum_norm", "sum_residual", "sum", "norm", "norm_bias",
+    "output_rows", "output", "output_scale"};
+const Fields matmul_fields = {"step", "weights", "input", "input_scale", "residual", "output", "bias0", "bias1",
+    "bias2", "matrix_scale0", "matrix_scale1", "matrix_scale2", "largest", "partial", "counters"};
+const Fields append_fields = {"step", "rows", "qkv", "query_norm", "key_norm", "rope_factors", "page_table",
+    "keys", "values", "query"};
+const Fields attend_rows_fields = {"step", "tiles", "query", "sinks", "qkv", "page_table", "keys", "values",
+    "fold", "output", "output_scale"};
+const Fields find_largest_fields = {"weights", "largest"};
 
 // Kernels of nodes, and those without fields, which bring tensors to the device (kernels.cu).
 const std::vector<Kernel> kernels = {
@@ -32,6 +42,33 @@ const std::vector<Kernel> kernels = {
     {.symbol = "realizar_l_out", .fields = projection_fields, .blocks = 64, .threads = 480, .shared_bytes = 71680},
     {.symbol = "realizar_logits", .fields = projection_fields, .blocks = 132, .threads = 512, .shared_bytes = 71680},
     {.symbol = "realizar_select", .fields = select_fields, .blocks = 1, .threads = 512, .shared_bytes = 55968},
+    {.symbol = "realizar_token_embd_batch_8", .fields = embed_rows_fields, .blocks = 8, .threads = 32},
+    {.symbol = "realizar_attn_norm_f16_batch_8", .fields = operand_rows_fields, .blocks = 8, .threads = 32, .shared_bytes = 16},
+    {.symbol = "realizar_attn_qkv_batch_8", .fields = matmul_fields, .blocks = 4, .threads = 384, .shared_bytes = 17536},
+    {.symbol = "realizar_attn_query_batch_8", .fields = append_fields, .blocks = 8, .threads = 128, .shared_bytes = 144},
+    {.symbol = "realizar_attn_kqv_f16_batch_8", .fields = attend_rows_fields, .blocks = 32, .threads = 128, .shared_bytes = 16400},
+    {.symbol = "realizar_ffn_inp_batch_8", .fields = matmul_fields, .blocks = 2, .threads = 384, .shared_bytes = 17536},
+    {.symbol = "realizar_ffn_swiglu_batch_8", .fields = matmul_fields, .blocks = 12, .threads = 384, .shared_bytes = 17536},
+    {.symbol = "realizar_ffn_swiglu_f16_batch_8", .fields = operand_rows_fields, .blocks = 8, .threads = 64, .shared_bytes = 16},
+    {.symbol = "realizar_l_out_batch_8", .fields = matmul_fields, .blocks = 4, .threads = 384, .shared_bytes = 17536},
+    {.symbol = "realizar_output_norm_f16_batch_8", .fields = operand_rows_fields, .blocks = 8, .threads = 32, .shared_bytes = 16},
+    {.symbol = "realizar_logits_batch_8", .fields = matmul_fields, .blocks = 8, .threads = 384, .shared_bytes = 17536},
+    {.symbol = "realizar_token_embd_prompt_512", .fields = embed_rows_fields, .blocks = 512, .threads = 32},
+    {.symbol = "realizar_attn_norm_f16_prompt_512", .fields = operand_rows_fields, .blocks = 512, .threads = 32, .shared_bytes = 16},
+    {.symbol = "realizar_attn_qkv_prompt_512", .fields = matmul_fields, .blocks = 16, .threads = 384, .shared_bytes = 197728},
+    {.symbol = "realizar_attn_query_prompt_512", .fields = append_fields, .blocks = 512, .threads = 128, .shared_bytes = 144},
+    {.symbol = "realizar_attn_kqv_f16_prompt_512", .fields = attend_rows_fields, .blocks = 396, .threads = 128, .shared_bytes = 16400},
+    {.symbol = "realizar_ffn_inp_prompt_512", .fields = matmul_fields, .blocks = 8, .threads = 384, .shared_bytes = 197728},
+    {.symbol = "realizar_ffn_swiglu_prompt_512", .fields = matmul_fields, .blocks = 48, .threads = 384, .shared_bytes = 197728},
+    {.symbol = "realizar_ffn_swiglu_f16_prompt_512", .fields = operand_rows_fields, .blocks = 512, .threads = 64, .shared_bytes = 16},
+    {.symbol = "realizar_l_out_prompt_512", .fields = matmul_fields, .blocks = 8, .threads = 384, .shared_bytes = 197728},
+    {.symbol = "realizar_output_norm_f16_prompt_512", .fields = operand_rows_fields, .blocks = 64, .threads = 32, .shared_bytes = 16},
+    {.symbol = "realizar_logits_prompt_512", .fields = matmul_fields, .blocks = 8, .threads = 384, .shared_bytes = 66624},
+    {.symbol = "realizar_attn_qkv_largest_load", .fields = find_largest_fields, .blocks = 64, .threads = 256},
+    {.symbol = "realizar_ffn_inp_largest_load", .fields = find_largest_fields, .blocks = 32, .threads = 256},
+    {.symbol = "realizar_ffn_swiglu_largest_load", .fields = find_largest_fields, .blocks = 192, .threads = 256},
+    {.symbol = "realizar_l_out_largest_load", .fields = find_largest_fields, .blocks = 32, .threads = 256},
+    {.symbol = "realizar_logits_largest_load", .fields = find_largest_fields, .blocks = 114, .threads = 256},
     {.symbol = "realizar_repack_q8_0"},
 };
 
@@ -96,6 +133,224 @@ Program token_program() {
       {.name = "select", .kernel = "realizar_select",
        .arguments = {{"best", arena + 7680}, {"logits", arena + 0}, {"adjusted", arena + 3840}, {"state", state + 0},
                      {"history", state + 12416}, {"fed", state + 14464}, {"seen", state + 16544}}},
+  });
+  return program;
+}
+
+// ------------------------------------------------------------------ program batch_8
+struct batch_8_layer_offsets {
+  uint64_t largest, largest_2, largest_3, largest_4;
+};
+
+// Layers 0 to 3.
+std::vector<Node> batch_8_layer(const Layer& l, const batch_8_layer_offsets& at) {
+  return {
+      // previous l_out f32[256]: norm, f16 -> operand[256]
+      {.name = l.name("attn_norm_f16"), .kernel = "realizar_attn_norm_f16_batch_8",
+       .arguments = {{"step", state + 20224}, {"input", arena + 16384}, {"norm", l.name("attn_norm.weight")},
+                     {"output_rows", state + 36624}, {"output", arena + 24576}, {"output_scale", arena + 28672}}},
+      // attn_norm_f16 operand[256]: attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
+      {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv_batch_8", .read_bytes = 139264,
+       .arguments = {{"step", state + 20224}, {"weights", l.name("attn_q.weight")}, {"input", arena + 24576},
+                     {"input_scale", arena + 28672}, {"output", arena + 0}, {"largest", weights + at.largest},
+                     {"counters", state + 64}}},
+      // attn_qkv f32[512]: rope q and k, append to the KV cache -> f16[256]
+      {.name = l.name("attn_query"), .kernel = "realizar_attn_query_batch_8",
+       .arguments = {{"step", state + 20224}, {"rows", state + 20240}, {"qkv", arena + 0},
+                     {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
+                     {"values", kv_cache + l.kv_cache + 131072}, {"query", arena + 28928}}},
+      // attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
+      {.name = l.name("attn_kqv_f16"), .kernel = "realizar_attn_kqv_f16_batch_8",
+       .kv_row_bytes = 512, .kv_positions = 512,
+       .arguments = {{"step", state + 20224}, {"tiles", state + 28432}, {"query", arena + 28928},
+                     {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
+                     {"values", kv_cache + l.kv_cache + 131072}, {"output", arena + 24576},
+                     {"output_scale", arena + 28672}}},
+      // attn_kqv_f16 operand[256]: attn_output Q8_0 [256 x 256], + previous l_out -> f32[256]
+      {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp_batch_8", .read_bytes = 69632,
+       .arguments = {{"step", state + 20224}, {"weights", l.name("attn_output.weight")}, {"input", arena + 24576},
+                     {"input_scale", arena + 28672}, {"residual", arena + 16384}, {"output", arena + 37120},
+                     {"largest", weights + at.largest_2}, {"counters", state + 64}}},
+      // ffn_inp f32[256]: norm, f16 -> operand[256]
+      {.name = l.name("ffn_norm_f16"), .kernel = "realizar_attn_norm_f16_batch_8",
+       .arguments = {{"step", state + 20224}, {"input", arena + 37120}, {"norm", l.name("ffn_norm.weight")},
+                     {"output_rows", state + 36624}, {"output", arena + 24576}, {"output_scale", arena + 28672}}},
+      // ffn_norm_f16 operand[256]: ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
+      {.name = l.name("ffn_swiglu"), .kernel = "realizar_ffn_swiglu_batch_8", .read_bytes = 417792,
+       .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_gate.weight")}, {"input", arena + 24576},
+                     {"input_scale", arena + 28672}, {"output", arena + 0}, {"largest", weights + at.largest_3},
+                     {"counters", state + 64}}},
+      // ffn_swiglu f32[768]: f16 -> operand[768]
+      {.name = l.name("ffn_swiglu_f16"), .kernel = "realizar_ffn_swiglu_f16_batch_8",
+       .arguments = {{"step", state + 20224}, {"input", arena + 0}, {"output_rows", state + 36624},
+                     {"output", arena + 24576}, {"output_scale", arena + 36864}}},
+      // ffn_swiglu_f16 operand[768]: ffn_down Q8_0 [256 x 768], + ffn_inp -> f32[256]
+      {.name = l.name("l_out"), .kernel = "realizar_l_out_batch_8", .read_bytes = 208896,
+       .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_down.weight")}, {"input", arena + 24576},
+                     {"input_scale", arena + 36864}, {"residual", arena + 37120}, {"output", arena + 16384},
+                     {"largest", weights + at.largest_4}, {"partial", arena + 0}, {"counters", state + 64}}},
+  };
+}
+
+Program batch_8_program() {
+  Program program = {.name = "batch", .rows = 8, .outputs = 8, .tile_rows = 8, .logits_offset = 0, .buckets = {}};
+  append(program.nodes, {
+      // token_embd.weight Q8_0 [909 x 256], row of each token -> f32[256]
+      {.name = "token_embd", .kernel = "realizar_token_embd_batch_8", .after = {}, .read_bytes = 272,
+       .arguments = {{"step", state + 20224}, {"rows", state + 20240}, {"weights", "token_embd.weight"},
+                     {"output", arena + 16384}}},
+  });
+  append(program.nodes, batch_8_layer(layers[0], {.largest = 3599616, .largest_2 = 3599872, .largest_3 = 3600128, .largest_4 = 3600384}));
+  append(program.nodes, batch_8_layer(layers[1], {.largest = 3600640, .largest_2 = 3600896, .largest_3 = 3601152, .largest_4 = 3601408}));
+  append(program.nodes, batch_8_layer(layers[2], {.largest = 3601664, .largest_2 = 3601920, .largest_3 = 3602176, .largest_4 = 3602432}));
+  append(program.nodes, batch_8_layer(layers[3], {.largest = 3602688, .largest_2 = 3602944, .largest_3 = 3603200, .largest_4 = 3603456}));
+  append(program.nodes, {
+      // blk.3.l_out f32[256]: rows whose logits are wanted, norm, f16 -> operand[256]
+      {.name = "output_norm_f16", .kernel = "realizar_output_norm_f16_batch_8",
+       .arguments = {{"step", state + 20224}, {"input", arena + 16384}, {"norm", "output_norm.weight"},
+                     {"output_rows", state + 36624}, {"output", arena + 29184}, {"output_scale", arena + 33280}}},
+      // output_norm_f16 operand[256]: token_embd Q8_0 [909 x 256] -> f32[909]
+      {.name = "logits", .kernel = "realizar_logits_batch_8", .read_bytes = 247248,
+       .arguments = {{"step", state + 20224}, {"weights", "token_embd.weight"}, {"input", arena + 29184},
+                     {"input_scale", arena + 33280}, {"output", arena + 0}, {"largest", weights + 3603712},
+                     {"counters", state + 64}}},
+  });
+  return program;
+}
+
+// ------------------------------------------------------------------ program prompt_512
+struct prompt_512_layer_offsets {
+  uint64_t largest, largest_2, largest_3, l_out, largest_4;
+};
+
+// Layers 0 to 3.
+std::vector<Node> prompt_512_layer(const Layer& l, const prompt_512_layer_offsets& at) {
+  return {
+      // previous l_out f32[256]: norm, f16 -> operand[256]
+      {.name = l.name("attn_norm_f16"), .kernel = "realizar_attn_norm_f16_prompt_512",
+       .arguments = {{"step", state + 20224}, {"input", arena + 1048576}, {"norm", l.name("attn_norm.weight")},
+                     {"output_rows", state + 36624}, {"output", arena + 1572864}, {"output_scale", arena + 1835008}}},
+      // attn_norm_f16 operand[256]: attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
+      {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv_prompt_512", .read_bytes = 139264,
+       .arguments = {{"step", state + 20224}, {"weights", l.name("attn_q.weight")}, {"input", arena + 1572864},
+                     {"input_scale", arena + 1835008}, {"output", arena + 0}, {"largest", weights + at.largest},
+                     {"counters", state + 64}}},
+      // attn_qkv f32[512]: rope q and k, append to the KV cache -> f16[256]
+      {.name = l.name("attn_query"), .kernel = "realizar_attn_query_prompt_512",
+       .arguments = {{"step", state + 20224}, {"rows", state + 20240}, {"qkv", arena + 0},
+                     {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
+                     {"values", kv_cache + l.kv_cache + 131072}, {"query", arena + 1837056}}},
+      // attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
+      {.name = l.name("attn_kqv_f16"), .kernel = "realizar_attn_kqv_f16_prompt_512",
+       .kv_row_bytes = 512, .kv_positions = 512,
+       .arguments = {{"step", state + 20224}, {"tiles", state + 28432}, {"query", arena + 1837056},
+                     {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
+                     {"values", kv_cache + l.kv_cache + 131072}, {"output", arena + 1572864},
+                     {"output_scale", arena + 1835008}}},
+      // attn_kqv_f16 operand[256]: attn_output Q8_0 [256 x 256], + previous l_out -> f32[256]
+      {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp_prompt_512", .read_bytes = 69632,
+       .arguments = {{"step", state + 20224}, {"weights", l.name("attn_output.weight")}, {"input", arena + 1572864},
+                     {"input_scale", arena + 1835008}, {"residual", arena + 1048576}, {"output", arena + 2361344},
+                     {"largest", weights + at.largest_2}, {"counters", state + 64}}},
+      // ffn_inp f32[256]: norm, f16 -> operand[256]
+      {.name = l.name("ffn_norm_f16"), .kernel = "realizar_attn_norm_f16_prompt_512",
+       .arguments = {{"step", state + 20224}, {"input", arena + 2361344}, {"norm", l.name("ffn_norm.weight")},
+                     {"output_rows", state + 36624}, {"output", arena + 1572864}, {"output_scale", arena + 1835008}}},
+      // ffn_norm_f16 operand[256]: ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
+      {.name = l.name("ffn_swiglu"), .kernel = "realizar_ffn_swiglu_prompt_512", .read_bytes = 417792,
+       .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_gate.weight")}, {"input", arena + 1572864},
+                     {"input_scale", arena + 1835008}, {"output", arena + 0}, {"largest", weights + at.largest_3},
+                     {"counters", state + 64}}},
+      // ffn_swiglu f32[768]: f16 -> operand[768]
+      {.name = l.name("ffn_swiglu_f16"), .kernel = "realizar_ffn_swiglu_f16_prompt_512",
+       .arguments = {{"step", state + 20224}, {"input", arena + 0}, {"output_rows", state + 36624},
+                     {"output", arena + 1572864}, {"output_scale", arena + 2359296}}},
+      // ffn_swiglu_f16 operand[768]: ffn_down Q8_0 [256 x 768], + ffn_inp -> f32[256]
+      {.name = l.name("l_out"), .kernel = "realizar_l_out_prompt_512", .read_bytes = 208896,
+       .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_down.weight")}, {"input", arena + 1572864},
+                     {"input_scale", arena + 2359296}, {"residual", arena + 2361344}, {"output", arena + at.l_out},
+                     {"largest", weights + at.largest_4}, {"counters", state + 64}}},
+  };
+}
+
+Program prompt_512_program() {
+  Program program = {.name = "prompt", .rows = 512, .outputs = 64, .tile_rows = 32, .logits_offset = 0, .buckets = {}};
+  append(program.nodes, {
+      // token_embd.weight Q8_0 [909 x 256], row of each token -> f32[256]
+      {.name = "token_embd", .kernel = "realizar_token_embd_prompt_512", .after = {}, .read_bytes = 272,
+       .arguments = {{"step", state + 20224}, {"rows", state + 20240}, {"weights", "token_embd.weight"},
+                     {"output", arena + 1048576}}},
+  });
+  append(program.nodes, prompt_512_layer(layers[0], {.largest = 3599616, .largest_2 = 3599872, .largest_3 = 3600128, .l_out = 1048576, .largest_4 = 3600384}));
+  append(program.nodes, prompt_512_layer(layers[1], {.largest = 3600640, .largest_2 = 3600896, .largest_3 = 3601152, .l_out = 1048576, .largest_4 = 3601408}));
+  append(program.nodes, prompt_512_layer(layers[2], {.largest = 3601664, .largest_2 = 3601920, .largest_3 = 3602176, .l_out = 1048576, .largest_4 = 3602432}));
+  append(program.nodes, prompt_512_layer(layers[3], {.largest = 3602688, .largest_2 = 3602944, .largest_3 = 3603200, .l_out = 0, .largest_4 = 3603456}));
+  append(program.nodes, {
+      // blk.3.l_out f32[256]: rows whose logits are wanted, norm, f16 -> operand[256]
+      {.name = "output_norm_f16", .kernel = "realizar_output_norm_f16_prompt_512",
+       .arguments = {{"step", state + 20224}, {"input", arena + 0}, {"norm", "output_norm.weight"},
+                     {"output_rows", state + 36624}, {"output", arena + 524288}, {"output_scale", arena + 557056}}},
+      // output_norm_f16 operand[256]: token_embd Q8_0 [909 x 256] -> f32[909]
+      {.name = "logits", .kernel = "realizar_logits_prompt_512", .read_bytes = 247248,
+       .arguments = {{"step", state + 20224}, {"weights", "token_embd.weight"}, {"input", arena + 524288},
+                     {"input_scale", arena + 557056}, {"output", arena + 0}, {"largest", weights + 3603712},
+                     {"counters", state + 64}}},
+  });
+  return program;
+}
+
+// ------------------------------------------------------------------ program load
+// Layer 0.
+std::vector<Node> load_layer(const Layer& l) {
+  return {
+      // largest magnitudes of attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256]
+      {.name = l.name("attn_qkv_largest"), .kernel = "realizar_attn_qkv_largest_load", .after = {},
+       .read_bytes = 139264,
+       .arguments = {{"weights", l.name("attn_q.weight")}, {"largest", weights + 3599616}}},
+      // largest magnitudes of attn_output Q8_0 [256 x 256]
+      {.name = l.name("ffn_inp_largest"), .kernel = "realizar_ffn_inp_largest_load", .read_bytes = 69632,
+       .arguments = {{"weights", l.name("attn_output.weight")}, {"largest", weights + 3599872}}},
+      // largest magnitudes of ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256]
+      {.name = l.name("ffn_swiglu_largest"), .kernel = "realizar_ffn_swiglu_largest_load", .read_bytes = 417792,
+       .arguments = {{"weights", l.name("ffn_gate.weight")}, {"largest", weights + 3600128}}},
+      // largest magnitudes of ffn_down Q8_0 [256 x 768]
+      {.name = l.name("l_out_largest"), .kernel = "realizar_l_out_largest_load", .read_bytes = 208896,
+       .arguments = {{"weights", l.name("ffn_down.weight")}, {"largest", weights + 3600384}}},
+  };
+}
+
+struct load_layer_2_offsets {
+  uint64_t largest, largest_2, largest_3, largest_4;
+};
+
+// Layers 1 to 3.
+std::vector<Node> load_layer_2(const Layer& l, const load_layer_2_offsets& at) {
+  return {
+      // largest magnitudes of attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256]
+      {.name = l.name("attn_qkv_largest"), .kernel = "realizar_attn_qkv_largest_load", .read_bytes = 139264,
+       .arguments = {{"weights", l.name("attn_q.weight")}, {"largest", weights + at.largest}}},
+      // largest magnitudes of attn_output Q8_0 [256 x 256]
+      {.name = l.name("ffn_inp_largest"), .kernel = "realizar_ffn_inp_largest_load", .read_bytes = 69632,
+       .arguments = {{"weights", l.name("attn_output.weight")}, {"largest", weights + at.largest_2}}},
+      // largest magnitudes of ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256]
+      {.name = l.name("ffn_swiglu_largest"), .kernel = "realizar_ffn_swiglu_largest_load", .read_bytes = 417792,
+       .arguments = {{"weights", l.name("ffn_gate.weight")}, {"largest", weights + at.largest_3}}},
+      // largest magnitudes of ffn_down Q8_0 [256 x 768]
+      {.name = l.name("l_out_largest"), .kernel = "realizar_l_out_largest_load", .read_bytes = 208896,
+       .arguments = {{"weights", l.name("ffn_down.weight")}, {"largest", weights + at.largest_4}}},
+  };
+}
+
+Program load_program() {
+  Program program = {.name = "load", .rows = 0, .outputs = 0, .buckets = {}};
+  append(program.nodes, load_layer(layers[0]));
+  append(program.nodes, load_layer_2(layers[1], {.largest = 3600640, .largest_2 = 3600896, .largest_3 = 3601152, .largest_4 = 3601408}));
+  append(program.nodes, load_layer_2(layers[2], {.largest = 3601664, .largest_2 = 3601920, .largest_3 = 3602176, .largest_4 = 3602432}));
+  append(program.nodes, load_layer_2(layers[3], {.largest = 3602688, .largest_2 = 3602944, .largest_3 = 3603200, .largest_4 = 3603456}));
+  append(program.nodes, {
+      // largest magnitudes of token_embd Q8_0 [909 x 256]
+      {.name = "logits_largest", .kernel = "realizar_logits_largest_load", .read_bytes = 247248,
+       .arguments = {{"weights", "token_embd.weight"}, {"largest", weights + 3603712}}},
   });
   return program;
 }
@@ -178,8 +433,11 @@ const Artifact& artifact = *new Artifact{
     .logits_offset = model::logits_offset,
     .token_read_bytes = model::token_read_bytes,
     .kv_row_bytes = model::kv_row_bytes,
+    .step_offset = 20224,
+    .max_rows = 512,
+    .max_outputs = 64,
     .kernels = kernels,
-    .programs = {token_program()},
+    .programs = {token_program(), batch_8_program(), prompt_512_program(), load_program()},
     .tensors = all_tensors(),
     .code = realizar_code,
     .code_bytes = uint64_t(realizar_code_end - realizar_code),

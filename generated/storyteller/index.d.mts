@@ -34,9 +34,9 @@ export declare const storytellerQ8_0: {
   /** SHA-256 of the GGUF file's bytes before its tensor data. */
   readonly headerSha256: "29db554e9fccf322576c5806847eec722f9c2fd49fc42eae2359e233b25ddb6f";
   /** Device memory for the weights. */
-  readonly weightsBytes: 3599616;
+  readonly weightsBytes: 3603968;
   /** Device memory for one session's activations. */
-  readonly arenaBytes: 8960;
+  readonly arenaBytes: 2885632;
   /** Device memory for one session's KV cache. */
   readonly kvCacheBytes: 1048576;
   /** Loads it, ready to write. Its GGUF file is looked for where it was compiled from, unless named. */

@@ -18,8 +18,8 @@ export const storytellerQ8_0 = {
   nodeCount: 23,
   fileBytes: 3625792,
   headerSha256: "29db554e9fccf322576c5806847eec722f9c2fd49fc42eae2359e233b25ddb6f",
-  weightsBytes: 3599616,
-  arenaBytes: 8960,
+  weightsBytes: 3603968,
+  arenaBytes: 2885632,
   kvCacheBytes: 1048576,
   load: (options) => loadModel(new URL(".", import.meta.url), options)
 };

@@ -2,10 +2,16 @@
 //
 // The kernels of runtime/kernels, compiled for this model. A configuration states what differs from its kernel's defaults
 // (runtime/kernels/*/config.cuh).
+#include "kernels/append.cuh"
 #include "kernels/attend/kernel.cuh"
+#include "kernels/attend_rows/kernel.cuh"
 #include "kernels/embed.cuh"
+#include "kernels/embed_rows.cuh"
 #include "kernels/experts/kernel.cuh"
+#include "kernels/matmul/kernel.cuh"
+#include "kernels/matmul/largest.cuh"
 #include "kernels/norm_add.cuh"
+#include "kernels/operand_rows.cuh"
 #include "kernels/projection/kernel.cuh"
 #include "kernels/read_ceiling.cuh"
 #include "kernels/repack_coded.cuh"
@@ -14,6 +20,16 @@
 namespace realizar {
 
 DEVICE_TABLE float attn_kqv_inverse_frequency[16] = {
+    1.f, 0.562341332f, 0.316227764f, 0.177827939f, 0.100000001f, 0.0562341325f, 0.0316227749f, 0.0177827943f,
+    0.00999999978f, 0.00562341325f, 0.00316227763f, 0.00177827943f, 0.00100000005f, 0.000562341302f, 0.000316227757f, 0.00017782794f
+};
+
+DEVICE_TABLE float attn_query_batch_8_inverse_frequency[16] = {
+    1.f, 0.562341332f, 0.316227764f, 0.177827939f, 0.100000001f, 0.0562341325f, 0.0316227749f, 0.0177827943f,
+    0.00999999978f, 0.00562341325f, 0.00316227763f, 0.00177827943f, 0.00100000005f, 0.000562341302f, 0.000316227757f, 0.00017782794f
+};
+
+DEVICE_TABLE float attn_query_prompt_512_inverse_frequency[16] = {
     1.f, 0.562341332f, 0.316227764f, 0.177827939f, 0.100000001f, 0.0562341325f, 0.0316227749f, 0.0177827943f,
     0.00999999978f, 0.00562341325f, 0.00316227763f, 0.00177827943f, 0.00100000005f, 0.000562341302f, 0.000316227757f, 0.00017782794f
 };
@@ -111,6 +127,246 @@ struct select_config {
 };
 static_assert(select_shared_bytes<select_config> == 55968);
 
+// token_embd: token_embd.weight Q8_0 [909 x 256], row of each token -> f32[256]
+struct token_embd_batch_8_config {
+  using format = Q8_0;
+  static constexpr int rows = 8, cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int64_t group_bytes = 1088;
+  static constexpr float scale = 1.f;
+};
+
+// blk.0.attn_norm_f16 (and 7 more): token_embd f32[256]: norm, f16 -> operand[256]
+struct attn_norm_f16_batch_8_config : OperandRowsDefaults {
+  static constexpr int rows = 8, cols = 256, threads = 32;
+  using norm = RmsNorm<0.00000999999975f>;
+};
+
+// blk.0.attn_qkv (and 3 more): blk.0.attn_norm_f16 operand[256]: attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
+struct attn_qkv_batch_8_config : MatmulDefaults {
+  using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 8, tile_rows = 8, warpgroups = 2, blocks = 4;
+  static constexpr int multiprocessor_blocks = 1, stages = 8;
+  static constexpr int depth = 2, prefetch_steps = 4;
+};
+static_assert(MatmulShape<attn_qkv_batch_8_config>::shared_bytes == 17536);
+static_assert(MatmulShape<attn_qkv_batch_8_config>::group_bytes<Segment<256, Q8_0>> == 1088);
+static_assert(MatmulShape<attn_qkv_batch_8_config>::group_bytes<Segment<128, Q8_0>> == 1088);
+static_assert(MatmulShape<attn_qkv_batch_8_config>::group_bytes<Segment<128, Q8_0>> == 1088);
+
+// blk.0.attn_query (and 3 more): blk.0.attn_qkv f32[512]: rope q and k, append to the KV cache -> f16[256]
+struct attn_query_batch_8_config : AppendDefaults {
+  static constexpr int heads = 8, kv_heads = 4, head_size = 32, qkv_cols = 512;
+  static constexpr int slot_pages = 8, warps = 4;
+  static constexpr float scale = 0.176776692f;
+  struct rope : Rope<32, RopePairs::adjacent> {
+    static DEVICE float inverse_frequency(int pair) { return attn_query_batch_8_inverse_frequency[pair]; }
+  };
+};
+static_assert(AppendShape<attn_query_batch_8_config>::shared_bytes == 144);
+
+// blk.0.attn_kqv_f16 (and 3 more): blk.0.attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
+struct attn_kqv_f16_batch_8_config : AttendRowsDefaults {
+  static constexpr int heads = 8, kv_heads = 4, head_size = 32, qkv_cols = 0;
+  static constexpr int rows = 8, slot_pages = 8, split_positions = 1024, stages = 2;
+};
+static_assert(AttendRowsShape<attn_kqv_f16_batch_8_config>::shared_bytes == 16400);
+
+// blk.0.ffn_inp (and 3 more): blk.0.attn_kqv_f16 operand[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
+struct ffn_inp_batch_8_config : MatmulDefaults {
+  using segments = Segments<Segment<256, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 8, tile_rows = 8, warpgroups = 2, blocks = 2;
+  static constexpr int multiprocessor_blocks = 1, stages = 8;
+  static constexpr int depth = 2, prefetch_steps = 4;
+  static constexpr bool add_residual = true;
+};
+static_assert(MatmulShape<ffn_inp_batch_8_config>::shared_bytes == 17536);
+static_assert(MatmulShape<ffn_inp_batch_8_config>::group_bytes<Segment<256, Q8_0>> == 1088);
+
+// blk.0.ffn_swiglu (and 3 more): blk.0.ffn_norm_f16 operand[256]: ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
+struct ffn_swiglu_batch_8_config : MatmulDefaults {
+  using segments = Segments<Segment<768, Q8_0, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 8, tile_rows = 8, warpgroups = 2, blocks = 12;
+  static constexpr int multiprocessor_blocks = 1, stages = 8;
+  static constexpr int depth = 2, prefetch_steps = 4;
+  static constexpr Activation activation = Activation::silu;
+};
+static_assert(MatmulShape<ffn_swiglu_batch_8_config>::shared_bytes == 17536);
+static_assert(MatmulShape<ffn_swiglu_batch_8_config>::group_bytes<Segment<768, Q8_0, Q8_0>> == 2176);
+
+// blk.0.ffn_swiglu_f16 (and 3 more): blk.0.ffn_swiglu f32[768]: f16 -> operand[768]
+struct ffn_swiglu_f16_batch_8_config : OperandRowsDefaults {
+  static constexpr int rows = 8, cols = 768, threads = 64;
+};
+
+// blk.0.l_out (and 3 more): blk.0.ffn_swiglu_f16 operand[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
+struct l_out_batch_8_config : MatmulDefaults {
+  using segments = Segments<Segment<256, Q8_0>>;
+  static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 8, tile_rows = 8, warpgroups = 2, blocks = 4;
+  static constexpr int multiprocessor_blocks = 1, stages = 8;
+  static constexpr int depth = 2, prefetch_steps = 4, split_steps = 4;
+  static constexpr bool apart = true, add_residual = true;
+};
+static_assert(MatmulShape<l_out_batch_8_config>::shared_bytes == 17536);
+static_assert(MatmulShape<l_out_batch_8_config>::group_bytes<Segment<256, Q8_0>> == 3264);
+
+// output_norm_f16: blk.3.l_out f32[256]: rows whose logits are wanted, norm, f16 -> operand[256]
+struct output_norm_f16_batch_8_config : OperandRowsDefaults {
+  static constexpr int rows = 8, cols = 256, threads = 32;
+  static constexpr bool gather = true;
+  using norm = RmsNorm<0.00000999999975f>;
+};
+
+// logits: output_norm_f16 operand[256]: token_embd Q8_0 [909 x 256] -> f32[909]
+struct logits_batch_8_config : MatmulDefaults {
+  using segments = Segments<Segment<909, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 8, tile_rows = 8, warpgroups = 2, blocks = 8;
+  static constexpr int multiprocessor_blocks = 1, stages = 8;
+  static constexpr int depth = 2, prefetch_steps = 4;
+  static constexpr bool of_outputs = true;
+};
+static_assert(MatmulShape<logits_batch_8_config>::shared_bytes == 17536);
+static_assert(MatmulShape<logits_batch_8_config>::group_bytes<Segment<909, Q8_0>> == 1088);
+
+// token_embd: token_embd.weight Q8_0 [909 x 256], row of each token -> f32[256]
+struct token_embd_prompt_512_config {
+  using format = Q8_0;
+  static constexpr int rows = 512, cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int64_t group_bytes = 1088;
+  static constexpr float scale = 1.f;
+};
+
+// blk.0.attn_norm_f16 (and 7 more): token_embd f32[256]: norm, f16 -> operand[256]
+struct attn_norm_f16_prompt_512_config : OperandRowsDefaults {
+  static constexpr int rows = 512, cols = 256, threads = 32;
+  using norm = RmsNorm<0.00000999999975f>;
+};
+
+// blk.0.attn_qkv (and 3 more): blk.0.attn_norm_f16 operand[256]: attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
+struct attn_qkv_prompt_512_config : MatmulDefaults {
+  using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 512, tile_rows = 128, warpgroups = 2, blocks = 16;
+  static constexpr int multiprocessor_blocks = 1, stages = 6;
+  static constexpr int depth = 1, prefetch_steps = 4;
+};
+static_assert(MatmulShape<attn_qkv_prompt_512_config>::shared_bytes == 197728);
+static_assert(MatmulShape<attn_qkv_prompt_512_config>::group_bytes<Segment<256, Q8_0>> == 1088);
+static_assert(MatmulShape<attn_qkv_prompt_512_config>::group_bytes<Segment<128, Q8_0>> == 1088);
+static_assert(MatmulShape<attn_qkv_prompt_512_config>::group_bytes<Segment<128, Q8_0>> == 1088);
+
+// blk.0.attn_query (and 3 more): blk.0.attn_qkv f32[512]: rope q and k, append to the KV cache -> f16[256]
+struct attn_query_prompt_512_config : AppendDefaults {
+  static constexpr int heads = 8, kv_heads = 4, head_size = 32, qkv_cols = 512;
+  static constexpr int slot_pages = 8, warps = 4;
+  static constexpr float scale = 0.176776692f;
+  struct rope : Rope<32, RopePairs::adjacent> {
+    static DEVICE float inverse_frequency(int pair) { return attn_query_prompt_512_inverse_frequency[pair]; }
+  };
+};
+static_assert(AppendShape<attn_query_prompt_512_config>::shared_bytes == 144);
+
+// blk.0.attn_kqv_f16 (and 3 more): blk.0.attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
+struct attn_kqv_f16_prompt_512_config : AttendRowsDefaults {
+  static constexpr int heads = 8, kv_heads = 4, head_size = 32, qkv_cols = 0;
+  static constexpr int rows = 512, slot_pages = 8, split_positions = 1024, stages = 2;
+};
+static_assert(AttendRowsShape<attn_kqv_f16_prompt_512_config>::shared_bytes == 16400);
+
+// blk.0.ffn_inp (and 3 more): blk.0.attn_kqv_f16 operand[256]: attn_output Q8_0 [256 x 256], + token_embd -> f32[256]
+struct ffn_inp_prompt_512_config : MatmulDefaults {
+  using segments = Segments<Segment<256, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 512, tile_rows = 128, warpgroups = 2, blocks = 8;
+  static constexpr int multiprocessor_blocks = 1, stages = 6;
+  static constexpr int depth = 1, prefetch_steps = 4;
+  static constexpr bool add_residual = true;
+};
+static_assert(MatmulShape<ffn_inp_prompt_512_config>::shared_bytes == 197728);
+static_assert(MatmulShape<ffn_inp_prompt_512_config>::group_bytes<Segment<256, Q8_0>> == 1088);
+
+// blk.0.ffn_swiglu (and 3 more): blk.0.ffn_norm_f16 operand[256]: ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
+struct ffn_swiglu_prompt_512_config : MatmulDefaults {
+  using segments = Segments<Segment<768, Q8_0, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 512, tile_rows = 128, warpgroups = 2, blocks = 48;
+  static constexpr int multiprocessor_blocks = 1, stages = 6;
+  static constexpr int depth = 1, prefetch_steps = 4;
+  static constexpr Activation activation = Activation::silu;
+};
+static_assert(MatmulShape<ffn_swiglu_prompt_512_config>::shared_bytes == 197728);
+static_assert(MatmulShape<ffn_swiglu_prompt_512_config>::group_bytes<Segment<768, Q8_0, Q8_0>> == 2176);
+
+// blk.0.ffn_swiglu_f16 (and 3 more): blk.0.ffn_swiglu f32[768]: f16 -> operand[768]
+struct ffn_swiglu_f16_prompt_512_config : OperandRowsDefaults {
+  static constexpr int rows = 512, cols = 768, threads = 64;
+};
+
+// blk.0.l_out (and 3 more): blk.0.ffn_swiglu_f16 operand[768]: ffn_down Q8_0 [256 x 768], + blk.0.ffn_inp -> f32[256]
+struct l_out_prompt_512_config : MatmulDefaults {
+  using segments = Segments<Segment<256, Q8_0>>;
+  static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 512, tile_rows = 128, warpgroups = 2, blocks = 8;
+  static constexpr int multiprocessor_blocks = 1, stages = 6;
+  static constexpr int depth = 1, prefetch_steps = 4, split_steps = 4;
+  static constexpr bool add_residual = true;
+};
+static_assert(MatmulShape<l_out_prompt_512_config>::shared_bytes == 197728);
+static_assert(MatmulShape<l_out_prompt_512_config>::group_bytes<Segment<256, Q8_0>> == 3264);
+
+// output_norm_f16: blk.3.l_out f32[256]: rows whose logits are wanted, norm, f16 -> operand[256]
+struct output_norm_f16_prompt_512_config : OperandRowsDefaults {
+  static constexpr int rows = 64, cols = 256, threads = 32;
+  static constexpr bool gather = true;
+  using norm = RmsNorm<0.00000999999975f>;
+};
+
+// logits: output_norm_f16 operand[256]: token_embd Q8_0 [909 x 256] -> f32[909]
+struct logits_prompt_512_config : MatmulDefaults {
+  using segments = Segments<Segment<909, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 64, tile_rows = 64, warpgroups = 2, blocks = 8;
+  static constexpr int multiprocessor_blocks = 1, stages = 4;
+  static constexpr int depth = 2, prefetch_steps = 4;
+  static constexpr bool of_outputs = true;
+};
+static_assert(MatmulShape<logits_prompt_512_config>::shared_bytes == 66624);
+static_assert(MatmulShape<logits_prompt_512_config>::group_bytes<Segment<909, Q8_0>> == 1088);
+
+// blk.0.attn_qkv_largest (and 3 more): largest magnitudes of attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256]
+struct attn_qkv_largest_load_config {
+  using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+};
+
+// blk.0.ffn_inp_largest (and 3 more): largest magnitudes of attn_output Q8_0 [256 x 256]
+struct ffn_inp_largest_load_config {
+  using segments = Segments<Segment<256, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+};
+
+// blk.0.ffn_swiglu_largest (and 3 more): largest magnitudes of ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256]
+struct ffn_swiglu_largest_load_config {
+  using segments = Segments<Segment<768, Q8_0, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+};
+
+// blk.0.l_out_largest (and 3 more): largest magnitudes of ffn_down Q8_0 [256 x 768]
+struct l_out_largest_load_config {
+  using segments = Segments<Segment<256, Q8_0>>;
+  static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
+};
+
+// logits_largest: largest magnitudes of token_embd Q8_0 [909 x 256]
+struct logits_largest_load_config {
+  using segments = Segments<Segment<909, Q8_0>>;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+};
+
 }  // namespace
 
 REALIZAR_KERNEL(realizar_token_embd, 32, 1, EmbedArgs, embed<token_embd_config>)
@@ -121,6 +377,33 @@ REALIZAR_KERNEL(realizar_ffn_swiglu, 512, 2, ProjectionArgs, projection<ffn_swig
 REALIZAR_KERNEL(realizar_l_out, 480, 2, ProjectionArgs, projection<l_out_config>)
 REALIZAR_KERNEL(realizar_logits, 512, 2, ProjectionArgs, projection<logits_config>)
 REALIZAR_KERNEL(realizar_select, 512, 1, SelectArgs, select<select_config>)
+REALIZAR_KERNEL(realizar_token_embd_batch_8, 32, 1, EmbedRowsArgs, embed_rows<token_embd_batch_8_config>)
+REALIZAR_KERNEL(realizar_attn_norm_f16_batch_8, 32, 1, OperandRowsArgs, operand_rows<attn_norm_f16_batch_8_config>)
+REALIZAR_KERNEL(realizar_attn_qkv_batch_8, 384, 1, MatmulArgs, matmul<attn_qkv_batch_8_config>)
+REALIZAR_KERNEL(realizar_attn_query_batch_8, 128, 1, AppendArgs, append<attn_query_batch_8_config>)
+REALIZAR_KERNEL(realizar_attn_kqv_f16_batch_8, 128, 3, AttendRowsArgs, attend_rows<attn_kqv_f16_batch_8_config>)
+REALIZAR_KERNEL(realizar_ffn_inp_batch_8, 384, 1, MatmulArgs, matmul<ffn_inp_batch_8_config>)
+REALIZAR_KERNEL(realizar_ffn_swiglu_batch_8, 384, 1, MatmulArgs, matmul<ffn_swiglu_batch_8_config>)
+REALIZAR_KERNEL(realizar_ffn_swiglu_f16_batch_8, 64, 1, OperandRowsArgs, operand_rows<ffn_swiglu_f16_batch_8_config>)
+REALIZAR_KERNEL(realizar_l_out_batch_8, 384, 1, MatmulArgs, matmul<l_out_batch_8_config>)
+REALIZAR_KERNEL(realizar_output_norm_f16_batch_8, 32, 1, OperandRowsArgs, operand_rows<output_norm_f16_batch_8_config>)
+REALIZAR_KERNEL(realizar_logits_batch_8, 384, 1, MatmulArgs, matmul<logits_batch_8_config>)
+REALIZAR_KERNEL(realizar_token_embd_prompt_512, 32, 1, EmbedRowsArgs, embed_rows<token_embd_prompt_512_config>)
+REALIZAR_KERNEL(realizar_attn_norm_f16_prompt_512, 32, 1, OperandRowsArgs, operand_rows<attn_norm_f16_prompt_512_config>)
+REALIZAR_KERNEL(realizar_attn_qkv_prompt_512, 384, 1, MatmulArgs, matmul<attn_qkv_prompt_512_config>)
+REALIZAR_KERNEL(realizar_attn_query_prompt_512, 128, 1, AppendArgs, append<attn_query_prompt_512_config>)
+REALIZAR_KERNEL(realizar_attn_kqv_f16_prompt_512, 128, 3, AttendRowsArgs, attend_rows<attn_kqv_f16_prompt_512_config>)
+REALIZAR_KERNEL(realizar_ffn_inp_prompt_512, 384, 1, MatmulArgs, matmul<ffn_inp_prompt_512_config>)
+REALIZAR_KERNEL(realizar_ffn_swiglu_prompt_512, 384, 1, MatmulArgs, matmul<ffn_swiglu_prompt_512_config>)
+REALIZAR_KERNEL(realizar_ffn_swiglu_f16_prompt_512, 64, 1, OperandRowsArgs, operand_rows<ffn_swiglu_f16_prompt_512_config>)
+REALIZAR_KERNEL(realizar_l_out_prompt_512, 384, 1, MatmulArgs, matmul<l_out_prompt_512_config>)
+REALIZAR_KERNEL(realizar_output_norm_f16_prompt_512, 32, 1, OperandRowsArgs, operand_rows<output_norm_f16_prompt_512_config>)
+REALIZAR_KERNEL(realizar_logits_prompt_512, 384, 1, MatmulArgs, matmul<logits_prompt_512_config>)
+REALIZAR_KERNEL(realizar_attn_qkv_largest_load, 256, 1, LargestArgs, find_largest<attn_qkv_largest_load_config>)
+REALIZAR_KERNEL(realizar_ffn_inp_largest_load, 256, 1, LargestArgs, find_largest<ffn_inp_largest_load_config>)
+REALIZAR_KERNEL(realizar_ffn_swiglu_largest_load, 256, 1, LargestArgs, find_largest<ffn_swiglu_largest_load_config>)
+REALIZAR_KERNEL(realizar_l_out_largest_load, 256, 1, LargestArgs, find_largest<l_out_largest_load_config>)
+REALIZAR_KERNEL(realizar_logits_largest_load, 256, 1, LargestArgs, find_largest<logits_largest_load_config>)
 
 // Load and measure.
 REALIZAR_KERNEL(realizar_repack_q8_0, repack_threads, 1, RepackArgs, repack<Q8_0>)

@@ -123,7 +123,8 @@ describe('which programs a plan has', () => {
   const graphOf = (options: SpecOptions) => buildGraph(makeSpec(options));
 
   it.each<[ProgramsAsked, string[]]>([
-    [{}, []],
+    [{}, ['batch_8', 'batch_16', 'batch_32', 'batch_64', 'prompt_512']],
+    [{ rows: [8, 256] }, ['batch_8', 'prompt_256']],
     [{ programs: ['token'] }, []],
     [{ programs: ['all'] }, ['batch_8', 'batch_16', 'batch_32', 'batch_64', 'prompt_512']],
     [{ programs: ['token', 'prompt'] }, ['prompt_512']],
@@ -133,13 +134,15 @@ describe('which programs a plan has', () => {
   it('is the choice of the target where no rows are named', () =>
     expect(rowsOf({ programs: ['all'] }, host)).toEqual(['batch_8', 'prompt_128']));
 
+  it('is the token program alone on the host where nothing is asked for', () => expect(rowsOf({}, host)).toEqual([]));
+
   it.each<[ProgramsAsked, RegExp]>([
     [{ programs: ['tokens'] }, /no program "tokens"; --programs takes token/],
     [{ programs: [''] }, /no program ""/],
     [{ programs: ['all'], rows: [12] }, /--rows 12: rows are multiples of 8/],
     [{ programs: ['all'], rows: [0] }, /--rows 0: /],
     [{ programs: ['all'], rows: [2056] }, /--rows 2056: .*of a prompt up to 2048/],
-    [{ rows: [8] }, /--rows 8 is of a batch program, which --programs token leaves out; add batch/],
+    [{ programs: ['token'], rows: [8] }, /--rows 8 is of a batch program, which --programs token leaves out; add batch/],
     [{ programs: ['batch'], rows: [512] }, /--rows 512 is of a prompt program/],
   ])('refuses %j', (asked, message) => expect(() => rowsOf(asked)).toThrow(message));
 

@@ -56,6 +56,8 @@ struct Node {
   uint64_t read_bytes = 0;                       // its part of token_read_bytes
   uint64_t kv_row_bytes = 0;                     // its part of the artifact's
   uint32_t kv_positions = 0;  // of how many it reads that at most, the newest: a window or n_ctx; 0: it reads none
+  // Floating-point operations of products: for each row of a step, and for each of the kv_positions it attends to.
+  uint64_t row_flops = 0, position_flops = 0;
   std::vector<Argument> arguments = {};  // all other fields of the struct are null
 };
 

@@ -8,7 +8,9 @@
 #include <new>
 
 #include "error.h"
+#include "f16_ceiling.h"
 #include "handle_table.h"
+#include "prompt_work.h"
 #include "read_ceiling.h"
 #include "session.h"
 
@@ -369,6 +371,26 @@ int realizar_measure_read_ceiling(realizar_model* model, double* bytes_per_secon
     const std::shared_ptr<const realizar::Model> shared = models().get(model);
     shared->device.make_current();
     *bytes_per_second = realizar::measure_read_ceiling(*shared);
+  });
+}
+
+int realizar_measure_f16_ceiling(realizar_model* model, double* flops_per_second) {
+  return guarded([&] {
+    not_null(flops_per_second, "flops_per_second");
+    const std::shared_ptr<const realizar::Model> shared = models().get(model);
+    shared->device.make_current();
+    *flops_per_second = realizar::measure_f16_ceiling(*shared);
+  });
+}
+
+int realizar_get_prompt_work(uint32_t n_token, double* flops, double* bytes) {
+  return guarded([&] {
+    if (n_token > artifact.n_ctx)
+      throw Error(REALIZAR_INVALID_ARGUMENT,
+                  realizar::format("a prompt of %u tokens; the context has room for %u", n_token, artifact.n_ctx));
+    const realizar::PromptWork work = realizar::prompt_work(artifact, n_token);
+    if (flops) *flops = work.flops;
+    if (bytes) *bytes = work.bytes;
   });
 }
 

@@ -35,7 +35,7 @@
 extern "C" {
 #endif
 
-#define REALIZAR_ABI_VERSION 6
+#define REALIZAR_ABI_VERSION 7
 
 typedef enum realizar_status {
   REALIZAR_OK = 0,
@@ -215,6 +215,12 @@ REALIZAR_API int realizar_session_rewind(realizar_session* session, uint32_t pos
 /* Measures the device's streaming-read ceiling: bytes/s of a kernel that only reads, over a buffer several times the
  * L2. */
 REALIZAR_API int realizar_measure_read_ceiling(realizar_model* model, double* bytes_per_second);
+/* Measures what its tensor cores make of products of halves: floating-point operations/s, a multiplication and an
+ * addition each. Of a library with programs of many rows. */
+REALIZAR_API int realizar_measure_f16_ceiling(realizar_model* model, double* flops_per_second);
+/* What realizar_session_prefill of n_token tokens from position 0 on takes: floating-point operations of products, and
+ * bytes of weights and KV cache, which each step reads once. Each may be null. */
+REALIZAR_API int realizar_get_prompt_work(uint32_t n_token, double* flops, double* bytes);
 
 typedef struct realizar_node_profile {
   const char* name; /* these two live as long as the library */

@@ -110,6 +110,8 @@ function nodeRow(plan: Plan, { nodes, buckets }: PlannedProgram, index: number):
           ...afterOf(node, index),
           ...(node.readBytes > 0 ? [`.read_bytes = ${node.readBytes},`] : []),
           ...(node.kvRowBytes > 0 ? [`.kv_row_bytes = ${node.kvRowBytes}, .kv_positions = ${node.kvPositions},`] : []),
+          ...(node.rowFlops > 0 ? [`.row_flops = ${node.rowFlops},`] : []),
+          ...(node.positionFlops > 0 ? [`.position_flops = ${node.positionFlops},`] : []),
         ],
         ' ',
       ),

@@ -16,6 +16,8 @@ export const configStruct = (symbol: string): string => `${symbol.replace(/^real
 
 export const gridTable = (type: GgmlType): string => `${type.toLowerCase()}_grid`;
 export const READ_CEILING_SYMBOL = 'realizar_read_ceiling';
+/** Where there are programs of many rows. */
+export const F16_CEILING_SYMBOL = 'realizar_f16_ceiling';
 
 /** A C string literal: printable ASCII as it is, every other byte as three octal digits. */
 export function cString(text: string): string {

@@ -9,13 +9,14 @@ import type { PlannedLoader } from '../plan/loaders.js';
 import type { Plan, PlannedKernel, PlannedNode } from '../plan/plan.js';
 import { type HeaderConstant, headerConstants } from './constants.js';
 import { type GraphView, graphView } from './graph.js';
-import { comment, configStruct, cString, gridTable, READ_CEILING_SYMBOL } from './names.js';
+import { comment, configStruct, cString, F16_CEILING_SYMBOL, gridTable, READ_CEILING_SYMBOL } from './names.js';
 
 export interface View extends GraphView {
   readonly compilerVersion: string;
   readonly compilerVersionText: string;
   readonly archs: string;
   readonly readCeiling: string;
+  readonly f16Ceiling: string | false;
   readonly title: string;
   readonly host: boolean;
   readonly library: string;
@@ -57,6 +58,7 @@ export function view(plan: Plan): View {
     compilerVersionText: comment(plan.compilerVersion),
     archs: target.archs.join(','),
     readCeiling: READ_CEILING_SYMBOL,
+    f16Ceiling: hasManyRows(plan) && F16_CEILING_SYMBOL,
     title: comment(`${model.name} (${model.architecture}) for ${targetName(plan)}`),
     host: target.kind === 'host',
     library: libraryName(model.name),
@@ -117,6 +119,8 @@ function kernelView(plan: Plan, planned: PlannedKernel): KernelView {
   };
 }
 
+const hasManyRows = ({ programs }: Plan): boolean => programs.some(({ rows }) => rows > 1);
+
 /** Comma separated, a few a line. */
 function wrap(values: readonly string[]): string {
   const lines: string[] = [];
@@ -125,11 +129,13 @@ function wrap(values: readonly string[]): string {
 }
 
 /** Kernels of nodes, of loading and of measuring. */
-function includes({ tensors, kernels }: Plan): string[] {
+function includes(plan: Plan): string[] {
+  const { tensors, kernels } = plan;
   const quantize = tensors.some(({ storedAs }) => storedAs) ? ['quantize.cuh'] : [];
   const ofToken = Object.values(TOKEN_KERNELS).map(({ include }) => include);
   const used = kernels.map(({ config }) => kernelFor(config).include);
-  return [...new Set([...ofToken, ...used, ...quantize, 'read_ceiling.cuh', 'repack_coded.cuh'])].sort();
+  const measured = ['read_ceiling.cuh', ...(hasManyRows(plan) ? ['f16_ceiling.cuh'] : [])];
+  return [...new Set([...ofToken, ...used, ...quantize, ...measured, 'repack_coded.cuh'])].sort();
 }
 
 function grids({ formats }: Plan): View['grids'] {

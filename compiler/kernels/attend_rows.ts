@@ -5,7 +5,7 @@ import type { Cache, Value } from '../ir/ops.js';
 import type { Target } from '../target/target.js';
 import { HEAD_ALIGNMENT } from './append.js';
 import { KV_PAGE, keyBytes, kvPages } from './attend/config.js';
-import { type Attend, attendText } from './attend/operation.js';
+import { type Attend, attendText, attentionFlops } from './attend/operation.js';
 import { cFloat, variant } from './fields.js';
 import type { Kernel } from './kernel.js';
 
@@ -79,6 +79,7 @@ export const attendRows: Kernel<AttendRows, AttendRowsConfig> = {
     rowBytes: 2 * keyBytes(cache),
     positions: Math.min(window ?? contextLength, contextLength),
   }),
+  flops: attentionFlops,
   configure: (op, target, { program, contextLength }) => ({
     kind: 'attend_rows',
     heads: op.headCount,

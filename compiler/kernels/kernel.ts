@@ -104,6 +104,11 @@ export interface Kernel<Op, Config> extends Operation<Op> {
   readBytes(op: Op): number;
   /** KV cache that it reads: bytes of each position, and of how many positions at most. */
   kv?(op: Op, contextLength: number): { readonly rowBytes: number; readonly positions: number };
+  /**
+   * Floating-point operations of products: for each row of a step, and for each position that such a row attends to. Not for
+   * rows whose logits are wanted, where these are some of a step's. Absent: none.
+   */
+  flops?(op: Op): { readonly row?: number; readonly position?: number };
   /** By itself, without regard to its neighbours. Absent: it depends on other nodes, or on the context (plan/lower_nodes.ts). */
   configure?(op: Op, target: Target, setting: Setting): Config;
   launch(config: Config): Launch;

@@ -1,4 +1,5 @@
 /** What kernels that multiply with matrices have in common. */
+import { sum } from '../arithmetic.js';
 import type { Activate, GateMul, Segment } from '../ir/ops.js';
 import { ACTIVATIONS, type Activation } from '../model/activations.js';
 import type { Weight } from '../model/spec.js';
@@ -20,6 +21,11 @@ export function activationText(kind: Activating | undefined): string {
 /** Bit i: there is an i-th. */
 export const maskOf = (vectors: readonly (Weight | undefined)[]): number =>
   vectors.reduce((mask, vector, i) => mask | (vector ? 1 << i : 0), 0);
+
+/** Floating-point operations of the products of a row with the matrices: a multiplication and an addition an element. */
+export const productFlops = (segments: readonly Segment[]): number =>
+  sum(segments.flatMap(({ weights }) => weights.map(matrixFlops)));
+export const matrixFlops = ({ rows, cols }: Weight): number => 2 * rows * cols;
 
 /** Biases and scales of a segment's rows. */
 export const rowVectors = ({ weights, biases }: Segment): (Weight | undefined)[] => [

@@ -44,6 +44,9 @@ export interface PlannedNode {
   readonly kvRowBytes: number;
   /** Of how many positions, the newest, it reads kvRowBytes at most: the window's or the context's; 0 where it reads none. */
   readonly kvPositions: number;
+  /** Floating-point operations of products: for each row of a step, and for each of the kvPositions that it attends to. */
+  readonly rowFlops: number;
+  readonly positionFlops: number;
   /** One line for a reader: operation and shapes. */
   readonly about: string;
 }

@@ -97,6 +97,7 @@ function planNodes(choice: Choice, memory: DeviceMemory, shared: Shared, program
     const { name, op } = node;
     const kernel = kernelOf(op);
     const kv = kernel.kv?.(op, contextLength);
+    const flops = kernel.flops?.(op);
     const args = kernel.arguments(op, memory.placesOf(node, scratchOf(node)));
     const fields = args.map((argument) => argument.name);
     return {
@@ -107,6 +108,8 @@ function planNodes(choice: Choice, memory: DeviceMemory, shared: Shared, program
       readBytes: kernel.readBytes(op),
       kvRowBytes: kv?.rowBytes ?? 0,
       kvPositions: kv?.positions ?? 0,
+      rowFlops: flops?.row ?? 0,
+      positionFlops: flops?.position ?? 0,
       about: kernel.about(op),
     };
   });

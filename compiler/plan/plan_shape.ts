@@ -340,6 +340,8 @@ const node = record<PlannedNode>({
   readBytes: count,
   kvRowBytes: count,
   kvPositions: count,
+  rowFlops: count,
+  positionFlops: count,
   about: text(),
 });
 

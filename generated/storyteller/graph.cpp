@@ -90,24 +90,25 @@ struct token_layer_offsets {
 std::vector<Node> token_layer(const Layer& l, const token_layer_offsets& at) {
   return {
       // previous l_out f32[256]: norm, attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-      {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv", .read_bytes = 139264,
+      {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv", .read_bytes = 139264, .row_flops = 262144,
        .arguments = {{"weights", l.name("attn_q.weight")}, {"input", arena + at.input},
                      {"norm", l.name("attn_norm.weight")}, {"output", arena + 0}}},
       // rope q and k, append to the KV cache, attention of 8 heads over 4 KV heads of 32 -> f32[256]
       {.name = l.name("attn_kqv"), .kernel = "realizar_attn_kqv", .kv_row_bytes = 512, .kv_positions = 512,
+       .position_flops = 1024,
        .arguments = {{"qkv", arena + 0}, {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
                      {"values", kv_cache + l.kv_cache + 131072}, {"state", state + 0}, {"counters", state + 64},
                      {"output", arena + at.attn_kqv}}},
       // attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + previous l_out -> f32[256]
-      {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp", .read_bytes = 69632,
+      {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp", .read_bytes = 69632, .row_flops = 131072,
        .arguments = {{"weights", l.name("attn_output.weight")}, {"input", arena + at.attn_kqv},
                      {"residual", arena + at.input}, {"output", arena + 4096}}},
       // ffn_inp f32[256]: norm, ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-      {.name = l.name("ffn_swiglu"), .kernel = "realizar_ffn_swiglu", .read_bytes = 417792,
+      {.name = l.name("ffn_swiglu"), .kernel = "realizar_ffn_swiglu", .read_bytes = 417792, .row_flops = 786432,
        .arguments = {{"weights", l.name("ffn_gate.weight")}, {"input", arena + 4096},
                      {"norm", l.name("ffn_norm.weight")}, {"output", arena + 0}}},
       // ffn_swiglu f32[768]: ffn_down Q8_0 [256 x 768], + ffn_inp -> f32[256]
-      {.name = l.name("l_out"), .kernel = "realizar_l_out", .read_bytes = 208896,
+      {.name = l.name("l_out"), .kernel = "realizar_l_out", .read_bytes = 208896, .row_flops = 393216,
        .arguments = {{"weights", l.name("ffn_down.weight")}, {"input", arena + 0}, {"residual", arena + 4096},
                      {"output", arena + at.l_out}}},
   };
@@ -126,7 +127,7 @@ Program token_program() {
   append(program.nodes, token_layer(layers[3], {.input = 3072, .attn_kqv = 2048, .l_out = 5120}));
   append(program.nodes, {
       // blk.3.l_out f32[256]: norm, token_embd Q8_0 [909 x 256] -> f32[909]
-      {.name = "logits", .kernel = "realizar_logits", .read_bytes = 247248,
+      {.name = "logits", .kernel = "realizar_logits", .read_bytes = 247248, .row_flops = 465408,
        .arguments = {{"weights", "token_embd.weight"}, {"input", arena + 5120}, {"norm", "output_norm.weight"},
                      {"output", arena + 0}, {"best", arena + 7680}}},
       // the next token; token, position and seq_len move on
@@ -150,7 +151,7 @@ std::vector<Node> batch_8_layer(const Layer& l, const batch_8_layer_offsets& at)
        .arguments = {{"step", state + 20224}, {"input", arena + 16384}, {"norm", l.name("attn_norm.weight")},
                      {"output_rows", state + 36624}, {"output", arena + 24576}, {"output_scale", arena + 28672}}},
       // attn_norm_f16 operand[256]: attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-      {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv_batch_8", .read_bytes = 139264,
+      {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv_batch_8", .read_bytes = 139264, .row_flops = 262144,
        .arguments = {{"step", state + 20224}, {"weights", l.name("attn_q.weight")}, {"input", arena + 24576},
                      {"input_scale", arena + 28672}, {"output", arena + 0}, {"largest", weights + at.largest},
                      {"counters", state + 64}}},
@@ -161,13 +162,13 @@ std::vector<Node> batch_8_layer(const Layer& l, const batch_8_layer_offsets& at)
                      {"values", kv_cache + l.kv_cache + 131072}, {"query", arena + 28928}}},
       // attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
       {.name = l.name("attn_kqv_f16"), .kernel = "realizar_attn_kqv_f16_batch_8",
-       .kv_row_bytes = 512, .kv_positions = 512,
+       .kv_row_bytes = 512, .kv_positions = 512, .position_flops = 1024,
        .arguments = {{"step", state + 20224}, {"tiles", state + 28432}, {"query", arena + 28928},
                      {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
                      {"values", kv_cache + l.kv_cache + 131072}, {"output", arena + 24576},
                      {"output_scale", arena + 28672}}},
       // attn_kqv_f16 operand[256]: attn_output Q8_0 [256 x 256], + previous l_out -> f32[256]
-      {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp_batch_8", .read_bytes = 69632,
+      {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp_batch_8", .read_bytes = 69632, .row_flops = 131072,
        .arguments = {{"step", state + 20224}, {"weights", l.name("attn_output.weight")}, {"input", arena + 24576},
                      {"input_scale", arena + 28672}, {"residual", arena + 16384}, {"output", arena + 37120},
                      {"largest", weights + at.largest_2}, {"counters", state + 64}}},
@@ -176,7 +177,7 @@ std::vector<Node> batch_8_layer(const Layer& l, const batch_8_layer_offsets& at)
        .arguments = {{"step", state + 20224}, {"input", arena + 37120}, {"norm", l.name("ffn_norm.weight")},
                      {"output_rows", state + 36624}, {"output", arena + 24576}, {"output_scale", arena + 28672}}},
       // ffn_norm_f16 operand[256]: ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
-      {.name = l.name("ffn_swiglu"), .kernel = "realizar_ffn_swiglu_batch_8", .read_bytes = 417792,
+      {.name = l.name("ffn_swiglu"), .kernel = "realizar_ffn_swiglu_batch_8", .read_bytes = 417792, .row_flops = 786432,
        .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_gate.weight")}, {"input", arena + 24576},
                      {"input_scale", arena + 28672}, {"output", arena + 0}, {"largest", weights + at.largest_3},
                      {"counters", state + 64}}},
@@ -185,7 +186,7 @@ std::vector<Node> batch_8_layer(const Layer& l, const batch_8_layer_offsets& at)
        .arguments = {{"step", state + 20224}, {"input", arena + 0}, {"output_rows", state + 36624},
                      {"output", arena + 24576}, {"output_scale", arena + 36864}}},
       // ffn_swiglu_f16 operand[768]: ffn_down Q8_0 [256 x 768], + ffn_inp -> f32[256]
-      {.name = l.name("l_out"), .kernel = "realizar_l_out_batch_8", .read_bytes = 208896,
+      {.name = l.name("l_out"), .kernel = "realizar_l_out_batch_8", .read_bytes = 208896, .row_flops = 393216,
        .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_down.weight")}, {"input", arena + 24576},
                      {"input_scale", arena + 36864}, {"residual", arena + 37120}, {"output", arena + 16384},
                      {"largest", weights + at.largest_4}, {"partial", arena + 0}, {"counters", state + 64}}},
@@ -231,7 +232,7 @@ std::vector<Node> prompt_512_layer(const Layer& l, const prompt_512_layer_offset
        .arguments = {{"step", state + 20224}, {"input", arena + 1048576}, {"norm", l.name("attn_norm.weight")},
                      {"output_rows", state + 36624}, {"output", arena + 1572864}, {"output_scale", arena + 1835008}}},
       // attn_norm_f16 operand[256]: attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
-      {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv_prompt_512", .read_bytes = 139264,
+      {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv_prompt_512", .read_bytes = 139264, .row_flops = 262144,
        .arguments = {{"step", state + 20224}, {"weights", l.name("attn_q.weight")}, {"input", arena + 1572864},
                      {"input_scale", arena + 1835008}, {"output", arena + 0}, {"largest", weights + at.largest},
                      {"counters", state + 64}}},
@@ -242,13 +243,13 @@ std::vector<Node> prompt_512_layer(const Layer& l, const prompt_512_layer_offset
                      {"values", kv_cache + l.kv_cache + 131072}, {"query", arena + 1837056}}},
       // attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
       {.name = l.name("attn_kqv_f16"), .kernel = "realizar_attn_kqv_f16_prompt_512",
-       .kv_row_bytes = 512, .kv_positions = 512,
+       .kv_row_bytes = 512, .kv_positions = 512, .position_flops = 1024,
        .arguments = {{"step", state + 20224}, {"tiles", state + 28432}, {"query", arena + 1837056},
                      {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
                      {"values", kv_cache + l.kv_cache + 131072}, {"output", arena + 1572864},
                      {"output_scale", arena + 1835008}}},
       // attn_kqv_f16 operand[256]: attn_output Q8_0 [256 x 256], + previous l_out -> f32[256]
-      {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp_prompt_512", .read_bytes = 69632,
+      {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp_prompt_512", .read_bytes = 69632, .row_flops = 131072,
        .arguments = {{"step", state + 20224}, {"weights", l.name("attn_output.weight")}, {"input", arena + 1572864},
                      {"input_scale", arena + 1835008}, {"residual", arena + 1048576}, {"output", arena + 2361344},
                      {"largest", weights + at.largest_2}, {"counters", state + 64}}},
@@ -258,6 +259,7 @@ std::vector<Node> prompt_512_layer(const Layer& l, const prompt_512_layer_offset
                      {"output_rows", state + 36624}, {"output", arena + 1572864}, {"output_scale", arena + 1835008}}},
       // ffn_norm_f16 operand[256]: ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
       {.name = l.name("ffn_swiglu"), .kernel = "realizar_ffn_swiglu_prompt_512", .read_bytes = 417792,
+       .row_flops = 786432,
        .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_gate.weight")}, {"input", arena + 1572864},
                      {"input_scale", arena + 1835008}, {"output", arena + 0}, {"largest", weights + at.largest_3},
                      {"counters", state + 64}}},
@@ -266,7 +268,7 @@ std::vector<Node> prompt_512_layer(const Layer& l, const prompt_512_layer_offset
        .arguments = {{"step", state + 20224}, {"input", arena + 0}, {"output_rows", state + 36624},
                      {"output", arena + 1572864}, {"output_scale", arena + 2359296}}},
       // ffn_swiglu_f16 operand[768]: ffn_down Q8_0 [256 x 768], + ffn_inp -> f32[256]
-      {.name = l.name("l_out"), .kernel = "realizar_l_out_prompt_512", .read_bytes = 208896,
+      {.name = l.name("l_out"), .kernel = "realizar_l_out_prompt_512", .read_bytes = 208896, .row_flops = 393216,
        .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_down.weight")}, {"input", arena + 1572864},
                      {"input_scale", arena + 2359296}, {"residual", arena + 2361344}, {"output", arena + at.l_out},
                      {"largest", weights + at.largest_4}, {"counters", state + 64}}},

@@ -8,6 +8,7 @@
 #include "kernels/embed.cuh"
 #include "kernels/embed_rows.cuh"
 #include "kernels/experts/kernel.cuh"
+#include "kernels/f16_ceiling.cuh"
 #include "kernels/matmul/kernel.cuh"
 #include "kernels/matmul/largest.cuh"
 #include "kernels/norm_add.cuh"
@@ -408,5 +409,6 @@ REALIZAR_KERNEL(realizar_logits_largest_load, 256, 1, LargestArgs, find_largest<
 // Load and measure.
 REALIZAR_KERNEL(realizar_repack_q8_0, repack_threads, 1, RepackArgs, repack<Q8_0>)
 REALIZAR_KERNEL(realizar_read_ceiling, read_ceiling_threads, 1, ReadCeilingArgs, read_ceiling)
+REALIZAR_KERNEL(realizar_f16_ceiling, f16_ceiling_threads, 1, F16CeilingArgs, f16_ceiling)
 
 }  // namespace realizar

@@ -76,4 +76,14 @@ struct ReadCeilingArgs {
 };
 constexpr uint32_t read_ceiling_threads = 512;
 
+// What the runtime passes to the kernel "realizar_f16_ceiling", which libraries with programs of many rows have: each
+// warpgroup multiplies 64 x 64 halves by 64 x f16_ceiling_rows, so often.
+struct F16CeilingArgs {
+  DevicePtrValue sink;  // f32
+  uint32_t repeats;
+};
+constexpr uint32_t f16_ceiling_threads = 256, f16_ceiling_rows = 256;
+constexpr uint32_t f16_ceiling_shared_bytes = (f16_ceiling_rows + 8) * 128;
+constexpr double f16_ceiling_flops = 2. * 64 * 64 * f16_ceiling_rows * (f16_ceiling_threads / 128);  // of a block
+
 }  // namespace realizar

@@ -26,6 +26,9 @@ DEVICE uint64_t describe_rows(uint32_t address) {
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
+// What threads have stored in shared memory is there for products, once block_sync has ordered the threads.
+DEVICE void stores_ready_for_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
 // Products in flight of one warpgroup: open(), add() some, close(), and so on; wait<n>() returns when all but the last
 // n closed groups are done. Until then neither their sums nor their a may be touched, nor b be overwritten.
 template <int N>
@@ -43,6 +46,8 @@ struct WarpgroupProducts {
 };
 
 #elif defined(__CUDACC__)
+
+DEVICE void stores_ready_for_products() {}
 
 template <int N>
 struct WarpgroupProducts {
@@ -66,6 +71,8 @@ struct WarpgroupProducts {
 };
 
 #else
+
+DEVICE void stores_ready_for_products() {}
 
 // A lane's products in flight, which are done when they are waited for: what is read or overwritten before that shows.
 template <int N>

@@ -120,6 +120,17 @@ void print_text(const Options& options, const char* device, const Measurement& m
   printf("  %s\n", describe(times).c_str());
 }
 
+bool has_many_rows() {
+  uint32_t n_program = 0;
+  const realizar_program_info* programs = realizar_get_programs(&n_program);
+  return std::any_of(programs, programs + n_program, [](const auto& program) { return program.rows > 1; });
+}
+
+void print_share(double rate, double ceiling, const char* what, const char* does) {
+  printf("  %.4g %s, %.1f%% of the %.4g that this device %s at most\n", rate, what, rate / ceiling * 100, ceiling,
+         does);
+}
+
 }  // namespace
 
 int32_t any_token() { return std::min(1, int32_t(realizar_get_info()->n_vocab) - 1); }
@@ -143,7 +154,7 @@ void bench(const Options& options, realizar_model* model, realizar_session* sess
   (options.json ? print_json : print_text)(options, device, measurement, times);
 }
 
-void bench_prompt(const Options& options, realizar_session* session) {
+void bench_prompt(const Options& options, realizar_model* model, realizar_session* session) {
   require_context(options, options.prompt);
   const realizar_info& info = *realizar_get_info();
   std::vector<int32_t> tokens(options.prompt);
@@ -156,9 +167,18 @@ void bench_prompt(const Options& options, realizar_session* session) {
     if (i > 0) runs.push_back(now_ms() - start);  // the first one warms up
   }
   const double ms = median(runs);
-  printf("%s (%s): a prompt of %u tokens in %.3f ms, %.1f tokens/s; median of %u runs, %s mode\n",
-         printable(info.name).c_str(), printable(info.architecture).c_str(), options.prompt, ms,
-         options.prompt / ms * 1e3, options.repeat, mode_name(options));
+  printf("%s (%s) on %s: a prompt of %u tokens in %.3f ms, %.1f tokens/s; median of %u runs, %s mode\n",
+         printable(info.name).c_str(), printable(info.architecture).c_str(),
+         printable(realizar_model_device_name(model)).c_str(), options.prompt, ms, options.prompt / ms * 1e3,
+         options.repeat, mode_name(options));
+  double flops = 0, bytes = 0, read_ceiling = 0;
+  check(realizar_get_prompt_work(options.prompt, &flops, &bytes));
+  check(realizar_measure_read_ceiling(model, &read_ceiling));
+  print_share(bytes / ms / 1e6, read_ceiling / 1e9, "GB/s of weights and KV cache", "reads");
+  if (!has_many_rows()) return;
+  double f16_ceiling = 0;
+  check(realizar_measure_f16_ceiling(model, &f16_ceiling));
+  print_share(flops / ms / 1e9, f16_ceiling / 1e12, "TFLOP/s of products", "makes of halves");
 }
 
 }  // namespace replay

@@ -92,7 +92,7 @@ void run(const Options& options, double start) {
   if (options.profile)
     profile(options, model.get(), session.get());
   else if (options.prompt)
-    bench_prompt(options, session.get());
+    bench_prompt(options, model.get(), session.get());
   else if (options.bench)
     bench(options, model.get(), session.get(), times);
   else if (options.generate)

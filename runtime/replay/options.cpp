@@ -203,7 +203,8 @@ FILE is the GGUF file that the library was compiled from.
   --chunk N         tokens a step of that program (as many as it has rows)
   --dump-nodes      name, kernel, grid, block, shared memory, edges and argument addresses, one line a node
   --bench           tokens/s, bytes read against this device's measured read ceiling, and times to get ready
-  --prompt N        with --bench: time prompts of N tokens instead, from position 0
+  --prompt N        with --bench: time prompts of N tokens instead, from position 0; of its products and of what it reads, the
+                    share of what the device does at most
   --profile         time of each kind of kernel, and how much of it reading its weights and KV cache at the measured read
                     ceiling does not explain: graphs of the first 1, 2, 3 ... nodes are timed, a node is the difference;
                     of the host target the times mean nothing, and what a node reads is what is of use

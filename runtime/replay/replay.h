@@ -77,7 +77,7 @@ void time_first_token(const Options& options, realizar_session* session, SetupTi
 // Decodes greedily, prints what it measured.
 void bench(const Options& options, realizar_model* model, realizar_session* session, const SetupTimes& times);
 // Times prompts of --prompt tokens.
-void bench_prompt(const Options& options, realizar_session* session);
+void bench_prompt(const Options& options, realizar_model* model, realizar_session* session);
 // Prints what each node takes at position --depth.
 void profile(const Options& options, realizar_model* model, realizar_session* session);
 

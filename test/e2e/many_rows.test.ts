@@ -37,6 +37,26 @@ describe.each(NAMES)('%s', (name) => {
   });
 });
 
+test('prompts are timed, and compared with what the device does at most', async () => {
+  const { model } = readGolden(NAMES[0]!);
+  const folder = await hostReplay(`many_rows/${NAMES[0]}`, model, { programs: ['all'] });
+  const { code, stdout } = await replay(folder, '--model', model, '--bench', '--prompt', '9', '--repeat', '1');
+  expect({ code, lines: stdout.trimEnd().split('\n') }).toEqual({
+    code: 0,
+    lines: [
+      expect.stringMatching(
+        /on host simulator: a prompt of 9 tokens in [\d.]+ ms, [\d.]+ tokens\/s; median of 1 runs, graph mode$/,
+      ),
+      expect.stringMatching(
+        /^ {2}[\d.e-]+ GB\/s of weights and KV cache, [\d.]+% of the [\d.]+ that this device reads/,
+      ),
+      expect.stringMatching(
+        /^ {2}[\d.e-]+ TFLOP\/s of products, [\d.]+% of the [\d.e-]+ that this device makes of halves/,
+      ),
+    ],
+  });
+});
+
 test('what a program cannot do is said', async () => {
   const golden = readGolden(NAMES[0]!);
   const folder = await hostReplay(`many_rows/${NAMES[0]}`, golden.model, { programs: ['all'] });

@@ -30,10 +30,10 @@ function expected(plan: Plan) {
   const tensorAt = (offset: number) => plan.tensors.find(({ deviceOffset }) => deviceOffset === offset)!.name;
   const programOf = ({ name, rows, outputs, buckets, nodes }: PlannedProgram) => ({
     ...{ name, rows, outputs, buckets: buckets.map(({ positions }) => positions) },
-    nodes: nodes.map(({ name, kernel, args, after, readBytes, kvRowBytes, kvPositions }, index) => {
+    nodes: nodes.map(({ name, kernel, args, after, about: _, ...node }, index) => {
       const replaced = buckets.map(({ kernels }) => kernels.find(({ node }) => node === index)?.kernel);
       return {
-        ...{ name, kernel: symbol(kernel), readBytes, kvRowBytes, kvPositions },
+        ...{ name, kernel: symbol(kernel), ...node },
         bucketKernels: replaced.some((one) => one !== undefined) ? replaced.map((one) => symbol(one ?? kernel)) : [],
         after: after.map(({ from, programmatic }) => [index - from, programmatic]),
         args: args.map(({ name, region, offset }) =>

@@ -41,6 +41,7 @@ static void print(const Argument& argument) {
 static void print(const Node& node) {
   printf("{\"name\":\"%s\",\"kernel\":\"%s\",\"readBytes\":%llu,\"kvRowBytes\":%llu,\"kvPositions\":%u,",
          node.name.c_str(), node.kernel, number(node.read_bytes), number(node.kv_row_bytes), node.kv_positions);
+  printf("\"rowFlops\":%llu,\"positionFlops\":%llu,", number(node.row_flops), number(node.position_flops));
   list("bucketKernels", node.bucket_kernels, quoted);
   printf(",");
   list("after", node.after,

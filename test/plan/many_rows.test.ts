@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sum } from '../../compiler/arithmetic.js';
 import { buildGraph } from '../../compiler/graph/build.js';
 import { programLabel, programOf } from '../../compiler/ir/programs.js';
 import { runPasses } from '../../compiler/passes/index.js';
@@ -111,6 +112,18 @@ describe('a plan with programs of many rows', () => {
     expect([...splits.values()].every(({ size }) => size === 1)).toBe(true);
   });
 
+  it('has as many operations a row as the token program, but for the logits', () => {
+    const [token, prompt] = [of('token'), of('prompt_512')];
+    const flops = ({ nodes }: PlannedProgram, field: 'rowFlops' | 'positionFlops') =>
+      sum(nodes.map((node) => node[field]));
+    const elements = plan.tensors.filter(({ rows }) => rows > 1).map(({ rows, cols }) => rows * cols);
+    const { vocabSize, headCount } = makeSpec(options);
+    expect(flops(token, 'rowFlops')).toBe(2 * sum(elements));
+    expect(flops(prompt, 'rowFlops')).toBe(2 * (sum(elements) - vocabSize * 320));
+    expect(flops(prompt, 'positionFlops')).toBe(flops(token, 'positionFlops'));
+    expect(flops(token, 'positionFlops')).toBe(3 * 4 * headCount * 20);
+  });
+
   it('names kernels of other programs after these', () => {
     const symbols = of('batch_8').nodes.map(({ kernel }) => plan.kernels[kernel]!.symbol);
     expect(symbols.every((symbol) => symbol.endsWith('_batch_8'))).toBe(true);
@@ -142,7 +155,10 @@ describe('which programs a plan has', () => {
     [{ programs: ['all'], rows: [12] }, /--rows 12: rows are multiples of 8/],
     [{ programs: ['all'], rows: [0] }, /--rows 0: /],
     [{ programs: ['all'], rows: [2056] }, /--rows 2056: .*of a prompt up to 2048/],
-    [{ programs: ['token'], rows: [8] }, /--rows 8 is of a batch program, which --programs token leaves out; add batch/],
+    [
+      { programs: ['token'], rows: [8] },
+      /--rows 8 is of a batch program, which --programs token leaves out; add batch/,
+    ],
     [{ programs: ['batch'], rows: [512] }, /--rows 512 is of a prompt program/],
   ])('refuses %j', (asked, message) => expect(() => rowsOf(asked)).toThrow(message));
 

@@ -184,6 +184,25 @@ TEST(dumps_nodes) {
   realizar_free(text);
 }
 
+TEST(says_what_prompts_take) {
+  double flops = 1, bytes = 1;
+  CHECK_EQUAL(realizar_get_prompt_work(0, &flops, &bytes), int(REALIZAR_OK));
+  CHECK(flops == 0 && bytes == 0);
+  const uint32_t n_ctx = realizar_get_info()->n_ctx;
+  CHECK_EQUAL(realizar_get_prompt_work(2, nullptr, &bytes), int(REALIZAR_OK));
+  CHECK_EQUAL(
+      bytes, double(2 * realizar_get_info()->token_read_bytes + realizar_kv_read_bytes(1) + realizar_kv_read_bytes(2)));
+  CHECK_EQUAL(realizar_get_prompt_work(n_ctx + 1, &flops, &bytes), int(REALIZAR_INVALID_ARGUMENT));
+}
+
+TEST(measures_no_f16_ceiling_without_products_of_halves) {
+  const tiny::File file;
+  const Model model = open_model(file);
+  double flops = 0;
+  CHECK_EQUAL(realizar_measure_f16_ceiling(model.get(), &flops), int(REALIZAR_INVALID_ARGUMENT));
+  CHECK_HAS(realizar_last_error(), "no program of many rows");
+}
+
 TEST(measures_a_read_ceiling) {
   const tiny::File file;
   const Model model = open_model(file);

@@ -4,7 +4,7 @@ import { cFloat, unlike, variant } from '../fields.js';
 import type { Kernel, Scratch } from '../kernel.js';
 import { type AttendConfig, attendShared, keyBytes, partialSize } from './config.js';
 import { headFields, ropeTables } from './heads.js';
-import { type Attend, about, check, reads, vectors, writes } from './operation.js';
+import { type Attend, about, attentionFlops, check, reads, vectors, writes } from './operation.js';
 
 export const attend: Kernel<Attend, AttendConfig> = {
   operation: 'attend',
@@ -17,6 +17,7 @@ export const attend: Kernel<Attend, AttendConfig> = {
   about,
   vectors,
   readBytes: () => 0,
+  flops: attentionFlops,
   kv: ({ cache, window }, contextLength) => ({
     rowBytes: 2 * keyBytes(cache),
     positions: Math.min(window ?? contextLength, contextLength),

@@ -66,6 +66,11 @@ export function attendText(op: Omit<Attend, 'kind' | 'qkv' | 'scale' | 'output'>
   return `attention of ${op.headCount} heads over ${op.headCountKv} KV heads of ${op.headSize}${seen}${gates}`;
 }
 
+/** Of scores and of their products with the values, a multiplication and an addition an element each. */
+export const attentionFlops = ({ headCount, headSize }: Pick<Attend, 'headCount' | 'headSize'>) => ({
+  position: 4 * headCount * headSize,
+});
+
 export const vectors = ({ queryNorm, keyNorm, rope, sinks }: Attend): (Weight | undefined)[] => [
   queryNorm?.weight,
   keyNorm?.weight,

@@ -2,6 +2,7 @@
 import { sum } from '../../arithmetic.js';
 import { cFloat, unlike, variant } from '../fields.js';
 import type { Kernel } from '../kernel.js';
+import { productFlops } from '../segment.js';
 import { strides } from '../tiling.js';
 import type { ExpertsConfig } from './config.js';
 import { about, check, type Experts, reads, vectors, writes } from './operation.js';
@@ -17,6 +18,7 @@ export const experts: Kernel<Experts, ExpertsConfig> = {
   about,
   vectors,
   matrices: ({ segment }) => [segment],
+  flops: ({ segment, experts: { count, used } }) => ({ row: (productFlops([segment]) / count) * used }),
   readBytes: ({ segment, experts: { count, used } }) => sum(segment.weights.map(({ bytes }) => (bytes / count) * used)),
   launch: ({ blocks, warps, sharedBytes }) => ({ blocks, threads: warps * 32, sharedBytes }),
   scratch: () => [],

@@ -3,6 +3,7 @@ import { sum } from '../../arithmetic.js';
 import { cFloat, unlike, variant } from '../fields.js';
 import { type Kernel, STATE_COUNTERS } from '../kernel.js';
 import { segmentType } from '../projection/kernel.js';
+import { productFlops } from '../segment.js';
 import { strides } from '../tiling.js';
 import { type MatmulConfig, matmulConfig, matmulMeeting, matmulShared, matmulThreads } from './config.js';
 import { about, check, type Matmul, reads, vectors, writes } from './operation.js';
@@ -19,6 +20,7 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
   vectors,
   matrices: ({ segments }) => segments,
   readBytes: ({ segments }) => sum(segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))),
+  flops: ({ segments, output }) => (output.rows === 'output' ? {} : { row: productFlops(segments) }),
   configure: matmulConfig,
   launch: (config) => ({ blocks: config.blocks, threads: matmulThreads(config), sharedBytes: matmulShared(config) }),
   scratch: (op, [config]) => {

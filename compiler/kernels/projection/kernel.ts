@@ -4,6 +4,7 @@ import { sum } from '../../arithmetic.js';
 import { cFloat, unlike, variant } from '../fields.js';
 import { inputFields } from '../input.js';
 import type { Kernel } from '../kernel.js';
+import { matrixFlops, productFlops } from '../segment.js';
 import { strides } from '../tiling.js';
 import {
   type L2Prefetch,
@@ -26,6 +27,7 @@ export const projection: Kernel<Projection, ProjectionConfig> = {
   about,
   vectors,
   matrices: ({ segments }) => segments,
+  flops: ({ segments, router }) => ({ row: productFlops(segments) + (router ? matrixFlops(router.weight) : 0) }),
   readBytes: ({ segments, router }) =>
     sum(segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))) + (router?.weight.bytes ?? 0),
   configure: (op, target) => projectionConfig(op, target),

@@ -1,5 +1,6 @@
 #include "model.h"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -13,9 +14,6 @@ namespace {
 
 // Dynamic shared memory that a kernel gets without asking for more.
 constexpr uint32_t default_shared_bytes = 48 << 10;
-
-// Room for what a node of the load program finds: a number for each of three matrices at most.
-constexpr uint64_t found_bytes = 16;
 
 void check_device(const OpenDevice& device) {
   if (!strcmp(artifact.target, "host")) return;
@@ -41,18 +39,20 @@ void load_code(Model& model) {
   }
 }
 
-// What programs of many rows need to know of the weights. What it finds starts as zeros.
+// What programs of many rows need to know of the weights. What it finds lies after all tensors, and starts as zeros.
 void run_once(const Model& model, const Program& program) {
   const OpenDevice& device = model.device;
   const OwnedStream stream = create_stream(device);
   const ResolvedProgram resolved =
       resolve_program(*device.driver, artifact, program, model.functions.data(), {model.weights.get(), 0, 0, 0});
+  uint64_t first = artifact.weights_bytes;
   for (const Node& node : program.nodes)
     for (const Argument& argument : node.arguments)
       if (argument.tensor.empty() && argument.place.region == Region::weights)
-        check(*device.driver,
-              device.driver->memset_d8_async(model.weights.get() + argument.place.offset, 0, found_bytes, stream.get()),
-              "cuMemsetD8Async", argument.field);
+        first = std::min<uint64_t>(first, argument.place.offset);
+  check(*device.driver,
+        device.driver->memset_d8_async(model.weights.get() + first, 0, artifact.weights_bytes - first, stream.get()),
+        "cuMemsetD8Async", "what is found out about the weights");
   launch_nodes(resolved, stream.get(), 0);
   synchronize(device, stream.get(), "what is found out about the weights");
 }

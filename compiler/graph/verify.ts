@@ -91,7 +91,10 @@ function verifyRows({ ops, logits }: Graph): void {
 }
 
 /** Of the operations named here the rooms say which operand has which form. */
-const WITH_FORMS: readonly Op['kind'][] = ['operand_rows', 'matmul', 'append', 'attend_rows'];
+const WITH_FORMS: readonly Op['kind'][] = [
+  ...(['operand_rows', 'matmul', 'append', 'attend_rows'] as const),
+  ...(['sort_rows', 'scatter_rows', 'combine_rows'] as const),
+];
 
 function verifyForms({ ops }: Graph): void {
   for (const op of ops)

@@ -34,7 +34,10 @@ export class Checks {
   sameRows(output: Value, ...operands: readonly (Value | undefined)[]): void {
     for (const operand of operands)
       if (operand)
-        this.need(operand.rows === output.rows, `${operand.name} has a row ${operand.rows}, the output ${output.rows}`);
+        this.need(
+          operand.rows === output.rows,
+          `${operand.name} has a row ${kindOf(operand)}, the output ${kindOf(output)}`,
+        );
   }
 
   heads(found: string, size: number, headSize: number): void {
@@ -98,3 +101,5 @@ export class Checks {
     this.need(Number.isSafeInteger(window) && window > 0, `attention sees ${window} positions`);
   }
 }
+
+const kindOf = ({ rows }: Value): string => (typeof rows === 'object' ? 'pair' : rows);

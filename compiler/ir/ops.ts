@@ -6,14 +6,24 @@
 import type { Alone, Gated } from '../model/activations.js';
 import type { ExpertsSpec, RopeSpec, Weight } from '../model/spec.js';
 
-/** A row for each token of a step, or for each of those whose logits are wanted. */
-export type Rows = 'token' | 'output';
+/** A row for each token of a step, for each of those whose logits are wanted, or for each pair of a token and an expert. */
+export type Rows = 'token' | 'output' | Pairs;
+
+/**
+ * The experts that each token has chosen, sorted by expert (runtime/kernels/expert_tiles.cuh). The same object of all values
+ * that have the same rows.
+ */
+export interface Pairs {
+  readonly experts: number;
+  readonly used: number;
+}
 
 /**
  * How the rows of a program of many rows lie where not as f32. operand: f16 as the shared memory of a matrix product wants
- * it, and a power of two for each row (runtime/kernels/operand.cuh). f16: each row's elements one after another.
+ * it, and a power of two for each row (runtime/kernels/operand.cuh). f16: each row's elements one after another. i32: places of
+ * rows, and lists of them.
  */
-export type Form = 'operand' | 'f16';
+export type Form = 'operand' | 'f16' | 'i32';
 
 /** An activation that one operation writes and later ones read. */
 export interface Value {

@@ -1,5 +1,5 @@
 /** The kinds of programs. */
-import type { Rows } from './ops.js';
+import type { Pairs, Rows } from './ops.js';
 
 /** What steps a program runs, at most: `rows` tokens, of which so many `outputs` have their logits computed. */
 export interface ProgramKind {
@@ -30,7 +30,19 @@ export const programOf = (rows: number): ProgramKind =>
 export const programLabel = ({ name, rows }: Pick<ProgramKind, 'name' | 'rows'>): string =>
   rows > 1 ? `${name}_${rows}` : name;
 
-export const rowsOf = (rows: Rows, program: ProgramKind): number => (rows === 'token' ? program.rows : program.outputs);
+/** At most. */
+export function rowsOf(rows: Rows, program: ProgramKind): number {
+  if (typeof rows === 'object') return pairsOf(rows, program);
+  return rows === 'token' ? program.rows : program.outputs;
+}
+
+/** Each expert's pairs are filled up to a multiple of eight. */
+function pairsOf({ experts, used }: Pairs, program: ProgramKind): number {
+  const chosen = program.rows * used;
+  return Math.floor((chosen + (PAIRS_STEP - 1) * Math.min(experts, chosen)) / PAIRS_STEP) * PAIRS_STEP;
+}
+
+const PAIRS_STEP = 8;
 
 /** A program that was left out of a plan, and why. */
 export interface LeftOut {

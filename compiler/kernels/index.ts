@@ -5,6 +5,7 @@ import type { AttendConfig } from './attend/config.js';
 import { attend } from './attend/kernel.js';
 import type { Attend } from './attend/operation.js';
 import { type AttendRows, type AttendRowsConfig, attendRows } from './attend_rows.js';
+import { type CombineRows, type CombineRowsConfig, combineRows } from './combine_rows.js';
 import { type EmbedConfig, embed } from './embed.js';
 import { type EmbedRows, type EmbedRowsConfig, embedRows } from './embed_rows.js';
 import type { ExpertsConfig } from './experts/config.js';
@@ -21,22 +22,28 @@ import { type OperandRows, type OperandRowsConfig, operandRows } from './operand
 import type { ProjectionConfig } from './projection/config.js';
 import { projection } from './projection/kernel.js';
 import type { Projection } from './projection/operation.js';
+import { type RouteRows, type RouteRowsConfig, routeRows } from './route_rows.js';
+import { type ScatterRows, type ScatterRowsConfig, scatterRows } from './scatter_rows.js';
 import { type SelectBest, type SelectConfig, select } from './select.js';
+import { type SortRows, type SortRowsConfig, sortRows } from './sort_rows.js';
 
 /** What plan/ can lower, one kernel node each: of the program of one token, and of those of many rows. */
 type TokenOp = Embed | Projection | Experts | NormAdd | Attend | SelectBest;
 type RowsOp = EmbedRows | OperandRows | Matmul | Append | AttendRows | NormAddRows;
-export type FusedOp = TokenOp | RowsOp | FindLargest;
+type ExpertRowsOp = RouteRows | SortRows | ScatterRows | CombineRows;
+export type FusedOp = TokenOp | RowsOp | ExpertRowsOp | FindLargest;
 
 export type KernelConfig =
   | (EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig)
   | (EmbedRowsConfig | OperandRowsConfig | MatmulConfig | AppendConfig | AttendRowsConfig | NormAddRowsConfig)
+  | (RouteRowsConfig | SortRowsConfig | ScatterRowsConfig | CombineRowsConfig)
   | LargestConfig;
 
 export const TOKEN_KERNELS = { embed, projection, experts, norm_add: normAdd, attend, select };
 export const ROWS_KERNELS = {
   ...{ embed_rows: embedRows, operand_rows: operandRows, matmul, append, attend_rows: attendRows },
   norm_add_rows: normAddRows,
+  ...{ route_rows: routeRows, sort_rows: sortRows, scatter_rows: scatterRows, combine_rows: combineRows },
 };
 export const KERNELS = { ...TOKEN_KERNELS, ...ROWS_KERNELS, find_largest: findLargest };
 

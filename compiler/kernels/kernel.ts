@@ -50,10 +50,10 @@ export interface Places {
   scales(name: string, operand: Value): Argument;
   /** A vector of the weights. */
   vector(name: string, weight: Weight | undefined): Argument;
-  /** The operation's matrices. */
-  weights(): Argument;
-  /** The largest magnitude of each of the operation's matrices. */
-  largest(name: string): Argument;
+  /** The operation's matrices; default name "weights". */
+  weights(name?: string): Argument;
+  /** The largest magnitude of each of the operation's matrices, or of each of so many that each is of. */
+  largest(name: string, experts?: number): Argument;
   /** The matrices of the later operation whose first bytes this one fetches. */
   prefetched(name: string): Argument;
   /** One of the node's scratch buffers; absent where it has none of this name. */
@@ -84,7 +84,7 @@ export interface Setting {
   readonly program: ProgramKind;
   readonly contextLength: number;
   /** What is known of matrices that have their places. */
-  readonly weights: { tilingOf(weight: Weight): Tiling };
+  readonly weights: { tilingOf(weight: Weight): Tiling; isPlain(weight: Weight): boolean };
 }
 
 export interface Kernel<Op, Config> extends Operation<Op> {

@@ -26,6 +26,8 @@ export interface OperandRows {
   /** Stands in for the input. */
   readonly inputSum?: InputSum;
   readonly norm?: Norm;
+  /** Of rows that are pairs: says how many there are. */
+  readonly tiles?: Value;
   readonly output: Value;
 }
 
@@ -38,25 +40,31 @@ export interface OperandRowsConfig extends InputConfig {
   readonly threads: number;
 }
 
-const accumulated = ({ input, output }: OperandRows): boolean => input.rows !== output.rows;
+const gathers = ({ input, output }: OperandRows): boolean => input.rows !== output.rows;
 
 export const operandRows: Kernel<OperandRows, OperandRowsConfig> = {
   operation: 'operand_rows',
   include: 'operand_rows.cuh',
   body: 'operand_rows',
   args: 'OperandRowsArgs',
-  reads: ({ input, inputSum }) => effects([input, inputSum?.residual], 'step'),
+  reads: ({ input, inputSum, tiles }) =>
+    tiles ? effects([input, inputSum?.residual, tiles]) : effects([input, inputSum?.residual], 'step'),
   writes: ({ inputSum, output }) => effects([output, inputSum?.output]),
   check: (op, checks) => {
     const { input, inputSum, output } = op;
     checkInput(op, checks);
     checks.equal('output', output.cols, 'input', input.cols);
     checks.form('output', output, 'operand');
+    checks.need((op.tiles === undefined) === (typeof output.rows !== 'object'), 'pairs and tiles do not come together');
+    if (op.tiles) {
+      checks.form('tiles', op.tiles, 'i32');
+      checks.sameRows(op.tiles, input, output);
+    }
     checks.sameRows(input, inputSum?.residual);
     checks.sameRows(output, inputSum?.output);
   },
   about: (op) => {
-    const texts = [...(accumulated(op) ? ['rows whose logits are wanted'] : []), ...inputTexts(op)];
+    const texts = [...(gathers(op) ? ['rows whose logits are wanted'] : []), ...inputTexts(op)];
     return `${op.input.name} f32[${op.input.cols}]: ${[...texts, 'f16'].join(', ')} -> operand[${op.output.cols}]`;
   },
   vectors: inputVectors,
@@ -65,14 +73,14 @@ export const operandRows: Kernel<OperandRows, OperandRowsConfig> = {
     kind: 'operand_rows',
     cols: op.input.cols,
     rows: rowsOf(op.output.rows, program),
-    gather: accumulated(op),
+    gather: gathers(op),
     threads: rowThreads(op.input.cols, target),
     ...inputConfig(op),
   }),
   launch: ({ rows, threads }) => ({ blocks: rows, threads, sharedBytes: roundUp(threads / 8, 16) }),
   scratch: () => [],
   arguments: (op, at) => [
-    at.state('step', 'step'),
+    op.tiles ? at.value('step', op.tiles) : at.state('step', 'step'),
     at.value('input', op.input),
     at.vector('sum_norm', op.inputSum?.norm.weight),
     at.value('sum_residual', op.inputSum?.residual),

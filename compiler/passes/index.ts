@@ -21,6 +21,7 @@ import { lowerRows } from './lower_rows.js';
 import { makeOperands } from './make_operands.js';
 import { shareOperands } from './share_operands.js';
 import { splitAttend } from './split_attend.js';
+import { splitExperts } from './split_experts.js';
 
 /** Keeps what the graph computes, to the bit; where its pattern does not apply it leaves the operations as they are. */
 export interface Pass {
@@ -32,12 +33,14 @@ export interface Pass {
 const MANY_ROWS: readonly Pass[] = [
   { name: 'leave_logits', run: leaveLogits },
   { name: 'fuse_attention', run: fuseAttention },
+  { name: 'fuse_experts', run: fuseExperts },
   { name: 'fuse_gate_up', run: fuseGateUp },
   { name: 'lower_linear', run: lowerLinear },
   { name: 'fold_activation', run: foldActivation },
   { name: 'lower_norm', run: lowerNorm },
   { name: 'fold_constants', run: foldConstants },
   { name: 'fold_residual', run: foldResidual },
+  { name: 'split_experts', run: splitExperts },
   { name: 'make_operands', run: makeOperands },
   { name: 'fold_operand_norm', run: foldOperandNorm },
   { name: 'share_operands', run: shareOperands },

@@ -1,7 +1,7 @@
 /**
  * projection -> operand_rows of its input; matmul
  *
- * Projections of one input share its operand. The logits' takes those rows of its input whose logits are wanted.
+ * Projections of one input share its operand, as experts do that have one. The logits' takes those rows of its input whose logits are wanted.
  */
 import type { Graph, Op } from '../graph/graph.js';
 import type { Rows, Value } from '../ir/ops.js';
@@ -14,9 +14,10 @@ export function makeOperands(graph: Graph): Graph {
   const fresh = freshValues(graph);
   const operands = new Map<string, OperandRows>();
   const ops = graph.ops.flatMap((op): Op[] => {
+    if (op.kind === 'operand_rows' && !op.norm && !op.inputSum) operands.set(keyOf(op), op);
     if (op.kind !== 'projection' || !isPlain(op)) return [op];
     const { input, output } = op;
-    const key = `${input.id} ${output.rows}`;
+    const key = keyOf(op);
     const known = operands.get(key);
     const operand = known ?? operandOf(input, output.rows, fresh);
     operands.set(key, operand);
@@ -25,6 +26,8 @@ export function makeOperands(graph: Graph): Graph {
   });
   return { ...graph, ops };
 }
+
+const keyOf = ({ input, output }: Pick<OperandRows, 'input' | 'output'>): string => `${input.id} ${output.rows}`;
 
 /** Norms and sums of its input are operations of their own so far, and nothing is left for a choice of token or experts. */
 const isPlain = ({ norm, inputSum, best, router }: Projection): boolean =>

@@ -72,13 +72,12 @@ const targetRows = ({ kind }: Target): number[] => (kind === 'cuda' ? [8, 16, 32
 /** What kernels of many rows do not have. undefined: they have all that the model needs. */
 function whyNotManyRows({ ops }: Graph): string | undefined {
   for (const op of ops) {
-    if (op.kind === 'route') return 'experts are not computed for many rows yet';
     if (op.kind === 'attention' && tileRowsOf(op) < 1)
       return `${op.headCount / op.headCountKv} query heads share a KV head, at most ${tileRowsOf({ headCount: 1, headCountKv: 1 })} may`;
     if (op.kind === 'attention' && roundUp(op.headSize, HEAD_ALIGNMENT) > LONGEST_HEAD)
       return `heads have ${op.headSize} elements, at most ${LONGEST_HEAD} are supported for many rows`;
-    if (op.kind === 'linear' && op.input.cols > MOST_COLS)
-      return `${op.weight.name} has ${op.input.cols} columns, at most ${MOST_COLS} are supported for many rows`;
+    if ((op.kind === 'linear' || op.kind === 'expert_linear') && op.weight.cols > MOST_COLS)
+      return `${op.weight.name} has ${op.weight.cols} columns, at most ${MOST_COLS} are supported for many rows`;
   }
   return undefined;
 }

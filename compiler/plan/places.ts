@@ -44,8 +44,8 @@ export class DeviceMemory {
         return at(name, 'arena', start + operandBytes(operand, this.program).halves);
       },
       vector: (name, weight) => (weight ? at(name, 'weights', weights.vector(weight)) : absent(name)),
-      weights: () => at('weights', 'weights', weightStarts.get(op)!),
-      largest: (name) => at(name, 'weights', weights.largestOf(kernelOf(op).matrices!(op))),
+      weights: (name = 'weights') => at(name, 'weights', weightStarts.get(op)!),
+      largest: (name, experts) => at(name, 'weights', weights.largestOf(kernelOf(op).matrices!(op), experts)),
       prefetched: (name) => (prefetches ? at(name, 'weights', weightStarts.get(prefetches)!) : absent(name)),
       scratch: (name, buffer) => {
         const found = scratch.some((one) => one.region === 'arena' && one.name === buffer);

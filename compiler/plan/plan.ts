@@ -13,7 +13,7 @@ import type { PlannedCache } from './caches.js';
 import type { Edge } from './edges.js';
 import type { PlannedLoader, PlannedTensor } from './loaders.js';
 
-export const PLAN_VERSION = 10;
+export const PLAN_VERSION = 11;
 
 export interface PlannedKernel {
   /** C identifier, also the name in the module. */

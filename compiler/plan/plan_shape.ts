@@ -22,9 +22,11 @@ import type { AppendConfig } from '../kernels/append.js';
 import type { AttendConfig } from '../kernels/attend/config.js';
 import type { HeadConfig } from '../kernels/attend/heads.js';
 import type { AttendRowsConfig } from '../kernels/attend_rows.js';
+import type { CombineRowsConfig } from '../kernels/combine_rows.js';
 import type { EmbedConfig } from '../kernels/embed.js';
 import type { EmbedRowsConfig } from '../kernels/embed_rows.js';
 import type { ExpertsConfig } from '../kernels/experts/config.js';
+import type { RoutingConfig } from '../kernels/experts/routing.js';
 import type { InputConfig, NormConfig } from '../kernels/input.js';
 import type { Launch, Table } from '../kernels/kernel.js';
 import type { MatmulConfig } from '../kernels/matmul/config.js';
@@ -33,7 +35,10 @@ import type { NormAddConfig } from '../kernels/norm_add.js';
 import type { NormAddRowsConfig } from '../kernels/norm_add_rows.js';
 import type { OperandRowsConfig } from '../kernels/operand_rows.js';
 import type { ProjectionConfig, SegmentConfig } from '../kernels/projection/config.js';
+import type { RouteRowsConfig } from '../kernels/route_rows.js';
+import type { ScatterRowsConfig } from '../kernels/scatter_rows.js';
 import type { SelectConfig } from '../kernels/select.js';
+import type { SortRowsConfig } from '../kernels/sort_rows.js';
 import { ACTIVATIONS } from '../model/activations.js';
 import type { RopeScaling, RopeSpec } from '../model/spec.js';
 import type { Gpu } from '../target/gpus.js';
@@ -106,12 +111,7 @@ const projection = record<ProjectionConfig>({
   routes: count,
 });
 
-const experts = record<ExpertsConfig>({
-  kind: oneOf('experts'),
-  groupRows: count,
-  chunkCols: count,
-  cols: count,
-  rows: count,
+const routing: Fields<RoutingConfig> = {
   experts: count,
   used: count,
   weightsOver: oneOf('all', 'chosen'),
@@ -121,6 +121,16 @@ const experts = record<ExpertsConfig>({
   expertGroups: count,
   expertGroupsUsed: count,
   weightsScale: number,
+  gated: flag,
+};
+
+const experts = record<ExpertsConfig>({
+  kind: oneOf('experts'),
+  groupRows: count,
+  chunkCols: count,
+  cols: count,
+  rows: count,
+  ...routing,
   accumulated: count,
   routerCols: count,
   routerEpsilon: number,
@@ -133,7 +143,6 @@ const experts = record<ExpertsConfig>({
   blocksPerMultiprocessor: count,
   sum: flag,
   addShared: flag,
-  gated: flag,
   scale: number,
   addResidual: flag,
   normalize: flag,
@@ -254,6 +263,7 @@ const matmul = record<MatmulConfig>({
   groupRows: count,
   chunkCols: count,
   cols: count,
+  experts: count,
   segments: listOf(segment, 1),
   rows: count,
   ofOutputs: flag,
@@ -280,6 +290,7 @@ const largest = record<LargestConfig>({
   groupRows: count,
   chunkCols: count,
   cols: count,
+  experts: count,
   segments: listOf(segment, 1),
 });
 
@@ -314,12 +325,63 @@ const attendRows = record<AttendRowsConfig>({
   gates: optional(oneOf('heads', 'elements')),
 });
 
+const routeRows = record<RouteRowsConfig>({
+  kind: oneOf('route_rows'),
+  groupRows: count,
+  chunkCols: count,
+  cols: count,
+  formats,
+  plain: flag,
+  rows: count,
+  ...routing,
+  tileRows: count,
+  tileExperts: count,
+  normalize: flag,
+  epsilon: number,
+  bias: count,
+  matrixScale: count,
+  scalesBias: flag,
+});
+
+const sortRows = record<SortRowsConfig>({
+  kind: oneOf('sort_rows'),
+  rows: count,
+  experts: count,
+  used: count,
+  routingCols: count,
+  tileRows: count,
+  warps: count,
+});
+
+const scatterRows = record<ScatterRowsConfig>({
+  kind: oneOf('scatter_rows'),
+  rows: count,
+  pairs: count,
+  cols: count,
+  used: count,
+  threads: count,
+});
+
+const combineRows = record<CombineRowsConfig>({
+  kind: oneOf('combine_rows'),
+  rows: count,
+  cols: count,
+  used: count,
+  routingCols: count,
+  addShared: flag,
+  gated: flag,
+  scale: number,
+  addResidual: flag,
+  threads: count,
+});
+
 const kernel = record<PlannedKernel>({
   symbol: text(),
   config: byKind({
     ...{ embed, projection, experts, norm_add: normAdd, attend, select },
     ...{ embed_rows: embedRows, operand_rows: operandRows, norm_add_rows: normAddRows, matmul, append },
     ...{ attend_rows: attendRows, find_largest: largest },
+    ...{ route_rows: routeRows, sort_rows: sortRows, scatter_rows: scatterRows, combine_rows: combineRows },
   }),
   fields: listOf(text()),
   launch: record<Launch>({ blocks: count, threads: count, sharedBytes: count }),

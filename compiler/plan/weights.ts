@@ -70,10 +70,16 @@ export class WeightPlanner {
     return { groupRows: rowsPerGroup, chunkCols: colsPerChunk };
   }
 
+  /** Has the matrix its place as f32 rows, one after another? */
+  isPlain(weight: Weight): boolean {
+    return this.#placed(weight).layout === 'vector';
+  }
+
   /** Where matrices start that have their places already, as one run. */
   placeOf(segments: readonly Segment[]): number {
     const first = segments[0]!.weights[0]!;
     const start = this.#placed(first).deviceOffset;
+    if (segments.length === 1 && this.isPlain(first)) return start;
     const { places } = layOut(segments, { ...this.tilingOf(first), cols: first.cols });
     for (const [weight, { deviceOffset, groupStride }] of places) {
       const placed = this.#placed(weight);
@@ -83,12 +89,15 @@ export class WeightPlanner {
     return start;
   }
 
-  /** Where the largest magnitudes of matrices lie, f32 one after another: after all tensors, where programs of many rows want them. */
-  largestOf(segments: readonly Segment[]): number {
+  /**
+   * Where the largest magnitudes of matrices lie, or of each of those that experts have in each, f32 one after another: after
+   * all tensors, where programs of many rows want them.
+   */
+  largestOf(segments: readonly Segment[], experts = 1): number {
     const matrices = segments.flatMap(({ weights }) => weights);
     const { name } = matrices[0]!;
     const start = this.#largest.get(name) ?? this.#end;
-    if (start === this.#end) this.#end += roundUp(4 * matrices.length, ALIGNMENT);
+    if (start === this.#end) this.#end += roundUp(4 * matrices.length * experts, ALIGNMENT);
     this.#largest.set(name, start);
     return start;
   }

@@ -7,7 +7,7 @@ import type { LayerWeights } from '../../compiler/model/spec.js';
 import { readGguf } from '../../runtime/files/gguf.js';
 import { referenceLogits } from '../oracle/reference.js';
 import { ARCHITECTURE_MODELS, architectureModel } from '../support/architecture_models.js';
-import { ROOT, replayLogits } from '../support/artifacts.js';
+import { firstDifference, ROOT, replayLogits } from '../support/artifacts.js';
 import { hostReplay } from '../support/host_replay.js';
 import { nmse, readF32 } from '../support/nmse.js';
 import { temporaryFile } from '../support/tiny_models.js';
@@ -15,11 +15,23 @@ import { temporaryFile } from '../support/tiny_models.js';
 const folder = join(ROOT, 'test/fixtures/experts');
 const tokens: number[] = JSON.parse(readFileSync(join(folder, 'tokens.json'), 'utf8'));
 
-test.each(['qwen2moe', 'olmoe', 'granitemoe', 'gpt-oss'])('%s', async (name) => {
+describe.each(['qwen2moe', 'olmoe', 'granitemoe', 'gpt-oss'])('%s', (name) => {
   const model = join(folder, `${name}.gguf`);
-  const artifact = await hostReplay(`experts/${name}`, model);
-  const logits = await replayLogits(artifact, model, tokens);
-  expect(nmse(logits, readF32(join(folder, `${name}.logits.f32`)))).toBeLessThanOrEqual(1e-5);
+  const artifact = hostReplay(`experts/${name}`, model, { programs: ['all'] });
+  const run = async (options: string) => replayLogits(await artifact, model, tokens, ...options.split(' '));
+
+  test.each(['token', 'prompt'])('by the %s program', async (program) => {
+    const expected = readF32(join(folder, `${name}.logits.f32`));
+    expect(nmse(await run(`--program ${program}`), expected)).toBeLessThanOrEqual(1e-5);
+  });
+
+  test.each(['prompt --chunk 1', 'batch_8 --chunk 7', 'batch --chunk 5 --mode eager --order-seed 3 --poison'])(
+    'the same bits by %s',
+    async (program) => {
+      const whole = await run('--program prompt');
+      expect(firstDifference(whole, await run(`--program ${program}`))).toBeUndefined();
+    },
+  );
 });
 
 describe('256 experts', () => {

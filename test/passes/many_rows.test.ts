@@ -10,13 +10,15 @@ import type { NormAdd } from '../../compiler/kernels/norm_add.js';
 import type { OperandRows } from '../../compiler/kernels/operand_rows.js';
 import type { ModelSpec } from '../../compiler/model/spec.js';
 import { type Pass, passes, runPasses } from '../../compiler/passes/index.js';
+import { lower } from '../../compiler/plan/lower.js';
+import { hostTarget } from '../../compiler/target/target.js';
 import { primitiveGraph } from '../support/graphs.js';
 import { evaluate } from '../support/interpreter.js';
 import { nmse } from '../support/nmse.js';
-import { FAMILIES, makeSpec } from '../support/specs.js';
+import { FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
 
 const order = passes.prompt;
-const families = Object.entries(FAMILIES).filter(([, { experts }]) => !experts);
+const families = Object.entries(FAMILIES);
 
 /** Of some tokens: nothing selects. */
 const run = (graph: Graph) => evaluate(graph, [3, 1, 5], 0).map(({ logits }) => [...logits]);
@@ -37,6 +39,13 @@ function stages(graph: Graph, list: readonly Pass[] = order): { pass: Pass; befo
   });
 }
 
+/** Those of a layer with experts, of which a shared one shares the operand. */
+const expertRows = ({ shared }: SpecOptions): Op['kind'][] => [
+  ...(['operand_rows', 'route_rows', 'sort_rows', 'scatter_rows', 'matmul', 'operand_rows'] as const),
+  ...(shared === 'plain' || shared === 'gated' ? (['matmul', 'operand_rows', 'matmul'] as const) : []),
+  ...(['matmul', 'combine_rows'] as const),
+];
+
 const kindsOf = ({ ops }: Graph) => ops.map(({ kind }) => kind);
 
 describe.each(families)('the passes for many rows on %s', (_, options) => {
@@ -48,9 +57,10 @@ describe.each(families)('the passes for many rows on %s', (_, options) => {
     for (const { pass, after } of stages(primitive)) expectSame(after, expected, pass.name);
   });
 
-  it('leave nine operations a layer or eight, where a norm comes before its half, and three around them', () => {
+  it('leave nine operations a layer, or one of experts, and three around them', () => {
     const attention = ['operand_rows', 'matmul', 'append', 'attend_rows', 'matmul'];
-    const layer = [...attention, 'operand_rows', 'matmul', 'operand_rows', 'matmul'];
+    const dense = ['operand_rows', 'matmul', 'operand_rows', 'matmul'];
+    const layer = [...attention, ...(options.experts ? expertRows(options) : dense)];
     const layers = makeSpec(options).layers.flatMap(() => layer);
     expect(kindsOf(fused)).toEqual(['embed_rows', ...layers, 'operand_rows', 'matmul']);
   });
@@ -214,6 +224,80 @@ describe('an attention of many rows', () => {
   ])('stays as it is where %s', (_, ops) => expect(split(...ops)).toEqual(ops));
 });
 
+describe('experts of many rows', () => {
+  const spec = makeSpec({ ...FAMILIES.qwen2moe, layers: 1 });
+  const layer = spec.layers[0]!;
+  const graph = runPasses(buildGraph(spec), programOf(8));
+  const experts = graph.ops.filter((op) => op.kind === 'matmul' && op.experts);
+
+  it('are chosen by the norm that their operand takes too, which a shared expert shares', () => {
+    const [operand, route] = [nth(graph, 'operand_rows', 1), nth(graph, 'route_rows', 0)];
+    const norm = { weight: layer.ffnNorm };
+    expect(operand).toMatchObject({ input: { name: 'blk.0.ffn_inp' }, norm });
+    expect(route).toMatchObject({ input: { name: 'blk.0.ffn_inp' }, norm, output: { cols: 2 * 3 + 1 } });
+    expect(route).toMatchObject({ segments: [{ weights: [layer.ffnRouter] }, { weights: [layer.ffnSharedRouter] }] });
+    const readers = graph.ops.filter((op) => 'input' in op && 'output' in operand && op.input === operand.output);
+    expect(readers.map(({ kind }) => kind)).toEqual(['scatter_rows', 'matmul']);
+  });
+
+  it('have a row for each pair between the places of rows and their sum', () => {
+    const sort = nth(graph, 'sort_rows', 0);
+    const pairs = { experts: 5, used: 3 };
+    expect(sort).toMatchObject({ output: { rows: 'token', cols: 3, form: 'i32' }, tiles: { rows: pairs } });
+    expect(experts).toMatchObject([
+      { input: { rows: pairs }, activation: 'silu_mul', experts: { count: 5 }, output: { rows: pairs, cols: 10 } },
+      { input: { rows: pairs }, experts: { count: 5 }, output: { rows: pairs, cols: 12 } },
+    ]);
+    expect(nth(graph, 'combine_rows', 0)).toMatchObject({
+      gated: true,
+      shared: { name: 'blk.0.ffn_shexp' },
+      residual: { name: 'blk.0.ffn_inp' },
+      output: { rows: 'token', name: 'blk.0.l_out' },
+    });
+  });
+
+  it('take the sum that a norm after attention makes, of which the router reads what the operand leaves', () => {
+    const after = runPasses(buildGraph(makeSpec(FAMILIES.afmoe)), programOf(8));
+    const sum = nth(after, 'operand_rows', 1);
+    const inputSum = { output: { name: 'blk.0.ffn_inp' } };
+    expect(sum).toMatchObject({ input: { name: 'blk.0.attn_output' }, inputSum });
+    expect(nth(after, 'route_rows', 0)).toMatchObject({ input: { name: 'blk.0.ffn_inp' } });
+  });
+
+  it('stay as they are in the program of a token, and where their router does more', () => {
+    const { run } = order.find(({ name }) => name === 'split_experts')!;
+    const token = runPasses(buildGraph(spec));
+    expect(run(token)).toEqual(token);
+    const before = order.slice(
+      0,
+      order.findIndex(({ name }) => name === 'split_experts'),
+    );
+    const lowered = before.reduce((from, pass) => pass.run(from), buildGraph(spec));
+    const scaled = lowered.ops.map((op) =>
+      op.kind === 'projection' && op.output.name.includes('moe_logits') ? { ...op, scale: 2 } : op,
+    );
+    expect(run({ ...lowered, ops: scaled }).ops).toEqual(scaled);
+  });
+
+  it('read the list of tiles early, which only a node that waits before them makes possible', () => {
+    const plan = (ops: readonly Op[]) =>
+      lower(spec, runPasses(buildGraph(spec)), hostTarget(), {
+        ...{ contextLength: 64, compilerVersion: '0.0.0' },
+        manyRows: { programs: [programOf(8)], graph: { ...graph, ops } },
+      });
+    expect(() => plan(graph.ops)).not.toThrow();
+    const scatter = nth(graph, 'scatter_rows', 0) as Extract<Op, { kind: 'scatter_rows' }>;
+    const operand = nth(graph, 'operand_rows', 1) as OperandRows;
+    const other: OperandRows = {
+      ...{ kind: 'operand_rows', input: operand.input, output: scatter.output },
+      tiles: (nth(graph, 'sort_rows', 0) as Extract<Op, { kind: 'sort_rows' }>).tiles,
+    };
+    expect(() => plan(graph.ops.map((op) => (op === scatter ? other : op)))).toThrow(
+      /reads .*_tiles before its wait, and no node that waits is between them/,
+    );
+  });
+});
+
 describe('a product of many rows', () => {
   it('is made of no projection that chooses a token or experts', () => {
     const graph = runPasses(buildGraph(makeSpec(FAMILIES.mixtral)));
@@ -221,12 +305,6 @@ describe('a product of many rows', () => {
     const kept = (op: Op) => op.kind === 'projection' && (op.best ?? op.router ?? op.norm ?? op.inputSum) !== undefined;
     expect(run(graph).ops.filter(kept)).toEqual(graph.ops.filter(kept));
   });
-});
-
-it('experts have no form of many rows', () => {
-  expect(() => runPasses(buildGraph(makeSpec(FAMILIES.mixtral)), programOf(8))).toThrow(
-    'IR rule "fused" broken by route',
-  );
 });
 
 describe('any primitive graph', () => {

@@ -11,7 +11,7 @@ import { FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
 
 const TARGETS = [hostTarget(), cudaTarget(['sm_90a'])];
 const ROWS = [8, 64, 512];
-const families = Object.entries(FAMILIES).filter(([, { experts }]) => !experts);
+const families = Object.entries(FAMILIES);
 
 function planOf(options: SpecOptions, target = TARGETS[1]!, rows: readonly number[] = ROWS): Plan {
   const spec = makeSpec(options);
@@ -163,7 +163,6 @@ describe('which programs a plan has', () => {
   ])('refuses %j', (asked, message) => expect(() => rowsOf(asked)).toThrow(message));
 
   it.each<[string, SpecOptions, RegExp]>([
-    ['experts', FAMILIES.mixtral!, /experts are not computed for many rows yet/],
     ['many heads to a KV head', { heads: 65, kvHeads: 1 }, /65 query heads share a KV head, at most 64 may/],
     ['long heads', { headSize: 260 }, /heads have 260 elements, at most 256/],
     ['wide matrices', { feedForward: 32800 }, /ffn_down.* has 32800 columns, at most 32768/],

@@ -10,8 +10,11 @@ import type { Activate, ExpertLinear, GateMul, Norm, Segment, Value } from '../.
 import { type Append, HEAD_ALIGNMENT } from '../../compiler/kernels/append.js';
 import type { Attend } from '../../compiler/kernels/attend/operation.js';
 import type { AttendRows } from '../../compiler/kernels/attend_rows.js';
+import type { CombineRows } from '../../compiler/kernels/combine_rows.js';
 import type { Experts } from '../../compiler/kernels/experts/operation.js';
+import type { Matmul } from '../../compiler/kernels/matmul/operation.js';
 import type { Projection } from '../../compiler/kernels/projection/operation.js';
+import type { RouteRows } from '../../compiler/kernels/route_rows.js';
 import { ropeFrequencies } from '../../compiler/model/rope.js';
 import type { ExpertsSpec, RopeSpec, Weight } from '../../compiler/model/spec.js';
 import { Random } from './random.js';
@@ -58,6 +61,8 @@ class Interpreter {
     else if (op.kind !== 'find_largest') this.#values.set(op.output, this.#output(op));
     if ((op.kind === 'projection' || op.kind === 'operand_rows') && op.inputSum?.output)
       this.#values.set(op.inputSum.output, this.#inputOf(op));
+    // Of one token: the experts that its pairs are of.
+    if (op.kind === 'sort_rows') this.#values.set(op.tiles, this.#read(op.routing).subarray(0, op.output.cols));
     if (op.kind === 'projection' && op.router) {
       const { norm, weight, logits } = op.router;
       this.#values.set(logits, this.#linear(this.#norm(this.#read(op.output), norm), weight));
@@ -112,8 +117,17 @@ class Interpreter {
         return op.residual ? add(normed, this.#read(op.residual)) : normed;
       }
       case 'projection':
+        return this.#projection(op);
       case 'matmul':
-        return this.#projection({ ...op, kind: 'projection' });
+        return op.experts ? this.#pairs(op, op.experts) : this.#projection({ ...op, kind: 'projection' });
+      case 'route_rows':
+        return this.#routeRows(op);
+      case 'sort_rows':
+        return Float64Array.from({ length: op.output.cols }, (_, place) => place);
+      case 'scatter_rows':
+        return concat(Array.from(this.#read(op.places), () => this.#read(op.input)));
+      case 'combine_rows':
+        return this.#combine(op);
       case 'operand_rows':
         return op.norm ? this.#norm(this.#inputOf(op), op.norm) : this.#inputOf(op);
       case 'append':
@@ -180,6 +194,32 @@ class Interpreter {
     if (op.shared) sum = add(sum, scaled(this.#read(op.shared), op.gated && sigmoid(logits[count]!)));
     sum = scaled(sum, op.sum.scale);
     return op.residual ? add(sum, this.#read(op.residual)) : sum;
+  }
+
+  #routeRows({ input, norm, segments, experts, selection }: RouteRows): Vector {
+    const x = norm ? this.#norm(this.#read(input), norm) : this.#read(input);
+    const [logits, gate] = segments.map(({ weights, biases }) => this.#linear(x, weights[0]!, biases[0]));
+    const routing = route(experts, logits!, selection && this.rows(selection, 0));
+    return gate ? concat([routing, gate.map(sigmoid)]) : routing;
+  }
+
+  #pairs({ input, segments, activation }: Matmul, { count, tiles }: NonNullable<Matmul['experts']>): Vector {
+    const chosen = this.#read(tiles);
+    const [{ weights, biases }] = segments as [Segment];
+    const products = weights.map((weight, i) => {
+      const bias = biases[i];
+      const linear = { weight, ...(bias && { bias }), count, used: chosen.length };
+      return this.#expertLinear(linear, this.#read(input), chosen);
+    });
+    return activated(activation, products);
+  }
+
+  #combine({ input, routing, places, shared, gated, scale, residual }: CombineRows): Vector {
+    const used = places.cols;
+    const sum = expertSum(this.#read(input), this.#read(routing), used);
+    const gate = gated && this.#read(routing)[2 * used];
+    const whole = scaled(shared ? add(sum, scaled(this.#read(shared), gate)) : sum, scale);
+    return residual ? add(whole, this.#read(residual)) : whole;
   }
 
   #linear(input: Vector, weight: Weight, bias?: Weight): Vector {

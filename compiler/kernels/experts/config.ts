@@ -8,23 +8,13 @@ import { sharedUnitsBytes, slotStride, UNIT_COLS, unitsOf } from '../formats.js'
 import { activationOf, maskOf } from '../segment.js';
 import { strides, type Tiling } from '../tiling.js';
 import type { Experts } from './operation.js';
+import { type RoutingConfig, routingBytes, routingConfig } from './routing.js';
 
-export interface ExpertsConfig extends Tiling {
+export interface ExpertsConfig extends Tiling, RoutingConfig {
   readonly kind: 'experts';
   readonly cols: number;
   /** Of an expert; a multiple of groupRows. */
   readonly rows: number;
-  readonly experts: number;
-  readonly used: number;
-  readonly weightsOver: 'all' | 'chosen';
-  readonly sigmoid: boolean;
-  /** Probabilities choose experts, not logits; something is added to them. */
-  readonly scored: boolean;
-  readonly biased: boolean;
-  /** Experts of so many groups of equal size can be chosen; 1 of 1: of all. */
-  readonly expertGroups: number;
-  readonly expertGroupsUsed: number;
-  readonly weightsScale: number;
   /** Logits are sums that so many blocks have added to, of rows of routerCols; 0: as a projection leaves them. */
   readonly accumulated: number;
   readonly routerCols: number;
@@ -41,9 +31,8 @@ export interface ExpertsConfig extends Tiling {
   readonly blocksPerMultiprocessor: number;
   /** The experts' rows are added up. */
   readonly sum: boolean;
-  /** A shared expert's output is added, multiplied with the sigmoid of a logit. */
+  /** A shared expert's output is added, multiplied with the sigmoid of a logit where it is gated. */
   readonly addShared: boolean;
-  readonly gated: boolean;
   readonly scale: number;
   readonly addResidual: boolean;
   readonly normalize: boolean;
@@ -133,15 +122,7 @@ function shapeExperts(op: Experts, tiling: Tiling, target: Target): Omit<Shape, 
     kind: 'experts',
     cols,
     rows: ofExpert,
-    experts: experts.count,
-    used: experts.used,
-    weightsOver: experts.weightsOver,
-    sigmoid: experts.gating === 'sigmoid',
-    scored: op.selection !== undefined || experts.groups !== undefined,
-    biased: op.selection !== undefined,
-    expertGroups: experts.groups?.count ?? 1,
-    expertGroupsUsed: experts.groups?.used ?? 1,
-    weightsScale: experts.scale ?? 1,
+    ...routingConfig(op),
     routerCols: op.accumulated?.weight.cols ?? 0,
     routerEpsilon: op.accumulated?.epsilon ?? 0,
     formats: segment.weights.map(({ type }) => type),
@@ -203,13 +184,9 @@ function pipelineOf(
 
 /** ExpertsShape::shared_bytes. */
 function neededShared(config: Shape, stages: number): number {
-  const { warps, formats, cols, used, experts, gated, sum, groupRows, scored, expertGroups } = config;
+  const { warps, formats, cols, used, sum, groupRows } = config;
   const units = unitsOf(cols) * (sum ? used : 1);
   const barriersAt = warps * stages * slotOf(config) + sharedUnitsBytes(formats, units);
-  const sumsOfGroups = expertGroups > 1 ? expertGroups : 0;
-  const candidates = experts % 32 === 0 && experts > 32 && used <= 16 ? (experts / 32) * used : 0;
-  const ofExperts = roundUp(experts + (gated ? 1 : 0), 4) * (scored ? 2 : 1) + 2 * roundUp(candidates, 4);
-  const numbers = ofExperts + 3 * used + sumsOfGroups + warps;
   const products = sum ? blockGroups(config) * used * groupRows : 0;
-  return roundUp(barriersAt + warps * stages * 16 + 4 * (numbers + products), 16);
+  return roundUp(barriersAt + warps * stages * 16 + routingBytes(config) + 4 * (warps + products), 16);
 }

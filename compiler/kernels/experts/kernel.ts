@@ -6,6 +6,7 @@ import { productFlops } from '../segment.js';
 import { strides } from '../tiling.js';
 import type { ExpertsConfig } from './config.js';
 import { about, check, type Experts, reads, vectors, writes } from './operation.js';
+import { routingFields } from './routing.js';
 
 export const experts: Kernel<Experts, ExpertsConfig> = {
   operation: 'experts',
@@ -45,9 +46,8 @@ export const experts: Kernel<Experts, ExpertsConfig> = {
       'logits',
       c.accumulated > 0 && `SummedLogits<${c.accumulated}, ${c.routerCols}, ${cFloat(c.routerEpsilon)}>`,
     ),
-    ...variant('selection', c.scored && `ByScore<${c.biased}, ${c.expertGroups}, ${c.expertGroupsUsed}>`),
-    ...variant('weights', weightsType(c)),
-    ['float', unlike(1, { weights_scale: c.weightsScale, scale: c.scale })],
+    ...routingFields(c),
+    ['float', unlike(1, { scale: c.scale })],
     ...(c.activation === 'none' ? [] : [`static constexpr Activation activation = Activation::${c.activation};`]),
     ['int', unlike(0, { bias: c.bias, matrix_scale: c.matrixScale })],
     ['bool', unlike(false, { combines: c.sum, add_shared: c.addShared, gated: c.gated, add_residual: c.addResidual })],
@@ -60,8 +60,3 @@ export const experts: Kernel<Experts, ExpertsConfig> = {
     ];
   },
 };
-
-function weightsType({ sigmoid, weightsOver }: ExpertsConfig): string | false {
-  const overAll = weightsOver === 'all';
-  return (sigmoid || overAll) && `${sigmoid ? 'Sigmoid' : 'Softmax'}Weights<${overAll}>`;
-}

@@ -1,19 +1,22 @@
 /** The configuration of matmul/kernel.cuh: its tiles and pipeline; shared memory. */
 import { roundUp } from '../../arithmetic.js';
-import type { Segment } from '../../ir/ops.js';
-import { rowsOf } from '../../ir/programs.js';
+import type { Segment, Value } from '../../ir/ops.js';
+import { type ProgramKind, rowsOf } from '../../ir/programs.js';
 import type { Activation } from '../../model/activations.js';
 import type { Target } from '../../target/target.js';
+import { expertTileRows, expertTiles, pairsIn } from '../expert_tiles.js';
 import type { Setting } from '../kernel.js';
 import type { SegmentConfig } from '../projection/config.js';
 import { activationOf, maskOf } from '../segment.js';
 import type { Tiling } from '../tiling.js';
-import type { Matmul } from './operation.js';
+import { type Matmul, segmentsOfOne } from './operation.js';
 
 /** matmul/config.cuh */
 export interface MatmulConfig extends Tiling {
   readonly kind: 'matmul';
   readonly cols: number;
+  /** 0, or how many there are: the segments are of one, and the rows are pairs. */
+  readonly experts: number;
   readonly segments: readonly SegmentConfig[];
   /** Of the program; or its outputs, where the product is of those rows whose logits are wanted. */
   readonly rows: number;
@@ -54,17 +57,18 @@ export const segmentConfigs = (segments: readonly Segment[]): SegmentConfig[] =>
 export function matmulConfig(op: Matmul, target: Target, { program, weights: placed }: Setting): MatmulConfig {
   const weights = op.segments.flatMap((segment) => segment.weights);
   const rows = rowsOf(op.output.rows, program);
-  const shape = { cols: op.input.cols, segments: segmentConfigs(op.segments), rows };
-  const cut = cutOf(shape, target);
+  const shape = { cols: op.input.cols, segments: segmentConfigs(segmentsOfOne(op)), rows };
+  const { cut, items } = op.experts ? expertsCut(op.experts.tiles, shape, target, program) : rowsCut(shape, target);
   return {
     kind: 'matmul',
     cols: op.input.cols,
+    experts: op.experts?.count ?? 0,
     ...placed.tilingOf(weights[0]!),
     segments: shape.segments,
     rows,
     ofOutputs: op.output.rows === 'output',
     ...cut,
-    blocks: Math.min(itemsOf({ ...shape, ...cut }), target.multiprocessors),
+    blocks: Math.min(items, target.multiprocessors),
     blocksPerMultiprocessor: 1,
     activation: activationOf(op.activation),
     scale: op.scale ?? 1,
@@ -78,22 +82,40 @@ export function matmulConfig(op: Matmul, target: Target, { program, weights: pla
 
 type Shape = Pick<MatmulConfig, 'cols' | 'segments' | 'rows'>;
 
+function rowsCut(shape: Shape, target: Target): { cut: Cut; items: number } {
+  const cut = cutOf(shape, target);
+  return { cut, items: itemsOf({ ...shape, ...cut }) };
+}
+
+/** Tiles are those of the list. Experts are many, so the columns are not split. */
+function expertsCut(tiles: Value, shape: Shape, target: Target, program: ProgramKind): { cut: Cut; items: number } {
+  const pairs = pairsIn(tiles);
+  const tileRows = expertTileRows(pairs, program, target);
+  const cut = { ...tileCut(tileRows, target), splitSteps: 0, apart: false };
+  return { cut, items: outputTiles(shape.segments, cut.warpgroups) * expertTiles(pairs, program, tileRows) };
+}
+
 function cutOf(shape: Shape, target: Target): Cut {
   const splitSteps = splitStepsOf(shape, target);
   const { rows } = shape;
   const least = leastTile(rows);
-  if (target.kind === 'host') {
-    const apart = splitSteps > 0 && rows <= 16;
-    return { tileRows: Math.min(32, least), warpgroups: 1, stages: 2, depth: 1, prefetchSteps: 1, splitSteps, apart };
-  }
-  if (rows <= 64) {
-    const stages = least === 64 ? 4 : 8;
-    const apart = splitSteps > 0;
-    return { tileRows: least, warpgroups: 2, stages, depth: 2, prefetchSteps: 4, splitSteps, apart };
-  }
-  const tileRows = largeTile(shape, splitSteps, target);
-  const stages = Math.min(6, Math.floor((target.sharedBytes - 1100) / stageBytes(tileRows)));
-  return { tileRows, warpgroups: 2, stages, depth: 1, prefetchSteps: 4, splitSteps, apart: false };
+  if (target.kind === 'host')
+    return { ...tileCut(Math.min(32, least), target), splitSteps, apart: splitSteps > 0 && rows <= 16 };
+  if (rows <= 64) return { ...tileCut(least, target), splitSteps, apart: splitSteps > 0 };
+  return { ...largeCut(largeTile(shape, splitSteps, target), target), splitSteps, apart: false };
+}
+
+type TileCut = Omit<Cut, 'splitSteps' | 'apart'>;
+
+function tileCut(tileRows: number, target: Target): TileCut {
+  if (target.kind === 'host') return { tileRows, warpgroups: 1, stages: 2, depth: 1, prefetchSteps: 1 };
+  if (tileRows > 64) return largeCut(tileRows, target);
+  return { tileRows, warpgroups: 2, stages: tileRows === 64 ? 4 : 8, depth: 2, prefetchSteps: 4 };
+}
+
+function largeCut(tileRows: number, { sharedBytes }: Target): TileCut {
+  const stages = Math.min(6, Math.floor((sharedBytes - 1100) / stageBytes(tileRows)));
+  return { tileRows, warpgroups: 2, stages, depth: 1, prefetchSteps: 4 };
 }
 
 const leastTile = (rows: number): number => 2 ** Math.max(3, Math.ceil(Math.log2(rows)));

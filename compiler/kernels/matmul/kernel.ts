@@ -36,7 +36,7 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
     const biases = op.segments.flatMap((segment) => segment.biases);
     const scales = op.segments.flatMap((segment) => segment.weights.map(({ scale }) => scale));
     return [
-      at.state('step', 'step'),
+      op.experts ? at.value('step', op.experts.tiles) : at.state('step', 'step'),
       at.weights(),
       at.value('input', op.input),
       at.scales('input_scale', op.input),
@@ -44,7 +44,7 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
       at.value('output', op.output),
       ...[0, 1, 2].map((i) => at.vector(`bias${i}`, biases[i])),
       ...[0, 1, 2].map((i) => at.vector(`matrix_scale${i}`, scales[i])),
-      at.largest('largest'),
+      at.largest('largest', op.experts?.count),
       at.scratch('partial', partialName(op)),
       at.state('counters', 'counters'),
     ];
@@ -53,6 +53,7 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
   fields: (c) => [
     `using segments = Segments<${c.segments.map(segmentType).join(', ')}>;`,
     ['int', { cols: c.cols, group_rows: c.groupRows, chunk_cols: c.chunkCols }],
+    ['int', unlike(0, { experts: c.experts })],
     ['int', { rows: c.rows, tile_rows: c.tileRows, warpgroups: c.warpgroups, blocks: c.blocks }],
     ['int', { multiprocessor_blocks: c.blocksPerMultiprocessor, stages: c.stages }],
     ['int', { depth: c.depth, prefetch_steps: c.prefetchSteps, ...unlike(0, { split_steps: c.splitSteps }) }],

@@ -15,11 +15,15 @@ export interface FindLargest {
   readonly kind: 'find_largest';
   readonly name: string;
   readonly segments: readonly Segment[];
+  /** Of whose matrices the segments are. */
+  readonly experts: number;
 }
 
 export interface LargestConfig extends Tiling {
   readonly kind: 'find_largest';
   readonly cols: number;
+  /** Matrices of each of a segment's, one after another. */
+  readonly experts: number;
   readonly segments: readonly SegmentConfig[];
 }
 
@@ -39,27 +43,28 @@ export const findLargest: Kernel<FindLargest, LargestConfig> = {
   vectors: () => [],
   matrices: ({ segments }) => segments,
   readBytes: ({ segments }) => sum(segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))),
-  configure: ({ segments }, _target, { weights }) => {
+  configure: ({ segments, experts }, _target, { weights }) => {
     const first = segments[0]!.weights[0]!;
     const { cols } = first;
-    return { kind: 'find_largest', cols, ...weights.tilingOf(first), segments: segmentConfigs(segments) };
+    return { kind: 'find_largest', cols, experts, ...weights.tilingOf(first), segments: segmentConfigs(segments) };
   },
   launch: ({ segments }) => {
     const rows = sum(segments.map((segment) => segment.rows * segment.formats.length));
     return { blocks: Math.ceil(rows / WARPS), threads: 32 * WARPS, sharedBytes: 0 };
   },
   scratch: () => [],
-  arguments: (_op, at) => [at.weights(), at.largest('largest')],
+  arguments: ({ experts }, at) => [at.weights(), at.largest('largest', experts)],
   fields: (c) => [
     `using segments = Segments<${c.segments.map(segmentType).join(', ')}>;`,
-    ['int', { cols: c.cols, group_rows: c.groupRows, chunk_cols: c.chunkCols }],
+    ['int', { cols: c.cols, group_rows: c.groupRows, chunk_cols: c.chunkCols, experts: c.experts }],
   ],
   asserts: () => [],
 };
 
 /** For each product of many rows. */
-export const largestFor = ({ output, segments }: Matmul): FindLargest => ({
+export const largestFor = ({ output, segments, experts }: Matmul): FindLargest => ({
   kind: 'find_largest',
   name: `${output.name}_largest`,
   segments,
+  experts: experts?.count ?? 1,
 });

@@ -58,6 +58,7 @@ export function checkSegment(
   { weights, biases }: Segment,
   { activation, input }: Pick<Projection, 'activation' | 'input'>,
   checks: Checks,
+  experts = 1,
 ): void {
   checks.equal('weights of a segment', weights.length, 'what the activation takes', isOfTwo(activation) ? 2 : 1);
   checks.equal('biases of a segment', biases.length, 'its weights', weights.length);
@@ -65,7 +66,7 @@ export function checkSegment(
     checks.equal('input', input.cols, `${weight.name} cols`, weight.cols);
     checks.equal(`${weight.name} rows`, weight.rows, 'rows of its segment', weights[0]!.rows);
     checks.vector(biases[i], weight.rows);
-    checks.vector(weight.scale, 1);
+    checks.vector(weight.scale, experts);
   }
 }
 

@@ -1,8 +1,8 @@
 // Combine: y = (sum_j weight_j (W_j x_j + b_j) + shared * gate) * scale + residual. The products of a row meet in
 // shared memory, where one thread adds them up, best expert first: the result does not depend on who was faster.
 #pragma once
+#include "logits.cuh"
 #include "main_loop.cuh"
-#include "routing.cuh"
 
 namespace realizar {
 
@@ -25,11 +25,11 @@ struct SumTerms {
 // The block's rows of the weighted sum over the chosen experts.
 template <class C>
 DEVICE void sum_rows(const ExpertsArgs& a, ExpertPipeline<C>& weights, const ExpertInput<C>& x,
-                     const Routing<C>& routing, int groups) {
+                     const BlockRouting<C>& routing, int groups) {
   using Shape = ExpertsShape<C>;
   constexpr int R = C::group_rows;
   const int lane = thread_index() % 32, first = weights.first * R, rows = groups * R;
-  float* products = (float*)(routing.shared + Shape::sums_at);
+  float* products = (float*)(shared_memory() + Shape::sums_at);
   SumTerms<C> terms(a, weights.chosen, first + thread_index(), thread_index() < rows);
   for (int item = thread_index() / 32; item < groups * C::used; item += C::warps) {
     const float sum = dot_item(weights, x, weights.at(weights.first, item).chosen);

@@ -33,7 +33,7 @@ DEVICE void experts(const ExpertsArgs& a) {
   constexpr int batch = Shape::input_batch;
   const int warp = thread_index() / 32, lane = thread_index() % 32;
   char* shared = shared_memory();
-  const Routing<C> routing = {shared};
+  const BlockRouting<C> routing = {shared + Shape::routing_at};
   const ExpertInput<C> x = {{shared + Shape::input_at}};
 
   const auto [first, end] = GroupRun(Shape::shared_out, C::blocks, block_index());
@@ -53,19 +53,7 @@ DEVICE void experts(const ExpertsArgs& a) {
   LogitLoader<C, C::combines> logits;
   const auto choose = [&](int stages) {
     logits.store(routing, partial);
-    block_sync();
-    if constexpr (C::selection::scored) {
-      routing.score(a.selection);
-      block_sync();
-    }
-    if constexpr (C::selection::groups > 1) {
-      routing.sum_groups();
-      block_sync();
-      routing.drop_groups();
-      block_sync();
-    }
-    routing.choose();
-    block_sync();
+    routing.take(a.selection);
     weights.start_until(stages);
   };
   const auto load_input = [&] {

@@ -1,8 +1,12 @@
 // The logits that choose experts, from global memory to where Routing has them.
 #pragma once
 #include "routing.cuh"
+#include "shape.cuh"
 
 namespace realizar {
+
+template <class C>
+using BlockRouting = Routing<C, ByBlock<C::warps>>;
 
 // Loaded, then stored in shared memory where experts are chosen. Settled: no node that may still run writes them.
 // AccumulatedLogits ones are not divided by the root mean square for it: which are the largest does not depend on it.
@@ -26,7 +30,7 @@ class LogitLoader {
     }
   }
   // partial: a number a warp in shared memory.
-  DEVICE void store(const Routing<C>& routing, float* partial) {
+  DEVICE void store(const BlockRouting<C>& routing, float* partial) {
     if (has_squares) {
       warp_sum(squares_);
       if (thread_index() % 32 == 0) partial[thread_index() / 32] = squares_[0];

@@ -1,7 +1,7 @@
-// Which experts a token takes, the `used` with the largest scores, and their weights. Every block works it out for
-// itself from the logits.
+// Which experts a token takes, the `used` with the largest scores, and their weights, from the logits. By the threads
+// of a block, where every block works it out for itself, or by a warp for each row of a step (../route_rows/).
 #pragma once
-#include "shape.cuh"
+#include "routing_shape.cuh"
 
 namespace realizar {
 
@@ -13,10 +13,23 @@ DEVICE int sort_key(float v) {
 }
 DEVICE float sorted_value(int key) { return bits_to_float((uint32_t)(key < 0 ? key ^ 0x7fffffff : key)); }
 
-template <class C>
+// Who chooses: all threads of a block, or those of a warp.
+template <int Warps>
+struct ByBlock {
+  static constexpr int warps = Warps, threads = 32 * warps;
+  static DEVICE int thread() { return thread_index(); }
+  static DEVICE void sync() { block_sync(); }
+};
+struct ByWarp {
+  static constexpr int warps = 1, threads = 32;
+  static DEVICE int thread() { return thread_index() % 32; }
+  static DEVICE void sync() { warp_sync(); }
+};
+
+template <class C, class By>
 struct Routing {
-  using Shape = ExpertsShape<C>;
-  char* shared;
+  using Shape = RoutingShape<C>;
+  char* shared;  // Shape::bytes
 
   DEVICE int* keys() const { return (int*)(shared + Shape::keys_at); }          // of what chooses
   DEVICE float* logits() const { return (float*)(shared + Shape::logits_at); }  // where that is something else
@@ -35,6 +48,23 @@ struct Routing {
       keys()[i] = sort_key(logit);
   }
 
+  // From the logits that have been set to the experts chosen. All threads.
+  DEVICE void take(const float* selection) const {
+    By::sync();
+    if constexpr (C::selection::scored) {
+      score(selection);
+      By::sync();
+    }
+    if constexpr (C::selection::groups > 1) {
+      sum_groups();
+      By::sync();
+      drop_groups();
+      By::sync();
+    }
+    choose();
+    By::sync();
+  }
+
   // Probabilities choose experts, not logits, where something is added to them or experts are in groups. All threads;
   // barriers before and after.
   DEVICE void score(const float* selection) const {
@@ -46,7 +76,7 @@ struct Routing {
       for (int i = lane; i < C::experts; i += 32) sum[0] += expf(logits()[i] - most[0]);
       warp_sum(sum);
     }
-    for (int i = thread_index(); i < C::experts; i += Shape::threads) {
+    for (int i = By::thread(); i < C::experts; i += By::threads) {
       const float mine = C::weights::sigmoid ? sigmoid(logits()[i]) : expf(logits()[i] - most[0]) / sum[0];
       keys()[i] = sort_key(C::selection::biased ? mine + selection[i] : mine);
     }
@@ -57,7 +87,7 @@ struct Routing {
   DEVICE void sum_groups() const {
     constexpr int size = C::experts / C::selection::groups;
     const int lane = thread_index() % 32;
-    for (int group = thread_index() / 32; group < C::selection::groups; group += C::warps) {
+    for (int group = By::thread() / 32; group < C::selection::groups; group += By::warps) {
       float best = -INFINITY, second = -INFINITY;
       for (int i = lane; i < size; i += 32) {
         const float score = sorted_value(keys()[group * size + i]);
@@ -73,7 +103,7 @@ struct Routing {
   }
   DEVICE void drop_groups() const {
     constexpr int size = C::experts / C::selection::groups;
-    for (int i = thread_index(); i < C::experts; i += Shape::threads) {
+    for (int i = By::thread(); i < C::experts; i += By::threads) {
       const int group = i / size, mine = group_keys()[group];
       int rank = 0;
       for (int other = 0; other < C::selection::groups; other++)
@@ -97,7 +127,7 @@ struct Routing {
         const int at = expert / 32 * C::used + rank;
         candidate_keys()[at] = key, candidates()[at] = expert;
       });
-      block_sync();
+      By::sync();
       // Of equal ones those of lower numbers come first here, too.
       rank<Shape::candidates, Shape::candidates>(candidate_keys(),
                                                  [&](int rank, int at, int key) { take(rank, candidates()[at], key); });
@@ -143,16 +173,16 @@ struct Routing {
   // are threads enough.
   template <int Count, int Among>
   struct Ranks {
-    static constexpr int fours = (Among + 3) / 4, share = round_down_to_power_of_two(Shape::threads / Count);
+    static constexpr int fours = (Among + 3) / 4, share = round_down_to_power_of_two(By::threads / Count);
     static constexpr int each = share < fours ? share : round_down_to_power_of_two(fours);
   };
   template <int Count, int Among, class F>
   DEVICE void rank(const int* keys, F&& found) const {
     constexpr int fours = Ranks<Count, Among>::fours, each = Ranks<Count, Among>::each;
-    constexpr int steps = (fours + each - 1) / each, at_once = Shape::threads / each;
-    const int part = thread_index() % each;
+    constexpr int steps = (fours + each - 1) / each, at_once = By::threads / each;
+    const int part = By::thread() % each;
     for (int first = 0; first < Count; first += at_once) {
-      const int i = first + thread_index() / each, at = i < Count ? i : 0, begin = at / Among * Among;
+      const int i = first + By::thread() / each, at = i < Count ? i : 0, begin = at / Among * Among;
       const int mine = keys[at];
       int rank = 0;
 #pragma unroll 8

@@ -3,7 +3,7 @@
 // asserts that the two agree.
 #pragma once
 #include "../shared_units.cuh"
-#include "config.cuh"
+#include "routing_shape.cuh"
 
 namespace realizar {
 
@@ -27,32 +27,22 @@ struct ExpertsShape {
   // Of these so many are under way together: each batch costs the latency of the cache.
   static constexpr int most_steps = C::norm::any ? 4 : 8;
   static constexpr int input_batch = input_steps < most_steps ? input_steps : most_steps;
-  static constexpr int logits = C::experts + (C::gated ? 1 : 0);
+  using Choice = RoutingShape<C>;
+  static constexpr int logits = Choice::logits;
   static constexpr int logits_each = (logits + threads - 1) / threads;  // a thread
-  // Shared memory: the pipeline stages; the input; the stages' barriers; keys of the logits, or of what chooses, and
-  // then the logits; keys and numbers of candidates; numbers, logits and weights of those chosen; sums of their groups;
-  // a number a warp; sums of the block's rows, [group][chosen][row].
+  // Shared memory: the pipeline stages; the input; the stages' barriers; what the choice of experts needs; a number a
+  // warp; sums of the block's rows, [group][chosen][row].
   using Input = SharedUnits<Formats, x_units>;
   static constexpr int input_at = C::warps * C::stages * stage_bytes;
   static constexpr int barriers_at = input_at + Input::bytes;
-  static constexpr int keys_at = barriers_at + C::warps * C::stages * 16;
-  static constexpr int logits_at = keys_at + round_up(logits, 4) * 4;
-  // Of many experts, the first ones of each 32 (Routing::choose).
-  static constexpr int candidates =
-      C::experts % 32 == 0 && C::experts > 32 && C::used <= 16 ? C::experts / 32 * C::used : 0;
-  static constexpr int candidate_keys_at = logits_at + (C::selection::scored ? round_up(logits, 4) * 4 : 0);
-  static constexpr int candidates_at = candidate_keys_at + round_up(candidates, 4) * 4;
-  static constexpr int chosen_at = candidates_at + round_up(candidates, 4) * 4;
-  static constexpr int chosen_logits_at = chosen_at + C::used * 4, weights_at = chosen_logits_at + C::used * 4;
-  static constexpr int group_keys_at = weights_at + C::used * 4;
-  static constexpr int squares_at = group_keys_at + (C::selection::groups > 1 ? C::selection::groups * 4 : 0);
+  static constexpr int routing_at = barriers_at + C::warps * C::stages * 16;
+  static constexpr int squares_at = routing_at + Choice::bytes;
   static constexpr int sums_at = squares_at + C::warps * 4;
   static constexpr int sums_bytes = C::combines ? block_groups * C::used * C::group_rows * 4 : 0;
   static constexpr int shared_bytes = round_up(sums_at + sums_bytes, 16);
-  static_assert(keys_at % 16 == 0);  // four are read at once
+  static_assert(routing_at % 16 == 0);
   static_assert(C::rows % C::group_rows == 0 && sum_lanes * parts * C::group_rows == 32 && C::chunk_cols % 32 == 0);
-  static_assert(C::experts % C::selection::groups == 0 && (C::selection::groups == 1 || C::selection::scored));
-  static_assert(C::used <= 32 && C::used <= C::experts && sizeof(CopyBarrier) <= 16 && C::prefetch_stages <= C::stages);
+  static_assert(sizeof(CopyBarrier) <= 16 && C::prefetch_stages <= C::stages);
 };
 
 }  // namespace realizar

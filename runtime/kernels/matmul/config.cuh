@@ -2,6 +2,9 @@
 // node has. "Row" is a row of a step, a token; the matrices' rows are the outputs.
 //   segments                          Segments<Segment<outputs, Format...>...> (projection/segments.cuh)
 //   int cols, group_rows, chunk_cols  how matrices are cut
+//   int experts                       0, or how many there are: then segments are of one, and rows are pairs of a row
+//   and
+//                                     an expert, whose matrices they are multiplied with (expert_tiles.cuh)
 //   int rows                          of the program, a multiple of 8
 //   int tile_rows                     tokens of a tile: 8, 16, 32, 64, 128 or 256
 //   int warpgroups                    of a block, each with 64 outputs of a tile
@@ -17,23 +20,24 @@
 namespace realizar {
 
 struct MatmulArgs {
-  const StepHeader* step;
+  const StepHeader* step;  // of experts their list of tiles
   const char* weights;
-  const uint16_t* input;         // operand form (operand.cuh): [cols / 64, even][rows][64]
-  const float* input_scale;      // [rows]
-  const float* residual;         // [rows][outputs of all segments]
-  float* output;                 // [rows][outputs of all segments]
-  const float* bias[3];          // of a segment, or of a gated segment's parts: [outputs]
-  const float* matrix_scale[3];  // likewise: [1]
-  const float* largest;          // of each matrix, its largest magnitude (largest.cuh)
-  float* partial;                // where splits are apart: [tiles][splits][sums][threads]
-  uint32_t* counters;            // [tiles][warps], zero between nodes
+  const uint16_t* input;     // operand form (operand.cuh): [cols / 64, even][rows][64]
+  const float* input_scale;  // [rows]
+  const float* residual;     // [rows][outputs of all segments]
+  float* output;             // [rows][outputs of all segments]
+  const float* bias[3];      // of a segment, or of a gated segment's parts: [outputs], of experts [experts][outputs]
+  const float* matrix_scale[3];  // likewise: [1], or [experts]
+  const float* largest;  // of each matrix, its largest magnitude (largest.cuh): [matrices], or [matrices][experts]
+  float* partial;        // where splits are apart: [tiles][splits][sums][threads]
+  uint32_t* counters;    // [tiles][warps], zero between nodes
 };
 
 struct MatmulDefaults {
   using cap = NoCap;  // or SoftCap
   static constexpr Activation activation = Activation::none;
   static constexpr float scale = 1.f;
+  static constexpr int experts = 0;
   static constexpr bool of_outputs = false;  // rows are those whose logits are wanted
   static constexpr bool add_residual = false;
   static constexpr int bias = 0, matrix_scale = 0;  // bit i: segment i, or weight i of a gated segment, has one

@@ -36,23 +36,23 @@ DEVICE bool add_splits(const MatmulArgs& a, int tile, int split, float (&sums)[M
 struct OutputTerms {
   float scale, bias;
 };
-// Of number `matrix` of the node's matrices, at a row of it.
+// Of one of the lane's two rows.
 template <class C>
-DEVICE OutputTerms output_terms(const MatmulArgs& a, int matrix, int row) {
-  const float matrix_scale = C::matrix_scale >> matrix & 1 ? *a.matrix_scale[matrix] : 1.f;
-  const float bias = C::bias >> matrix & 1 ? a.bias[matrix][row] : 0.f;
-  return {matrix_scale / weight_scale(a, matrix), C::scales_bias ? bias * matrix_scale : bias};
+DEVICE OutputTerms output_terms(const MatmulArgs& a, const OutputTileOf<C>& tile, int which) {
+  const int matrix = tile.matrix(which), row = tile.inside(tile.row(which));
+  const float matrix_scale = C::matrix_scale >> matrix & 1 ? a.matrix_scale[matrix][tile.expert] : 1.f;
+  const float bias = C::bias >> matrix & 1 ? a.bias[matrix][tile.expert * tile.rows + row] : 0.f;
+  return {matrix_scale / weight_scale(a, tile, which), C::scales_bias ? bias * matrix_scale : bias};
 }
 
-// Writes the lane's outputs of a tile, of the step's rows first_row + 8 i + 2 (lane % 4) and the next.
+// Writes the lane's outputs of a tile, of the step's rows first_row + 8 i + 2 (lane % 4) and the next, up to end_row.
 template <class C>
-DEVICE void store_tile(const MatmulArgs& a, const OutputTileOf<C>& tile, int first_row, int n_rows,
+DEVICE void store_tile(const MatmulArgs& a, const OutputTileOf<C>& tile, int first_row, int end_row,
                        const float (&sums)[MatmulShape<C>::sums]) {
   using Shape = MatmulShape<C>;
   constexpr bool gated = Shape::parts == 2;
   const int row[2] = {tile.row(0), tile.row(1)};
-  const OutputTerms terms[2] = {output_terms<C>(a, tile.matrix(0), tile.inside(row[0])),
-                                output_terms<C>(a, tile.matrix(1), tile.inside(row[1]))};
+  const OutputTerms terms[2] = {output_terms<C>(a, tile, 0), output_terms<C>(a, tile, 1)};
   const auto finish = [&](int at, int output, float y) {
     if (output >= tile.rows) return;
     const int64_t to = (int64_t)at * Shape::outputs + tile.outputs_before + output;
@@ -64,11 +64,11 @@ DEVICE void store_tile(const MatmulArgs& a, const OutputTileOf<C>& tile, int fir
 #pragma unroll
     for (int e = 0; e < 2; e++) {
       const int at = first_row + 8 * i + thread_index() % 4 * 2 + e;
-      if (at >= n_rows) continue;
+      if (at >= end_row) continue;
       const float scale = load_global(a.input_scale + at);
-      const float first = activate<C::activation>(fmaf(sums[4 * i + e], scale * terms[0].scale, terms[0].bias));
+      const float first = fmaf(sums[4 * i + e], scale * terms[0].scale, terms[0].bias);
       const float second = fmaf(sums[4 * i + 2 + e], scale * terms[1].scale, terms[1].bias);
-      finish(at, row[0], gated ? first * second : first);
+      finish(at, row[0], gated ? gate<C::activation>(first, second) : activate<C::activation>(first));
       if (!gated) finish(at, row[1], activate<C::activation>(second));
     }
 }

@@ -11,7 +11,7 @@
 // A tile is 64 outputs a warpgroup by C::tile_rows rows of the step. W is the left operand, so that its values go from
 // device memory through registers, where they become halves, to the tensor cores, each once a tile; X is the right one,
 // from shared memory. Blocks take tiles in turn, those of the same outputs one after another, so that they find the
-// weights in L2.
+// weights in L2; of experts those of the same rows, of which each expert's weights are read once or a few times.
 //
 // Row invariance: a row's sums depend on nothing but its own X: columns are added in the same order in every tile, and
 // splits of the columns, whoever computes them, are added in order.
@@ -36,7 +36,7 @@ template <class C>
 class MatmulBlock {
  public:
   using Shape = MatmulShape<C>;
-  DEVICE MatmulBlock(const MatmulArgs& a, char* shared) : a_(a), order_(a.step), input_(shared) {}
+  DEVICE MatmulBlock(const MatmulArgs& a, char* shared) : a_(a), first_(a.step), input_(shared) {}
   DEVICE void run() {
     if (thread_index() / 128 == C::warpgroups) {
       release_registers<Shape::loader_registers>();
@@ -51,52 +51,54 @@ class MatmulBlock {
   }
 
  private:
-  DEVICE OutputTileOf<C> output_tile_of(int item) const { return output_tile<C>(order_.tile(item) / order_.row_tiles); }
+  using Tiles = TilesOf<C>;
   DEVICE void load() {
     grid_wait();
-    for (int item = block_index(); item < order_.items; item += grid_blocks())
-      for (int step = order_.first_step(item); step < order_.end_step(item); step++)
-        input_.load(a_.input, order_.first_row(item), step);
+    for (Tiles at = first_; at.more(); at.advance())
+#pragma unroll 1
+      for (int step = at.first_step(); step < at.end_step(); step++)
+        input_.load(a_.input, at.first_row(), at.load_rows(), step);
   }
   // Weights are constant, so this need not wait for the nodes before. It keeps a distance by the stages of activations
   // that have come.
   DEVICE void prefetch() {
-    int item = block_index(), step = order_.first_step(item), n = 0;  // next to be fetched
-    for (int at = block_index(); at < order_.items; at += grid_blocks())
-      for (int i = order_.first_step(at); i < order_.end_step(at); i++) {
-        for (; n < C::prefetch_steps && item < order_.items; n++) {
-          const OutputTileOf<C> tile = output_tile_of(item);
+    Tiles next = first_;  // to be fetched
+    int step = next.first_step(), n = 0;
+    for (Tiles at = first_; at.more(); at.advance())
+      for (int i = at.first_step(); i < at.end_step(); i++) {
+        for (; n < C::prefetch_steps && next.more(); n++) {
+          const OutputTileOf<C> tile = output_tile<C>(next);
           with_tile_formats(tile.format, typename C::segments{}, [&]<class First, class Second>() {
             prefetch_weights<C, First, Second>(a_, tile, step, thread_index() % 128 - 32,
                                                32 * ActivationPipeline<C>::prefetchers);
           });
-          if (++step < order_.end_step(item)) continue;
-          item += grid_blocks();
-          step = order_.first_step(item);
+          if (++step < next.end_step()) continue;
+          next.advance();
+          step = next.first_step();
         }
         n--;
         input_.follow();
       }
   }
   DEVICE void multiply() {
-    for (int item = block_index(); item < order_.items; item += grid_blocks()) {
-      const OutputTileOf<C> tile = output_tile_of(item);
+    for (Tiles at = first_; at.more(); at.advance()) {
+      const OutputTileOf<C> tile = output_tile<C>(at);
       with_tile_formats(tile.format, typename C::segments{},
-                        [&]<class First, class Second>() { multiply_tile<First, Second>(item, tile); });
+                        [&]<class First, class Second>() { multiply_tile<First, Second>(at, tile); });
     }
   }
   template <class First, class Second>
-  DEVICE void multiply_tile(int item, const OutputTileOf<C>& tile) {
+  DEVICE void multiply_tile(const Tiles& at, const OutputTileOf<C>& tile) {
     float sums[Shape::sums];
     TileWeights<C, First, Second> weights(a_, tile);
-    const int begin = order_.first_step(item), end = order_.end_step(item);
+    const int begin = at.first_step(), end = at.end_step();
 #pragma unroll
     for (int slot = 0; slot < C::depth; slot++)
       if (begin + slot < end) weights.load(slot, begin + slot);
     accumulate_tile(weights, input_, begin, C::apart ? end : Shape::split_end(0), end, sums);
     grid_wait();
     if constexpr (C::apart && Shape::splits > 1)
-      if (!add_splits<C>(a_, order_.tile(item), order_.split(item), sums)) return;
+      if (!add_splits<C>(a_, at.tile(), at.split(), sums)) return;
     if constexpr (!C::apart) {
 #pragma unroll 1
       for (int split = 1; split < Shape::splits; split++) {
@@ -106,11 +108,11 @@ class MatmulBlock {
         for (int i = 0; i < Shape::sums; i++) sums[i] += more[i];
       }
     }
-    store_tile<C>(a_, tile, order_.first_row(item), order_.n_rows, sums);
+    store_tile<C>(a_, tile, at.first_row(), at.end_row(), sums);
   }
 
   const MatmulArgs& a_;
-  const TileOrder<C> order_;
+  const Tiles first_;
   ActivationPipeline<C> input_;
 };
 

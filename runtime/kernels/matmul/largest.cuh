@@ -8,12 +8,13 @@ namespace realizar {
 
 struct LargestArgs {
   const char* weights;
-  uint32_t* largest;  // [matrices], the bits of f32; zeros before
+  uint32_t* largest;  // [matrices][experts], the bits of f32; zeros before
 };
 
 constexpr int largest_warps = 8;
 
-// C: segments, cols, group_rows, chunk_cols, as the product's.
+// C: segments, cols, group_rows, chunk_cols, as the product's; experts: 1, or of how many matrices a segment's rows
+// are, one after another.
 template <class C>
 class LargestOfRow {
  public:
@@ -59,7 +60,8 @@ class LargestOfRow {
           if (fabsf(v) < INFINITY) largest[0] = fmaxf(largest[0], fabsf(v));
     }
     warp_max(largest);
-    if (thread_index() % 32 == 0) node_max(a_.largest + Matrix, float_to_bits(largest[0]));
+    uint32_t* found = a_.largest + Matrix * C::experts + row / (S::rows / C::experts);
+    if (thread_index() % 32 == 0) node_max(found, float_to_bits(largest[0]));
   }
 
   const LargestArgs& a_;

@@ -20,10 +20,10 @@ class ActivationPipeline {
     copy_barriers_ready();
     block_sync();
   }
-  // One warp: fills the next stage with the columns of a step of the tile's rows, once it is free.
-  DEVICE void load(const uint16_t* input, int first_row, int step) {
+  // One warp: fills the next stage with the columns of a step of so many rows, once it is free.
+  DEVICE void load(const uint16_t* input, int first_row, int n_rows, int step) {
     if (n_ >= C::stages) empty_[stage_].wait(phase_ ^ 1);
-    const int left = C::rows - first_row, bytes = (left < C::tile_rows ? left : C::tile_rows) * swizzled_row_bytes;
+    const int bytes = n_rows * swizzled_row_bytes;
     begin_copies(full_[stage_], 2 * bytes);
 #pragma unroll
     for (int half = 0; half < 2; half++)

@@ -34,6 +34,19 @@ struct MatmulShape : MatrixTiling<C> {
   }
   static constexpr int output_tiles = total_tiles(typename C::segments{});
   static constexpr int outputs = total_outputs(typename C::segments{});
+  // Bytes of an expert's matrix, or of its gate and up.
+  template <class S>
+  static constexpr int64_t all_groups(Segments<S>) {
+    static_assert(S::rows % C::group_rows == 0);
+    return S::template groups<C::group_rows> * Tiling::template group_bytes<S>;
+  }
+  static constexpr int64_t find_expert_bytes() {
+    if constexpr (C::experts > 0)
+      return all_groups(typename C::segments{});
+    else
+      return 0;
+  }
+  static constexpr int64_t expert_bytes = find_expert_bytes();
   static constexpr int split_steps = C::split_steps ? C::split_steps : steps;
   static constexpr int splits = (steps + split_steps - 1) / split_steps;
   static constexpr int split_blocks = C::apart ? splits : 1;

@@ -59,10 +59,11 @@ struct UnitHalves<F> {
   }
 };
 
-// The power of two that weights of a matrix are multiplied with, so that the largest is a half of about 2^13: scales,
-// which may be far smaller than a half can be, stay exact enough.
-DEVICE float weight_scale(const MatmulArgs& a, int matrix) {
-  return 1.f / operand_scale(float_to_bits(a.largest[matrix]));
+// The power of two that the weights of one of the lane's rows' matrices are multiplied with, so that the largest is a
+// half of about 2^13: scales, which may be far smaller than a half can be, stay exact enough.
+template <class C>
+DEVICE float weight_scale(const MatmulArgs& a, const OutputTileOf<C>& tile, int which) {
+  return 1.f / operand_scale(float_to_bits(a.largest[tile.of_matrix(which)]));
 }
 
 // A row of a matrix of format F.
@@ -110,7 +111,7 @@ struct RowWeights {
 
   // Rows beyond the segment are its last one again.
   DEVICE RowWeights(const MatmulArgs& a, const OutputTileOf<C>& tile, int which, int part_bytes)
-      : row(a, tile, tile.inside(tile.row(which)), part_bytes), by(weight_scale(a, tile.matrix(which))) {}
+      : row(a, tile, tile.inside(tile.row(which)), part_bytes), by(weight_scale(a, tile, which)) {}
   // Brings the lane's unit of a step, zeros beyond the row's end.
   DEVICE void load(int slot, int step) {
     const int u = step * Shape::step_units + thread_index() % 4;

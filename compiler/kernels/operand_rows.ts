@@ -38,6 +38,7 @@ export interface OperandRowsConfig extends InputConfig {
   readonly rows: number;
   readonly gather: boolean;
   readonly threads: number;
+  readonly blocks: number;
 }
 
 const gathers = ({ input, output }: OperandRows): boolean => input.rows !== output.rows;
@@ -75,9 +76,10 @@ export const operandRows: Kernel<OperandRows, OperandRowsConfig> = {
     rows: rowsOf(op.output.rows, program),
     gather: gathers(op),
     threads: rowThreads(op.input.cols, target),
+    blocks: Math.min(rowsOf(op.output.rows, program), mostBlocks(target)),
     ...inputConfig(op),
   }),
-  launch: ({ rows, threads }) => ({ blocks: rows, threads, sharedBytes: roundUp(threads / 8, 16) }),
+  launch: ({ blocks, threads }) => ({ blocks, threads, sharedBytes: roundUp(threads / 8, 16) }),
   scratch: () => [],
   arguments: (op, at) => [
     op.tiles ? at.value('step', op.tiles) : at.state('step', 'step'),
@@ -99,6 +101,9 @@ export const operandRows: Kernel<OperandRows, OperandRowsConfig> = {
   base: 'OperandRowsDefaults',
   asserts: () => [],
 };
+
+/** Simulated threads are fibers, all of a node at once. */
+const mostBlocks = ({ kind }: Target): number => (kind === 'host' ? 128 : Number.POSITIVE_INFINITY);
 
 /** What a block's threads have registers for. */
 export const MOST_COLS = 32768;

@@ -246,6 +246,7 @@ const operandRows = record<OperandRowsConfig>({
   rows: count,
   gather: flag,
   threads: count,
+  blocks: count,
   ...input,
 });
 

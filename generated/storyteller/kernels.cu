@@ -341,31 +341,31 @@ static_assert(MatmulShape<logits_prompt_512_config>::group_bytes<Segment<909, Q8
 // blk.0.attn_qkv_largest (and 3 more): largest magnitudes of attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256]
 struct attn_qkv_largest_load_config {
   using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
-  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256, experts = 1;
 };
 
 // blk.0.ffn_inp_largest (and 3 more): largest magnitudes of attn_output Q8_0 [256 x 256]
 struct ffn_inp_largest_load_config {
   using segments = Segments<Segment<256, Q8_0>>;
-  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256, experts = 1;
 };
 
 // blk.0.ffn_swiglu_largest (and 3 more): largest magnitudes of ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256]
 struct ffn_swiglu_largest_load_config {
   using segments = Segments<Segment<768, Q8_0, Q8_0>>;
-  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256, experts = 1;
 };
 
 // blk.0.l_out_largest (and 3 more): largest magnitudes of ffn_down Q8_0 [256 x 768]
 struct l_out_largest_load_config {
   using segments = Segments<Segment<256, Q8_0>>;
-  static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
+  static constexpr int cols = 768, group_rows = 4, chunk_cols = 256, experts = 1;
 };
 
 // logits_largest: largest magnitudes of token_embd Q8_0 [909 x 256]
 struct logits_largest_load_config {
   using segments = Segments<Segment<909, Q8_0>>;
-  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256, experts = 1;
 };
 
 }  // namespace

@@ -1,10 +1,10 @@
 // Rows of numbers in operand form (operand.cuh), the input of a matrix product of many rows:
 //   x = input, or RmsNorm(input) + residual, which is stored for later nodes;  output = norm(x)
-// One block a row; in registers from its load to its store. Shapes: input, sum_residual, sum f32 [rows][cols].
-// Gathered: row r of the output is of input row output_rows[r], for so many rows as have outputs. Its tests alone: npx
-// vitest run test/runtime/sim.test.ts -t operand_rows
+// A block takes a row, or some, one after another; in registers from its load to its store. Shapes: input,
+// sum_residual, sum f32 [rows][cols]. Gathered: row r of the output is of input row output_rows[r], for so many rows as
+// have outputs. Its tests alone: npx vitest run test/runtime/sim.test.ts -t operand_rows
 //
-// C starts from OperandRowsDefaults and states: int rows (of the output, at most: blocks), cols, threads. A row's bits
+// C starts from OperandRowsDefaults and states: int rows (of the output, at most), cols, threads. A row's bits
 // depend on threads, and on nothing else of the launch.
 #pragma once
 #include "row_columns.cuh"
@@ -63,17 +63,19 @@ DEVICE void store_operand_row(const RowColumns<C>& x, int row, uint16_t* output,
 
 template <class C>
 DEVICE void operand_rows(const OperandRowsArgs& a) {
-  const int row = block_index(), n = load_settled(C::gather ? &a.step->n_outputs : &a.step->n_rows);
+  const int n = load_settled(C::gather ? &a.step->n_outputs : &a.step->n_rows);
+  const auto input_row = [&](int row) { return C::gather && row < n ? load_settled(a.output_rows + row) : row; };
   float* partial = (float*)shared_memory();
   grid_release();
-  const int from = C::gather && row < n ? load_settled(a.output_rows + row) : row;
+  int from = input_row(block_index());
   grid_wait();
-  if (row >= n) return;
-  RowColumns<C> x;
-  x.load(a.input + (int64_t)from * C::cols);
-  sum_row(typename C::input{}, a, from, x, partial);
-  x.normalize(typename C::norm{}, a.norm, a.norm_bias, partial);
-  store_operand_row(x, row, a.output, a.output_scale, partial);
+  for (int row = block_index(); row < n; row += grid_blocks(), from = input_row(row)) {
+    RowColumns<C> x;
+    x.load(a.input + (int64_t)from * C::cols);
+    sum_row(typename C::input{}, a, from, x, partial);
+    x.normalize(typename C::norm{}, a.norm, a.norm_bias, partial);
+    store_operand_row(x, row, a.output, a.output_scale, partial);
+  }
 }
 
 }  // namespace realizar

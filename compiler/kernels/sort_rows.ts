@@ -1,7 +1,7 @@
 /** sort_rows.cuh: the places of rows sorted by the experts that they have chosen, and tiles of one expert's. */
 import { roundUp } from '../arithmetic.js';
 import { effects } from '../ir/effects.js';
-import type { Value } from '../ir/ops.js';
+import type { Pairs, Value } from '../ir/ops.js';
 import type { Target } from '../target/target.js';
 import { expertTileRows, pairsIn } from './expert_tiles.js';
 import type { Kernel } from './kernel.js';
@@ -51,7 +51,8 @@ export const sortRows: Kernel<SortRows, SortRowsConfig> = {
     const pairs = pairsIn(tiles);
     const { rows } = program;
     const tileRows = expertTileRows(pairs, program, target);
-    return { kind: 'sort_rows', rows, ...pairs, routingCols: routing.cols, tileRows, warps: warpsOf(rows, target) };
+    const warps = warpsOf(pairs, rows, target);
+    return { kind: 'sort_rows', rows, ...pairs, routingCols: routing.cols, tileRows, warps };
   },
   launch: (c) => ({ blocks: 1, threads: 32 * c.warps, sharedBytes: sharedOf(c) }),
   scratch: () => [],
@@ -68,8 +69,9 @@ export const sortRows: Kernel<SortRows, SortRowsConfig> = {
   asserts: (_config, shape, sharedBytes) => [`SortRowsShape<${shape}>::shared_bytes == ${sharedBytes}`],
 };
 
-/** A run of rows each. */
-const warpsOf = (rows: number, { kind }: Target): number => Math.min(kind === 'cuda' ? 32 : 4, Math.ceil(rows / 8));
+/** A run of rows each, and a thread for each expert. */
+const warpsOf = ({ experts }: Pairs, rows: number, { kind }: Target): number =>
+  Math.min(kind === 'cuda' ? 32 : 4, Math.ceil(Math.max(rows / 8, experts / 32)));
 
 /** SortRowsShape::shared_bytes. */
 const sharedOf = ({ rows, experts, used, warps }: SortRowsConfig): number =>

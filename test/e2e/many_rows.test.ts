@@ -5,8 +5,11 @@ import { readGolden } from '../support/goldens.js';
 import { hostReplay } from '../support/host_replay.js';
 import { nmse } from '../support/nmse.js';
 
-// Together: biases, head norms, soft caps, windows, norms after projections, joined matrices, types with minima, floats.
-const NAMES = ['gemma2-q8_0', 'gemma3-q8_0', 'phi3-q8_0', 'qwen2-q4_k_m', 'qwen3-q4_k_m', 'llama-bf16', 'llama-q2_k'];
+// Together: biases, head norms, soft caps, windows, norms after projections, joined matrices, types with minima, floats, experts.
+const NAMES = [
+  ...['gemma2-q8_0', 'gemma3-q8_0', 'phi3-q8_0', 'qwen2-q4_k_m', 'qwen3-q4_k_m', 'llama-bf16', 'llama-q2_k'],
+  'qwen3moe-q8_0',
+];
 
 describe.each(NAMES)('%s', (name) => {
   const golden = readGolden(name);

@@ -97,18 +97,18 @@ class RouteTile {
       for (int r = 0; r < 8; r++) sums[8 * r + e] = dot(x[r], w, sums[8 * r + e]);
     }
   }
-  // A lane gets two of the warp's sums.
+  // Two neighbours get four of the warp's sums.
   DEVICE void store_logits(float (&sums)[64]) const {
     const int lane = thread_index() % 32;
 #pragma unroll
-    for (int half = 0; half < 2; half++) {
-      float part[32];
+    for (int quarter = 0; quarter < 4; quarter++) {
+      float part[16];
 #pragma unroll
-      for (int i = 0; i < 32; i++) part[i] = sums[32 * half + i];
+      for (int i = 0; i < 16; i++) part[i] = sums[16 * quarter + i];
       const float sum = warp_sums<32>(part);
-      const int row = first_row_of_warp() + 4 * half + lane / 8,
-                expert = first_expert_ + first_expert_of_warp() + lane % 8;
-      if (first_row_ + row < n_rows_ && expert < Shape::logits)
+      const int row = first_row_of_warp() + 2 * quarter + lane / 16;
+      const int expert = first_expert_ + first_expert_of_warp() + lane / 2 % 8;
+      if (lane % 2 == 0 && first_row_ + row < n_rows_ && expert < Shape::logits)
         a_.logits[(int64_t)(first_row_ + row) * Shape::logits + expert] = logit(sum, factors()[row], expert);
     }
   }

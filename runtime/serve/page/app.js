@@ -1,5 +1,5 @@
 /** The chat: what is sent, answered, kept and shown. */
-import { complete, servedModel } from './api.js';
+import { complete, Refused, servedModel } from './api.js';
 import { forget, keep, keptChats, newChat, titleOf } from './chats.js';
 import { isNearlyFull, promptTokens, shifted } from './context.js';
 import { element, make } from './dom.js';
@@ -7,10 +7,15 @@ import { follow } from './scrolling.js';
 import { settings } from './settings.js';
 import { clearMessages, markUnseen, Shown } from './view.js';
 
-const [text, error] = ['text', 'error'].map(element);
+/** @import { Chat, ServedModel, Usage } from './types.js' */
+
+const [text, error] = [element('text'), element('error')];
 let chat = newChat();
+/** @type {ServedModel} */
 let model = { id: '', context: Number.POSITIVE_INFINITY };
+/** @type {AbortController | undefined} */
 let running;
+/** @type {HTMLButtonElement | undefined} */
 let again;
 
 function request() {
@@ -71,6 +76,10 @@ async function answer() {
   return !failed;
 }
 
+/**
+ * @param {Shown} shown
+ * @param {AbortController} controller
+ */
 function begin(shown, controller) {
   running = controller;
   again?.remove();
@@ -82,6 +91,11 @@ function begin(shown, controller) {
   follow();
 }
 
+/**
+ * @param {Shown} shown
+ * @param {string} note
+ * @param {boolean} failed
+ */
 function end(shown, note, failed) {
   element('send').hidden = false;
   element('stop').hidden = true;
@@ -99,19 +113,29 @@ function end(shown, note, failed) {
   if (!element('settings').open) text.focus();
 }
 
-/** Returns whether the chat could be kept. */
+/**
+ * Returns whether the chat could be kept.
+ * @param {Chat} answered
+ * @param {string} content
+ * @param {string} note
+ */
 function keepAnswer(answered, content, note) {
   answered.messages.push({ role: 'assistant', content, note });
   return keep(answered);
 }
 
-/** The answer to a chat. Where the context is full, the oldest turns are left out. */
+/**
+ * The answer to a chat. Where the context is full, the oldest turns are left out.
+ * @param {Chat} mine
+ * @param {AbortSignal} signal
+ * @param {(text: string) => void} onText
+ */
 async function completed(mine, signal, onText) {
   for (;;) {
     try {
       return await complete(request(), settings().key, signal, onText);
     } catch (failure) {
-      if (failure.code !== 'context_length_exceeded') throw failure;
+      if (!(failure instanceof Refused) || failure.code !== 'context_length_exceeded') throw failure;
       const dropped = shifted(mine, promptTokens(failure.message, model.context), model.context);
       if (dropped === undefined) throw failure;
       mine.dropped = dropped;
@@ -122,21 +146,29 @@ async function completed(mine, signal, onText) {
 
 /** Tokens a second are counted from the first text to the last. */
 class Pace {
-  #first;
-  #last;
+  #first = 0;
+  #last = 0;
 
+  /** @param {string} part */
   note(part) {
     if (part === '') return;
     this.#last = performance.now();
-    this.#first ??= this.#last;
+    this.#first ||= this.#last;
   }
 
+  /** @param {number} tokens */
   of(tokens) {
     const seconds = (this.#last - this.#first) / 1000;
     return tokens > 1 && seconds > 0 ? `${((tokens - 1) / seconds).toFixed(1)} tokens/s` : '';
   }
 }
 
+/**
+ * @param {string} said
+ * @param {string | undefined} finish
+ * @param {Usage | undefined} usage
+ * @param {Pace} pace
+ */
 function noteOf(said, finish, usage, pace) {
   const tokens = usage?.completion_tokens ?? 0;
   const cut = settings().limit === tokens ? 'cut off: it is as long as it may be' : 'cut off: the context is full';
@@ -145,6 +177,7 @@ function noteOf(said, finish, usage, pace) {
   return [`${tokens} ${tokens === 1 ? 'token' : 'tokens'}`, pace.of(tokens), empty].filter(Boolean).join(', ');
 }
 
+/** @param {Shown} shown */
 function offerAgain(shown) {
   again = shown.offer('Try again', () => {
     if (running) return;
@@ -154,13 +187,14 @@ function offerAgain(shown) {
   });
 }
 
+/** @param {unknown} failure */
 function showError(failure) {
   const offline = failure instanceof TypeError;
-  error.firstElementChild.textContent = offline
-    ? 'The server cannot be reached. Is it still running?'
-    : failure.message;
+  const said = failure instanceof Error ? failure.message : String(failure);
+  const place = /** @type {Element} */ (error.firstElementChild);
+  place.textContent = offline ? 'The server cannot be reached. Is it still running?' : said;
   error.hidden = false;
-  if (failure.needsKey) {
+  if (failure instanceof Refused && failure.needsKey) {
     element('settings').open = true;
     element('key').focus();
   }
@@ -179,7 +213,10 @@ async function showModel() {
   }
 }
 
-/** Another chat, or this one as it is now. */
+/**
+ * Another chat, or this one as it is now.
+ * @param {Chat} shownChat
+ */
 function show(shownChat) {
   if (shownChat !== chat) running?.abort();
   chat = shownChat;
@@ -203,6 +240,7 @@ function listChats() {
   element('chatlist').replaceChildren(...chats.map(chatLine));
 }
 
+/** @param {Chat} kept */
 function chatLine(kept) {
   const title = titleOf(kept);
   const open = make('button', { type: 'button', className: 'open', textContent: title });

@@ -1,11 +1,12 @@
 /** Chats that are kept in this browser: an item of its storage each, so that pages side by side do not lose each other's. */
+/** @import { Chat, Message } from './types.js' */
 
 const PREFIX = 'realizar-chat-';
 const MOST = 50;
 /** UTF-16 units of one chat; a longer one is not kept beyond that. */
 const LONGEST = 500_000;
 
-/** A chat: `{id, time, messages: [{role, content, note}], dropped}`; `dropped` of the oldest messages the model sees no more. */
+/** @returns {Chat} */
 export const newChat = () => ({
   id: crypto.getRandomValues(new Uint32Array(4)).join('-'),
   time: 0,
@@ -13,6 +14,7 @@ export const newChat = () => ({
   dropped: 0,
 });
 
+/** @param {Chat} chat */
 export const titleOf = ({ messages }) => messages[0]?.content.trim().slice(0, 80) || 'Empty';
 
 /** The newest first. What is no chat is passed over. */
@@ -23,7 +25,10 @@ export function keptChats() {
     .sort((a, b) => b.time - a.time);
 }
 
-/** Returns whether it could be kept. The oldest make room. */
+/**
+ * Returns whether it could be kept. The oldest make room.
+ * @param {Chat} chat
+ */
 export function keep(chat) {
   chat.time = Date.now();
   const text = JSON.stringify(chat);
@@ -42,6 +47,7 @@ export function keep(chat) {
   }
 }
 
+/** @param {string} id */
 export function forget(id) {
   try {
     localStorage.removeItem(PREFIX + id);
@@ -56,9 +62,14 @@ function keys() {
   }
 }
 
+/**
+ * @param {string} key
+ * @returns {Chat | undefined}
+ */
 function read(key) {
   try {
-    const chat = JSON.parse(localStorage.getItem(key));
+    const chat = JSON.parse(localStorage.getItem(key) ?? '');
+    /** @param {Message} message */
     const isMessage = ({ role, content }) => ['user', 'assistant'].includes(role) && typeof content === 'string';
     const valid = Array.isArray(chat.messages) && chat.messages.length > 0 && chat.messages.every(isMessage);
     const { time, messages, dropped } = chat;

@@ -1,13 +1,30 @@
-export const element = (id) => document.getElementById(id);
+/** @import { Elements } from './types.js' */
 
-/** An element with properties and children. */
-export function make(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
+/**
+ * @template {keyof Elements} Id
+ * @param {Id} id
+ */
+export const element = (id) => /** @type {Elements[Id]} */ (document.getElementById(id));
+
+/**
+ * An element with properties and children.
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
+ * @param {Partial<HTMLElementTagNameMap[Name]>} properties
+ * @param {(Node | string)[]} children
+ */
+export function make(name, properties, ...children) {
+  const made = document.createElement(name);
+  Object.assign(made, properties);
   made.append(...children);
   return made;
 }
 
-/** A small button that copies what `text` returns, and says that it did. */
+/**
+ * A small button that copies what `text` returns, and says that it did.
+ * @param {string} name
+ * @param {() => string} text
+ */
 export function copyButton(name, text) {
   const button = make('button', { type: 'button', className: 'small', textContent: name });
   button.addEventListener('click', async () => {
@@ -19,7 +36,10 @@ export function copyButton(name, text) {
   return button;
 }
 
-/** Pages that came without TLS from another machine have no clipboard of their own: they copy what is selected. */
+/**
+ * Pages that came without TLS from another machine have no clipboard of their own: they copy what is selected.
+ * @param {string} text
+ */
 async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -31,7 +51,7 @@ async function copied(text) {
     area.select();
     const done = document.execCommand('copy');
     area.remove();
-    before?.focus();
+    if (before instanceof HTMLElement) before.focus();
     return done;
   }
 }

@@ -13,11 +13,12 @@ const ALLOWED = {
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
-  RETURN_DOM_FRAGMENT: true,
+  RETURN_DOM_FRAGMENT: /** @type {const} */ (true),
 };
 /** Beyond this the time it takes would show. */
 const LONGEST = 100_000;
 
+/** @param {string} text */
 const escaped = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const marked = new Marked({
@@ -28,23 +29,30 @@ const marked = new Marked({
   },
 });
 
-/** A fragment. What cannot be read as markdown is shown as it is. */
+/**
+ * A fragment. What cannot be read as markdown is shown as it is.
+ * @param {string} text
+ */
 export function elementsOf(text) {
   if (text.length > LONGEST) return plain(text);
   try {
-    return finished(DOMPurify.sanitize(marked.parse(text), ALLOWED));
+    return finished(DOMPurify.sanitize(marked.parse(text, { async: false }), ALLOWED));
   } catch {
     return plain(text);
   }
 }
 
+/** @param {string} text */
 function plain(text) {
   const fragment = document.createDocumentFragment();
   fragment.append(make('pre', {}, text));
   return fragment;
 }
 
-/** Links open beside the page, which they learn nothing of, and code can be copied. */
+/**
+ * Links open beside the page, which they learn nothing of, and code can be copied.
+ * @param {DocumentFragment} fragment
+ */
 function finished(fragment) {
   for (const link of fragment.querySelectorAll('a')) {
     const href = link.getAttribute('href');
@@ -56,7 +64,7 @@ function finished(fragment) {
     block.replaceWith(box);
     box.append(
       block,
-      copyButton('Copy code', () => block.textContent),
+      copyButton('Copy code', () => block.textContent ?? ''),
     );
     block.tabIndex = 0; // it scrolls
   }

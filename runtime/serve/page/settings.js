@@ -2,9 +2,11 @@
 import { element } from './dom.js';
 
 const KEPT = 'realizar-settings';
-const [system, temperature, limit, key] = ['system', 'temperature', 'maxtokens', 'key'].map(element);
+const [system, temperature] = [element('system'), element('temperature')];
+const [limit, key] = [element('maxtokens'), element('key')];
 
 export function settings() {
+  /** @param {HTMLInputElement} input */
   const number = ({ valueAsNumber }) => (Number.isNaN(valueAsNumber) ? undefined : valueAsNumber);
   return { system: system.value.trim(), temperature: number(temperature), limit: number(limit), key: key.value };
 }

@@ -1,4 +1,5 @@
 /** Messages on the page. */
+/** @import { Role } from './types.js' */
 import { copyButton, element, make } from './dom.js';
 import { elementsOf } from './markdown.js';
 
@@ -7,12 +8,18 @@ const messages = element('messages');
 /** A message as it is shown. */
 export class Shown {
   #text = '';
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #drawing;
   #cost = 0;
   #content = make('div', { className: 'content' });
-  #note = make('small');
+  #note = make('small', {});
   #footer = make('footer', {}, this.#note);
 
+  /**
+   * @param {Role} role
+   * @param {string} [text]
+   * @param {string} [note]
+   */
   constructor(role, text = '', note = '') {
     this.role = role;
     this.item = make('li', { className: `message ${role}` });
@@ -29,23 +36,32 @@ export class Shown {
     return this.#text;
   }
 
-  /** Drawn soon: the longer drawing takes, the less often. */
+  /**
+   * Drawn soon: the longer drawing takes, the less often.
+   * @param {string} text
+   */
   add(text) {
     this.#text += text;
     this.#drawing ??= setTimeout(() => this.#draw(), 30 + 5 * this.#cost);
   }
 
+  /** @param {boolean} busy */
   set busy(busy) {
     if (busy) this.item.setAttribute('aria-busy', 'true');
     else this.item.removeAttribute('aria-busy');
     if (!busy) this.#draw();
   }
 
+  /** @param {string} note */
   set note(note) {
     this.#note.textContent = note;
   }
 
-  /** A button beside the note. */
+  /**
+   * A button beside the note.
+   * @param {string} name
+   * @param {() => void} act
+   */
   offer(name, act) {
     const button = make('button', { type: 'button', className: 'small', textContent: name });
     button.addEventListener('click', act);
@@ -68,7 +84,10 @@ export class Shown {
   }
 }
 
-/** Which of the oldest the model sees no more. */
+/**
+ * Which of the oldest the model sees no more.
+ * @param {number} dropped
+ */
 export function markUnseen(dropped) {
   for (const [i, item] of [...messages.children].entries()) item.classList.toggle('unseen', i < dropped);
   const note = element('full');

@@ -8,7 +8,7 @@ const LONGEST = 40;
 
 /** A value of a foreign file, short and in printable ASCII. */
 export function shown(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'a table';
   if (value === undefined) return 'nothing';
   const text = typeof value === 'string' && value.length > LONGEST ? `${value.slice(0, LONGEST)}...` : value;

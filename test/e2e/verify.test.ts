@@ -201,7 +201,8 @@ describe('the plan', () => {
   };
   const cases: [string, unknown, RegExp][] = [
     ['tensors', null, /tensors: expected a list, found null/],
-    ['programs', [], /programs: expected a list of at least 1/],
+    ['programs', [], /programs: expected a list of at least 1, found a list of 0/],
+    ['kernels', [], /kernels: expected a list of at least 1, found a list of 0/],
     ['programs.0.nodes', 'x', /programs\[0\]\.nodes: expected a list of at least 1, found "x"/],
     ['kernels.0.config', null, /kernels\[0\]\.config: expected a table whose kind/],
     ['kernels.1.config.kind', '__proto__', /kernels\[1\]\.config: .*"__proto__"/],

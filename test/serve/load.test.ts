@@ -1,5 +1,6 @@
 /** Many clients at once, and many requests, against the program with the bundled model. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { request } from 'node:http';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { storyteller } from '../llm/support.js';
@@ -89,6 +90,37 @@ test(`memory is flat over ${REQUESTS} requests of every kind`, { timeout: 1_200_
   expect(residentMiB(program.pid) - before).toBeLessThan(GROWTH_MIB);
   const [answer] = (await client.completions.create({ ...base, max_tokens: 3, temperature: 0 })).choices;
   expect(answer!.text).toBe(' upon a time'.slice(0, answer!.text.length));
+});
+
+test('1000 connections at once: each is answered or refused by name, and nothing of them stays', {
+  timeout: 600_000,
+}, async () => {
+  const body = JSON.stringify({ model: 'storyteller-q8_0', prompt: 'Once', max_tokens: 1 });
+  const headers = { 'content-type': 'application/json', connection: 'close' };
+  const ask = () =>
+    new Promise<string>((resolve, reject) => {
+      const asked = request(
+        `${program.url}/v1/completions`,
+        { method: 'POST', headers, agent: false },
+        async (answer) => {
+          const { error } = JSON.parse(Buffer.concat(await answer.toArray()).toString());
+          resolve(`${answer.statusCode} ${error?.code ?? 'answered'}`);
+        },
+      );
+      asked.on('error', reject).end(body);
+    });
+  const wave = async () => {
+    const found = await Promise.all(Array.from({ length: 1000 }, ask));
+    expect([...new Set(found)].sort()).toEqual(['200 answered', '429 queue_full']);
+    await until(() => descriptors() <= open, 'the connections to be closed');
+  };
+  const descriptors = () => readdirSync(`/proc/${program.pid}/fd`).length;
+  const open = descriptors();
+  await wave();
+  const before = residentMiB(program.pid);
+  for (let i = 0; i < 3; i++) await wave();
+  expect(residentMiB(program.pid) - before).toBeLessThan(GROWTH_MIB);
+  expect(await health()).toMatchObject({ slots_busy: 0, queue_length: 0 });
 });
 
 const residentMiB = (pid: number): number =>

@@ -4,8 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { modelSpec } from '../../compiler/model/load.js';
 import { GGML_TYPES } from '../../runtime/files/ggml.js';
 import { readGguf } from '../../runtime/files/gguf.js';
-import { firstDifference, greedyTokens, hostArtifact, replay, replayLogits } from '../support/artifacts.js';
+import { firstDifference, greedyTokens, replay, replayLogits } from '../support/artifacts.js';
 import { GOLDEN_NAMES, readGolden } from '../support/goldens.js';
+import { hostReplay } from '../support/host_replay.js';
 import { nmse } from '../support/nmse.js';
 import { temporaryFile } from '../support/tiny_models.js';
 
@@ -17,7 +18,7 @@ test('there are goldens of every architecture', () => {
 
 test.each(GOLDEN_NAMES)('%s', async (name) => {
   const golden = readGolden(name);
-  const folder = await hostArtifact(`goldens/${name}`, golden.model);
+  const folder = await hostReplay(`goldens/${name}`, golden.model);
   const logits = await replayLogits(folder, golden.model, golden.tokens);
   expect(nmse(logits, golden.logits)).toBeLessThanOrEqual(1e-5);
   expect(greedyTokens(logits, golden.vocabSize)).toEqual(golden.greedy);
@@ -47,7 +48,7 @@ function damaged(path: string, role: 'value' | 'up'): string {
 describe.each(['value', 'up'] as const)('a damaged %s projection', (role) => {
   test.each(GOLDEN_NAMES)('of %s: no number, and no token', async (name) => {
     const { model, tokens } = readGolden(name);
-    const folder = await hostArtifact(`goldens/${name}`, model);
+    const folder = await hostReplay(`goldens/${name}`, model);
     const file = damaged(model, role);
     const some = tokens.slice(0, 2);
     expect((await replayLogits(folder, file, some)).every(Number.isNaN)).toBe(true);

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join } from 'node:path';
 import { type CompileOptions, compile } from '../../compiler/compile.js';
 import { RUNTIME_DIR, runtimeSources } from '../../runtime/common/package.js';
+import { findProgram } from '../../runtime/toolchain/programs.js';
 import { ARTIFACTS, ROOT, runProgram } from './artifacts.js';
 import { compileEach, PLAIN, SANITIZED } from './cxx.js';
 
@@ -17,6 +18,8 @@ const kernelFlags = (sanitize: boolean): string[] => [
   ...['-Og', '-Wno-error', '-Winvalid-pch', '-Werror=invalid-pch', `-I${RUNTIME_DIR}`],
 ];
 const SOURCES = ['kernels.cu', 'graph.cpp', 'model.h'];
+/** Where it is, it links in half the time. */
+const LINKER = findProgram('ld.gold') ? ['-fuse-ld=gold'] : [];
 
 function sha256(parts: readonly (string | Buffer)[]): string {
   const hash = createHash('sha256');
@@ -28,6 +31,11 @@ async function cxx(...args: string[]): Promise<void> {
   const { code, stderr } = await runProgram('g++', args);
   if (code !== 0) throw new Error(`g++ ${args.join(' ')}\n${stderr}`);
 }
+
+/** What graphs are lists of: the kit has the code of these lists, and no model compiles it again. */
+const LISTS = ['Node', 'Tensor', 'Kernel', 'Program', 'Edge'].map(
+  (name) => `template class std::vector<realizar::${name}>;`,
+);
 
 /** What no model changes: the runtime as objects, and below the same folder headers that are compiled. */
 interface Kit {
@@ -47,13 +55,17 @@ async function makeKit(sanitize: boolean): Promise<Kit> {
   const names = runtimeSources();
   const { stdout: version } = await runProgram('g++', ['--version']);
   const contents = names.map((name) => readFileSync(join(RUNTIME_DIR, name)));
-  const key = sha256([version, ...kernelFlags(sanitize), ...names, ...contents]);
+  const key = sha256([version, ...kernelFlags(sanitize), ...LISTS, ...names, ...contents]);
   const folder = join(ROOT, 'build/test/kits', key);
   await once(folder, async (part) => {
     const sources = names.filter((name) => /^([^/]+|replay\/[^/]+|driver\/(host|sim)[^/]*)\.cpp$/.test(name));
     const paths = sources.map((name) => join(RUNTIME_DIR, name));
     const objectOf = (path: string) => join(part, `${path.slice(RUNTIME_DIR.length + 1).replaceAll('/', '_')}.o`);
-    await compileEach('g++', flagsOf(sanitize), paths, objectOf);
+    const lists = join(part, 'lists.cpp');
+    writeFileSync(lists, [`#include "${RUNTIME_DIR}/artifact.h"`, ...LISTS, ''].join('\n'));
+    await compileEach('g++', flagsOf(sanitize), [...paths, lists], (path) =>
+      path === lists ? `${lists}.o` : objectOf(path),
+    );
   });
   const objects = readdirSync(folder).filter((name) => name.endsWith('.o'));
   return { key, folder, objects: objects.map((name) => join(folder, name)) };
@@ -72,10 +84,11 @@ async function once(folder: string, make: (part: string) => Promise<void>): Prom
   }
 }
 
-/** The headers that a source includes, compiled: a file to include before it. */
+/** The headers that a model's sources include, compiled: a file to include before them. */
 async function precompiled(source: string, { folder }: Kit, flags: readonly string[]): Promise<string> {
   const lines = readFileSync(source, 'utf8').split('\n');
-  const text = `${lines.filter((line) => line.startsWith('#include')).join('\n')}\n`;
+  const includes = [...lines.filter((line) => line.startsWith('#include')), '#include "artifact.h"'];
+  const text = `${[...includes, ...LISTS.map((list) => `extern ${list}`)].join('\n')}\n`;
   const of = join(folder, sha256([text]));
   await once(of, async (part) => {
     writeFileSync(join(part, 'headers.h'), text);
@@ -113,7 +126,9 @@ export async function hostReplayWith(runtime: string, folder: string): Promise<v
   await compileReplay(folder, await kitFor(false), [`-I${runtime}`, ...kernelFlags(false)]);
 }
 
+/** Kernels and graph as one source, so that what both include is read once. */
 function compileReplay(folder: string, { objects }: Kit, flags: readonly string[]): Promise<void> {
-  const sources = ['-x', 'c++', join(folder, 'kernels.cu'), join(folder, 'graph.cpp'), '-x', 'none'];
-  return cxx(...flags, ...sources, ...objects, '-o', join(folder, 'replay'));
+  const source = join(folder, 'replay.cpp');
+  writeFileSync(source, '#include "kernels.cu"\n#include "graph.cpp"\n');
+  return cxx(...flags, ...LINKER, source, ...objects, '-o', join(folder, 'replay'));
 }

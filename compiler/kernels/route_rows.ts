@@ -39,6 +39,10 @@ export interface RouteRowsConfig extends Tiling, RoutingConfig, Pick<NormConfig,
   /** Of a block: rows, and logits of each. */
   readonly tileRows: number;
   readonly tileExperts: number;
+  /** Of 128 columns. */
+  readonly stages: number;
+  /** Blocks that a multiprocessor has registers for: of what is copied none is on its way there. */
+  readonly blocksPerMultiprocessor: number;
   /** Bit 0: the router has a bias; a scale. Bit 1: the gate. */
   readonly bias: number;
   readonly matrixScale: number;
@@ -93,7 +97,7 @@ export const routeRows: Kernel<RouteRows, RouteRowsConfig> = {
       rows: program.rows,
       ...routingConfig(op),
       gated: gate !== undefined,
-      ...tileOf(op.experts.count + (gate ? 1 : 0), program.rows, target),
+      ...cutOf(op.experts.count + (gate ? 1 : 0), program.rows, target, plain && op.input.cols % 4 === 0),
       normalize: op.norm !== undefined,
       epsilon: op.norm?.epsilon ?? 0,
       bias: maskOf(op.segments.map(({ biases }) => biases[0])),
@@ -128,7 +132,7 @@ export const routeRows: Kernel<RouteRows, RouteRowsConfig> = {
     `using router = ${routerType(c)};`,
     ['int', { cols: c.cols, group_rows: c.groupRows, chunk_cols: c.chunkCols }],
     ['int', { rows: c.rows, experts: c.experts, used: c.used }],
-    ['int', { tile_rows: c.tileRows, tile_experts: c.tileExperts }],
+    ['int', { tile_rows: c.tileRows, tile_experts: c.tileExperts, stages: c.stages }],
     ...normFields({ ...c, centred: false, normBias: false }),
     ...routingFields(c),
     ['int', unlike(0, { bias: c.bias, matrix_scale: c.matrixScale })],
@@ -146,6 +150,19 @@ export const routeRows: Kernel<RouteRows, RouteRowsConfig> = {
 };
 
 const logitsName = ({ output }: RouteRows): string => `${output.name}.logits`;
+
+type Cut = Pick<RouteRowsConfig, 'tileRows' | 'tileExperts' | 'stages' | 'blocksPerMultiprocessor'>;
+
+/** What is copied has a pipeline; the rest goes through registers, from one of two stages to the other. */
+function cutOf(logits: number, rows: number, target: Target, copied: boolean): Cut {
+  const tile = tileOf(logits, rows, target);
+  const most = Math.min(target.kind === 'host' ? 3 : 6, Math.floor(STAGES_BYTES / stageBytes(tile)));
+  return { ...tile, stages: copied ? Math.max(2, most) : 2, blocksPerMultiprocessor: copied ? 2 : 1 };
+}
+
+const STAGES_BYTES = 80 * 1024;
+const stageBytes = ({ tileRows, tileExperts }: Pick<Cut, 'tileRows' | 'tileExperts'>): number =>
+  (tileRows + tileExperts + 1) * 128 * 4;
 
 /** A warp has 8 rows by 8 experts. Of many rows a block has more, which read the router's matrix together. */
 function tileOf(logits: number, rows: number, { kind }: Target): { tileRows: number; tileExperts: number } {
@@ -173,7 +190,6 @@ const threadsOf = ({ tileRows, tileExperts }: RouteRowsConfig): number => (tileR
 
 /** RouteRowsShape::shared_bytes. */
 function sharedOf(c: RouteRowsConfig): number {
-  const ofLogits = 2 * (c.tileRows + c.tileExperts) * 128 * 4 + 4 * c.tileRows + 16;
   const ofChoices = (threadsOf(c) / 32) * roundUp(routingBytes(c), 16);
-  return roundUp(Math.max(ofLogits, ofChoices), 16);
+  return Math.max(c.stages * stageBytes(c), ofChoices) + 16 * c.stages + 16;
 }

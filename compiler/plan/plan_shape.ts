@@ -337,6 +337,8 @@ const routeRows = record<RouteRowsConfig>({
   ...routing,
   tileRows: count,
   tileExperts: count,
+  stages: count,
+  blocksPerMultiprocessor: count,
   normalize: flag,
   epsilon: number,
   bias: count,

@@ -5,6 +5,7 @@
 //   int rows                          of the program
 //   int experts, used                 all, and how many a row takes
 //   int tile_rows, tile_experts       of a block, multiples of 8; experts at most 64
+//   int stages                        of the pipeline, 128 columns each; 2 but for rows that are copied (shape.cuh)
 #pragma once
 #include "../experts/routing_shape.cuh"
 #include "../projection/segments.cuh"

@@ -22,38 +22,25 @@ class RouteTile {
   DEVICE RouteTile(const RouteRowsArgs& a, char* shared)
       : a_(a),
         shared_(shared),
-        first_row_(block_index() / Shape::expert_tiles * C::tile_rows),
-        first_expert_(block_index() % Shape::expert_tiles * C::tile_experts),
-        n_rows_(load_settled(&a.step->n_rows)) {}
-  DEVICE bool is_empty() const { return first_row_ >= n_rows_; }
+        at_{block_index() / Shape::expert_tiles * C::tile_rows, block_index() % Shape::expert_tiles * C::tile_experts,
+            load_settled(&a.step->n_rows)},
+        columns_(a, at_, shared) {}
+  DEVICE bool is_empty() const { return at_.row >= at_.n_rows; }
 
   // Weights are constant: the first ones come while the nodes before run.
-  DEVICE void prefetch() { router_.load(a_, first_expert_, 0); }
+  DEVICE void prefetch() { columns_.start(); }
   DEVICE void compute_logits() {
-    float sums[64] = {};
-    rows_.load(a_, first_row_, n_rows_, 0);
-    for (int chunk = 0; chunk < Shape::chunks; chunk++) {
-      float4* rows = (float4*)(shared_ + chunk % 2 * Shape::chunk_bytes);
-      float4* experts = rows + C::tile_rows * Shape::pieces;
-      rows_.store(rows);
-      router_.store(experts);
-      // The other chunk's readers have done with it: they store this one first.
-      block_sync();
-      if (chunk + 1 < Shape::chunks) {
-        rows_.load(a_, first_row_, n_rows_, chunk + 1);
-        router_.load(a_, first_expert_, chunk + 1);
-      }
-      add_products(rows, experts, sums);
-    }
-    rows_.store_factors(factors());
-    block_sync();
-    store_logits(sums);
+    float sums[64] = {}, squares[8] = {};
+    columns_.rest();
+    for (int chunk = 0; chunk < Shape::chunks; chunk++) add_products(chunk, columns_.next(chunk), sums, squares);
+    warp_sum(squares);
+    store_logits(sums, squares);
   }
   // All threads: have all logits of the tile's rows been written?
   DEVICE bool is_last() const {
     if (Shape::expert_tiles == 1) return block_sync(), true;
     int* last = (int*)(shared_ + Shape::last_at);
-    uint32_t* counter = a_.counters + first_row_ / C::tile_rows;
+    uint32_t* counter = a_.counters + at_.row / C::tile_rows;
     block_sync();
     if (thread_index() == 0) {
       *last = arrive(counter) == Shape::expert_tiles - 1;
@@ -67,8 +54,8 @@ class RouteTile {
   DEVICE void choose() const {
     const int warp = thread_index() / 32, lane = thread_index() % 32;
     const Routing<C, ByWarp> routing = {shared_ + warp * Shape::choice_bytes};
-    for (int i = warp; i < C::tile_rows && first_row_ + i < n_rows_; i += Shape::warps) {
-      const int row = first_row_ + i;
+    for (int i = warp; i < C::tile_rows && at_.row + i < at_.n_rows; i += Shape::warps) {
+      const int row = at_.row + i;
       for (int j = lane; j < Shape::logits; j += 32)
         routing.set(j, load_global(a_.logits + (int64_t)row * Shape::logits + j));
       routing.take(a_.selection);
@@ -82,23 +69,32 @@ class RouteTile {
   }
 
  private:
-  DEVICE float* factors() const { return (float*)(shared_ + Shape::factors_at); }
+  using Columns = ChunkLoader<C>;
   static DEVICE int first_row_of_warp() { return thread_index() / 32 / Shape::expert_warps * 8; }
   static DEVICE int first_expert_of_warp() { return thread_index() / 32 % Shape::expert_warps * 8; }
-  DEVICE void add_products(const float4* rows, const float4* experts, float (&sums)[64]) const {
+  DEVICE void add_products(int chunk, const RouteChunk& from, float (&sums)[64], float (&squares)[8]) const {
     const int lane = thread_index() % 32;
+    if (chunk * Shape::chunk + 4 * lane >= C::cols) return;
     float4 x[8];
 #pragma unroll
-    for (int r = 0; r < 8; r++) x[r] = rows[(first_row_of_warp() + r) * Shape::pieces + lane];
+    for (int r = 0; r < 8; r++) x[r] = from.rows[(first_row_of_warp() + r) * Shape::pieces + lane];
+    if constexpr (C::norm::any) {
+      const float4 norm = from.norm[lane];
+#pragma unroll
+      for (int r = 0; r < 8; r++) {
+        squares[r] = dot(x[r], x[r], squares[r]);
+        x[r] = {x[r].x * norm.x, x[r].y * norm.y, x[r].z * norm.z, x[r].w * norm.w};
+      }
+    }
 #pragma unroll
     for (int e = 0; e < 8; e++) {
-      const float4 w = experts[router_piece(first_expert_of_warp() + e, lane)];
+      const float4 w = from.experts[Columns::piece(first_expert_of_warp() + e, lane)];
 #pragma unroll
       for (int r = 0; r < 8; r++) sums[8 * r + e] = dot(x[r], w, sums[8 * r + e]);
     }
   }
   // Two neighbours get four of the warp's sums.
-  DEVICE void store_logits(float (&sums)[64]) const {
+  DEVICE void store_logits(float (&sums)[64], const float (&squares)[8]) const {
     const int lane = thread_index() % 32;
 #pragma unroll
     for (int quarter = 0; quarter < 4; quarter++) {
@@ -106,11 +102,19 @@ class RouteTile {
 #pragma unroll
       for (int i = 0; i < 16; i++) part[i] = sums[16 * quarter + i];
       const float sum = warp_sums<32>(part);
-      const int row = first_row_of_warp() + 2 * quarter + lane / 16;
-      const int expert = first_expert_ + first_expert_of_warp() + lane / 2 % 8;
-      if (lane % 2 == 0 && first_row_ + row < n_rows_ && expert < Shape::logits)
-        a_.logits[(int64_t)(first_row_ + row) * Shape::logits + expert] = logit(sum, factors()[row], expert);
+      const int odd = lane / 16, row = at_.row + first_row_of_warp() + 2 * quarter + odd;
+      const int expert = at_.expert + first_expert_of_warp() + lane / 2 % 8;
+      const float factor = factor_of(odd ? squares[2 * quarter + 1] : squares[2 * quarter]);
+      if (lane % 2 == 0 && row < at_.n_rows && expert < Shape::logits)
+        a_.logits[(int64_t)row * Shape::logits + expert] = logit(sum, factor, expert);
     }
+  }
+  // What the logits of a row are multiplied with.
+  static DEVICE float factor_of(float squares) {
+    if constexpr (C::norm::any)
+      return rsqrtf(squares / C::cols + C::norm::epsilon);
+    else
+      return 1.f;
   }
   DEVICE float logit(float sum, float factor, int expert) const {
     const int matrix = expert < C::experts ? 0 : 1;
@@ -121,9 +125,8 @@ class RouteTile {
 
   const RouteRowsArgs& a_;
   char* shared_;
-  const int first_row_, first_expert_, n_rows_;
-  RowLoader<C> rows_;
-  RouterLoader<C> router_;
+  const RouteTileAt at_;
+  Columns columns_;
 };
 
 template <class C>

@@ -1,9 +1,14 @@
-// Load: columns of a tile's rows and of the router's matrix, 128 at a time, from global memory through registers to
-// shared memory, as f32.
+// Load: columns of a tile's rows and of the router's matrix, 128 at a time, to shared memory as f32: by asynchronous
+// copies, some chunks ahead, or through registers, one ahead, where the matrix is in tiles or rows are not aligned.
 #pragma once
 #include "shape.cuh"
 
 namespace realizar {
+
+// A block's rows and experts: the first ones.
+struct RouteTileAt {
+  int row, expert, n_rows;  // n_rows: of the step
+};
 
 // Columns col..col+3 of a row of C::cols; zeros beyond its end. `get` loads.
 template <class C, class Get>
@@ -17,8 +22,7 @@ DEVICE float4 load_columns(const float* row, int col, const Get& get) {
   return v;
 }
 
-// Rows, times the norm's weights; and their sums of squares. A warp has some of the tile's rows, a lane the same
-// columns whatever the tile is: so a row's sum does not depend on it.
+// Rows of the tile. A warp has some of them, a lane four columns.
 template <class C>
 class RowLoader {
  public:
@@ -26,10 +30,8 @@ class RowLoader {
   static constexpr int each = C::tile_rows / Shape::warps;
   static_assert(each * Shape::warps == C::tile_rows);
 
-  DEVICE static int row(int k) { return thread_index() / 32 * each + k; }
   DEVICE void load(const RouteRowsArgs& a, int first_row, int n_rows, int chunk) {
     const int col = chunk * Shape::chunk + thread_index() % 32 * 4;
-    if (C::norm::any) norm_ = load_columns<C>(a.norm, col, [](const auto* p) { return *p; });
 #pragma unroll
     for (int k = 0; k < each; k++) {
       const int at = first_row + row(k);
@@ -38,31 +40,14 @@ class RowLoader {
         v_[k] = load_columns<C>(a.input + (int64_t)at * C::cols, col, [](const auto* p) { return load_global(p); });
     }
   }
-  DEVICE void store(float4* rows) {
+  DEVICE void store(float4* rows) const {
 #pragma unroll
-    for (int k = 0; k < each; k++) {
-      float4 v = v_[k];
-      if (C::norm::any) {
-        squares_[k] = dot(v, v, squares_[k]);
-        v = {v.x * norm_.x, v.y * norm_.y, v.z * norm_.z, v.w * norm_.w};
-      }
-      rows[row(k) * Shape::pieces + thread_index() % 32] = v;
-    }
-  }
-  // What the logits of each row are multiplied with.
-  DEVICE void store_factors(float* factors) {
-    warp_sum(squares_);
-#pragma unroll
-    for (int k = 0; k < each; k++) {
-      float factor = 1.f;
-      if constexpr (C::norm::any) factor = rsqrtf(squares_[k] / C::cols + C::norm::epsilon);
-      if (thread_index() % 32 == 0) factors[row(k)] = factor;
-    }
+    for (int k = 0; k < each; k++) rows[row(k) * Shape::pieces + thread_index() % 32] = v_[k];
   }
 
  private:
-  float4 v_[each], norm_;
-  float squares_[each] = {};
+  static DEVICE int row(int k) { return thread_index() / 32 * each + k; }
+  float4 v_[each];
 };
 
 // Where piece `piece` of an expert lies: permuted among eight, so that threads which store a unit each, and lanes which
@@ -142,6 +127,131 @@ class RouterLoader<C, TiledRouter<S...>> {
       load_in.template operator()<Tiling::last_units>();
   }
   float4 w_[8];
+};
+
+// A chunk that has come: rows [tile_rows][pieces], experts, and the norm's weights.
+struct RouteChunk {
+  const float4 *rows, *experts, *norm;
+};
+template <class C>
+DEVICE RouteChunk chunk_at(const char* stage) {
+  constexpr int pieces = RouteRowsShape<C>::pieces;
+  const float4* rows = (const float4*)stage;
+  return {rows, rows + C::tile_rows * pieces, rows + (C::tile_rows + C::tile_experts) * pieces};
+}
+
+// start() before grid_wait, rest() after it; then next() for each chunk, by all threads.
+template <class C, bool Copied = RouteRowsShape<C>::copied>
+class ChunkLoader {
+ public:
+  using Shape = RouteRowsShape<C>;
+  DEVICE ChunkLoader(const RouteRowsArgs& a, const RouteTileAt& at, char* shared) : a_(a), at_(at), shared_(shared) {}
+  DEVICE void start() {
+    router_.load(a_, at_.expert, 0);
+    load_norm(0);
+  }
+  DEVICE void rest() { rows_.load(a_, at_.row, at_.n_rows, 0); }
+  DEVICE RouteChunk next(int chunk) {
+    float4* stage = (float4*)(shared_ + chunk % 2 * Shape::chunk_bytes);
+    rows_.store(stage);
+    router_.store(stage + C::tile_rows * Shape::pieces);
+    if (C::norm::any && thread_index() < 32) stage[(Shape::vectors - 1) * Shape::pieces + thread_index()] = norm_;
+    // The other chunk's readers have done with it: they store this one first.
+    block_sync();
+    if (chunk + 1 < Shape::chunks) {
+      rows_.load(a_, at_.row, at_.n_rows, chunk + 1);
+      router_.load(a_, at_.expert, chunk + 1);
+      load_norm(chunk + 1);
+    }
+    return chunk_at<C>((const char*)stage);
+  }
+  static DEVICE int piece(int expert, int piece) { return router_piece(expert, piece); }
+
+ private:
+  // The first warp's lanes.
+  DEVICE void load_norm(int chunk) {
+    if (C::norm::any && thread_index() < 32)
+      norm_ = load_columns<C>(a_.norm, chunk * Shape::chunk + 4 * thread_index(), [](const auto* p) { return *p; });
+  }
+  const RouteRowsArgs& a_;
+  const RouteTileAt at_;
+  char* shared_;
+  RowLoader<C> rows_;
+  RouterLoader<C> router_;
+  float4 norm_ = {};
+};
+
+// A warp copies some of the rows and some of the experts.
+template <class C>
+class ChunkLoader<C, true> {
+ public:
+  using Shape = RouteRowsShape<C>;
+  DEVICE ChunkLoader(const RouteRowsArgs& a, const RouteTileAt& at, char* shared)
+      : a_(a), at_(at), shared_(shared), full_((CopyBarrier*)(shared + Shape::barriers_at)) {
+    if (thread_index() == 0)
+      for (int i = 0; i < C::stages; i++) full_[i].init(Shape::warps);
+    copy_barriers_ready();
+    block_sync();
+  }
+  DEVICE void start() {
+    for (int chunk = 0; chunk < ahead; chunk++) begin(chunk);
+  }
+  DEVICE void rest() {
+    for (int chunk = 0; chunk < ahead; chunk++) end(chunk);
+  }
+  DEVICE RouteChunk next(int chunk) {
+    full_[chunk % C::stages].wait(chunk / C::stages & 1);
+    // All have done with the chunk before, whose stage is filled again.
+    block_sync();
+    begin(chunk + ahead);
+    end(chunk + ahead);
+    return chunk_at<C>(stage(chunk));
+  }
+  static DEVICE int piece(int expert, int piece) { return expert * Shape::pieces + piece; }
+
+ private:
+  static constexpr int ahead = C::stages - 1;
+  DEVICE char* stage(int chunk) const { return shared_ + chunk % C::stages * Shape::chunk_bytes; }
+  static DEVICE int bytes(int chunk) {
+    const int left = C::cols - chunk * Shape::chunk;
+    return 4 * (left < Shape::chunk ? left : Shape::chunk);
+  }
+  // Of so many, those that are the warp's.
+  template <class Body>
+  static DEVICE void each_of(int n, const Body& body) {
+    for (int i = thread_index() / 32; i < n; i += Shape::warps) body(i);
+  }
+  DEVICE int n_rows() const { return at_.n_rows - at_.row < C::tile_rows ? at_.n_rows - at_.row : C::tile_rows; }
+  DEVICE int n_experts() const {
+    return Shape::logits - at_.expert < C::tile_experts ? Shape::logits - at_.expert : C::tile_experts;
+  }
+  DEVICE void copy(int chunk, int to_row, const float* from) const {
+    copy_to_shared(stage(chunk) + to_row * Shape::chunk * 4, from + chunk * Shape::chunk, bytes(chunk),
+                   full_[chunk % C::stages]);
+  }
+  DEVICE void begin(int chunk) const {
+    if (chunk >= Shape::chunks) return;
+    int copies = 0;
+    each_of(n_rows(), [&](int) { copies++; });
+    each_of(n_experts(), [&](int) { copies++; });
+    const bool has_norm = C::norm::any && thread_index() < 32;
+    if (has_norm) copies++;
+    begin_copies(full_[chunk % C::stages], copies * bytes(chunk));
+    each_of(n_experts(), [&](int i) {
+      copy(chunk, C::tile_rows + i, (const float*)a_.router + (int64_t)(at_.expert + i) * C::cols);
+    });
+    if (has_norm) copy(chunk, Shape::vectors - 1, a_.norm);
+  }
+  DEVICE void end(int chunk) const {
+    if (chunk >= Shape::chunks) return;
+    each_of(n_rows(), [&](int i) { copy(chunk, i, a_.input + (int64_t)(at_.row + i) * C::cols); });
+    end_copies(full_[chunk % C::stages]);
+  }
+
+  const RouteRowsArgs& a_;
+  const RouteTileAt at_;
+  char* shared_;
+  CopyBarrier* full_;
 };
 
 }  // namespace realizar

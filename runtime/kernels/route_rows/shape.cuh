@@ -18,14 +18,18 @@ struct RouteRowsShape {
   static constexpr int blocks = row_tiles * expert_tiles;
   // 128 columns at a time, four to a lane.
   static constexpr int chunk = 128, pieces = chunk / 4, chunks = (C::cols + chunk - 1) / chunk;
-  // Shared memory, while logits are computed: two chunks of rows and of the router's matrix; of each row what its
-  // logits are multiplied with; a flag. Then, of each warp, what it needs to choose.
-  static constexpr int chunk_bytes = (C::tile_rows + C::tile_experts) * chunk * 4;
-  static constexpr int factors_at = 2 * chunk_bytes, last_at = factors_at + 4 * C::tile_rows;
+  // Rows of whole 16 bytes are copied.
+  static constexpr bool copied = C::router::plain && C::cols % 4 == 0;
+  // Shared memory: chunks of rows, of the router's matrix and of the norm's weights, and then, of each warp, what it
+  // needs to choose; barriers; a flag.
+  static constexpr int vectors = C::tile_rows + C::tile_experts + 1;  // the last one the norm's weights
+  static constexpr int chunk_bytes = vectors * chunk * 4;
   static constexpr int choice_bytes = round_up(RoutingShape<C>::bytes, 16);
-  static constexpr int logits_bytes = last_at + 16, choices_bytes = warps * choice_bytes;
-  static constexpr int shared_bytes = round_up(logits_bytes > choices_bytes ? logits_bytes : choices_bytes, 16);
+  static constexpr int chunks_bytes = C::stages * chunk_bytes, choices_bytes = warps * choice_bytes;
+  static constexpr int barriers_at = chunks_bytes > choices_bytes ? chunks_bytes : choices_bytes;
+  static constexpr int last_at = barriers_at + 16 * C::stages, shared_bytes = last_at + 16;
   static_assert(C::tile_rows % 8 == 0 && C::tile_experts % 8 == 0 && 8 % expert_warps == 0 && 8 % row_warps == 0);
+  static_assert(C::stages >= 2 && (copied || C::stages == 2) && sizeof(CopyBarrier) <= 16);
 };
 
 }  // namespace realizar

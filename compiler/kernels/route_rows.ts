@@ -10,7 +10,7 @@ import { type RoutingConfig, routingBytes, routingConfig, routingFields } from '
 import { unlike } from './fields.js';
 import { type NormConfig, normFields } from './input.js';
 import { type Kernel, STATE_COUNTERS } from './kernel.js';
-import { maskOf, matrixText, rowVectors } from './segment.js';
+import { maskOf, matrixText, productFlops, rowVectors } from './segment.js';
 import { strides, type Tiling } from './tiling.js';
 
 /**
@@ -84,6 +84,7 @@ export const routeRows: Kernel<RouteRows, RouteRowsConfig> = {
   },
   vectors: ({ norm, segments, selection }) => [norm?.weight, ...segments.flatMap(rowVectors), selection],
   matrices: ({ segments }) => segments,
+  flops: ({ segments }) => ({ row: productFlops(segments) }),
   readBytes: (op) => sum(weightsOf(op).map(({ bytes }) => bytes)),
   configure: (op, target, { program, weights }) => {
     const [router, gate] = weightsOf(op);

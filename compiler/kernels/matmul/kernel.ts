@@ -20,7 +20,10 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
   vectors,
   matrices: ({ segments }) => segments,
   readBytes: ({ segments }) => sum(segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))),
-  flops: ({ segments, output }) => (output.rows === 'output' ? {} : { row: productFlops(segments) }),
+  flops: ({ segments, output: { rows } }) => {
+    const share = typeof rows === 'object' ? rows.used / rows.experts : 1;
+    return rows === 'output' ? {} : { row: productFlops(segments) * share };
+  },
   configure: matmulConfig,
   launch: (config) => ({ blocks: config.blocks, threads: matmulThreads(config), sharedBytes: matmulShared(config) }),
   scratch: (op, [config]) => {

@@ -33,9 +33,13 @@ uint64_t region_bytes(const Artifact& a, Region region) {
     case Region::arena:
       return a.arena_bytes;
     case Region::kv_cache:
-      return a.kv_cache_bytes;
+      return a.page_bytes;
+    case Region::kv_window:
+      return a.window_page_bytes;
     case Region::state:
       return a.state_bytes;
+    case Region::slots:
+      return a.slot_bytes;
     case Region::weights:
       return a.weights_bytes;
   }
@@ -67,6 +71,19 @@ void verify_identity(const Artifact& a) {
   require(strcmp(a.target, "cuda") || a.code_bytes > 0, entry, "code_bytes is 0");
 }
 
+void verify_pages(const Artifact& a, const string& entry) {
+  const uint64_t n = kv_pages(a.n_ctx), table_bytes = n * sizeof(uint32_t);
+  require(a.page_bytes <= a.kv_cache_bytes / n && a.window_page_bytes <= a.kv_cache_bytes / n &&
+              a.kv_cache_bytes == n * (a.page_bytes + a.window_page_bytes),
+          entry, "the pages of the context are not kv_cache_bytes");
+  require((a.window_page_bytes > 0) == (a.window > 0) && a.window < a.n_ctx, entry,
+          "window does not go with window_page_bytes");
+  require(!a.page_bytes || fits(a.page_table_offset, table_bytes, a.slot_bytes), entry,
+          "the page table reaches past the slot");
+  require(!a.window_page_bytes || fits(a.window_page_table_offset, table_bytes, a.slot_bytes), entry,
+          "the page table of layers with a window reaches past the slot");
+}
+
 void verify_sizes(const Artifact& a) {
   const string entry = "sizes";
   require(a.n_vocab > 0 && a.n_vocab <= INT_MAX, entry, "n_vocab is not in 1..2^31-1");
@@ -77,14 +94,15 @@ void verify_sizes(const Artifact& a) {
   require(a.logits_offset % sizeof(float) == 0, entry, "logits_offset is no multiple of 4");
   require(fits(a.logits_offset, uint64_t(a.n_vocab) * sizeof(float), a.arena_bytes), entry,
           "the logits reach past the arena");
-  require(fits(state_bias_offset, max_logit_bias * sizeof(LogitBias), a.state_bytes), entry,
-          "state_bytes has no room for the logit biases");
-  require(fits(a.history_offset, uint64_t(a.n_ctx) * sizeof(int32_t), a.state_bytes), entry,
-          "the history reaches past the state");
-  require(fits(a.fed_offset, uint64_t(a.n_ctx) * sizeof(int32_t), a.state_bytes), entry,
-          "the fed tokens reach past the state");
-  require(fits(a.page_table_offset, kv_pages(a.n_ctx) * sizeof(uint32_t), a.state_bytes), entry,
-          "the page table reaches past the state");
+  require(a.state_bytes >= state_counters * sizeof(uint32_t), entry, "state_bytes has no room for the counters");
+  verify_pages(a, entry);
+  require(fits(slot_bias_offset, max_logit_bias * sizeof(LogitBias), a.slot_bytes), entry,
+          "slot_bytes has no room for the logit biases");
+  require(a.slot_bytes % 16 == 0, entry, "slot_bytes is no multiple of 16");
+  require(fits(a.history_offset, uint64_t(a.n_ctx) * sizeof(int32_t), a.slot_bytes), entry,
+          "the history reaches past the slot");
+  require(fits(a.fed_offset, uint64_t(a.n_ctx) * sizeof(int32_t), a.slot_bytes), entry,
+          "the fed tokens reach past the slot");
 }
 
 void verify_tables(const Artifact& a) {

@@ -14,8 +14,9 @@
 namespace realizar {
 
 // The device allocations of a session, and a model's weights, where arguments point to tensors by name, and by place to
-// what is no tensor.
-enum class Region : uint8_t { arena, kv_cache, state, weights };
+// what is no tensor. Of pages of KV cache (kv_window: of layers that see the newest positions only) and of slots there
+// are as many as were asked for; arguments point into the first.
+enum class Region : uint8_t { arena, kv_cache, kv_window, state, slots, weights };
 
 // An address: `arena + 256`.
 struct Place {
@@ -96,7 +97,7 @@ struct Tensor {
 // Where what belongs to a layer starts.
 struct Layer {
   uint32_t index;
-  uint64_t weights = 0, kv_cache = 0, file = 0;
+  uint64_t weights = 0, kv_cache = 0, kv_window = 0, file = 0;
   // Of its nodes and tensors, and of its neighbours'.
   std::string name(const char* what) const { return "blk." + std::to_string(index) + '.' + what; }
   std::string previous(const char* what) const { return Layer{index - 1}.name(what); }
@@ -127,13 +128,19 @@ struct Artifact {
   // A split model's files: offsets count from the first one's start through all of them, file_bytes is their sum, and
   // the hash is of all their headers, one after the other. No parts: it is one file. Names: all parts have one or none.
 
-  uint64_t weights_bytes, arena_bytes, kv_cache_bytes, state_bytes;
-  uint64_t history_offset;     // in the state: int32[n_ctx], the token chosen after each position
-  uint64_t fed_offset;         // in the state: int32[n_ctx], the token fed at each position
-  uint64_t page_table_offset;  // in the state: u32[kv_pages(n_ctx)]
-  uint64_t logits_offset;      // of the token program, in the arena: f32[n_vocab]
-  uint64_t token_read_bytes;   // weights that one token reads, for the bandwidth figures
-  uint64_t kv_row_bytes;       // KV cache of one position, all layers
+  uint64_t weights_bytes, arena_bytes, kv_cache_bytes;  // KV cache: of the whole context
+  // Of a page of 64 positions: of caches whose layers see all positions, and of those whose layers see the newest
+  // `window` only. 0 where there are none.
+  uint64_t page_bytes, window_page_bytes;
+  uint32_t window;
+  uint64_t state_bytes, slot_bytes;  // of what all slots share, and of a slot
+  uint64_t history_offset;           // in a slot: int32[n_ctx], the token chosen after each position
+  uint64_t fed_offset;               // in a slot: int32[n_ctx], the token fed at each position
+  // In a slot: u32[kv_pages(n_ctx)], of each kind of pages that there is.
+  uint64_t page_table_offset, window_page_table_offset;
+  uint64_t logits_offset;     // of the token program, in the arena: f32[n_vocab]
+  uint64_t token_read_bytes;  // weights that one token reads, for the bandwidth figures
+  uint64_t kv_row_bytes;      // KV cache of one position, all layers
 
   // Of programs of many rows, which share one step in the state: StepHeader, Row[max_rows], Tile[max_rows] and
   // int32 output_rows[max_outputs] (kernels/step.h), one after another. All 0 where there is only the token program.

@@ -14,8 +14,12 @@ DevicePtr base_of(Region region, const RegionBases& bases) {
       return bases.arena;
     case Region::kv_cache:
       return bases.kv_cache;
+    case Region::kv_window:
+      return bases.kv_window;
     case Region::state:
       return bases.state;
+    case Region::slots:
+      return bases.slots;
     case Region::weights:
       return bases.weights;
   }

@@ -11,7 +11,7 @@ namespace realizar {
 
 // Start of each region on the device.
 struct RegionBases {
-  DevicePtr weights, arena, kv_cache, state;
+  DevicePtr weights, arena = 0, kv_cache = 0, kv_window = 0, state = 0, slots = 0;
 };
 
 // A node's argument struct with addresses on this device, and its kernel in each bucket, the one beyond the last

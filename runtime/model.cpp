@@ -44,7 +44,7 @@ void run_once(const Model& model, const Program& program) {
   const OpenDevice& device = model.device;
   const OwnedStream stream = create_stream(device);
   const ResolvedProgram resolved =
-      resolve_program(*device.driver, artifact, program, model.functions.data(), {model.weights.get(), 0, 0, 0});
+      resolve_program(*device.driver, artifact, program, model.functions.data(), {.weights = model.weights.get()});
   uint64_t first = artifact.weights_bytes;
   for (const Node& node : program.nodes)
     for (const Argument& argument : node.arguments)

@@ -1,43 +1,35 @@
-// A program of many rows in a session: composes its steps from tokens of one sequence, and runs them.
+// A program of many rows: queues its steps.
 #pragma once
 #include <span>
 
-#include "device.h"
 #include "graph.h"
-#include "model.h"
+#include "slots.h"
+#include "step_composer.h"
 
 namespace realizar {
 
-// Where a session's regions start on the device.
-struct SessionMemory {
-  DevicePtr arena, kv_cache, state;
-};
-
 class RowsProgram {
  public:
-  RowsProgram(const Model& model, const Program& program, const SessionMemory& memory, Stream stream);
+  RowsProgram(const Model& model, const Program& program, Slots& slots, Stream stream);
 
   const Program& program() const { return *resolved_.program; }
   const ResolvedProgram& resolved() const { return resolved_; }
   void build() { built_ = build_graph(resolved_, stream_, 0, uint32_t(resolved_.nodes.size())); }
 
-  // Queues a step of at most program().rows tokens, the first at `position`, and of the logits of n_output of its rows,
-  // at most program().outputs, from first_output on. The step before must have ended.
-  void queue(std::span<const int32_t> tokens, uint32_t position, uint32_t first_output, uint32_t n_output,
-             realizar_mode mode);
+  // Queues what brings a step of these runs to the device: no more rows and outputs than program() has, in slots that
+  // have pages for their positions.
+  void write_step(std::span<const Run> runs);
+  // Queues the step that was written last, by any program. Where its rows take what their slots have, it goes on there.
+  void launch(realizar_mode mode);
   // f32[outputs][n_vocab], of the last step.
-  DevicePtr logits() const { return memory_.arena + program().logits_offset; }
-  // Writes the step that queue() would, and does not run it.
-  void write_step(std::span<const int32_t> tokens, uint32_t position, uint32_t first_output, uint32_t n_output);
+  DevicePtr logits() const { return slots_.bases().arena + program().logits_offset; }
 
  private:
   const Model& model_;
-  const SessionMemory memory_;
+  Slots& slots_;
   const Stream stream_;
   ResolvedProgram resolved_;
   BuiltGraph built_;
-  PinnedMemory step_;    // as it lies in the state
-  PinnedMemory tokens_;  // int32[rows]
 };
 
 }  // namespace realizar

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
-#include <numeric>
 #include <thread>
 
 #include "error.h"
@@ -41,44 +40,20 @@ class QueueDepth {
 struct Session::Pinned {
   // On their way to the device. Each is written again only after the step that it is for has ended.
   State states[n_pinned_states];
-  uint64_t ring[token_ring_size];
-  uint64_t ring_address;
   DeviceSampling sampling;
 };
 
 Session::Session(std::shared_ptr<const Model> model) : model_(std::move(model)), driver_(*model_->device.driver) {
   const OpenDevice& device = model_->device;
   device.make_current();
-  arena_ = allocate(device, artifact.arena_bytes, "the activations of a session");
-  kv_cache_ = allocate(device, artifact.kv_cache_bytes,
-                       format("the KV cache of %u positions (realizar-compile --context)", artifact.n_ctx).c_str());
-  state_ = allocate(device, artifact.state_bytes, "the state of a session");
+  stream_ = create_stream(device);
+  slots_.emplace(*model_, whole_contexts(artifact, 1), stream_.get());
   pinned_ = allocate_pinned(device, sizeof(Pinned), "what a session exchanges with the device");
   memset(pinned_.get(), 0, sizeof(Pinned));
-  program_ = resolve_program(driver_, artifact, token_program(artifact), model_->functions.data(),
-                             {model_->weights.get(), arena_.get(), kv_cache_.get(), state_.get()});
-  stream_ = create_stream(device);
-  check(driver_, driver_.memset_d8_async(kv_cache_.get(), 0, artifact.kv_cache_bytes, stream_.get()), "cuMemsetD8Async",
-        "the KV cache");
-  check(driver_, driver_.memset_d8_async(state_.get(), 0, artifact.state_bytes, stream_.get()), "cuMemsetD8Async",
-        "the state");
-  // With unified addressing, which every 64-bit driver has, pinned memory has one address for host and device.
-  pinned().ring_address = reinterpret_cast<uint64_t>(pinned().ring);
-  check(driver_,
-        driver_.memcpy_htod_async(state_.get() + state_ring_offset, &pinned().ring_address, sizeof(uint64_t),
-                                  stream_.get()),
-        "cuMemcpyHtoDAsync", "the address of the token ring");
-  // The session has all pages to itself, in order.
-  std::vector<uint32_t> pages(kv_pages(artifact.n_ctx));
-  std::iota(pages.begin(), pages.end(), 0);
-  check(driver_,
-        driver_.memcpy_htod_async(state_.get() + artifact.page_table_offset, pages.data(),
-                                  pages.size() * sizeof(uint32_t), stream_.get()),
-        "cuMemcpyHtoDAsync", "the page table");
+  program_ = resolve_program(driver_, artifact, token_program(artifact), model_->functions.data(), slots_->bases());
+  slots_->reserve(0, 0, artifact.n_ctx);
   for (const Program& program : artifact.programs)
-    if (has_rows(program))
-      rows_programs_.emplace_back(*model_, program, SessionMemory{arena_.get(), kv_cache_.get(), state_.get()},
-                                  stream_.get());
+    if (has_rows(program)) rows_programs_.emplace_back(*model_, program, *slots_, stream_.get());
   synchronize(device, stream_.get(), "the new session");
 }
 
@@ -148,8 +123,8 @@ const State& Session::write_state(int32_t token) {
 void Session::launch(realizar_mode mode) {
   set_execution_order(model_->order_seed);
   if (model_->poison)
-    check(driver_, driver_.memset_d8_async(arena_.get(), 0xff, artifact.arena_bytes, stream_.get()), "cuMemsetD8Async",
-          "the activations");
+    check(driver_, driver_.memset_d8_async(slots_->bases().arena, 0xff, artifact.arena_bytes, stream_.get()),
+          "cuMemsetD8Async", "the activations");
   if (mode == REALIZAR_EAGER)
     launch_nodes(program_, stream_.get(), bucket());
   else if (const Result result = driver_.graph_launch(built_[bucket()].exec.get(), stream_.get()); result != 0)
@@ -168,7 +143,7 @@ void Session::advance(realizar_mode mode) {
 
 // Queues the state of a step at the session's position.
 void Session::feed(const State& state) {
-  check(driver_, driver_.memcpy_htod_async(state_.get(), &state, sizeof state, stream_.get()), "cuMemcpyHtoDAsync",
+  check(driver_, driver_.memcpy_htod_async(slot(), &state, sizeof state, stream_.get()), "cuMemcpyHtoDAsync",
         "the state");
 }
 
@@ -253,7 +228,9 @@ void Session::run_rows(RowsProgram& program, std::span<const int32_t> tokens, fl
   const uint32_t n = uint32_t(tokens.size()), at_once = logits ? program.program().outputs : n;
   for (uint32_t first = 0; first < n; first += at_once) {
     const uint32_t n_output = logits ? std::min(at_once, n - first) : 0;
-    program.queue(tokens, position_, first, n_output, mode);
+    const Run run = {.position = int32_t(position_), .tokens = tokens, .first_output = first, .n_output = n_output};
+    program.write_step({&run, 1});
+    program.launch(mode);
     if (logits)
       read(logits + uint64_t(first) * artifact.n_vocab, program.logits(),
            uint64_t(n_output) * artifact.n_vocab * sizeof(float), "the logits");
@@ -291,7 +268,8 @@ std::vector<double> Session::profile_rows(const Program& program, int32_t token,
   const std::vector<int32_t> tokens(n_row, token);
   stepped_ = false;
   set_execution_order(model_->order_seed);
-  rows.write_step(tokens, position_, 0, std::min(n_row, program.outputs));
+  const Run run = {.position = int32_t(position_), .tokens = tokens, .n_output = std::min(n_row, program.outputs)};
+  rows.write_step({&run, 1});
   synchronize(model_->device, stream_.get(), "the step");
   return time_nodes(*model_, rows.resolved(), stream_.get(), 0, n_launch, [] {});
 }
@@ -303,8 +281,7 @@ void Session::set_sampling(const realizar_sampling& sampling) {
   states_in_flight_ = 0;
   DeviceSampling& sent = pinned().sampling;
   describe_sampling(sampling, sent);
-  check(driver_,
-        driver_.memcpy_htod_async(state_.get() + state_sampling_offset, &sent, sent.used_bytes(), stream_.get()),
+  check(driver_, driver_.memcpy_htod_async(slot() + slot_sampling_offset, &sent, sent.used_bytes(), stream_.get()),
         "cuMemcpyHtoDAsync", "the sampling parameters");
   draws_ = sent.sampling.draws;
 }
@@ -351,7 +328,7 @@ void Session::run_greedy(uint32_t n_step, int32_t* tokens, realizar_mode mode) {
 
 void Session::read_logits(float* logits) {
   require_step();
-  read(logits, arena_.get() + artifact.logits_offset, artifact.n_vocab * sizeof(float), "the logits");
+  read(logits, slots_->bases().arena + artifact.logits_offset, artifact.n_vocab * sizeof(float), "the logits");
 }
 
 int32_t Session::read_chosen() {
@@ -369,7 +346,7 @@ int32_t Session::read_greedy() {
 // The step has been queued, and not more than token_ring_size - 1 after it.
 int32_t Session::wait_token(uint32_t serial) {
   constexpr int spins = 200;  // a few microseconds, then sleep: a token of a large model takes milliseconds
-  const uint64_t* from = &pinned().ring[serial % token_ring_size];
+  const uint64_t* from = slots_->ring(0) + serial % token_ring_size;
   uint64_t entry = 0;
   const auto arrived = [&] { return uint32_t((entry = __atomic_load_n(from, __ATOMIC_ACQUIRE)) >> 32) == serial; };
   for (int i = 0; !arrived(); i++) {
@@ -387,7 +364,7 @@ int32_t Session::wait_token(uint32_t serial) {
 }
 
 DevicePtr Session::history(uint32_t position) const {
-  return state_.get() + artifact.history_offset + position * sizeof(int32_t);
+  return slot() + artifact.history_offset + position * sizeof(int32_t);
 }
 
 void Session::read(void* to, DevicePtr from, uint64_t bytes, const char* what) {

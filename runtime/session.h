@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "graph.h"
@@ -70,11 +71,11 @@ class Session {
   const State& write_state(int32_t token);
   void feed(const State& state);
   void read(void* to, DevicePtr from, uint64_t bytes, const char* what);
+  DevicePtr slot() const { return slots_->address(0); }
   DevicePtr history(uint32_t position) const;
 
   std::shared_ptr<const Model> model_;
   const Driver& driver_;
-  DeviceMemory arena_, kv_cache_, state_;
   PinnedMemory pinned_;
   struct Pinned;
   Pinned& pinned() const { return *static_cast<Pinned*>(pinned_.get()); }
@@ -86,8 +87,9 @@ class Session {
   bool stepped_ = false;  // the device holds the state and logits of position_ - 1
   ResolvedProgram program_;
   std::vector<BuiltGraph> built_;  // by bucket; none before build
-  OwnedStream stream_;
+  std::optional<Slots> slots_;     // one
   std::vector<RowsProgram> rows_programs_;
+  OwnedStream stream_;
 };
 
 }  // namespace realizar

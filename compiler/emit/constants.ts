@@ -102,18 +102,29 @@ const CONSTANTS: readonly Constant[] = [
     js: ['kvCacheBytes', "Device memory for one session's KV cache."],
     c: ['kv_cache_bytes', 'uint64_t', 'device memory of a session'],
   },
+  { value: ({ pages }) => pages[0].bytes, c: ['page_bytes', 'uint64_t', 'KV cache of 64 positions'] },
+  {
+    value: ({ pages }) => pages[1].bytes,
+    c: ['window_page_bytes', 'uint64_t', 'the same of layers that see the newest positions only'],
+  },
+  { value: ({ pages }) => pages[1].window, c: ['window', 'uint32_t', 'which are so many'] },
   { value: ({ memory }) => memory.stateBytes, c: ['state_bytes', 'uint64_t', 'device memory of a session'] },
+  { value: ({ memory }) => memory.slotBytes, c: ['slot_bytes', 'uint64_t', 'of each of its slots'] },
   {
     value: (plan) => stateOffset(plan, 'history'),
-    c: ['history_offset', 'uint64_t', 'in the state: int32[n_ctx]'],
+    c: ['history_offset', 'uint64_t', 'in a slot: int32[n_ctx]'],
   },
   {
     value: (plan) => stateOffset(plan, 'fed'),
-    c: ['fed_offset', 'uint64_t', 'in the state: int32[n_ctx]'],
+    c: ['fed_offset', 'uint64_t', 'in a slot: int32[n_ctx]'],
   },
   {
     value: (plan) => stateOffset(plan, 'pages'),
-    c: ['page_table_offset', 'uint64_t', 'in the state: u32, one for each 64 positions'],
+    c: ['page_table_offset', 'uint64_t', 'in a slot: u32, one for each 64 positions'],
+  },
+  {
+    value: (plan) => stateOffset(plan, 'window_pages'),
+    c: ['window_page_table_offset', 'uint64_t', 'in a slot: likewise'],
   },
   { value: ({ programs }) => programs[0].logitsOffset, c: ['logits_offset', 'uint64_t', 'in the arena: f32[n_vocab]'] },
   {

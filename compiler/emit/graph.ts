@@ -1,6 +1,7 @@
 /** The tables of graph.cpp: kernels, programs of nodes, tensors. */
 import { programLabel } from '../ir/programs.js';
 import { kernelFor } from '../kernels/index.js';
+import type { PageRegion } from '../plan/caches.js';
 import type { PlannedTensor } from '../plan/loaders.js';
 import type { Plan, PlannedArgument, PlannedKernel, PlannedNode, PlannedProgram } from '../plan/plan.js';
 import { comment, cString } from './names.js';
@@ -195,16 +196,21 @@ function layerRanges({ tensors, caches, model }: Plan): LayerRanges {
     const layer = layerOf(tensor.name)?.layer;
     tensorsOf.set(layer, [...(tensorsOf.get(layer) ?? []), tensor]);
   }
+  const cachesIn = (region: PageRegion) =>
+    rangesOf((layer) =>
+      caches.filter((one) => one.layer === layer && one.region === region).map((one) => [one.offset, one.bytes]),
+    );
   return {
     weights: rangesOf((layer) => (tensorsOf.get(layer) ?? []).map((t) => [t.deviceOffset, t.deviceBytes])),
-    kv_cache: rangesOf((layer) => caches.filter((one) => one.layer === layer).map((one) => [one.offset, one.bytes])),
+    kv_cache: cachesIn('kv_cache'),
+    kv_window: cachesIn('kv_window'),
     file: rangesOf((layer) => (tensorsOf.get(layer) ?? []).map((t) => [t.fileOffset, t.fileBytes])),
   };
 }
 
 function layerRows({ model }: Plan, ranges: LayerRanges): string[] {
   return Array.from({ length: model.layerCount }, (_, layer) => {
-    const starts = (['weights', 'kv_cache', 'file'] as const).flatMap((from) => {
+    const starts = (['weights', 'kv_cache', 'kv_window', 'file'] as const).flatMap((from) => {
       const range = ranges[from]![layer];
       return range ? [`.${from} = ${range.start}`] : [];
     });

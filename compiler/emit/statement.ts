@@ -3,9 +3,11 @@
  * What differs is an offset of the layer (`Layer` in runtime/artifact.h) or a parameter of the function.
  */
 
+import type { Region } from '../kernels/kernel.js';
+
 /** Bytes from the start of something: of a region, or of the file. */
 export interface Offset {
-  readonly from: 'arena' | 'kv_cache' | 'state' | 'weights' | 'file';
+  readonly from: Region | 'file';
   readonly value: number;
   /** Of a parameter that has it. */
   readonly name: string;

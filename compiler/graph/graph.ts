@@ -12,7 +12,7 @@ export type Op = PrimitiveOp | FusedOp;
 export interface Graph {
   readonly ops: readonly Op[];
   readonly logits: Value;
-  /** Of a program of many rows: the host reads the logits, and no operation selects. */
+  /** Of a program of many rows. */
   readonly manyRows?: true;
 }
 

@@ -14,7 +14,7 @@
  *                   ids are 0 to n - 1, in order
  * - `form`          what is not f32 is written and read by the operations of many rows that have it so
  * - `select`        the last operation, and no other, selects: from the logits, or from the `best` that the projection
- *                   which writes the logits leaves beside them. Of many rows none does
+ *                   which writes the logits leaves beside them
  *
  * Of a primitive graph: `primitive`, every operation is a PrimitiveOp. Of a fused graph: `fused`, every one is a kernel's of
  * the graph's kind of program.
@@ -123,16 +123,17 @@ function verifyCaches(graph: Graph): void {
 
 const isCache = (resource: Resource) => resource.startsWith('cache.');
 
-function verifySelect({ ops, logits, manyRows }: Graph): void {
+const SELECTS: readonly Op['kind'][] = ['select', 'select_best', 'select_rows'];
+
+function verifySelect({ ops, logits }: Graph): void {
   const last = ops.at(-1);
   if (!last) throw new Error('IR rule "select" broken: the graph is empty');
   for (const [i, op] of ops.entries()) {
-    const selects = op.kind === 'select' || op.kind === 'select_best';
-    const mustSelect = !manyRows && i === ops.length - 1;
-    need(selects === mustSelect, op, 'select', 'the last operation, and no other, must select; of many rows none');
+    const mustSelect = i === ops.length - 1;
+    need(SELECTS.includes(op.kind) === mustSelect, op, 'select', 'the last operation, and no other, must select');
   }
   const writer = ops.find((op): op is Projection => op.kind === 'projection' && op.output === logits);
-  if (last.kind === 'select' || last.kind === 'select_best')
+  if (last.kind === 'select' || last.kind === 'select_best' || last.kind === 'select_rows')
     need(last.logits === logits, last, 'select', 'it does not read the logits');
   if (last.kind === 'select_best') need(last.best === writer?.best, last, 'select', 'it does not read their best');
 }

@@ -2,10 +2,10 @@
 import type { Cache, Value } from './ops.js';
 
 /**
- * Memory that outlives the step: the state buffer (token, position, seq_len), or a cache; and the rows of the step, which
- * the host writes before it.
+ * Memory that outlives the step: the slots' state (token, position, seq_len), the tokens that they were fed, or a cache; and
+ * the rows of the step, which the host writes before it.
  */
-export type Resource = 'state' | 'step' | `cache.${number}`;
+export type Resource = 'state' | 'fed' | 'step' | `cache.${number}`;
 
 export interface Effects {
   /** One entry an operand: a value that is read twice stands here twice. */

@@ -2,11 +2,10 @@
 import { roundUp } from '../arithmetic.js';
 import { cached, effects } from '../ir/effects.js';
 import type { Cache, Value } from '../ir/ops.js';
-import { kvPages } from './attend/config.js';
 import { type HeadConfig, headConfig, headFields, ropeTables } from './attend/heads.js';
 import { type Attend, appendText, checkQkv } from './attend/operation.js';
 import { unlike } from './fields.js';
-import type { Kernel } from './kernel.js';
+import { type Kernel, pageStride } from './kernel.js';
 
 /** Fused, of many rows: what attend does before it attends. Its output is the queries, times `scale`. */
 export interface Append
@@ -36,8 +35,9 @@ export interface AppendConfig extends HeadConfig {
   readonly headSize: number;
   /** From a row of qkv to the next. */
   readonly qkvCols: number;
-  /** Of a slot's page table. */
-  readonly slotPages: number;
+  readonly slotBytes: number;
+  /** f16 elements from a page to the next. */
+  readonly pageStride: number;
   readonly rows: number;
   readonly warps: number;
   readonly scale: number;
@@ -51,7 +51,7 @@ export const append: Kernel<Append, AppendConfig> = {
   include: 'append.cuh',
   body: 'append',
   args: 'AppendArgs',
-  reads: ({ qkv }) => effects([qkv], 'step'),
+  reads: ({ qkv }) => effects([qkv], 'step', 'state'),
   writes: ({ output, cache }) => effects([output], cached(cache)),
   check: (op, checks) => {
     checkQkv(op, checks);
@@ -66,14 +66,15 @@ export const append: Kernel<Append, AppendConfig> = {
   about: (op) => `${op.qkv.name} f32[${op.qkv.cols}]: ${appendText(op)} -> f16[${op.output.cols}]`,
   vectors: ({ queryNorm, keyNorm, rope }) => [queryNorm?.weight, keyNorm?.weight, rope?.factors],
   readBytes: () => 0,
-  configure: (op, target, { program, contextLength }) => ({
+  configure: (op, target, setting) => ({
     kind: 'append',
     heads: op.headCount,
     kvHeads: op.headCountKv,
     headSize: op.headSize,
     qkvCols: op.qkv.cols,
-    slotPages: kvPages(contextLength),
-    rows: program.rows,
+    slotBytes: setting.slotBytes,
+    pageStride: pageStride(setting, op.cache),
+    rows: setting.program.rows,
     warps: target.kind === 'cuda' ? 4 : 2,
     scale: op.scale,
     ...headConfig(op),
@@ -83,11 +84,12 @@ export const append: Kernel<Append, AppendConfig> = {
   arguments: (op, at) => [
     at.state('step', 'step'),
     at.state('rows', 'rows'),
+    at.state('slots', 'state'),
     at.value('qkv', op.qkv),
     at.vector('query_norm', op.queryNorm?.weight),
     at.vector('key_norm', op.keyNorm?.weight),
     at.vector('rope_factors', op.rope?.factors),
-    at.state('page_table', 'pages'),
+    at.pageTable('page_table', op.cache),
     at.keys('keys', op.cache),
     at.values('values', op.cache),
     at.value('query', op.output),
@@ -95,7 +97,8 @@ export const append: Kernel<Append, AppendConfig> = {
   base: 'AppendDefaults',
   fields: (c, name) => [
     ['int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, qkv_cols: c.qkvCols }],
-    ['int', { slot_pages: c.slotPages, warps: c.warps }],
+    ['int', { slot_bytes: c.slotBytes, warps: c.warps }],
+    ['int64_t', { page_stride: c.pageStride }],
     ['float', { scale: c.scale, ...unlike(0, { epsilon: c.epsilon }) }],
     ...headFields(c, name),
   ],

@@ -7,7 +7,7 @@ import { HEAD_ALIGNMENT } from './append.js';
 import { KV_PAGE, keyBytes, kvPages } from './attend/config.js';
 import { type Attend, attendText, attentionFlops } from './attend/operation.js';
 import { cFloat, variant } from './fields.js';
-import type { Kernel } from './kernel.js';
+import { type Kernel, pageStride } from './kernel.js';
 
 /** Fused, of many rows: softmax(scores(q k^T)) v of each row over what its slot's cache has up to it, times its gates. */
 export interface AttendRows
@@ -28,6 +28,9 @@ export interface AttendRowsConfig {
   readonly qkvCols: number;
   /** Of a slot's page table. */
   readonly slotPages: number;
+  readonly slotBytes: number;
+  /** f16 elements from a page to the next. */
+  readonly pageStride: number;
   readonly rows: number;
   readonly blocks: number;
   /** That it has registers for. */
@@ -61,7 +64,7 @@ export const attendRows: Kernel<AttendRows, AttendRowsConfig> = {
   include: 'attend_rows/kernel.cuh',
   body: 'attend_rows',
   args: 'AttendRowsArgs',
-  reads: ({ query, qkv, cache }) => effects([query, qkv], 'step', cached(cache)),
+  reads: ({ query, qkv, cache }) => effects([query, qkv], 'step', 'state', cached(cache)),
   writes: ({ output }) => effects([output]),
   check: (op, checks) => {
     checks.attention(op);
@@ -80,15 +83,17 @@ export const attendRows: Kernel<AttendRows, AttendRowsConfig> = {
     positions: Math.min(window ?? contextLength, contextLength),
   }),
   flops: attentionFlops,
-  configure: (op, target, { program, contextLength }) => ({
+  configure: (op, target, setting) => ({
     kind: 'attend_rows',
     heads: op.headCount,
     kvHeads: op.headCountKv,
     headSize: op.headSize,
     qkvCols: op.qkv?.cols ?? 0,
-    slotPages: kvPages(contextLength),
-    rows: program.rows,
-    ...blocksOf(op, program.rows, target),
+    slotPages: kvPages(setting.contextLength),
+    slotBytes: setting.slotBytes,
+    pageStride: pageStride(setting, op.cache),
+    rows: setting.program.rows,
+    ...blocksOf(op, setting.program.rows, target),
     stages: STAGES,
     splitPositions: SPLIT_POSITIONS,
     softCap: op.softCap ?? 0,
@@ -105,10 +110,11 @@ export const attendRows: Kernel<AttendRows, AttendRowsConfig> = {
   arguments: (op, at) => [
     at.state('step', 'step'),
     at.state('tiles', 'tiles'),
+    at.state('slots', 'state'),
     at.value('query', op.query),
     at.vector('sinks', op.sinks),
     at.value('qkv', op.qkv),
-    at.state('page_table', 'pages'),
+    at.pageTable('page_table', op.cache),
     at.keys('keys', op.cache),
     at.values('values', op.cache),
     at.scratch('fold', foldName(op)),
@@ -118,7 +124,9 @@ export const attendRows: Kernel<AttendRows, AttendRowsConfig> = {
   base: 'AttendRowsDefaults',
   fields: (c) => [
     ['int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, qkv_cols: c.qkvCols }],
-    ['int', { rows: c.rows, slot_pages: c.slotPages, split_positions: c.splitPositions, stages: c.stages }],
+    ['int', { rows: c.rows, split_positions: c.splitPositions, stages: c.stages }],
+    ['int', { slot_pages: c.slotPages, slot_bytes: c.slotBytes }],
+    ['int64_t', { page_stride: c.pageStride }],
     ...variant('window', c.window > 0 && `Window<${c.window}>`),
     ...variant('cap', c.softCap > 0 && `SoftCap<${cFloat(c.softCap)}>`),
     ...variant('sinks', c.sinks && 'Sinks'),

@@ -25,11 +25,12 @@ import type { Projection } from './projection/operation.js';
 import { type RouteRows, type RouteRowsConfig, routeRows } from './route_rows.js';
 import { type ScatterRows, type ScatterRowsConfig, scatterRows } from './scatter_rows.js';
 import { type SelectBest, type SelectConfig, select } from './select.js';
+import { type SelectRows, type SelectRowsConfig, selectRows } from './select_rows.js';
 import { type SortRows, type SortRowsConfig, sortRows } from './sort_rows.js';
 
 /** What plan/ can lower, one kernel node each: of the program of one token, and of those of many rows. */
 type TokenOp = Embed | Projection | Experts | NormAdd | Attend | SelectBest;
-type RowsOp = EmbedRows | OperandRows | Matmul | Append | AttendRows | NormAddRows;
+type RowsOp = EmbedRows | OperandRows | Matmul | Append | AttendRows | NormAddRows | SelectRows;
 type ExpertRowsOp = RouteRows | SortRows | ScatterRows | CombineRows;
 export type FusedOp = TokenOp | RowsOp | ExpertRowsOp | FindLargest;
 
@@ -37,12 +38,12 @@ export type KernelConfig =
   | (EmbedConfig | ProjectionConfig | ExpertsConfig | NormAddConfig | AttendConfig | SelectConfig)
   | (EmbedRowsConfig | OperandRowsConfig | MatmulConfig | AppendConfig | AttendRowsConfig | NormAddRowsConfig)
   | (RouteRowsConfig | SortRowsConfig | ScatterRowsConfig | CombineRowsConfig)
-  | LargestConfig;
+  | (SelectRowsConfig | LargestConfig);
 
 export const TOKEN_KERNELS = { embed, projection, experts, norm_add: normAdd, attend, select };
 export const ROWS_KERNELS = {
   ...{ embed_rows: embedRows, operand_rows: operandRows, matmul, append, attend_rows: attendRows },
-  norm_add_rows: normAddRows,
+  ...{ norm_add_rows: normAddRows, select_rows: selectRows },
   ...{ route_rows: routeRows, sort_rows: sortRows, scatter_rows: scatterRows, combine_rows: combineRows },
 };
 export const KERNELS = { ...TOKEN_KERNELS, ...ROWS_KERNELS, find_largest: findLargest };

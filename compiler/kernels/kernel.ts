@@ -10,8 +10,11 @@ import type { Weight } from '../model/spec.js';
 import type { Target } from '../target/target.js';
 import type { Tiling } from './tiling.js';
 
-/** The device allocations that arguments point into. weights belong to a model, the others to a session. */
-export type Region = 'weights' | 'arena' | 'kv_cache' | 'state';
+/**
+ * The device allocations that arguments point into. weights belong to a model, the others to a session. Of what there is several
+ * times, pages of KV cache and slots, an argument points into the first.
+ */
+export type Region = 'weights' | 'arena' | 'kv_cache' | 'kv_window' | 'state' | 'slots';
 
 /** An address: bytes from a region's start. */
 export interface Place {
@@ -33,12 +36,13 @@ export interface Launch {
 }
 
 /**
- * What the session's state buffer holds, each at an offset of its own (plan/state.ts). step, rows, tiles, output_rows: of the
- * step of a program of many rows (runtime/kernels/step.h); pages: where the slots' positions are in the caches.
+ * What the regions state and slots hold, each at an offset of its own (plan/state.ts). Of a slot: state, history, fed, and
+ * pages and window_pages, where its positions are in the caches. step, rows, tiles, output_rows: of the step of a program of
+ * many rows (runtime/kernels/step.h).
  */
 export type StatePart =
-  | ('state' | 'counters' | 'history' | 'fed' | 'seen' | 'meeting')
-  | ('step' | 'rows' | 'tiles' | 'output_rows' | 'pages');
+  | ('state' | 'history' | 'fed' | 'pages' | 'window_pages')
+  | ('counters' | 'seen' | 'meeting' | 'step' | 'rows' | 'tiles' | 'output_rows');
 
 /** Of the part `counters`. */
 export const STATE_COUNTERS = 1024;
@@ -59,6 +63,8 @@ export interface Places {
   /** One of the node's scratch buffers; absent where it has none of this name. */
   scratch(name: string, buffer: string): Argument;
   state(name: string, part: StatePart): Argument;
+  /** Of the first slot, of the cache's kind of pages. */
+  pageTable(name: string, cache: Cache): Argument;
   keys(name: string, cache: Cache): Argument;
   values(name: string, cache: Cache): Argument;
 }
@@ -79,12 +85,29 @@ export interface Table {
   readonly values: readonly number[];
 }
 
+interface PlacedCache extends Cache {
+  readonly region: Region;
+}
+interface KindOfPages {
+  readonly region: Region;
+  readonly bytes: number;
+}
+
 /** What a kernel's configuration depends on beside its operation and the target. */
 export interface Setting {
   readonly program: ProgramKind;
   readonly contextLength: number;
+  readonly caches: { readonly caches: readonly PlacedCache[]; readonly pages: readonly KindOfPages[] };
+  /** From a slot to the next. */
+  readonly slotBytes: number;
   /** What is known of matrices that have their places. */
   readonly weights: { tilingOf(weight: Weight): Tiling; isPlain(weight: Weight): boolean };
+}
+
+/** f16 elements from a page of the cache's kind to the next. */
+export function pageStride({ caches: { caches, pages } }: Pick<Setting, 'caches'>, { id }: Cache): number {
+  const { region } = caches.find((cache) => cache.id === id)!;
+  return pages.find((kind) => kind.region === region)!.bytes / 2;
 }
 
 export interface Kernel<Op, Config> extends Operation<Op> {

@@ -65,15 +65,22 @@ const MEETING_BYTES = 16 + 8 * 64 + SAMPLE.list * 8 + 4 * SAMPLE.bins * 16;
 
 /** As many blocks as the target allows and as have the least of tokens that is worth one. */
 export function selectConfig(candidates: number, vocabSize: number, { select }: Target): SelectConfig {
-  if (vocabSize > SAMPLE.maxVocab)
-    throw new CompileError(`the vocabulary has ${vocabSize} tokens; at most ${SAMPLE.maxVocab} are supported`);
+  requireSampledVocabulary(vocabSize);
   let blocks = 1;
   while (2 * blocks <= select.blocks && 2 * blocks * select.minTokens <= vocabSize) blocks *= 2;
   return { kind: 'select', threads: select.threads, blocks, candidates, vocabSize };
 }
 
+/** What one can draw from. */
+export function requireSampledVocabulary(vocabSize: number): void {
+  if (vocabSize > SAMPLE.maxVocab)
+    throw new CompileError(`the vocabulary has ${vocabSize} tokens; at most ${SAMPLE.maxVocab} are supported`);
+}
+
+export const selectShared = ({ threads }: SelectConfig): number => sampleShared(threads);
+
 /** SampleShared. */
-export const selectShared = ({ threads }: SelectConfig): number =>
+export const sampleShared = (threads: number): number =>
   SAMPLE.bins * 16 + SAMPLE.list * 8 + (threads + SAMPLE.groups) * 12 + SAMPLE.found;
 
 /** SampleMeeting; one block meets nobody. */

@@ -14,11 +14,11 @@ import { fuseAttention } from './fuse_attention.js';
 import { fuseExperts } from './fuse_experts.js';
 import { fuseGateUp } from './fuse_gate_up.js';
 import { fuseSelect } from './fuse_select.js';
-import { leaveLogits } from './leave_logits.js';
 import { lowerLinear } from './lower_linear.js';
 import { lowerNorm } from './lower_norm.js';
 import { lowerRows } from './lower_rows.js';
 import { makeOperands } from './make_operands.js';
+import { selectRows } from './select_rows.js';
 import { shareOperands } from './share_operands.js';
 import { splitAttend } from './split_attend.js';
 import { splitExperts } from './split_experts.js';
@@ -31,7 +31,7 @@ export interface Pass {
 
 /** Norms stay apart from what reads them until it is known which operands products share. */
 const MANY_ROWS: readonly Pass[] = [
-  { name: 'leave_logits', run: leaveLogits },
+  { name: 'select_rows', run: selectRows },
   { name: 'fuse_attention', run: fuseAttention },
   { name: 'fuse_experts', run: fuseExperts },
   { name: 'fuse_gate_up', run: fuseGateUp },

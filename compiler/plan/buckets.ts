@@ -19,8 +19,8 @@ export function attentionBuckets(ops: readonly FusedOp[], planning: Planning, co
   const limits = bucketLimits(contextLength, target);
   const configs = new Map(
     attentions.map((op) => {
-      const [untuned] = attendConfigs(op, [contextLength], contextLength, target, coResident);
-      return [op, attendConfigs(op, limits, contextLength, tunedFor(untuned!, planning), coResident)];
+      const [untuned] = attendConfigs(op, [contextLength], planning, target, coResident);
+      return [op, attendConfigs(op, limits, planning, tunedFor(untuned!, planning), coResident)];
     }),
   );
   /** Microseconds of a token more at a bucket's limit, where the next bucket serves it. */

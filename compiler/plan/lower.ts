@@ -2,18 +2,18 @@
 
 import { GGML_TYPES, type GgmlType } from '../../runtime/files/ggml.js';
 import { sum } from '../arithmetic.js';
-import { cachesOf, type Graph } from '../graph/graph.js';
+import type { Graph } from '../graph/graph.js';
 import { type LeftOut, LOAD, type ProgramKind, TOKEN } from '../ir/programs.js';
 import { largestFor } from '../kernels/matmul/largest.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { Target } from '../target/target.js';
-import { planCaches } from './caches.js';
+import { contextBytes, planCaches } from './caches.js';
 import { chooseKernels } from './choose.js';
 import { KernelTable } from './kernel_table.js';
 import { planLoaders } from './loaders.js';
 import { PLAN_VERSION, type Plan, verifyPlan } from './plan.js';
 import { planProgram } from './plan_program.js';
-import { stateLayout } from './state.js';
+import { slotLayout, stateLayout } from './state.js';
 import type { TargetOf } from './tuning.js';
 import { WeightPlanner } from './weights.js';
 
@@ -32,16 +32,21 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
   const { contextLength, compilerVersion, targetOf = () => target, manyRows, leftOut = [] } = options;
   const { vocabSize } = spec;
   const weights = new WeightPlanner();
+  const caches = planCaches(graph, contextLength);
+  const slot = slotLayout(contextLength, caches);
+  const { slotBytes } = slot;
   const choose = (program: ProgramKind, graph: Graph) => ({
     ...{ program, graph },
-    choice: chooseKernels(graph, { target, targetOf, program, contextLength, vocabSize, weights }),
+    choice: chooseKernels(graph, {
+      ...{ target, targetOf, program, contextLength, vocabSize, weights },
+      ...{ caches, slotBytes },
+    }),
   });
   const ofToken = choose(TOKEN, graph);
   const others = manyRows?.programs.map((program) => choose(program, manyRows.graph)) ?? [];
   if (manyRows) others.push(choose(LOAD, loading(manyRows.graph)));
   const { meetingBytes } = ofToken.choice;
-  const state = stateLayout({ contextLength, vocabSize, meetingBytes, programs: manyRows?.programs ?? [] });
-  const caches = planCaches(cachesOf(graph), contextLength);
+  const state = stateLayout(slot, { vocabSize, meetingBytes, programs: manyRows?.programs ?? [] });
   const kernels = new KernelTable(target);
   const shared = { contextLength, state, caches, kernels };
   const token = planProgram(ofToken, shared);
@@ -69,17 +74,20 @@ export function lower(spec: ModelSpec, graph: Graph, target: Target, options: Lo
     },
     memory: {
       weightsBytes: weights.totalBytes,
-      kvCacheBytes: sum(caches.map(({ bytes }) => bytes)),
+      kvCacheBytes: contextBytes(caches, contextLength),
       arenaBytes: Math.max(...[token, ...rest].map(({ arenaBytes }) => arenaBytes)),
-      stateBytes: state.totalBytes,
+      stateBytes: state.stateBytes,
+      slotBytes,
       tokenReadBytes: sum(token.planned.nodes.map((node) => node.readBytes)),
       kvRowBytes: sum(token.planned.nodes.map((node) => node.kvRowBytes)),
     },
     kernels: kernels.kernels,
-    caches,
+    ...caches,
     programs: [token.planned, ...rest.map(({ planned }) => planned)],
     leftOut,
-    state: Object.entries(state.parts).map(([part, { start, end }]) => ({ part, offset: start, bytes: end - start })),
+    state: Object.entries(state.parts).map(([part, { region, start, end }]) => ({
+      ...{ part, region, offset: start, bytes: end - start },
+    })),
     ...planLoaders(weights.tensors, formats),
     formats,
   });

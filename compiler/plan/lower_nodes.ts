@@ -45,5 +45,5 @@ function counted(output: Value, configs: readonly AttendConfig[]): readonly Atte
 
 function nodeName(op: FusedOp): string {
   if (op.kind === 'find_largest') return op.name;
-  return op.kind === 'select_best' ? 'select' : op.output.name;
+  return op.kind === 'select_best' || op.kind === 'select_rows' ? 'select' : op.output.name;
 }

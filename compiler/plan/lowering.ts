@@ -5,6 +5,7 @@ import type { FusedOp, KernelConfig } from '../kernels/index.js';
 import type { ProjectionConfig } from '../kernels/projection/config.js';
 import type { Projection } from '../kernels/projection/operation.js';
 import type { Target } from '../target/target.js';
+import type { Caches } from './caches.js';
 import type { TargetOf } from './tuning.js';
 import type { WeightPlanner } from './weights.js';
 
@@ -32,6 +33,9 @@ export interface Planning {
   readonly program: ProgramKind;
   readonly contextLength: number;
   readonly vocabSize: number;
+  readonly caches: Caches;
+  /** From a slot to the next. */
+  readonly slotBytes: number;
   /** What programs lay out and share: the first one decides, which is the token program. */
   readonly weights: WeightPlanner;
 }

@@ -7,7 +7,7 @@ import { kernelOf } from '../kernels/index.js';
 import type { Argument, Places, Region, Scratch } from '../kernels/kernel.js';
 import { ACCUMULATED } from '../kernels/router.js';
 import type { BufferPlan } from './buffers.js';
-import type { PlannedCache } from './caches.js';
+import type { Caches, PlannedCache } from './caches.js';
 import type { Choice } from './choose.js';
 import type { Interval } from './edges.js';
 import type { LoweredNode } from './lowering.js';
@@ -18,7 +18,7 @@ export class DeviceMemory {
     private readonly choice: Choice,
     private readonly state: StateLayout,
     private readonly arena: BufferPlan,
-    private readonly caches: readonly PlannedCache[],
+    private readonly caches: Caches,
     private readonly program: ProgramKind,
   ) {}
 
@@ -28,7 +28,7 @@ export class DeviceMemory {
   }
 
   scratch(scratch: Scratch): Interval {
-    if (scratch.region === 'state') return { region: 'state', ...this.state.parts[scratch.part] };
+    if (scratch.region === 'state') return this.state.parts[scratch.part];
     return this.#arena(scratch.name, scratch.bytes);
   }
 
@@ -52,13 +52,21 @@ export class DeviceMemory {
         return found ? at(name, 'arena', this.arena.offsets.get(buffer)!) : absent(name);
       },
       state: (name, part) => {
-        const { start, end } = this.state.parts[part];
-        return end > start ? at(name, 'state', start) : absent(name);
+        const { region, start, end } = this.state.parts[part];
+        return end > start ? at(name, region, start) : absent(name);
       },
-      keys: (name, cache) => at(name, 'kv_cache', this.#cache(cached(cache)).offset),
+      pageTable: (name, cache) => {
+        const { region } = this.#cache(cached(cache));
+        const { start } = this.state.parts[region === 'kv_cache' ? 'pages' : 'window_pages'];
+        return at(name, 'slots', start);
+      },
+      keys: (name, cache) => {
+        const { region, offset } = this.#cache(cached(cache));
+        return at(name, region, offset);
+      },
       values: (name, cache) => {
-        const { offset, bytes } = this.#cache(cached(cache));
-        return at(name, 'kv_cache', offset + bytes / 2);
+        const { region, offset, bytes } = this.#cache(cached(cache));
+        return at(name, region, offset + bytes / 2);
       },
     };
   }
@@ -71,15 +79,16 @@ export class DeviceMemory {
   }
 
   #resource(resource: Resource): Interval {
-    const { state, step, output_rows } = this.state.parts;
-    if (resource === 'state') return { region: 'state', ...state };
+    const { state, fed, step, output_rows } = this.state.parts;
+    if (resource === 'state') return state;
+    if (resource === 'fed') return fed;
     if (resource === 'step') return { region: 'state', start: step.start, end: output_rows.end };
-    const { offset, bytes } = this.#cache(resource);
-    return { region: 'kv_cache', start: offset, end: offset + bytes };
+    const { region, offset, bytes } = this.#cache(resource);
+    return { region, start: offset, end: offset + bytes };
   }
 
   #cache(resource: Resource): PlannedCache {
-    return this.caches.find((cache) => cached(cache) === resource)!;
+    return this.caches.caches.find((cache) => cached(cache) === resource)!;
   }
 
   #arena(name: string, bytes: number): Interval {

@@ -6,14 +6,16 @@
 import type { GgmlType } from '../../runtime/files/ggml.js';
 import type { Part } from '../../runtime/files/parts.js';
 import { type LeftOut, type ProgramKind, programLabel, TOKEN } from '../ir/programs.js';
+import { kvPages } from '../kernels/attend/config.js';
 import type { KernelConfig } from '../kernels/index.js';
 import type { Launch, Place, Region, Table } from '../kernels/kernel.js';
 import type { Gpu } from '../target/gpus.js';
-import type { PlannedCache } from './caches.js';
+import type { PlannedCache, PlannedPages } from './caches.js';
 import type { Edge } from './edges.js';
 import type { PlannedLoader, PlannedTensor } from './loaders.js';
+import type { StateRegion } from './state.js';
 
-export const PLAN_VERSION = 11;
+export const PLAN_VERSION = 12;
 
 export interface PlannedKernel {
   /** C identifier, also the name in the module. */
@@ -82,6 +84,8 @@ export interface PlannedProgram extends ProgramKind {
 
 export interface PlannedStatePart {
   readonly part: string;
+  readonly region: StateRegion;
+  /** Of a slot's part: from the slot's start. */
   readonly offset: number;
   /** 0 where the model needs none. */
   readonly bytes: number;
@@ -120,6 +124,8 @@ export interface Plan {
     /** Of one session, for the program that needs most. */
     readonly arenaBytes: number;
     readonly stateBytes: number;
+    /** From a slot to the next: a session has one. */
+    readonly slotBytes: number;
     /** Weights that one token reads. */
     readonly tokenReadBytes: number;
     /** KV cache of one position, all layers. A token reads it of each that it attends to; see the nodes' kvPositions. */
@@ -132,7 +138,9 @@ export interface Plan {
   /** Programs of many rows that this model has not. */
   readonly leftOut: readonly LeftOut[];
   readonly caches: readonly PlannedCache[];
-  /** Parts of the state region. */
+  /** What a page has of each kind: of caches whose layers see all positions, and of those with windows. */
+  readonly pages: readonly [PlannedPages, PlannedPages];
+  /** Parts of the regions state and slots. */
   readonly state: readonly PlannedStatePart[];
   /** Kernels that bring tensors to the device. */
   readonly loaders: readonly PlannedLoader[];
@@ -154,20 +162,24 @@ export function verifyPlan(plan: Plan): Plan {
   const bytes: Record<Region, number> = {
     weights: plan.memory.weightsBytes,
     arena: plan.memory.arenaBytes,
-    kv_cache: plan.memory.kvCacheBytes,
+    kv_cache: plan.pages[0].bytes,
+    kv_window: plan.pages[1].bytes,
     state: plan.memory.stateBytes,
+    slots: plan.memory.slotBytes,
   };
   for (const [region, size] of Object.entries(bytes))
-    need(Number.isSafeInteger(size) && size > 0, `${region} has ${size} bytes`);
+    need(Number.isSafeInteger(size) && (size > 0 || region.startsWith('kv_')), `${region} has ${size} bytes`);
+  const ofPositions = kvPages(plan.model.contextLength) * (bytes.kv_cache + bytes.kv_window);
+  need(plan.memory.kvCacheBytes === ofPositions, `the pages of the context have ${ofPositions} bytes`);
   need(new Set(plan.kernels.map((k) => k.symbol)).size === plan.kernels.length, 'two kernels share a symbol');
   const labels = plan.programs.map(programLabel);
   need(new Set(labels).size === labels.length, 'two programs have the same name and rows');
   need(labels[0] === TOKEN.name, 'the first program is not that of a token');
   for (const program of plan.programs) verifyProgram(plan, program, bytes, need);
-  for (const { id, offset, bytes: own } of plan.caches)
-    need(own > 0 && offset + own <= bytes.kv_cache, `cache ${id} leaves the kv_cache region`);
-  for (const { part, offset, bytes: own } of plan.state)
-    need(offset + own <= bytes.state, `${part} leaves the state region`);
+  for (const { id, region, offset, bytes: own } of plan.caches)
+    need(own > 0 && offset + own <= bytes[region], `cache ${id} leaves a page of ${region}`);
+  for (const { part, region, offset, bytes: own } of plan.state)
+    need(offset + own <= bytes[region], `${part} leaves the region ${region}`);
   for (const { name, loader, deviceOffset, deviceBytes, fileOffset, fileBytes } of plan.tensors) {
     need(loader === null || plan.loaders[loader] !== undefined, `${name} names loader ${loader}`);
     need(deviceOffset >= 0 && deviceOffset + deviceBytes <= bytes.weights, `${name} leaves the weights region`);

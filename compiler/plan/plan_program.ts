@@ -6,7 +6,7 @@ import { kernelOf } from '../kernels/index.js';
 import type { Scratch } from '../kernels/kernel.js';
 import { ACCUMULATED } from '../kernels/router.js';
 import { type BufferRequest, planBuffers } from './buffers.js';
-import type { PlannedCache } from './caches.js';
+import type { Caches } from './caches.js';
 import type { Choice } from './choose.js';
 import { type EdgeNode, planEdges } from './edges.js';
 import type { KernelTable } from './kernel_table.js';
@@ -28,7 +28,7 @@ export interface ChosenProgram {
 export interface Shared {
   readonly contextLength: number;
   readonly state: StateLayout;
-  readonly caches: readonly PlannedCache[];
+  readonly caches: Caches;
   readonly kernels: KernelTable;
 }
 

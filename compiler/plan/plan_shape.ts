@@ -38,11 +38,12 @@ import type { ProjectionConfig, SegmentConfig } from '../kernels/projection/conf
 import type { RouteRowsConfig } from '../kernels/route_rows.js';
 import type { ScatterRowsConfig } from '../kernels/scatter_rows.js';
 import type { SelectConfig } from '../kernels/select.js';
+import type { SelectRowsConfig } from '../kernels/select_rows.js';
 import type { SortRowsConfig } from '../kernels/sort_rows.js';
 import { ACTIVATIONS } from '../model/activations.js';
 import type { RopeScaling, RopeSpec } from '../model/spec.js';
 import type { Gpu } from '../target/gpus.js';
-import type { PlannedCache } from './caches.js';
+import type { PlannedCache, PlannedPages } from './caches.js';
 import type { Edge } from './edges.js';
 import type { PlannedLoader, PlannedTensor } from './loaders.js';
 import type {
@@ -208,6 +209,7 @@ const attend = record<AttendConfig>({
   unsplit: count,
   stages: count,
   contextLength: count,
+  pageStride: count,
   warps: count,
   blocks: count,
   leastShared: count,
@@ -237,7 +239,17 @@ const embedRows = record<EmbedRowsConfig>({
   groupBytes: count,
   scale: number,
   rows: count,
+  slotBytes: count,
   threads: count,
+});
+
+const selectRows = record<SelectRowsConfig>({
+  kind: oneOf('select_rows'),
+  threads: count,
+  outputs: count,
+  blocks: count,
+  vocabSize: count,
+  slotBytes: count,
 });
 
 const operandRows = record<OperandRowsConfig>({
@@ -301,7 +313,8 @@ const append = record<AppendConfig>({
   kvHeads: count,
   headSize: count,
   qkvCols: count,
-  slotPages: count,
+  slotBytes: count,
+  pageStride: count,
   rows: count,
   warps: count,
   scale: number,
@@ -315,6 +328,8 @@ const attendRows = record<AttendRowsConfig>({
   headSize: count,
   qkvCols: count,
   slotPages: count,
+  slotBytes: count,
+  pageStride: count,
   rows: count,
   blocks: count,
   blocksPerMultiprocessor: count,
@@ -383,7 +398,7 @@ const kernel = record<PlannedKernel>({
   config: byKind({
     ...{ embed, projection, experts, norm_add: normAdd, attend, select },
     ...{ embed_rows: embedRows, operand_rows: operandRows, norm_add_rows: normAddRows, matmul, append },
-    ...{ attend_rows: attendRows, find_largest: largest },
+    ...{ attend_rows: attendRows, select_rows: selectRows, find_largest: largest },
     ...{ route_rows: routeRows, sort_rows: sortRows, scatter_rows: scatterRows, combine_rows: combineRows },
   }),
   fields: listOf(text()),
@@ -397,7 +412,7 @@ const node = record<PlannedNode>({
   args: listOf(
     record<PlannedArgument>({
       name: text(),
-      region: oneOf('weights', 'arena', 'kv_cache', 'state'),
+      region: oneOf('weights', 'arena', 'kv_cache', 'kv_window', 'state', 'slots'),
       offset: count,
     }),
   ),
@@ -429,6 +444,7 @@ const program = record<PlannedProgram>({
   ),
 });
 
+const pageRegion = oneOf('kv_cache', 'kv_window');
 const cache = record<PlannedCache>({
   id: count,
   layer: count,
@@ -436,6 +452,7 @@ const cache = record<PlannedCache>({
   heads: count,
   headSize: count,
   rowBytes: count,
+  region: pageRegion,
   offset: count,
   bytes: count,
 });
@@ -467,6 +484,7 @@ const memory: Fields<Plan['memory']> = {
   kvCacheBytes: count,
   arenaBytes: count,
   stateBytes: count,
+  slotBytes: count,
   tokenReadBytes: count,
   kvRowBytes: count,
 };
@@ -509,7 +527,10 @@ export const isPlan = record<Plan>({
   programs: listOf(program, 1),
   leftOut: listOf(record<LeftOut>({ name: oneOf('token', 'batch', 'prompt', 'load'), rows: count, why: text() })),
   caches: listOf(cache),
-  state: listOf(record<PlannedStatePart>({ part: text(), offset: count, bytes: count })),
+  pages: listOf(record<PlannedPages>({ region: pageRegion, bytes: count, window: count }), 2),
+  state: listOf(
+    record<PlannedStatePart>({ part: text(), region: oneOf('state', 'slots'), offset: count, bytes: count }),
+  ),
   loaders: listOf(record<PlannedLoader>({ symbol: text(), body: text() })),
   tensors: listOf(tensor),
   formats: listOf(format),

@@ -21,15 +21,17 @@ const Fields projection_fields = {"weights", "input", "norm", "norm_bias", "resi
 const Fields attend_fields = {"qkv", "query_norm", "key_norm", "rope_factors", "sinks", "page_table", "keys",
     "values", "state", "counters", "partial", "output"};
 const Fields select_fields = {"best", "logits", "adjusted", "state", "history", "fed", "seen", "meeting"};
-const Fields embed_rows_fields = {"step", "rows", "weights", "output"};
+const Fields embed_rows_fields = {"step", "rows", "slots", "fed", "weights", "output"};
 const Fields operand_rows_fields = {"step", "input", "sum_norm", "sum_residual", "sum", "norm", "norm_bias",
     "output_rows", "output", "output_scale"};
 const Fields matmul_fields = {"step", "weights", "input", "input_scale", "residual", "output", "bias0", "bias1",
     "bias2", "matrix_scale0", "matrix_scale1", "matrix_scale2", "largest", "partial", "counters"};
-const Fields append_fields = {"step", "rows", "qkv", "query_norm", "key_norm", "rope_factors", "page_table",
-    "keys", "values", "query"};
-const Fields attend_rows_fields = {"step", "tiles", "query", "sinks", "qkv", "page_table", "keys", "values",
-    "fold", "output", "output_scale"};
+const Fields append_fields = {"step", "rows", "slots", "qkv", "query_norm", "key_norm", "rope_factors",
+    "page_table", "keys", "values", "query"};
+const Fields attend_rows_fields = {"step", "tiles", "slots", "query", "sinks", "qkv", "page_table", "keys",
+    "values", "fold", "output", "output_scale"};
+const Fields select_rows_fields = {"step", "rows", "output_rows", "slots", "fed", "logits", "adjusted", "best",
+    "counters"};
 const Fields find_largest_fields = {"weights", "largest"};
 
 // Kernels of nodes, and those without fields, which bring tensors to the device (kernels.cu).
@@ -53,6 +55,7 @@ const std::vector<Kernel> kernels = {
     {.symbol = "realizar_l_out_batch_8", .fields = matmul_fields, .blocks = 4, .threads = 384, .shared_bytes = 17536},
     {.symbol = "realizar_output_norm_f16_batch_8", .fields = operand_rows_fields, .blocks = 8, .threads = 32, .shared_bytes = 16},
     {.symbol = "realizar_logits_batch_8", .fields = matmul_fields, .blocks = 8, .threads = 384, .shared_bytes = 17536},
+    {.symbol = "realizar_select_batch_8", .fields = select_rows_fields, .blocks = 8, .threads = 512, .shared_bytes = 55984},
     {.symbol = "realizar_token_embd_prompt_512", .fields = embed_rows_fields, .blocks = 512, .threads = 32},
     {.symbol = "realizar_attn_norm_f16_prompt_512", .fields = operand_rows_fields, .blocks = 512, .threads = 32, .shared_bytes = 16},
     {.symbol = "realizar_attn_qkv_prompt_512", .fields = matmul_fields, .blocks = 16, .threads = 384, .shared_bytes = 197728},
@@ -64,6 +67,7 @@ const std::vector<Kernel> kernels = {
     {.symbol = "realizar_l_out_prompt_512", .fields = matmul_fields, .blocks = 8, .threads = 384, .shared_bytes = 197728},
     {.symbol = "realizar_output_norm_f16_prompt_512", .fields = operand_rows_fields, .blocks = 64, .threads = 32, .shared_bytes = 16},
     {.symbol = "realizar_logits_prompt_512", .fields = matmul_fields, .blocks = 8, .threads = 384, .shared_bytes = 66624},
+    {.symbol = "realizar_select_prompt_512", .fields = select_rows_fields, .blocks = 64, .threads = 512, .shared_bytes = 55984},
     {.symbol = "realizar_attn_qkv_largest_load", .fields = find_largest_fields, .blocks = 64, .threads = 256},
     {.symbol = "realizar_ffn_inp_largest_load", .fields = find_largest_fields, .blocks = 32, .threads = 256},
     {.symbol = "realizar_ffn_swiglu_largest_load", .fields = find_largest_fields, .blocks = 192, .threads = 256},
@@ -76,9 +80,9 @@ const std::vector<Kernel> kernels = {
 // Where each one's weights, KV cache and tensors of the file start.
 const Layer layers[] = {
     {.index = 0, .weights = 0, .kv_cache = 0, .file = 275264},
-    {.index = 1, .weights = 837632, .kv_cache = 262144, .file = 1112896},
-    {.index = 2, .weights = 1675264, .kv_cache = 524288, .file = 1950528},
-    {.index = 3, .weights = 2512896, .kv_cache = 786432, .file = 2788160},
+    {.index = 1, .weights = 837632, .kv_cache = 32768, .file = 1112896},
+    {.index = 2, .weights = 1675264, .kv_cache = 65536, .file = 1950528},
+    {.index = 3, .weights = 2512896, .kv_cache = 98304, .file = 2788160},
 };
 
 // ------------------------------------------------------------------ program token
@@ -96,8 +100,8 @@ std::vector<Node> token_layer(const Layer& l, const token_layer_offsets& at) {
       // rope q and k, append to the KV cache, attention of 8 heads over 4 KV heads of 32 -> f32[256]
       {.name = l.name("attn_kqv"), .kernel = "realizar_attn_kqv", .kv_row_bytes = 512, .kv_positions = 512,
        .position_flops = 1024,
-       .arguments = {{"qkv", arena + 0}, {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
-                     {"values", kv_cache + l.kv_cache + 131072}, {"state", state + 0}, {"counters", state + 64},
+       .arguments = {{"qkv", arena + 0}, {"page_table", slots + 12672}, {"keys", kv_cache + l.kv_cache},
+                     {"values", kv_cache + l.kv_cache + 16384}, {"state", slots + 0}, {"counters", state + 0},
                      {"output", arena + at.attn_kqv}}},
       // attn_kqv f32[256]: attn_output Q8_0 [256 x 256], + previous l_out -> f32[256]
       {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp", .read_bytes = 69632, .row_flops = 131072,
@@ -119,7 +123,7 @@ Program token_program() {
   append(program.nodes, {
       // token_embd.weight Q8_0 [909 x 256], row of the token -> f32[256]
       {.name = "token_embd", .kernel = "realizar_token_embd", .after = {}, .read_bytes = 272,
-       .arguments = {{"weights", "token_embd.weight"}, {"state", state + 0}, {"output", arena + 2048}}},
+       .arguments = {{"weights", "token_embd.weight"}, {"state", slots + 0}, {"output", arena + 2048}}},
   });
   append(program.nodes, token_layer(layers[0], {.input = 2048, .attn_kqv = 3072, .l_out = 3072}));
   for (int i = 1; i < 3; i++)
@@ -132,8 +136,8 @@ Program token_program() {
                      {"output", arena + 0}, {"best", arena + 7680}}},
       // the next token; token, position and seq_len move on
       {.name = "select", .kernel = "realizar_select",
-       .arguments = {{"best", arena + 7680}, {"logits", arena + 0}, {"adjusted", arena + 3840}, {"state", state + 0},
-                     {"history", state + 12416}, {"fed", state + 14464}, {"seen", state + 16544}}},
+       .arguments = {{"best", arena + 7680}, {"logits", arena + 0}, {"adjusted", arena + 3840}, {"state", slots + 0},
+                     {"history", slots + 8576}, {"fed", slots + 10624}, {"seen", state + 4096}}},
   });
   return program;
 }
@@ -148,48 +152,48 @@ std::vector<Node> batch_8_layer(const Layer& l, const batch_8_layer_offsets& at)
   return {
       // previous l_out f32[256]: norm, f16 -> operand[256]
       {.name = l.name("attn_norm_f16"), .kernel = "realizar_attn_norm_f16_batch_8",
-       .arguments = {{"step", state + 20224}, {"input", arena + 16384}, {"norm", l.name("attn_norm.weight")},
-                     {"output_rows", state + 36624}, {"output", arena + 24576}, {"output_scale", arena + 28672}}},
+       .arguments = {{"step", state + 7744}, {"input", arena + 16384}, {"norm", l.name("attn_norm.weight")},
+                     {"output_rows", state + 24144}, {"output", arena + 24576}, {"output_scale", arena + 28672}}},
       // attn_norm_f16 operand[256]: attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
       {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv_batch_8", .read_bytes = 139264, .row_flops = 262144,
-       .arguments = {{"step", state + 20224}, {"weights", l.name("attn_q.weight")}, {"input", arena + 24576},
+       .arguments = {{"step", state + 7744}, {"weights", l.name("attn_q.weight")}, {"input", arena + 24576},
                      {"input_scale", arena + 28672}, {"output", arena + 0}, {"largest", weights + at.largest},
-                     {"counters", state + 64}}},
+                     {"counters", state + 0}}},
       // attn_qkv f32[512]: rope q and k, append to the KV cache -> f16[256]
       {.name = l.name("attn_query"), .kernel = "realizar_attn_query_batch_8",
-       .arguments = {{"step", state + 20224}, {"rows", state + 20240}, {"qkv", arena + 0},
-                     {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
-                     {"values", kv_cache + l.kv_cache + 131072}, {"query", arena + 28928}}},
+       .arguments = {{"step", state + 7744}, {"rows", state + 7760}, {"slots", slots + 0}, {"qkv", arena + 0},
+                     {"page_table", slots + 12672}, {"keys", kv_cache + l.kv_cache},
+                     {"values", kv_cache + l.kv_cache + 16384}, {"query", arena + 28928}}},
       // attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
       {.name = l.name("attn_kqv_f16"), .kernel = "realizar_attn_kqv_f16_batch_8",
        .kv_row_bytes = 512, .kv_positions = 512, .position_flops = 1024,
-       .arguments = {{"step", state + 20224}, {"tiles", state + 28432}, {"query", arena + 28928},
-                     {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
-                     {"values", kv_cache + l.kv_cache + 131072}, {"output", arena + 24576},
+       .arguments = {{"step", state + 7744}, {"tiles", state + 15952}, {"slots", slots + 0}, {"query", arena + 28928},
+                     {"page_table", slots + 12672}, {"keys", kv_cache + l.kv_cache},
+                     {"values", kv_cache + l.kv_cache + 16384}, {"output", arena + 24576},
                      {"output_scale", arena + 28672}}},
       // attn_kqv_f16 operand[256]: attn_output Q8_0 [256 x 256], + previous l_out -> f32[256]
       {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp_batch_8", .read_bytes = 69632, .row_flops = 131072,
-       .arguments = {{"step", state + 20224}, {"weights", l.name("attn_output.weight")}, {"input", arena + 24576},
+       .arguments = {{"step", state + 7744}, {"weights", l.name("attn_output.weight")}, {"input", arena + 24576},
                      {"input_scale", arena + 28672}, {"residual", arena + 16384}, {"output", arena + 37120},
-                     {"largest", weights + at.largest_2}, {"counters", state + 64}}},
+                     {"largest", weights + at.largest_2}, {"counters", state + 0}}},
       // ffn_inp f32[256]: norm, f16 -> operand[256]
       {.name = l.name("ffn_norm_f16"), .kernel = "realizar_attn_norm_f16_batch_8",
-       .arguments = {{"step", state + 20224}, {"input", arena + 37120}, {"norm", l.name("ffn_norm.weight")},
-                     {"output_rows", state + 36624}, {"output", arena + 24576}, {"output_scale", arena + 28672}}},
+       .arguments = {{"step", state + 7744}, {"input", arena + 37120}, {"norm", l.name("ffn_norm.weight")},
+                     {"output_rows", state + 24144}, {"output", arena + 24576}, {"output_scale", arena + 28672}}},
       // ffn_norm_f16 operand[256]: ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
       {.name = l.name("ffn_swiglu"), .kernel = "realizar_ffn_swiglu_batch_8", .read_bytes = 417792, .row_flops = 786432,
-       .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_gate.weight")}, {"input", arena + 24576},
+       .arguments = {{"step", state + 7744}, {"weights", l.name("ffn_gate.weight")}, {"input", arena + 24576},
                      {"input_scale", arena + 28672}, {"output", arena + 0}, {"largest", weights + at.largest_3},
-                     {"counters", state + 64}}},
+                     {"counters", state + 0}}},
       // ffn_swiglu f32[768]: f16 -> operand[768]
       {.name = l.name("ffn_swiglu_f16"), .kernel = "realizar_ffn_swiglu_f16_batch_8",
-       .arguments = {{"step", state + 20224}, {"input", arena + 0}, {"output_rows", state + 36624},
+       .arguments = {{"step", state + 7744}, {"input", arena + 0}, {"output_rows", state + 24144},
                      {"output", arena + 24576}, {"output_scale", arena + 36864}}},
       // ffn_swiglu_f16 operand[768]: ffn_down Q8_0 [256 x 768], + ffn_inp -> f32[256]
       {.name = l.name("l_out"), .kernel = "realizar_l_out_batch_8", .read_bytes = 208896, .row_flops = 393216,
-       .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_down.weight")}, {"input", arena + 24576},
+       .arguments = {{"step", state + 7744}, {"weights", l.name("ffn_down.weight")}, {"input", arena + 24576},
                      {"input_scale", arena + 36864}, {"residual", arena + 37120}, {"output", arena + 16384},
-                     {"largest", weights + at.largest_4}, {"partial", arena + 0}, {"counters", state + 64}}},
+                     {"largest", weights + at.largest_4}, {"partial", arena + 0}, {"counters", state + 0}}},
   };
 }
 
@@ -198,8 +202,8 @@ Program batch_8_program() {
   append(program.nodes, {
       // token_embd.weight Q8_0 [909 x 256], row of each token -> f32[256]
       {.name = "token_embd", .kernel = "realizar_token_embd_batch_8", .after = {}, .read_bytes = 272,
-       .arguments = {{"step", state + 20224}, {"rows", state + 20240}, {"weights", "token_embd.weight"},
-                     {"output", arena + 16384}}},
+       .arguments = {{"step", state + 7744}, {"rows", state + 7760}, {"slots", slots + 0}, {"fed", slots + 10624},
+                     {"weights", "token_embd.weight"}, {"output", arena + 16384}}},
   });
   append(program.nodes, batch_8_layer(layers[0], {.largest = 3599616, .largest_2 = 3599872, .largest_3 = 3600128, .largest_4 = 3600384}));
   append(program.nodes, batch_8_layer(layers[1], {.largest = 3600640, .largest_2 = 3600896, .largest_3 = 3601152, .largest_4 = 3601408}));
@@ -208,13 +212,18 @@ Program batch_8_program() {
   append(program.nodes, {
       // blk.3.l_out f32[256]: rows whose logits are wanted, norm, f16 -> operand[256]
       {.name = "output_norm_f16", .kernel = "realizar_output_norm_f16_batch_8",
-       .arguments = {{"step", state + 20224}, {"input", arena + 16384}, {"norm", "output_norm.weight"},
-                     {"output_rows", state + 36624}, {"output", arena + 29184}, {"output_scale", arena + 33280}}},
+       .arguments = {{"step", state + 7744}, {"input", arena + 16384}, {"norm", "output_norm.weight"},
+                     {"output_rows", state + 24144}, {"output", arena + 29184}, {"output_scale", arena + 33280}}},
       // output_norm_f16 operand[256]: token_embd Q8_0 [909 x 256] -> f32[909]
       {.name = "logits", .kernel = "realizar_logits_batch_8", .read_bytes = 247248,
-       .arguments = {{"step", state + 20224}, {"weights", "token_embd.weight"}, {"input", arena + 29184},
+       .arguments = {{"step", state + 7744}, {"weights", "token_embd.weight"}, {"input", arena + 29184},
                      {"input_scale", arena + 33280}, {"output", arena + 0}, {"largest", weights + 3603712},
-                     {"counters", state + 64}}},
+                     {"counters", state + 0}}},
+      // the next token of each output's slot; its token, position and seq_len move on
+      {.name = "select", .kernel = "realizar_select_batch_8",
+       .arguments = {{"step", state + 7744}, {"rows", state + 7760}, {"output_rows", state + 24144},
+                     {"slots", slots + 0}, {"fed", slots + 10624}, {"logits", arena + 0}, {"adjusted", arena + 29184},
+                     {"best", arena + 58368}, {"counters", state + 0}}},
   });
   return program;
 }
@@ -229,49 +238,49 @@ std::vector<Node> prompt_512_layer(const Layer& l, const prompt_512_layer_offset
   return {
       // previous l_out f32[256]: norm, f16 -> operand[256]
       {.name = l.name("attn_norm_f16"), .kernel = "realizar_attn_norm_f16_prompt_512",
-       .arguments = {{"step", state + 20224}, {"input", arena + 1048576}, {"norm", l.name("attn_norm.weight")},
-                     {"output_rows", state + 36624}, {"output", arena + 1572864}, {"output_scale", arena + 1835008}}},
+       .arguments = {{"step", state + 7744}, {"input", arena + 1048576}, {"norm", l.name("attn_norm.weight")},
+                     {"output_rows", state + 24144}, {"output", arena + 1572864}, {"output_scale", arena + 1835008}}},
       // attn_norm_f16 operand[256]: attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256] -> f32[512]
       {.name = l.name("attn_qkv"), .kernel = "realizar_attn_qkv_prompt_512", .read_bytes = 139264, .row_flops = 262144,
-       .arguments = {{"step", state + 20224}, {"weights", l.name("attn_q.weight")}, {"input", arena + 1572864},
+       .arguments = {{"step", state + 7744}, {"weights", l.name("attn_q.weight")}, {"input", arena + 1572864},
                      {"input_scale", arena + 1835008}, {"output", arena + 0}, {"largest", weights + at.largest},
-                     {"counters", state + 64}}},
+                     {"counters", state + 0}}},
       // attn_qkv f32[512]: rope q and k, append to the KV cache -> f16[256]
       {.name = l.name("attn_query"), .kernel = "realizar_attn_query_prompt_512",
-       .arguments = {{"step", state + 20224}, {"rows", state + 20240}, {"qkv", arena + 0},
-                     {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
-                     {"values", kv_cache + l.kv_cache + 131072}, {"query", arena + 1837056}}},
+       .arguments = {{"step", state + 7744}, {"rows", state + 7760}, {"slots", slots + 0}, {"qkv", arena + 0},
+                     {"page_table", slots + 12672}, {"keys", kv_cache + l.kv_cache},
+                     {"values", kv_cache + l.kv_cache + 16384}, {"query", arena + 1837056}}},
       // attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
       {.name = l.name("attn_kqv_f16"), .kernel = "realizar_attn_kqv_f16_prompt_512",
        .kv_row_bytes = 512, .kv_positions = 512, .position_flops = 1024,
-       .arguments = {{"step", state + 20224}, {"tiles", state + 28432}, {"query", arena + 1837056},
-                     {"page_table", state + 16512}, {"keys", kv_cache + l.kv_cache},
-                     {"values", kv_cache + l.kv_cache + 131072}, {"output", arena + 1572864},
+       .arguments = {{"step", state + 7744}, {"tiles", state + 15952}, {"slots", slots + 0}, {"query", arena + 1837056},
+                     {"page_table", slots + 12672}, {"keys", kv_cache + l.kv_cache},
+                     {"values", kv_cache + l.kv_cache + 16384}, {"output", arena + 1572864},
                      {"output_scale", arena + 1835008}}},
       // attn_kqv_f16 operand[256]: attn_output Q8_0 [256 x 256], + previous l_out -> f32[256]
       {.name = l.name("ffn_inp"), .kernel = "realizar_ffn_inp_prompt_512", .read_bytes = 69632, .row_flops = 131072,
-       .arguments = {{"step", state + 20224}, {"weights", l.name("attn_output.weight")}, {"input", arena + 1572864},
+       .arguments = {{"step", state + 7744}, {"weights", l.name("attn_output.weight")}, {"input", arena + 1572864},
                      {"input_scale", arena + 1835008}, {"residual", arena + 1048576}, {"output", arena + 2361344},
-                     {"largest", weights + at.largest_2}, {"counters", state + 64}}},
+                     {"largest", weights + at.largest_2}, {"counters", state + 0}}},
       // ffn_inp f32[256]: norm, f16 -> operand[256]
       {.name = l.name("ffn_norm_f16"), .kernel = "realizar_attn_norm_f16_prompt_512",
-       .arguments = {{"step", state + 20224}, {"input", arena + 2361344}, {"norm", l.name("ffn_norm.weight")},
-                     {"output_rows", state + 36624}, {"output", arena + 1572864}, {"output_scale", arena + 1835008}}},
+       .arguments = {{"step", state + 7744}, {"input", arena + 2361344}, {"norm", l.name("ffn_norm.weight")},
+                     {"output_rows", state + 24144}, {"output", arena + 1572864}, {"output_scale", arena + 1835008}}},
       // ffn_norm_f16 operand[256]: ffn_gate Q8_0 [768 x 256] + ffn_up Q8_0 [768 x 256], silu(gate) * up -> f32[768]
       {.name = l.name("ffn_swiglu"), .kernel = "realizar_ffn_swiglu_prompt_512", .read_bytes = 417792,
        .row_flops = 786432,
-       .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_gate.weight")}, {"input", arena + 1572864},
+       .arguments = {{"step", state + 7744}, {"weights", l.name("ffn_gate.weight")}, {"input", arena + 1572864},
                      {"input_scale", arena + 1835008}, {"output", arena + 0}, {"largest", weights + at.largest_3},
-                     {"counters", state + 64}}},
+                     {"counters", state + 0}}},
       // ffn_swiglu f32[768]: f16 -> operand[768]
       {.name = l.name("ffn_swiglu_f16"), .kernel = "realizar_ffn_swiglu_f16_prompt_512",
-       .arguments = {{"step", state + 20224}, {"input", arena + 0}, {"output_rows", state + 36624},
+       .arguments = {{"step", state + 7744}, {"input", arena + 0}, {"output_rows", state + 24144},
                      {"output", arena + 1572864}, {"output_scale", arena + 2359296}}},
       // ffn_swiglu_f16 operand[768]: ffn_down Q8_0 [256 x 768], + ffn_inp -> f32[256]
       {.name = l.name("l_out"), .kernel = "realizar_l_out_prompt_512", .read_bytes = 208896, .row_flops = 393216,
-       .arguments = {{"step", state + 20224}, {"weights", l.name("ffn_down.weight")}, {"input", arena + 1572864},
+       .arguments = {{"step", state + 7744}, {"weights", l.name("ffn_down.weight")}, {"input", arena + 1572864},
                      {"input_scale", arena + 2359296}, {"residual", arena + 2361344}, {"output", arena + at.l_out},
-                     {"largest", weights + at.largest_4}, {"counters", state + 64}}},
+                     {"largest", weights + at.largest_4}, {"counters", state + 0}}},
   };
 }
 
@@ -280,8 +289,8 @@ Program prompt_512_program() {
   append(program.nodes, {
       // token_embd.weight Q8_0 [909 x 256], row of each token -> f32[256]
       {.name = "token_embd", .kernel = "realizar_token_embd_prompt_512", .after = {}, .read_bytes = 272,
-       .arguments = {{"step", state + 20224}, {"rows", state + 20240}, {"weights", "token_embd.weight"},
-                     {"output", arena + 1048576}}},
+       .arguments = {{"step", state + 7744}, {"rows", state + 7760}, {"slots", slots + 0}, {"fed", slots + 10624},
+                     {"weights", "token_embd.weight"}, {"output", arena + 1048576}}},
   });
   append(program.nodes, prompt_512_layer(layers[0], {.largest = 3599616, .largest_2 = 3599872, .largest_3 = 3600128, .l_out = 1048576, .largest_4 = 3600384}));
   append(program.nodes, prompt_512_layer(layers[1], {.largest = 3600640, .largest_2 = 3600896, .largest_3 = 3601152, .l_out = 1048576, .largest_4 = 3601408}));
@@ -290,13 +299,18 @@ Program prompt_512_program() {
   append(program.nodes, {
       // blk.3.l_out f32[256]: rows whose logits are wanted, norm, f16 -> operand[256]
       {.name = "output_norm_f16", .kernel = "realizar_output_norm_f16_prompt_512",
-       .arguments = {{"step", state + 20224}, {"input", arena + 0}, {"norm", "output_norm.weight"},
-                     {"output_rows", state + 36624}, {"output", arena + 524288}, {"output_scale", arena + 557056}}},
+       .arguments = {{"step", state + 7744}, {"input", arena + 0}, {"norm", "output_norm.weight"},
+                     {"output_rows", state + 24144}, {"output", arena + 524288}, {"output_scale", arena + 557056}}},
       // output_norm_f16 operand[256]: token_embd Q8_0 [909 x 256] -> f32[909]
       {.name = "logits", .kernel = "realizar_logits_prompt_512", .read_bytes = 247248,
-       .arguments = {{"step", state + 20224}, {"weights", "token_embd.weight"}, {"input", arena + 524288},
+       .arguments = {{"step", state + 7744}, {"weights", "token_embd.weight"}, {"input", arena + 524288},
                      {"input_scale", arena + 557056}, {"output", arena + 0}, {"largest", weights + 3603712},
-                     {"counters", state + 64}}},
+                     {"counters", state + 0}}},
+      // the next token of each output's slot; its token, position and seq_len move on
+      {.name = "select", .kernel = "realizar_select_prompt_512",
+       .arguments = {{"step", state + 7744}, {"rows", state + 7760}, {"output_rows", state + 24144},
+                     {"slots", slots + 0}, {"fed", slots + 10624}, {"logits", arena + 0}, {"adjusted", arena + 232704},
+                     {"best", arena + 465408}, {"counters", state + 0}}},
   });
   return program;
 }
@@ -428,14 +442,19 @@ const Artifact& artifact = *new Artifact{
     .weights_bytes = model::weights_bytes,
     .arena_bytes = model::arena_bytes,
     .kv_cache_bytes = model::kv_cache_bytes,
+    .page_bytes = model::page_bytes,
+    .window_page_bytes = model::window_page_bytes,
+    .window = model::window,
     .state_bytes = model::state_bytes,
+    .slot_bytes = model::slot_bytes,
     .history_offset = model::history_offset,
     .fed_offset = model::fed_offset,
     .page_table_offset = model::page_table_offset,
+    .window_page_table_offset = model::window_page_table_offset,
     .logits_offset = model::logits_offset,
     .token_read_bytes = model::token_read_bytes,
     .kv_row_bytes = model::kv_row_bytes,
-    .step_offset = 20224,
+    .step_offset = 7744,
     .max_rows = 512,
     .max_outputs = 64,
     .kernels = kernels,

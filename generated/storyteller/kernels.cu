@@ -17,6 +17,7 @@
 #include "kernels/read_ceiling.cuh"
 #include "kernels/repack_coded.cuh"
 #include "kernels/select.cuh"
+#include "kernels/select_rows.cuh"
 
 namespace realizar {
 
@@ -64,6 +65,7 @@ struct attn_kqv_config : AttendDefaults {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32;
   static constexpr int heads_per_block = 1, splits = 1, warps = 8, stages = 4;
   static constexpr int min_split = 32, unsplit = 1128;
+  static constexpr int64_t page_stride = 65536;
   static constexpr float scale = 0.176776692f;
   struct rope : Rope<32, RopePairs::adjacent> {
     static DEVICE float inverse_frequency(int pair) { return attn_kqv_inverse_frequency[pair]; }
@@ -131,7 +133,8 @@ static_assert(select_shared_bytes<select_config> == 55968);
 // token_embd: token_embd.weight Q8_0 [909 x 256], row of each token -> f32[256]
 struct token_embd_batch_8_config {
   using format = Q8_0;
-  static constexpr int rows = 8, cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 8, slot_bytes = 12800;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int64_t group_bytes = 1088;
   static constexpr float scale = 1.f;
 };
@@ -158,7 +161,8 @@ static_assert(MatmulShape<attn_qkv_batch_8_config>::group_bytes<Segment<128, Q8_
 // blk.0.attn_query (and 3 more): blk.0.attn_qkv f32[512]: rope q and k, append to the KV cache -> f16[256]
 struct attn_query_batch_8_config : AppendDefaults {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32, qkv_cols = 512;
-  static constexpr int slot_pages = 8, warps = 4;
+  static constexpr int slot_bytes = 12800, warps = 4;
+  static constexpr int64_t page_stride = 65536;
   static constexpr float scale = 0.176776692f;
   struct rope : Rope<32, RopePairs::adjacent> {
     static DEVICE float inverse_frequency(int pair) { return attn_query_batch_8_inverse_frequency[pair]; }
@@ -169,7 +173,9 @@ static_assert(AppendShape<attn_query_batch_8_config>::shared_bytes == 144);
 // blk.0.attn_kqv_f16 (and 3 more): blk.0.attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
 struct attn_kqv_f16_batch_8_config : AttendRowsDefaults {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32, qkv_cols = 0;
-  static constexpr int rows = 8, slot_pages = 8, split_positions = 1024, stages = 2;
+  static constexpr int rows = 8, split_positions = 1024, stages = 2;
+  static constexpr int slot_pages = 8, slot_bytes = 12800;
+  static constexpr int64_t page_stride = 65536;
 };
 static_assert(AttendRowsShape<attn_kqv_f16_batch_8_config>::shared_bytes == 16400);
 
@@ -233,10 +239,18 @@ struct logits_batch_8_config : MatmulDefaults {
 static_assert(MatmulShape<logits_batch_8_config>::shared_bytes == 17536);
 static_assert(MatmulShape<logits_batch_8_config>::group_bytes<Segment<909, Q8_0>> == 1088);
 
+// select: the next token of each output's slot; its token, position and seq_len move on
+struct select_batch_8_config {
+  static constexpr int threads = 512, blocks = 1;
+  static constexpr int n_vocab = 909, slot_bytes = 12800;
+};
+static_assert(SelectRowsShape<select_batch_8_config>::shared_bytes == 55984);
+
 // token_embd: token_embd.weight Q8_0 [909 x 256], row of each token -> f32[256]
 struct token_embd_prompt_512_config {
   using format = Q8_0;
-  static constexpr int rows = 512, cols = 256, group_rows = 4, chunk_cols = 256;
+  static constexpr int rows = 512, slot_bytes = 12800;
+  static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int64_t group_bytes = 1088;
   static constexpr float scale = 1.f;
 };
@@ -263,7 +277,8 @@ static_assert(MatmulShape<attn_qkv_prompt_512_config>::group_bytes<Segment<128, 
 // blk.0.attn_query (and 3 more): blk.0.attn_qkv f32[512]: rope q and k, append to the KV cache -> f16[256]
 struct attn_query_prompt_512_config : AppendDefaults {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32, qkv_cols = 512;
-  static constexpr int slot_pages = 8, warps = 4;
+  static constexpr int slot_bytes = 12800, warps = 4;
+  static constexpr int64_t page_stride = 65536;
   static constexpr float scale = 0.176776692f;
   struct rope : Rope<32, RopePairs::adjacent> {
     static DEVICE float inverse_frequency(int pair) { return attn_query_prompt_512_inverse_frequency[pair]; }
@@ -274,7 +289,9 @@ static_assert(AppendShape<attn_query_prompt_512_config>::shared_bytes == 144);
 // blk.0.attn_kqv_f16 (and 3 more): blk.0.attn_query f16[256]: attention of 8 heads over 4 KV heads of 32 -> operand[256]
 struct attn_kqv_f16_prompt_512_config : AttendRowsDefaults {
   static constexpr int heads = 8, kv_heads = 4, head_size = 32, qkv_cols = 0;
-  static constexpr int rows = 512, slot_pages = 8, split_positions = 1024, stages = 2;
+  static constexpr int rows = 512, split_positions = 1024, stages = 2;
+  static constexpr int slot_pages = 8, slot_bytes = 12800;
+  static constexpr int64_t page_stride = 65536;
 };
 static_assert(AttendRowsShape<attn_kqv_f16_prompt_512_config>::shared_bytes == 16400);
 
@@ -338,6 +355,13 @@ struct logits_prompt_512_config : MatmulDefaults {
 static_assert(MatmulShape<logits_prompt_512_config>::shared_bytes == 66624);
 static_assert(MatmulShape<logits_prompt_512_config>::group_bytes<Segment<909, Q8_0>> == 1088);
 
+// select: the next token of each output's slot; its token, position and seq_len move on
+struct select_prompt_512_config {
+  static constexpr int threads = 512, blocks = 1;
+  static constexpr int n_vocab = 909, slot_bytes = 12800;
+};
+static_assert(SelectRowsShape<select_prompt_512_config>::shared_bytes == 55984);
+
 // blk.0.attn_qkv_largest (and 3 more): largest magnitudes of attn_q Q8_0 [256 x 256] + attn_k Q8_0 [128 x 256] + attn_v Q8_0 [128 x 256]
 struct attn_qkv_largest_load_config {
   using segments = Segments<Segment<256, Q8_0>, Segment<128, Q8_0>, Segment<128, Q8_0>>;
@@ -389,6 +413,7 @@ REALIZAR_KERNEL(realizar_ffn_swiglu_f16_batch_8, 64, 1, OperandRowsArgs, operand
 REALIZAR_KERNEL(realizar_l_out_batch_8, 384, 1, MatmulArgs, matmul<l_out_batch_8_config>)
 REALIZAR_KERNEL(realizar_output_norm_f16_batch_8, 32, 1, OperandRowsArgs, operand_rows<output_norm_f16_batch_8_config>)
 REALIZAR_KERNEL(realizar_logits_batch_8, 384, 1, MatmulArgs, matmul<logits_batch_8_config>)
+REALIZAR_KERNEL(realizar_select_batch_8, 512, 1, SelectRowsArgs, select_rows<select_batch_8_config>)
 REALIZAR_KERNEL(realizar_token_embd_prompt_512, 32, 1, EmbedRowsArgs, embed_rows<token_embd_prompt_512_config>)
 REALIZAR_KERNEL(realizar_attn_norm_f16_prompt_512, 32, 1, OperandRowsArgs, operand_rows<attn_norm_f16_prompt_512_config>)
 REALIZAR_KERNEL(realizar_attn_qkv_prompt_512, 384, 1, MatmulArgs, matmul<attn_qkv_prompt_512_config>)
@@ -400,6 +425,7 @@ REALIZAR_KERNEL(realizar_ffn_swiglu_f16_prompt_512, 64, 1, OperandRowsArgs, oper
 REALIZAR_KERNEL(realizar_l_out_prompt_512, 384, 1, MatmulArgs, matmul<l_out_prompt_512_config>)
 REALIZAR_KERNEL(realizar_output_norm_f16_prompt_512, 32, 1, OperandRowsArgs, operand_rows<output_norm_f16_prompt_512_config>)
 REALIZAR_KERNEL(realizar_logits_prompt_512, 384, 1, MatmulArgs, matmul<logits_prompt_512_config>)
+REALIZAR_KERNEL(realizar_select_prompt_512, 512, 1, SelectRowsArgs, select_rows<select_prompt_512_config>)
 REALIZAR_KERNEL(realizar_attn_qkv_largest_load, 256, 1, LargestArgs, find_largest<attn_qkv_largest_load_config>)
 REALIZAR_KERNEL(realizar_ffn_inp_largest_load, 256, 1, LargestArgs, find_largest<ffn_inp_largest_load_config>)
 REALIZAR_KERNEL(realizar_ffn_swiglu_largest_load, 256, 1, LargestArgs, find_largest<ffn_swiglu_largest_load_config>)

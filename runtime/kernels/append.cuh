@@ -4,22 +4,23 @@
 // head_size rounded up to 16, zeros after head_size; keys and values f16 [pages][kv_heads][64][row] (kv_row.cuh). One
 // block a row, a warp a head, one after the other. Its tests alone: npx vitest run test/runtime/sim.test.ts -t append
 //
-// C starts from AppendDefaults and states: int heads, kv_heads, head_size, qkv_cols, slot_pages (of a slot's table),
-// warps; float scale.
+// C starts from AppendDefaults and states: int heads, kv_heads, head_size, qkv_cols, slot_bytes, warps; int64_t
+// page_stride; float scale.
 #pragma once
 #include "attend/rotate.cuh"
-#include "step.h"
+#include "slots.cuh"
 
 namespace realizar {
 
 struct AppendArgs {
   const StepHeader* step;
   const Row* rows;
+  const State* slots;
   const float* qkv;
   const float* query_norm;     // [head_size], or [heads * head_size]
   const float* key_norm;       // [head_size], or [kv_heads * head_size]
   const float* rope_factors;   // [rope's dims / 2]
-  const uint32_t* page_table;  // [slots][slot_pages]
+  const uint32_t* page_table;  // the first slot's
   uint16_t* keys;
   uint16_t* values;
   uint16_t* query;
@@ -101,8 +102,9 @@ DEVICE void append(const AppendArgs& a) {
     grid_wait();
     return;
   }
-  const int position = load_settled(&a.rows[row].position), slot = load_settled(&a.rows[row].slot);
-  const uint32_t page = load_settled(a.page_table + slot * C::slot_pages + position / kv_page_positions);
+  const int slot = load_settled(&a.rows[row].slot);
+  const int position = settled_position<C>(load_settled(&a.rows[row].position), slot, a.slots);
+  const uint32_t page = page_of(of_slot<C>(a.page_table, slot), position);
   const AppendBlock<C> b = {a, (float*)shared_memory(), row, position, page};
   load_angles<C>(position, a.rope_factors, b.shared, AppendShape<C>::threads);
   grid_wait();

@@ -18,11 +18,16 @@ struct KvRow {
   static DEVICE int element(int position, int d) { return swizzle(position, d / 8) * 8 + d % 8; }
 };
 
-// Elements of a cache, [pages][kv_heads][kv_page_positions][row], before the row of a position in its page.
+// Elements of a cache before the row of a position in its page. From a page to the next there are C::page_stride, of
+// which this cache's keys, and its values, are [kv_heads][kv_page_positions][row].
 template <class C>
 DEVICE int64_t cache_row(uint32_t page, int kv_head, int position) {
   constexpr int positions = kv_page_positions;
-  return (((int64_t)page * C::kv_heads + kv_head) * positions + position % positions) * KvRow<C::head_size>::row;
+  return page * C::page_stride + (int64_t)(kv_head * positions + position % positions) * KvRow<C::head_size>::row;
+}
+// The page of a position.
+DEVICE uint32_t page_of(const uint32_t* page_table, int position) {
+  return load_settled(page_table + position / kv_page_positions);
 }
 
 }  // namespace realizar

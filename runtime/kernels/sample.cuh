@@ -60,12 +60,13 @@ struct SampleMeeting {
   uint32_t bins[sample_rounds][4][sample_bins];
 };
 
-// The tokens [first, end) of a block; first is a multiple of 4.
-template <int n_vocab, int blocks>
+// The tokens [first, end) of a block; first is a multiple of 4. is_aligned: to 16 bytes, as logits must be for that.
+template <int n_vocab, int blocks, bool is_aligned = true>
 struct SampleSlice {
+  static constexpr bool aligned = is_aligned;
+  static constexpr int length = ((n_vocab + 3) / 4 + blocks - 1) / blocks * 4;
   int first, end;
   DEVICE explicit SampleSlice(int block) {
-    constexpr int length = ((n_vocab + 3) / 4 + blocks - 1) / blocks * 4;
     first = block * length < n_vocab ? block * length : n_vocab;
     end = first + length < n_vocab ? first + length : n_vocab;
   }
@@ -116,7 +117,42 @@ DEVICE Best best_candidate(const Best* candidates, int n) {
   return warp_better(best);
 }
 
-template <int threads, int n_vocab, int blocks>
+// f(logit, token) of all tokens of a slice; threads share them out.
+template <int threads, class Slice, class F>
+DEVICE void each_logit(const float* logits, const Slice& slice, F f) {
+  constexpr int ahead = 4;  // loads in flight
+  const int whole = Slice::aligned ? slice.end / 4 : 0;
+  for (int base = slice.first / 4 + thread_index(); base < whole; base += ahead * threads) {
+    float4 v[ahead];
+#pragma unroll
+    for (int i = 0; i < ahead; i++)
+      if (base + i * threads < whole) v[i] = load_global((const float4*)logits + base + i * threads);
+#pragma unroll
+    for (int i = 0; i < ahead; i++) {
+      const int token = 4 * (base + i * threads);
+      if (token >= 4 * whole) continue;
+      f(v[i].x, token);
+      f(v[i].y, token + 1);
+      f(v[i].z, token + 2);
+      f(v[i].w, token + 3);
+    }
+  }
+  const int rest = 4 * whole > slice.first ? 4 * whole : slice.first;
+  for (int token = rest + thread_index(); token < slice.end; token += threads) f(load_global(logits + token), token);
+}
+
+// The best of all threads', in each of them. A number and a token a warp of shared memory.
+template <int threads>
+DEVICE Best best_in_block(Best best, float* warp_value, int* warp_token) {
+  best = warp_better(best);
+  const int warp = thread_index() / 32;
+  if (thread_index() % 32 == 0) warp_value[warp] = best.value, warp_token[warp] = best.row;
+  block_sync();
+  for (int w = 0; w < threads / 32; w++) best = better(best, Best{warp_value[w], warp_token[w]});
+  return best;
+}
+
+template <int threads, int n_vocab, int blocks, bool aligned = true>
 struct Sampler {
   static_assert(n_vocab <= sample_max_vocab, "sums of weights must fit in 64 bits");
   static_assert(sample_bins % threads == 0 && threads % sample_groups == 0);
@@ -126,7 +162,7 @@ struct Sampler {
   Shared& shared;
   const float* logits;     // [n_vocab]
   SampleMeeting* meeting;  // null for one block
-  const SampleSlice<n_vocab, blocks> slice;
+  const SampleSlice<n_vocab, blocks, aligned> slice;
   uint32_t n_met = 0;  // meetings until now
   float largest = 0;
   float farthest = INFINITY;   // distance that is kept
@@ -135,8 +171,9 @@ struct Sampler {
   bool listed = false;  // only the first block has work
   bool left = false;    // this block is not it
 
-  DEVICE Sampler(char* memory, const float* logits, SampleMeeting* meeting)
-      : shared(*(Shared*)memory), logits(logits), meeting(meeting), slice(block_index()) {
+  // block: which of those that share the vocabulary.
+  DEVICE Sampler(char* memory, const float* logits, SampleMeeting* meeting, int block)
+      : shared(*(Shared*)memory), logits(logits), meeting(meeting), slice(block) {
     if constexpr (blocks > 1) n_met = load_count(&meeting->arrivals) / blocks;  // no meeting is over without this block
   }
 
@@ -166,37 +203,14 @@ struct Sampler {
       for (int i = thread_index(); i < (int)shared.n_list; i += threads) f(shared.list_value[i], shared.list_token[i]);
       return;
     }
-    constexpr int ahead = 4;  // loads in flight
-    const int whole = slice.end / 4;
-    for (int base = slice.first / 4 + thread_index(); base < whole; base += ahead * threads) {
-      float4 v[ahead];
-#pragma unroll
-      for (int i = 0; i < ahead; i++)
-        if (base + i * threads < whole) v[i] = load_global((const float4*)logits + base + i * threads);
-#pragma unroll
-      for (int i = 0; i < ahead; i++) {
-        const int token = 4 * (base + i * threads);
-        if (token >= 4 * whole) continue;
-        f(finite_logit(v[i].x), token);
-        f(finite_logit(v[i].y), token + 1);
-        f(finite_logit(v[i].z), token + 2);
-        f(finite_logit(v[i].w), token + 3);
-      }
-    }
-    const int rest = 4 * whole > slice.first ? 4 * whole : slice.first;
-    for (int token = rest + thread_index(); token < slice.end; token += threads)
-      f(finite_logit(load_global(logits + token)), token);
+    each_logit<threads>(logits, slice, [&](float v, int token) { f(finite_logit(v), token); });
   }
 
   // The largest logit and its first token, in every thread; the token is none if no logit is a number.
   DEVICE Best best_of_all() {
     Best best = {-INFINITY, 0x7fffffff};
     each([&](float v, int t) { best = better(best, Best{v, t}); });
-    best = warp_better(best);
-    const int warp = thread_index() / 32;
-    if (thread_index() % 32 == 0) shared.warp_value[warp] = best.value, shared.warp_token[warp] = best.row;
-    block_sync();
-    for (int w = 0; w < threads / 32; w++) best = better(best, Best{shared.warp_value[w], shared.warp_token[w]});
+    best = best_in_block<threads>(best, shared.warp_value, shared.warp_token);
     if constexpr (blocks > 1) {
       if (thread_index() == 0) meeting->best[block_index()] = best;
       meet();

@@ -1,4 +1,4 @@
-// What kernels and the runtime share: the state of a session, and the arguments of the kernels that load and measure.
+// What kernels and the runtime share: pages, slots, and the arguments of the kernels that load and measure.
 #pragma once
 #include <cstdint>
 
@@ -6,14 +6,14 @@ namespace realizar {
 
 using DevicePtrValue = uint64_t;  // an address in device memory
 
-// Pages of KV cache: each has the keys of so many positions, or their values, [heads][kv_page_positions][row]. Position
-// p is in page page_table[p / kv_page_positions] of every cache.
+// A page of KV cache has so many positions of all caches of its kind, one cache after the other: keys
+// [heads][kv_page_positions][row], then values likewise. Position p is in page page_table[p / kv_page_positions].
 constexpr uint32_t kv_page_positions = 64;
 constexpr uint64_t kv_pages(uint64_t n_ctx) { return (n_ctx + kv_page_positions - 1) / kv_page_positions; }
 
-// The state region, in order: State, the attention counters, Sampling, its logit biases, and then, at offsets that the
-// plan knows, int32 history[n_ctx] and fed[n_ctx], u32 page_table[kv_pages(n_ctx)], u32 seen[n_vocab] and SampleMeeting
-// (kernels/sample.cuh).
+// A slot, where a sequence is: State, the address of its ring, Sampling, its logit biases, and then, at offsets that
+// the plan knows, int32 history[n_ctx] and fed[n_ctx], and u32 page_table[kv_pages(n_ctx)] of each kind of pages. The
+// region `slots` has as many as it was opened with; the token program works on the first.
 struct State {
   int32_t token;     // fed by this step
   int32_t position;  // of that token, from 0: its rope angle and its row in the KV cache
@@ -21,15 +21,23 @@ struct State {
   uint32_t serial;   // of this step, counted by the runtime from 1: where its token goes in the ring
 };
 // The runtime writes a State before a step that the host feeds; the last node advances it. After it, written once:
-constexpr uint64_t state_ring_offset = sizeof(State);  // u64, the address of the ring
+constexpr uint64_t slot_ring_offset = sizeof(State);  // u64, the address of the ring
+// When a sequence ends: a chosen token that is one of n_stop, or the lack of one, makes the slot done. The runtime
+// writes it, and programs of many rows look at it: what later rows of a slot that is done leave is never seen.
+struct SlotEnd {
+  uint32_t done, n_stop;
+};
+constexpr uint64_t slot_end_offset = slot_ring_offset + 8, slot_stop_offset = 64;
+constexpr uint32_t max_stop_tokens = 64;  // int32 each
 
 // Chosen tokens on their way to the host: u64 ring[token_ring_size] in host memory that the device writes to. The step
 // `serial` leaves serial << 32 | token in entry serial % token_ring_size, in one store.
 constexpr uint32_t token_ring_size = 64;
 constexpr int32_t no_token = -1;  // in the ring and the history: no logit was a number
 
-constexpr uint64_t state_counters_offset = 64;
-constexpr uint32_t state_counters = 1024;  // u32 each; zero between nodes, each reset by its last user
+// The region `state`, which all slots share: u32 counters[state_counters], zero between nodes, each reset by its last
+// user; u32 seen[n_vocab]; SampleMeeting (kernels/sample.cuh); and the step (kernels/step.h).
+constexpr uint32_t state_counters = 1024;
 
 // How tokens are chosen, from realizar_sampling. All zero: the greedy token of the logits as they are.
 struct Sampling {
@@ -50,8 +58,8 @@ struct LogitBias {
   float bias;
 };
 static_assert(sizeof(Sampling) == 56 && sizeof(LogitBias) == 8);
-constexpr uint64_t state_sampling_offset = state_counters_offset + 4 * state_counters;
-constexpr uint64_t state_bias_offset = state_sampling_offset + 64;
+constexpr uint64_t slot_sampling_offset = slot_stop_offset + 4 * max_stop_tokens,
+                   slot_bias_offset = slot_sampling_offset + 64;
 constexpr uint32_t max_logit_bias = 1024;  // distinct tokens
 
 // What the runtime passes to a repack kernel, by value: turns `n_rows` rows of a tensor of the file, which start at row

@@ -32,7 +32,7 @@ static void list(const char* name, const T& items, Print print) {
 static void quoted(const char* text) { printf("\"%s\"", text); }
 
 static void print(const Argument& argument) {
-  static const char* const regions[] = {"arena", "kv_cache", "state"};
+  static const char* const regions[] = {"arena", "kv_cache", "kv_window", "state", "slots"};
   if (argument.tensor.empty())
     printf("[\"%s\",\"%s\",%llu]", argument.field, regions[int(argument.place.region)], number(argument.place.offset));
   else

@@ -30,7 +30,7 @@ const attend = (headCount: number, headCountKv: number, headSize: number, window
   }) as Attend;
 
 const configsOf = (op: Attend, context: number, target: Target) =>
-  attendConfigs(op, bucketLimits(context, target), context, target);
+  attendConfigs(op, bucketLimits(context, target), planningOf(target, context), target);
 
 describe('an attention', () => {
   it('gives every head to one group of blocks, and every share of the context to one block', () => {

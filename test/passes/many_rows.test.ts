@@ -20,7 +20,7 @@ import { FAMILIES, makeSpec, type SpecOptions } from '../support/specs.js';
 const order = passes.prompt;
 const families = Object.entries(FAMILIES);
 
-/** Of some tokens: nothing selects. */
+/** Of some tokens. */
 const run = (graph: Graph) => evaluate(graph, [3, 1, 5], 0).map(({ logits }) => [...logits]);
 
 /** Queries are scaled before the products and not after, which rounds otherwise. */
@@ -57,12 +57,12 @@ describe.each(families)('the passes for many rows on %s', (_, options) => {
     for (const { pass, after } of stages(primitive)) expectSame(after, expected, pass.name);
   });
 
-  it('leave nine operations a layer, or one of experts, and three around them', () => {
+  it('leave nine operations a layer, or one of experts, and four around them', () => {
     const attention = ['operand_rows', 'matmul', 'append', 'attend_rows', 'matmul'];
     const dense = ['operand_rows', 'matmul', 'operand_rows', 'matmul'];
     const layer = [...attention, ...(options.experts ? expertRows(options) : dense)];
     const layers = makeSpec(options).layers.flatMap(() => layer);
-    expect(kindsOf(fused)).toEqual(['embed_rows', ...layers, 'operand_rows', 'matmul']);
+    expect(kindsOf(fused)).toEqual(['embed_rows', ...layers, 'operand_rows', 'matmul', 'select_rows']);
   });
 
   it('give every product an operand with the rows of its output', () => {
@@ -100,13 +100,14 @@ describe('a layer of many rows', () => {
   });
 
   it('takes of the last sum the rows whose logits are wanted', () => {
-    const [last, head] = graph.ops.slice(-2);
+    const [last, head, choice] = graph.ops.slice(-3);
     expect(last).toMatchObject({
       input: { rows: 'token' },
       output: { rows: 'output' },
       norm: { weight: spec.outputNorm },
     });
     expect(head).toMatchObject({ input: { name: 'output_norm_f16' }, softCap: 3, output: graph.logits });
+    expect(choice).toEqual({ kind: 'select_rows', logits: graph.logits });
   });
 
   it('appends first, and attends with the gates that stand after v', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../../compiler/graph/build.js';
+import type { Op } from '../../compiler/graph/graph.js';
 import type { Cache } from '../../compiler/ir/ops.js';
 import type { Region } from '../../compiler/kernels/kernel.js';
 import { modelSpec } from '../../compiler/model/load.js';
@@ -130,12 +131,28 @@ describe('a plan', () => {
 
   it('lists caches of different sizes one after another, and none of a layer that has none', () => {
     const cache = (id: number, layer: number, heads: number): Cache => ({ id, layer, kind: 'kv', heads, headSize: 20 });
-    const caches = planCaches([cache(0, 0, 2), cache(1, 2, 1), cache(2, 3, 4)], 100);
-    // f16, heads filled up to 16 elements, pages of 64 positions.
-    expect(caches.map(({ layer, rowBytes, offset, bytes }) => [layer, rowBytes, offset, bytes])).toEqual([
-      [0, 256, 0, 128 * 256],
-      [2, 128, 128 * 256, 128 * 128],
-      [3, 512, 128 * 384, 128 * 512],
+    const attention = (one: Cache, window?: number) =>
+      ({ kind: 'attention', cache: one, ...(window && { window }) }) as unknown as Op;
+    const windowed = cache(3, 4, 2);
+    const ops = [
+      attention(cache(0, 0, 2)),
+      attention(cache(1, 2, 1), 100),
+      attention(cache(2, 3, 4)),
+      attention(windowed, 70),
+    ];
+    const { caches, pages } = planCaches({ ops: [...ops, attention(windowed, 80)] }, 100);
+    // f16, heads filled up to 16 elements, pages of 64 positions; those with a window shorter than the context apart.
+    expect(
+      caches.map(({ layer, rowBytes, region, offset, bytes }) => [layer, rowBytes, region, offset, bytes]),
+    ).toEqual([
+      [0, 256, 'kv_cache', 0, 64 * 256],
+      [2, 128, 'kv_cache', 64 * 256, 64 * 128],
+      [3, 512, 'kv_cache', 64 * 384, 64 * 512],
+      [4, 256, 'kv_window', 0, 64 * 256],
+    ]);
+    expect(pages).toEqual([
+      { region: 'kv_cache', bytes: 64 * 896, window: 0 },
+      { region: 'kv_window', bytes: 64 * 256, window: 80 },
     ]);
   });
 
@@ -189,7 +206,7 @@ describe('a plan', () => {
   it('reads its state and nothing else that changes: no argument but pointers', () => {
     const { nodes } = planOf({ layers: 1 }).programs[0];
     const regions = new Set(nodes.flatMap(({ args }) => args.map(({ region }) => region)));
-    expect([...regions].sort()).toEqual(['arena', 'kv_cache', 'state', 'weights']);
+    expect([...regions].sort()).toEqual(['arena', 'kv_cache', 'slots', 'state', 'weights']);
     for (const { args } of nodes) expect(new Set(args.map(({ name }) => name)).size).toBe(args.length);
     const state = nodes.filter(({ args }) => args.some(({ name }) => name === 'state')).map(({ name }) => name);
     expect(state).toHaveLength(3); // embedding, attention, selection

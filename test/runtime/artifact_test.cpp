@@ -94,10 +94,25 @@ TEST(damaged_sizes) {
   REFUSED("sizes: the logits", p.all.logits_offset = p.all.arena_bytes - 36);
   REFUSED("sizes: the logits", p.all.logits_offset = huge - 3);
   REFUSED("sizes: state_bytes has no room", p.all.state_bytes = 0);
-  REFUSED("sizes: the history", p.all.history_offset = p.all.state_bytes - 4 * (artifact.n_ctx - 1));
+  REFUSED("sizes: the history", p.all.history_offset = p.all.slot_bytes - 4 * (artifact.n_ctx - 1));
   REFUSED("sizes: the history", p.all.history_offset = huge - 3);
-  REFUSED("sizes: the fed tokens", p.all.fed_offset = p.all.state_bytes - 4);
-  REFUSED("sizes: the page table", p.all.page_table_offset = p.all.state_bytes - 4);
+  REFUSED("sizes: the fed tokens", p.all.fed_offset = p.all.slot_bytes - 4);
+  REFUSED("sizes: the page table", p.all.page_table_offset = p.all.slot_bytes - 4);
+  REFUSED("sizes: slot_bytes has no room", (p.all.slot_bytes = 1024, p.all.page_table_offset = 0));
+  REFUSED("sizes: slot_bytes is no multiple", p.all.slot_bytes += 4);
+  REFUSED("sizes: the pages of the context", p.all.page_bytes = 0);
+  REFUSED("sizes: the pages of the context", p.all.window_page_bytes = 64);
+  REFUSED("sizes: the pages of the context", p.all.page_bytes = huge / 2 + 1);
+  REFUSED("sizes: window does not", p.all.window = 1);
+  static const auto all_in_windows = [](Plan& p) {
+    std::swap(p.all.page_bytes, p.all.window_page_bytes);
+    p.all.window = artifact.n_ctx - 1;
+    p.nodes[1].arguments[2].place.region = Region::kv_window;
+  };
+  CHECK_EQUAL(verdict(all_in_windows), std::string("accepted"));
+  REFUSED("sizes: the page table of layers with a window",
+          (all_in_windows(p), p.all.window_page_table_offset = p.all.slot_bytes - 4));
+  REFUSED("sizes: window does not", (all_in_windows(p), p.all.window = artifact.n_ctx));
 }
 
 // Adds a program of many rows, and its step at the end of the state.
@@ -168,7 +183,7 @@ TEST(damaged_nodes_and_arguments) {
   REFUSED("node 1 (blk.0.mix): an argument is without a name", p.nodes[1].arguments[1].field = nullptr);
   REFUSED("node 1 (blk.0.mix): argument y: its kernel has no such field", p.nodes[1].arguments[1].field = "y");
   REFUSED("node 1 (blk.0.mix): argument state: the node has it twice", p.nodes[1].arguments[1].field = "state");
-  REFUSED("node 1 (blk.0.mix): argument x: unknown region", p.nodes[1].arguments[1].place.region = Region(4));
+  REFUSED("node 1 (blk.0.mix): argument x: unknown region", p.nodes[1].arguments[1].place.region = Region(6));
   REFUSED("node 1 (blk.0.mix): argument x: offset 1024 is outside its region of 1024 bytes",
           p.nodes[1].arguments[1].place.offset = 1024);
   REFUSED("node 1 (blk.0.mix): argument cache: offset 16000 is", p.nodes[1].arguments[2].place.offset = 16000);

@@ -63,7 +63,7 @@ TEST(every_call_of_opening_a_session_may_fail) {
     realizar_session_close(session);
     return status;
   };
-  CHECK_EQUAL(fail_each_call(driver, open, [&](int) { CHECK_EQUAL(realizar::host_live_objects(), before); }), 11);
+  CHECK_EQUAL(fail_each_call(driver, open, [&](int) { CHECK_EQUAL(realizar::host_live_objects(), before); }), 22);
 }
 
 TEST(every_call_of_building_a_graph_may_fail) {
@@ -179,10 +179,10 @@ TEST(too_little_memory_says_how_much_is_needed) {
 
   driver.arm(-1);
   model = open_model(file);
-  driver.arm(2, out_of_memory);
+  driver.arm(3, out_of_memory);
   realizar_session* no_session = nullptr;
   CHECK_EQUAL(realizar_session_open(model.get(), &no_session), int(REALIZAR_OUT_OF_MEMORY));
   CHECK_HAS(realizar_last_error(),
-            "there is no room for the KV cache of 100 positions (realizar-compile --context) on ");
-  CHECK_HAS(realizar_last_error(), ": 16000 bytes are needed, and ");
+            "there is no room for the KV cache, 2 pages of 64 positions (realizar-compile --context) on ");
+  CHECK_HAS(realizar_last_error(), ": 20480 bytes are needed, and ");
 }

@@ -9,11 +9,13 @@ namespace {
 using enum Region;
 
 constexpr uint64_t x_at = 0, mix_at = 256, logits_at = 512, best_at = 768, adjusted_at = 896, arena_bytes = 1024;
-constexpr uint64_t history_at = state_bias_offset + sizeof(LogitBias) * max_logit_bias;
+constexpr uint64_t history_at = slot_bias_offset + sizeof(LogitBias) * max_logit_bias;
 constexpr uint64_t fed_at = history_at + sizeof(int32_t) * tiny::n_ctx,
                    page_table_at = fed_at + sizeof(int32_t) * tiny::n_ctx;
-constexpr uint64_t seen_at = page_table_at + sizeof(uint32_t) * kv_pages(tiny::n_ctx);
+constexpr uint64_t slot_bytes = (page_table_at + sizeof(uint32_t) * kv_pages(tiny::n_ctx) + 15) / 16 * 16;
+constexpr uint64_t seen_at = sizeof(uint32_t) * state_counters;
 constexpr uint32_t select_shared = select_shared_bytes<tiny::SelectShape>;
+constexpr uint64_t page_bytes = kv_page_positions * tiny::n_cols * sizeof(float);
 constexpr uint64_t row_bytes = tiny::n_cols * sizeof(float), matrix_bytes = tiny::n_vocab * row_bytes;
 
 const std::vector<Kernel> kernels = {
@@ -40,12 +42,12 @@ const std::vector<Node> nodes = {
      .kernel = "tiny_embed",
      .after = {},
      .read_bytes = row_bytes,
-     .arguments = {{"state", state + 0}, {"table", "token_embd.weight"}, {"x", arena + x_at}}},
+     .arguments = {{"state", slots + 0}, {"table", "token_embd.weight"}, {"x", arena + x_at}}},
     {.name = "blk.0.mix",
      .kernel = "tiny_mix",
      .kv_row_bytes = row_bytes,
      .kv_positions = tiny::n_ctx,
-     .arguments = {{"state", state + 0}, {"x", arena + x_at}, {"cache", kv_cache + 0}, {"mix", arena + mix_at}}},
+     .arguments = {{"state", slots + 0}, {"x", arena + x_at}, {"cache", kv_cache + 0}, {"mix", arena + mix_at}}},
     {.name = "output",
      .kernel = "tiny_logits",
      .read_bytes = matrix_bytes,
@@ -63,9 +65,9 @@ const std::vector<Node> nodes = {
      .arguments = {{"best", arena + best_at},
                    {"logits", arena + logits_at},
                    {"adjusted", arena + adjusted_at},
-                   {"state", state + 0},
-                   {"history", state + history_at},
-                   {"fed", state + fed_at},
+                   {"state", slots + 0},
+                   {"history", slots + history_at},
+                   {"fed", slots + fed_at},
                    {"seen", state + seen_at}}},
 };
 const std::vector<Tensor> tensors = {
@@ -111,11 +113,16 @@ const Artifact& artifact = *new Artifact{
     .header_sha256 = "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
     .weights_bytes = tiny::weights_bytes,
     .arena_bytes = arena_bytes,
-    .kv_cache_bytes = tiny::n_ctx * row_bytes,
+    .kv_cache_bytes = kv_pages(tiny::n_ctx) * page_bytes,
+    .page_bytes = page_bytes,
+    .window_page_bytes = 0,
+    .window = 0,
     .state_bytes = seen_at + tiny::n_vocab * sizeof(uint32_t),
+    .slot_bytes = slot_bytes,
     .history_offset = history_at,
     .fed_offset = fed_at,
     .page_table_offset = page_table_at,
+    .window_page_table_offset = 0,
     .logits_offset = logits_at,
     .token_read_bytes = matrix_bytes + row_bytes,
     .kv_row_bytes = row_bytes,

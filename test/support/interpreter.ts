@@ -50,13 +50,12 @@ class Interpreter {
     this.#state.token = token;
     this.#values = new Map();
     for (const op of this.graph.ops) this.#run(op);
-    if (this.graph.manyRows) this.#moveOn();
     return { token, logits: this.#read(this.graph.logits) };
   }
 
   #run(op: Op): void {
     if (op.kind === 'kv_append') this.#append(op.cache.id, this.#read(op.key), this.#read(op.value));
-    else if (op.kind === 'select') this.#select(blockBest(this.#read(op.logits), 1));
+    else if (op.kind === 'select' || op.kind === 'select_rows') this.#select(blockBest(this.#read(op.logits), 1));
     else if (op.kind === 'select_best') this.#select(this.#read(op.best));
     else if (op.kind !== 'find_largest') this.#values.set(op.output, this.#output(op));
     if ((op.kind === 'projection' || op.kind === 'operand_rows') && op.inputSum?.output)

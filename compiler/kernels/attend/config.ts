@@ -2,6 +2,7 @@
 import { roundUp } from '../../arithmetic.js';
 import type { Cache } from '../../ir/ops.js';
 import type { Target } from '../../target/target.js';
+import { pageStride, type Setting as RoomSetting } from '../kernel.js';
 import { type HeadConfig, headConfig } from './heads.js';
 import type { Attend } from './operation.js';
 
@@ -17,6 +18,8 @@ export interface AttendConfig extends HeadConfig {
   /** Chunks of a warp's stages. */
   readonly stages: number;
   readonly contextLength: number;
+  /** f16 elements from a page of the KV cache to the next. */
+  readonly pageStride: number;
   readonly warps: number;
   /** Those beyond heads and splits only keep a place. */
   readonly blocks: number;
@@ -33,9 +36,11 @@ export interface AttendConfig extends HeadConfig {
   readonly gates?: 'heads' | 'elements';
 }
 
+/** What all kernels of an attention are for. */
+type Setting = Pick<RoomSetting, 'contextLength' | 'caches'>;
+
 interface Shape {
-  /** Positions of the KV cache. */
-  readonly contextLength: number;
+  readonly setting: Setting;
   readonly target: Target;
   /** Blocks of two nodes share the multiprocessors. */
   readonly coResident: boolean;
@@ -48,13 +53,13 @@ interface Shape {
 export function attendConfigs(
   op: Attend,
   limits: readonly number[],
-  contextLength: number,
+  setting: Setting,
   target: Target,
   coResident = false,
 ): AttendConfig[] {
   const configs: AttendConfig[] = [];
   for (const positions of limits.toReversed()) {
-    const best = fastest(op, positions, { contextLength, target, coResident });
+    const best = fastest(op, positions, { setting, target, coResident });
     const longer = configs[0];
     const serves = longer && attendCost(longer, positions, target) <= NEARLY * attendCost(best, positions, target);
     configs.unshift(serves ? longer : best);
@@ -99,7 +104,7 @@ export function attendCost(c: AttendConfig, positions: number, { attention }: Ta
 
 /** For contexts of up to `positions`. */
 function shapeAttention(op: Attend, headsPerBlock: number, positions: number, shape: Shape): AttendConfig {
-  const { contextLength, target, coResident } = shape;
+  const { setting, target, coResident } = shape;
   const groups = op.headCount / headsPerBlock;
   const { minSplit, cost } = target.attention;
   // Reading that many takes one block longer than adding splits up does.
@@ -121,7 +126,8 @@ function shapeAttention(op: Attend, headsPerBlock: number, positions: number, sh
     minSplit,
     unsplit,
     stages: target.attention.stages,
-    contextLength,
+    contextLength: setting.contextLength,
+    pageStride: pageStride(setting, op.cache),
     warps: target.attention.warps,
     scale: op.scale,
     softCap: op.softCap ?? 0,

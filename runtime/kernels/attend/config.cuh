@@ -2,6 +2,7 @@
 //   int heads, kv_heads, head_size;                   the model's
 //   int heads_per_block, splits, warps, stages;       the plan's; stages: chunks of positions under way a warp
 //   int min_split, unsplit;                           positions that are worth a split; that are not worth splitting
+//   int64_t page_stride;                              elements of the KV cache from a page to the next
 //   float scale
 #pragma once
 #include "../state.h"
@@ -16,8 +17,8 @@ struct AttendArgs {
   const float* rope_factors;   // [rope's dims / 2]
   const float* sinks;          // [heads]
   const uint32_t* page_table;  // [pages of the context]
-  uint16_t* keys;              // [pages][kv_heads][page][row]
-  uint16_t* values;            // [pages][kv_heads][page][row]
+  uint16_t* keys;              // of page 0 (kv_row.cuh)
+  uint16_t* values;
   const State* state;
   uint32_t* counters;  // [kv_heads * head groups], zero between nodes
   float* partial;      // [heads][splits][head_size + 2]: weighted values, largest score, sum

@@ -19,8 +19,8 @@ struct WarpPages {
     const int from = b.chunk_first(warp, end + thread_index() % 32);
     if (from < b.end) {
       const int last = from + AttendShape<C>::chunk < b.end ? from + AttendShape<C>::chunk : b.end;
-      at_first = load_settled(b.args.page_table + from / kv_page_positions);
-      if (AttendShape<C>::crosses_pages) at_last = load_settled(b.args.page_table + (last - 1) / kv_page_positions);
+      at_first = page_of(b.args.page_table, from);
+      if (AttendShape<C>::crosses_pages) at_last = page_of(b.args.page_table, last - 1);
     }
     end += 32;
   }
@@ -109,7 +109,7 @@ DEVICE AttendBlock<C> assign_block(const AttendArgs& a) {
           splits,
           hidden + split * share,
           split == splits - 1 ? seq_len : hidden + (split + 1) * share,
-          load_settled(a.page_table + position / kv_page_positions)};
+          page_of(a.page_table, position)};
 }
 
 }  // namespace realizar

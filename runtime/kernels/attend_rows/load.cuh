@@ -21,17 +21,17 @@ struct Work {
   DEVICE int end_position() const { return tile.position + tile.n_rows; }
 };
 
-// A block's n-th piece of work: the last tiles, which are the longest of a prompt, come first, and blocks take turns
-// forth and back.
+// A block's n-th piece of work: tiles come in order, the longest first, and blocks take turns forth and back.
 template <class C>
 DEVICE Work<C> nth_work(const AttendRowsArgs& a, int n_tiles, int n) {
   const int blocks = grid_blocks(), block = n % 2 ? blocks - 1 - block_index() : block_index();
   const int item = n * blocks + block;
   if (item >= n_tiles * C::kv_heads) return {};
-  const Tile* tile = a.tiles + n_tiles - 1 - item / C::kv_heads;
+  const Tile* tile = a.tiles + item / C::kv_heads;
+  const int slot = load_settled(&tile->slot);
   Work<C> work;
-  work.tile = {load_settled(&tile->row), load_settled(&tile->n_rows), load_settled(&tile->position),
-               load_settled(&tile->slot)};
+  work.tile = {load_settled(&tile->row), load_settled(&tile->n_rows),
+               settled_position<C>(load_settled(&tile->position), slot, a.slots), slot};
   work.kv_head = item % C::kv_heads;
   work.first = C::window::hidden(work.tile.position + 1) / AttendRowsShape<C>::chunk;
   work.end = (work.end_position() + AttendRowsShape<C>::chunk - 1) / AttendRowsShape<C>::chunk;
@@ -79,8 +79,7 @@ class PagePipeline {
   }
   // The page of the next chunk is known when its turn comes.
   DEVICE void find_page() {
-    if (chunk_ < work_.end)
-      page_ = load_settled(a_.page_table + work_.tile.slot * C::slot_pages + chunk_ / Shape::page_chunks);
+    if (chunk_ < work_.end) page_ = page_of(of_slot<C>(a_.page_table, work_.tile.slot), chunk_ * Shape::chunk);
   }
   DEVICE void load() {
     if (chunk_ >= work_.end) return;

@@ -13,7 +13,8 @@ using test::random_floats;
 using test::TestDevice;
 
 struct Plain : AppendDefaults {
-  static constexpr int heads = 4, kv_heads = 2, head_size = 20, qkv_cols = 160, slot_pages = 2, warps = 3;
+  static constexpr int heads = 4, kv_heads = 2, head_size = 20, qkv_cols = 160, slot_bytes = 16, warps = 3;
+  static constexpr int64_t page_stride = kv_heads * 64 * 32 + 128;  // another cache has the rest
   static constexpr float scale = 0.3f;
 };
 struct Varied : Plain {
@@ -37,20 +38,24 @@ struct Kernels {
 template <class C>
 void check() {
   constexpr int max_rows = 7, pages = 5, row_size = KvRow<C::head_size>::row;
-  const vector<Row> rows = {{0, 62, 1, 0}, {0, 63, 1, 0}, {0, 64, 1, 0}, {0, 5, 0, 0}, {0, 127, 2, 0}};
-  const vector<uint32_t> page_table = {4, 9, 2, 0, 9, 3};  // of three slots
+  const vector<Row> rows = {{0, 62, 1, 0}, {0, 63, 1, 0}, {0, 64, 1, 0}, {0, take_slots, 0, 0}, {0, 127, 2, 0}};
+  const vector<int> positions = {62, 63, 64, 5, 127};
+  // Of three slots: 16 bytes each.
+  const vector<uint32_t> page_table = {4, 9, 0, 0, 2, 0, 0, 0, 9, 3, 0, 0};
+  const vector<State> states = {{0, 5, 6, 1}, {0, 99, 100, 1}, {0, 99, 100, 1}};
   std::mt19937 random(3);
   TestDevice device(Kernels<C>::table);
   const vector<float> qkv = random_floats(max_rows * C::qkv_cols, random), factors(4, 1.25f);
   const vector<float> query_norm = random_floats(C::heads * C::head_size, random);
   const vector<float> key_norm = random_floats(C::kv_heads * C::head_size, random);
-  constexpr size_t cache_size = pages * C::kv_heads * kv_page_positions * row_size;
+  constexpr size_t cache_size = pages * C::page_stride;
   const vector<uint16_t> untouched(cache_size, 0x7fff);
   uint16_t *keys = device.upload(untouched), *values = device.upload(untouched);
   constexpr size_t query_size = max_rows * C::heads * row_size;
   uint16_t* query = device.upload(vector<uint16_t>(query_size, 0x7fff));
   const AppendArgs args = {device.upload(vector<StepHeader>{{int(rows.size()), 0, 0, 0}}),
                            device.upload(rows),
+                           device.upload(states),
                            device.upload(qkv),
                            device.upload(query_norm),
                            device.upload(key_norm),
@@ -71,7 +76,7 @@ void check() {
   size_t n_written = 0;
   for (int r = 0; r < int(rows.size()); r++) {
     const size_t first_query = r * C::qkv_cols, first_key = first_query + C::heads * C::head_size;
-    const int position = rows[r].position;
+    const int position = positions[r];
     for (int h = 0; h < C::heads; h++) {
       const auto want = test::rotated<C, typename C::query_norm>(qkv, first_query + h * C::head_size, first_query,
                                                                  C::heads, query_norm.data(), factors, position);
@@ -82,7 +87,7 @@ void check() {
       const size_t at = first_key + h * C::head_size;
       const auto want =
           test::rotated<C, typename C::key_norm>(qkv, at, first_key, C::kv_heads, key_norm.data(), factors, position);
-      const int64_t to = cache_row<C>(page_table[rows[r].slot * C::slot_pages + position / 64], h, position);
+      const int64_t to = cache_row<C>(page_table[rows[r].slot * 4 + position / 64], h, position);
       for (int d = 0; d < row_size; d++) {
         const int64_t element = to + KvRow<C::head_size>::element(position, d);
         compare(got_keys[element], d < C::head_size ? want[d] : 0);

@@ -17,6 +17,7 @@ using test::TestDevice;
 
 struct Plain : AttendDefaults {
   static constexpr int heads = 4, kv_heads = 2, head_size = 20;
+  static constexpr int64_t page_stride = 1 << 16;
   static constexpr int heads_per_block = 2, splits = 3, warps = 2, stages = 1;
   static constexpr int min_split = 16, unsplit = 16;
   static constexpr float scale = 0.3f;
@@ -67,7 +68,7 @@ vector<float> check_at(int position, const vector<uint32_t>& pages) {
   vector<uint16_t> caches[2];
   vector<double> plain[2];
   for (int i = 0; i < 2; i++) {
-    caches[i].assign(5 * C::kv_heads * kv_page_positions * Shape::row, 0x7fff);
+    caches[i].assign(5 * C::page_stride, 0x7fff);
     plain[i].assign(C::kv_heads * n_ctx * C::head_size, 0);
     for (int row = 0; row < C::kv_heads * n_ctx; row++)
       for (int d = 0; d < Shape::row && row % n_ctx < position; d++) {

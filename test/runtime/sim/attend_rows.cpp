@@ -16,7 +16,8 @@ using test::random_floats;
 using test::TestDevice;
 
 struct Plain : AttendRowsDefaults {
-  static constexpr int heads = 4, kv_heads = 2, head_size = 20, rows = 70, slot_pages = 4;
+  static constexpr int heads = 4, kv_heads = 2, head_size = 20, rows = 70, slot_pages = 4, slot_bytes = 16;
+  static constexpr int64_t page_stride = 1 << 15;
   static constexpr int split_positions = 128, stages = 2;
   static constexpr int qkv_cols = 0, newest = 1 << 20;
   static constexpr float cap_of = 0.f;
@@ -27,7 +28,8 @@ struct Varied : AttendRowsDefaults {
   using cap = SoftCap<2.f>;
   using sinks = Sinks;
   using gates = ElementGates;
-  static constexpr int heads = 14, kv_heads = 2, head_size = 16, rows = 70, slot_pages = 4;
+  static constexpr int heads = 14, kv_heads = 2, head_size = 16, rows = 70, slot_pages = 4, slot_bytes = 16;
+  static constexpr int64_t page_stride = 4096;
   static constexpr int split_positions = 64, stages = 1;
   static constexpr int qkv_cols = (heads + 2 * kv_heads + heads) * head_size, newest = 70;
   static constexpr float cap_of = 2.f;
@@ -117,7 +119,8 @@ template <class C>
 Outputs run(const Sequences<C>& all, const Layout& layout) {
   using Shape = AttendRowsShape<C>;
   constexpr int row_size = Shape::row, n_pages = n_slots * C::slot_pages + 3;
-  constexpr size_t cache_size = n_pages * C::kv_heads * kv_page_positions * row_size;
+  constexpr size_t cache_size = n_pages * C::page_stride;
+  static_assert(C::page_stride >= C::kv_heads * kv_page_positions * row_size);
   TestDevice device(Kernels<C>::table);
   vector<Tile> tiles;
   vector<std::pair<int, int>> rows;
@@ -150,6 +153,13 @@ Outputs run(const Sequences<C>& all, const Layout& layout) {
         }
     }
   }
+  // A lone row may take its slot's position.
+  const auto is_alone = [&](const Tile& tile) {
+    return std::ranges::any_of(layout.spans, [&](const Span& span) { return span.slot == tile.slot && span.n == 1; });
+  };
+  vector<State> states(n_slots, State{0, 1 << 20, 1 << 20, 0});
+  for (Tile& tile : tiles)
+    if (layout.seed % 2 && is_alone(tile)) states[tile.slot].position = std::exchange(tile.position, take_slots);
   tiles.resize(C::rows, {1 << 20, 1 << 20, 1 << 20, 1 << 20});
   const int n_tiles =
       int(std::find_if(tiles.begin(), tiles.end(), [](const Tile& t) { return t.row == 1 << 20; }) - tiles.begin());
@@ -158,6 +168,7 @@ Outputs run(const Sequences<C>& all, const Layout& layout) {
   float* scale = device.upload(vector<float>(C::rows, -1));
   const AttendRowsArgs args = {device.upload(vector<StepHeader>{{int(rows.size()), 0, n_tiles, 0}}),
                                device.upload(tiles),
+                               device.upload(states),
                                device.upload(query),
                                device.upload(all.sinks),
                                device.upload(qkv),

@@ -196,7 +196,7 @@ CASE(norm_add_rows_of_layer_norm) { check_norm_add_rows<NormAdd<true>>(); }
 template <int Cols>
 struct Embedding {
   using format = F32;
-  static constexpr int rows = 4, cols = Cols, group_rows = 4, chunk_cols = 64;
+  static constexpr int rows = 4, slot_bytes = 64, cols = Cols, group_rows = 4, chunk_cols = 64;
   static constexpr int units = (cols + 31) / 32, chunks = (units + 1) / 2, last_units = units - 2 * (chunks - 1);
   static constexpr int last_tile = tile_stride<F32, group_rows, last_units>, tile = tile_stride<F32, group_rows, 2>;
   static constexpr int64_t group_bytes = (chunks - 1) * tile + last_tile;
@@ -217,14 +217,28 @@ void check_embed_rows() {
       else
         test::pack_tile<4, C::last_units>(matrix, vocabulary, C::cols, 4 * group, 64 * chunk, to);
     }
-  const vector<Row> rows = {{9, 0, 0, 0}, {0, 1, 0, 0}, {5, 7, 2, 0}, {-1, 0, 0, 0}};
+  const vector<Row> rows = {{9, 0, 0, 0}, {0, 1, 0, 0}, {take_slots, take_slots, 2, 0}, {-2, 0, 0, 0}};
+  const vector<int> tokens = {9, 0, 5};
+  struct Slot {
+    State state;
+    int32_t fed[12];
+  };
+  vector<Slot> before(3, Slot{{1, 2, 3, 4}, {}});
+  before[2].state = {5, 7, 8, 1};
+  Slot* slots = device.upload(before);
   float* output = device.upload(vector<float>(C::rows * C::cols, -1));
-  const EmbedRowsArgs args = {step_of(device, 3), device.upload(rows), device.upload(weights), output};
+  const EmbedRowsArgs args = {step_of(device, 3), device.upload(rows),    &slots->state,
+                              &slots->fed[0],     device.upload(weights), output};
   device.expect(device.launch("kernel", C::rows, 32, 0, args).result);
   const vector<float> got = device.download(output, C::rows * C::cols);
   for (int row = 0; row < C::rows; row++)
     for (int i = 0; i < C::cols; i++)
-      EXPECT_EQ(got[row * C::cols + i], row < 3 ? 2 * matrix[rows[row].token * C::cols + i] : -1.f);
+      EXPECT_EQ(got[row * C::cols + i], row < 3 ? 2 * matrix[tokens[row] * C::cols + i] : -1.f);
+  const vector<Slot> after = device.download(slots, 3);
+  EXPECT_EQ(after[0].fed[0], 9);
+  EXPECT_EQ(after[0].fed[1], 0);
+  EXPECT_EQ(after[2].fed[7], 5);
+  EXPECT_EQ(after[2].state.position, 7);
 }
 CASE(embed_rows_of_whole_units) { check_embed_rows<Embedding<96>>(); }
 CASE(embed_rows_of_odd_columns) { check_embed_rows<Embedding<99>>(); }

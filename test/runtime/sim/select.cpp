@@ -39,7 +39,7 @@ struct KeptArgs {
 };
 template <class C>
 void kept_body(const KeptArgs& a) {
-  Sampler<C::threads, C::n_vocab, C::blocks> sampler(shared_memory(), a.logits, a.meeting);
+  Sampler<C::threads, C::n_vocab, C::blocks> sampler(shared_memory(), a.logits, a.meeting, block_index());
   const int token = sampler.draw(*a.sampling, *a.position, sampler.best_of_all());
   if (block_index() != 0) return;
   if (thread_index() == 0) *a.token = token;
@@ -67,7 +67,7 @@ class Chooser {
   Chooser() {
     device.expect(device.driver.memset_d8_async(DevicePtr(region), 0, state_bytes, nullptr));
     if (meeting) device.expect(device.driver.memset_d8_async(DevicePtr(meeting), 0, sizeof(SampleMeeting), nullptr));
-    *(uint64_t**)(region + state_ring_offset) = ring;
+    *(uint64_t**)(region + slot_ring_offset) = ring;
     state() = {.token = 3 % n, .position = 0, .seq_len = 1, .serial = 1};
     for (Function f : {device.function("choose"), device.function("keep")})
       device.expect(device.driver.func_set_max_dynamic_shared(f, shared));
@@ -76,7 +76,7 @@ class Chooser {
   void set(const realizar_sampling& s) {
     check_sampling(s, n);
     describe_sampling(s, described);
-    memcpy(region + state_sampling_offset, &described, described.used_bytes());
+    memcpy(region + slot_sampling_offset, &described, described.used_bytes());
   }
   void set_logits(const vector<float>& values) {
     memcpy(logits, values.data(), sizeof(float) * size_t(n));
@@ -118,7 +118,7 @@ class Chooser {
     return *out;
   }
 
-  static constexpr uint64_t history_at = state_bias_offset + sizeof(LogitBias) * max_logit_bias;
+  static constexpr uint64_t history_at = slot_bias_offset + sizeof(LogitBias) * max_logit_bias;
   static constexpr uint64_t fed_at = history_at + 4 * uint64_t(n_ctx), seen_at = fed_at + 4 * uint64_t(n_ctx);
   static constexpr uint64_t state_bytes = seen_at + 4 * uint64_t(n);
   static constexpr int shared = select_shared_bytes<C>;

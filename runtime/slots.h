@@ -1,0 +1,65 @@
+// What sequences have on the device: pages of KV cache, slots that know theirs, and activations of one step.
+#pragma once
+#include <vector>
+
+#include "graph.h"
+#include "model.h"
+#include "pages.h"
+#include "sampling.h"
+#include "staging.h"
+
+namespace realizar {
+
+// How many there are of each.
+struct SlotCounts {
+  uint32_t slots = 1, pages = 0, window_pages = 0;
+};
+// Pages for the whole context in each of so many slots.
+SlotCounts whole_contexts(const Artifact& artifact, uint32_t n_slot);
+
+class Slots {
+ public:
+  // Queues what makes them empty.
+  Slots(const Model& model, const SlotCounts& counts, Stream stream);
+  Slots(const Slots&) = delete;
+  Slots& operator=(const Slots&) = delete;
+
+  uint32_t size() const { return uint32_t(tables_.size()); }
+  const RegionBases& bases() const { return bases_; }
+  DevicePtr address(uint32_t slot) const { return bases_.slots + slot * artifact.slot_bytes; }
+  Staging& staging() { return staging_; }
+
+  // A sequence begins in a slot: steps that take the slot's token and position begin with these. Returns the serial of
+  // the first token that will be chosen. The sampling has been checked; at most max_stop_tokens stop tokens.
+  uint32_t start(uint32_t slot, uint32_t position, int32_t token, const realizar_sampling& sampling,
+                 std::span<const int32_t> stop);
+  // Where the slot's tokens arrive (kernels/state.h).
+  const uint64_t* ring(uint32_t slot) const {
+    return static_cast<const uint64_t*>(rings_.get()) + slot * token_ring_size;
+  }
+
+  // Before a step that computes positions [from, to) of a slot is queued: its positions get pages, and those that no
+  // later one sees are given back. false: there are too few free ones, and none has been taken.
+  bool reserve(uint32_t slot, uint32_t from, uint32_t to);
+  // Gives all of a slot's pages back; steps that are queued already may still use them.
+  void release(uint32_t slot);
+  const PagePool& pages() const { return pages_; }
+  const PagePool& window_pages() const { return window_pages_; }
+
+ private:
+  struct Tables {
+    PageTable all, window;
+  };
+  uint64_t ring_address(uint32_t slot) const;
+  void grow(PageTable& table, uint32_t n_position, DevicePtr to);
+
+  DeviceMemory arena_, kv_cache_, kv_window_, state_, slots_;
+  RegionBases bases_;
+  PinnedMemory rings_;  // u64[slots][token_ring_size]
+  Staging staging_;
+  PagePool pages_, window_pages_;
+  std::vector<Tables> tables_;
+  std::vector<uint32_t> serials_;  // of the last start; a session counts its own
+};
+
+}  // namespace realizar

@@ -1,0 +1,219 @@
+// Sequences side by side in programs of many rows, on a model's artifact. `program MODEL CASE` is silent where every
+// row has the bits that its sequence has alone, and every token is the one that it chooses alone.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "error.h"
+#include "rows_program.h"
+#include "session.h"
+
+using namespace realizar;
+using std::vector;
+
+namespace {
+
+#define EXPECT(condition)                                           \
+  do {                                                              \
+    if (condition) break;                                           \
+    fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+    exit(1);                                                        \
+  } while (false)
+
+using SharedModel = std::shared_ptr<const Model>;
+
+vector<int32_t> random_tokens(size_t n, std::mt19937& random) {
+  vector<int32_t> tokens(n);
+  for (int32_t& token : tokens) token = int32_t(random() % artifact.n_vocab);
+  return tokens;
+}
+
+// Of every token, by a session, which has nothing beside it.
+vector<float> logits_alone(const SharedModel& model, const vector<int32_t>& tokens) {
+  Session session(model);
+  vector<float> logits(tokens.size() * artifact.n_vocab);
+  session.feed_rows(
+      *largest_program(artifact), tokens, 0, logits.data(), [](uint32_t) { return true; }, REALIZAR_EAGER);
+  return logits;
+}
+
+// Slots, and the programs that step them.
+class Steps {
+ public:
+  Steps(const SharedModel& model, const SlotCounts& counts)
+      : model_(model), stream_(create_stream(model->device)), slots(*model, counts, stream_.get()) {
+    for (const Program& program : artifact.programs)
+      if (has_rows(program)) {
+        programs.emplace_back(*model, program, slots, stream_.get());
+        programs.back().build();
+      }
+  }
+  ~Steps() { wait(); }
+  void wait() { synchronize(model_->device, stream_.get(), "steps"); }
+  vector<float> logits(const RowsProgram& program, uint32_t n_output) {
+    vector<float> values(size_t(n_output) * artifact.n_vocab);
+    check(*model_->device.driver,
+          model_->device.driver->memcpy_dtoh_async(values.data(), program.logits(), values.size() * sizeof(float),
+                                                   stream_.get()),
+          "cuMemcpyDtoHAsync", "logits");
+    wait();
+    return values;
+  }
+  int32_t token(uint32_t slot, uint32_t serial) {
+    wait();
+    const uint64_t entry = slots.ring(slot)[serial % token_ring_size];
+    EXPECT(uint32_t(entry >> 32) == serial);
+    return int32_t(entry);
+  }
+
+ private:
+  const SharedModel model_;
+  OwnedStream stream_;
+
+ public:
+  Slots slots;
+  vector<RowsProgram> programs;
+};
+
+struct Sequence {
+  uint32_t slot;
+  vector<int32_t> tokens;
+  vector<float> logits;
+  uint32_t fed = 0;
+};
+
+bool same_bits(const float* a, const float* b) { return memcmp(a, b, artifact.n_vocab * sizeof(float)) == 0; }
+
+// A step of random rows of those that are not at their end, in any order.
+void random_step(Steps& steps, vector<Sequence>& sequences, std::mt19937& random) {
+  RowsProgram& program = steps.programs[random() % steps.programs.size()];
+  std::shuffle(sequences.begin(), sequences.end(), random);
+  uint32_t rows = program.program().rows, outputs = program.program().outputs;
+  vector<Run> runs;
+  vector<const float*> expected;
+  for (Sequence& one : sequences) {
+    const uint32_t left = uint32_t(one.tokens.size()) - one.fed;
+    if (left == 0 || rows == 0 || random() % 4 == 0) continue;
+    const uint32_t n = std::min({left, rows, 1 + uint32_t(random() % 3 ? random() % 4 : random() % rows)});
+    const uint32_t n_output = std::min({outputs, n, uint32_t(random() % 3)});
+    const uint32_t first = n_output ? uint32_t(random() % (n - n_output + 1)) : 0;
+    if (!steps.slots.reserve(one.slot, one.fed, one.fed + n)) continue;
+    runs.push_back({.slot = one.slot,
+                    .position = int32_t(one.fed),
+                    .tokens = {&one.tokens[one.fed], n},
+                    .first_output = first,
+                    .n_output = n_output});
+    for (uint32_t i = 0; i < n_output; i++)
+      expected.push_back(&one.logits[size_t(one.fed + first + i) * artifact.n_vocab]);
+    one.fed += n, rows -= n, outputs -= n_output;
+  }
+  if (runs.empty()) return;
+  program.write_step(runs);
+  program.launch(random() % 2 ? REALIZAR_GRAPH : REALIZAR_EAGER);
+  const vector<float> logits = steps.logits(program, uint32_t(expected.size()));
+  for (size_t i = 0; i < expected.size(); i++) EXPECT(same_bits(&logits[i * artifact.n_vocab], expected[i]));
+}
+
+// n at once, one after another in the same slots and pages: of windows' pages each has only what the window reaches.
+void mixture(const SharedModel& model, uint32_t n_slot, uint32_t longest) {
+  std::mt19937 random(n_slot);
+  const uint32_t window_pages = artifact.window_page_bytes ? n_slot * uint32_t(kv_pages(artifact.window + 128) + 1) : 0;
+  const uint32_t pages = artifact.page_bytes ? n_slot * uint32_t(kv_pages(longest)) : 0;
+  Steps steps(model, {n_slot, pages, window_pages});
+  vector<uint32_t> order(n_slot);
+  for (int round = 0; round < 2; round++) {
+    for (uint32_t i = 0; i < n_slot; i++) order[i] = i;
+    std::shuffle(order.begin(), order.end(), random);
+    vector<Sequence> sequences;
+    for (const uint32_t slot : order) {
+      const vector<int32_t> tokens = random_tokens(1 + random() % longest, random);
+      sequences.push_back({slot, tokens, logits_alone(model, tokens)});
+    }
+    const auto is_done = [](const Sequence& one) { return one.fed == one.tokens.size(); };
+    while (!std::ranges::all_of(sequences, is_done)) random_step(steps, sequences, random);
+    for (const uint32_t slot : order) steps.slots.release(slot);
+    EXPECT(steps.slots.pages().free() == pages && steps.slots.window_pages().free() == window_pages);
+  }
+}
+
+realizar_sampling sampling_of(uint32_t i) {
+  realizar_sampling s = {sizeof s, 0, 0, 1, 0, i * 77, 64, 1, 0, 0, nullptr, 0};
+  if (i % 3) s.temperature = 1.5f, s.top_p = 0.9f;
+  if (i % 2) s.repeat_penalty = 1.4f, s.frequency_penalty = 0.3f, s.repeat_last_n = -1;
+  return s;
+}
+
+constexpr uint32_t n_token = 24;
+
+// One token after another, each fed by the host.
+vector<int32_t> generate_alone(const SharedModel& model, const vector<int32_t>& prompt, uint32_t i) {
+  Steps steps(model, whole_contexts(artifact, 1));
+  steps.slots.reserve(0, 0, artifact.n_ctx);
+  uint32_t serial = steps.slots.start(0, 0, 0, sampling_of(i), {});
+  vector<int32_t> tokens;
+  Run run = {.tokens = prompt, .first_output = uint32_t(prompt.size()) - 1, .n_output = 1, .chooses = true};
+  run.position = 0;
+  for (RowsProgram* program = &steps.programs.back(); tokens.size() < n_token; program = &steps.programs.front()) {
+    program->write_step({&run, 1});
+    program->launch(REALIZAR_GRAPH);
+    tokens.push_back(steps.token(0, serial++));
+    run.position += int32_t(run.n_row());
+    run.tokens = {&tokens.back(), 1};
+    run.first_output = 0;
+  }
+  return tokens;
+}
+
+// All at once, steps queued ahead that take what the slots have; one of them stops.
+void ahead(const SharedModel& model) {
+  constexpr uint32_t n = 6, stopping = 2;
+  std::mt19937 random(7);
+  vector<vector<int32_t>> prompts, alone;
+  for (uint32_t i = 0; i < n; i++) {
+    prompts.push_back(random_tokens(3 + random() % 18, random));
+    alone.push_back(generate_alone(model, prompts[i], i));
+  }
+  const int32_t stop = alone[stopping][8];
+  const uint32_t n_stopped = uint32_t(std::ranges::find(alone[stopping], stop) - alone[stopping].begin()) + 1;
+  Steps steps(model, whole_contexts(artifact, n));
+  vector<uint32_t> serials;
+  vector<Run> runs;
+  for (uint32_t i = 0; i < n; i++) {
+    const uint32_t length = uint32_t(prompts[i].size());
+    const vector<int32_t> stops(i == stopping, stop);
+    serials.push_back(steps.slots.start(i, 0, 0, sampling_of(i), stops));
+    EXPECT(steps.slots.reserve(i, 0, length + n_token));
+    runs.push_back({.slot = i, .tokens = prompts[i], .first_output = length - 1, .n_output = 1, .chooses = true});
+    runs.back().position = 0;
+  }
+  std::shuffle(runs.begin(), runs.end(), random);
+  steps.programs.back().write_step(runs);
+  steps.programs.back().launch(REALIZAR_GRAPH);
+  for (Run& run : runs) run = {.slot = run.slot, .n_output = 1, .chooses = true, .n_seen = 20};
+  steps.programs.front().write_step(runs);
+  for (uint32_t i = 1; i < n_token; i++) steps.programs.front().launch(REALIZAR_GRAPH);
+  for (uint32_t i = 0; i < n; i++)
+    for (uint32_t t = 0; t < (i == stopping ? n_stopped : n_token); t++)
+      EXPECT(steps.token(i, serials[i] + t) == alone[i][t]);
+  // Its later steps have left nothing.
+  const uint32_t next = serials[stopping] + n_stopped;
+  EXPECT(uint32_t(steps.slots.ring(stopping)[next % token_ring_size] >> 32) != next);
+}
+
+}  // namespace
+
+int main(int, char** argv) try {
+  realizar_model_options options = {};
+  options.struct_size = sizeof options;
+  options.order_seed = 5;
+  const SharedModel model = open_model(argv[1], options);
+  if (!strcmp(argv[2], "mixture")) mixture(model, 7, 170);
+  if (!strcmp(argv[2], "many")) mixture(model, 64, 9);
+  if (!strcmp(argv[2], "ahead")) ahead(model);
+} catch (const Error& error) {
+  fprintf(stderr, "%s\n", error.what());
+  return 1;
+}

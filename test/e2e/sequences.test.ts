@@ -1,0 +1,21 @@
+/** Sequences side by side in programs of many rows, on the host target: sequences.cpp says what holds. */
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { runProgram } from '../support/artifacts.js';
+import { readGolden } from '../support/goldens.js';
+import { hostProgram } from '../support/host_replay.js';
+
+// With a window, whose layers have pages of their own; and without.
+describe.each(['llama-q8_0', 'gemma3-q8_0'])('%s', (name) => {
+  const { model } = readGolden(name);
+  const source = join(import.meta.dirname, 'sequences.cpp');
+  const program = hostProgram(`sequences/${name}`, model, source, { programs: ['all'] });
+
+  test.each([
+    ['rows of a mixture of prompts in chunks are those of each prompt alone', 'mixture'],
+    ['so they are with 64 slots', 'many'],
+    ['tokens of steps queued ahead are those of each sequence alone, a step after the other', 'ahead'],
+  ])('%s', async (_what, which) => {
+    expect(await runProgram(await program, [model, which])).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+});

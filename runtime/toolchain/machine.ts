@@ -1,6 +1,6 @@
 /** Processors that libraries are built for: CXX may name a compiler for another machine than this one. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { cxxCommand } from './programs.js';
 
 const OF_NODE: Readonly<Record<string, string>> = { x64: 'x86-64', arm64: 'aarch64' };
@@ -15,7 +15,7 @@ export const THIS_MACHINE = OF_NODE[process.arch] ?? process.arch;
 export function machineOf(library: string): string | undefined {
   const header = Buffer.alloc(20);
   try {
-    const file = openSync(library, 'r');
+    const file = openSync(library, constants.O_RDONLY | constants.O_NONBLOCK); // a FIFO has nobody to wait for
     try {
       if (readSync(file, header, 0, header.length, 0) < header.length) return undefined;
     } finally {

@@ -137,8 +137,10 @@ export class Tokenizer {
     return [...this.#vocabulary.warnings, beyond];
   }
 
+  /** Undefined where the embedding has no row for it. */
   get bosId(): number | undefined {
-    return this.#vocabulary.bos;
+    const { bos } = this.#vocabulary;
+    return bos !== undefined && bos < this.rows ? bos : undefined;
   }
 
   /** Of the token with this role, as the file spells it; undefined where there is none. */

@@ -37,6 +37,19 @@ describe('special tokens in a text', () => {
     expect(tokenizer.decode(tokenizer.encode('<|im_end|></s>', { parseSpecial: false }))).toBe('<|im_end|></s>');
   });
 
+  it('beyond the rows of the embedding are neither taken nor given, whatever the file says that they are', () => {
+    const roles: Metadata = { 'tokenizer.ggml.bos_token_id': u32(FIRST), 'tokenizer.ggml.eos_token_id': u32(FIRST) };
+    const file = (more: Metadata) => sentencePiece(TYPED, { ...plain, ...roles, ...more });
+    const short = new Tokenizer(file({}), { rows: FIRST });
+    expect([short.bosId, short.endIds, short.isEnd(FIRST)]).toEqual([undefined, [2], false]);
+    expect(() => short.encode('<|im_end|>')).toThrow(`its id is ${FIRST}, and the model has ${FIRST}`);
+    expect(() => new Tokenizer(file({ 'tokenizer.ggml.add_bos_token': bool(true) }), { rows: FIRST })).toThrow(
+      `its id is ${FIRST}, and the model has ${FIRST}`,
+    );
+    const whole = new Tokenizer(file({}), { rows: FIRST + 1 });
+    expect([whole.bosId, whole.isEnd(FIRST)]).toEqual([FIRST, true]);
+  });
+
   const parts = fc.constantFrom(
     '<|im_end|>',
     '<|im',

@@ -23,6 +23,12 @@ const mostRows = ({ kind, archs }: Target): number => {
   return archs.every((arch) => arch === 'sm_90a') ? 128 : 64;
 };
 
+/** Experts that a step can choose. */
+export function mostExperts(value: Value, { rows }: ProgramKind): number {
+  const { experts, used } = pairsIn(value);
+  return Math.min(experts, rows * used);
+}
+
 /** Tiles of all experts together, at most. */
 export function expertTiles(pairs: Pairs, program: ProgramKind, tileRows: number): number {
   const chosen = program.rows * pairs.used;

@@ -124,7 +124,7 @@ export interface Kernel<Op, Config> extends Operation<Op> {
   /** The matrices that it multiplies with. */
   matrices?(op: Op): readonly Segment[];
   /** Bytes of weights that one token reads, or a step of many rows, as the file stores them. */
-  readBytes(op: Op): number;
+  readBytes(op: Op, program: ProgramKind): number;
   /** KV cache that it reads: bytes of each position, and of how many positions at most. */
   kv?(op: Op, contextLength: number): { readonly rowBytes: number; readonly positions: number };
   /**

@@ -105,7 +105,7 @@ function planNodes(choice: Choice, memory: DeviceMemory, shared: Shared, program
       kernel: kernels.index(name, configOf(node)!, fields, program),
       args: args.flatMap((argument) => (argument.place ? [{ name: argument.name, ...argument.place }] : [])),
       after: edges[index]!,
-      readBytes: kernel.readBytes(op),
+      readBytes: kernel.readBytes(op, program),
       kvRowBytes: kv?.rowBytes ?? 0,
       kvPositions: kv?.positions ?? 0,
       rowFlops: flops?.row ?? 0,

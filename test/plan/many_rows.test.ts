@@ -139,6 +139,56 @@ describe('a plan with programs of many rows', () => {
   });
 });
 
+describe('a plan with experts', () => {
+  const options: SpecOptions = { ...FAMILIES.mixtral, experts: 64, layers: 1, feedForward: 32, embedding: 64 };
+  const plan = planOf(options, undefined, [8, 512]);
+  const [, batch, prompt, load] = plan.programs as [PlannedProgram, PlannedProgram, PlannedProgram, PlannedProgram];
+  const node = (program: PlannedProgram, name: string) => program.nodes.find((one) => one.name === name)!;
+  const bufferOf = (program: PlannedProgram, name: string) => program.buffers.find((one) => one.name === name)!;
+  const kernelOf = (program: PlannedProgram, name: string) => plan.kernels[node(program, name).kernel]!;
+
+  it('reads as many of them as rows can choose, where the token program has them', () => {
+    const all = 64 * 32 * 64 * 4;
+    expect(node(batch, 'blk.0.l_out_pairs').readBytes).toBe((all * 16) / 64);
+    expect(node(prompt, 'blk.0.l_out_pairs').readBytes).toBe(all);
+    const offset = (from: PlannedProgram, name: string) =>
+      node(from, name).args.find(({ name }) => name === 'weights')!.offset;
+    expect(offset(batch, 'blk.0.l_out_pairs')).toBe(offset(plan.programs[0], 'blk.0.l_out'));
+    expect(offset(batch, 'blk.0.ffn_moe_swiglu')).toBe(offset(plan.programs[0], 'blk.0.ffn_moe_swiglu'));
+  });
+
+  it('has room for pairs, of each expert filled up to eight, and counts them by the list of tiles', () => {
+    expect(bufferOf(batch, 'blk.0.ffn_moe_swiglu').bytes).toBe((16 + 7 * 16) * 32 * 4);
+    expect(bufferOf(prompt, 'blk.0.ffn_moe_swiglu').bytes).toBe((1024 + 7 * 64) * 32 * 4);
+    const places = node(batch, 'blk.0.ffn_moe_logits_places').args;
+    const tiles = places.find(({ name }) => name === 'tiles')!;
+    for (const name of ['blk.0.ffn_moe_swiglu', 'blk.0.ffn_moe_swiglu_f16', 'blk.0.l_out_pairs'])
+      expect(node(batch, name).args[0], name).toMatchObject({ name: 'step', region: 'arena', offset: tiles.offset });
+  });
+
+  it('takes tiles of one size in all kernels of a program, and never splits the columns', () => {
+    for (const program of [batch, prompt]) {
+      const { config } = kernelOf(program, 'blk.0.ffn_moe_logits_places');
+      const expected = {
+        tileRows: (config as { tileRows?: number }).tileRows,
+        splitSteps: 0,
+        apart: false,
+        experts: 64,
+      };
+      for (const name of ['blk.0.ffn_moe_swiglu', 'blk.0.l_out_pairs'])
+        expect(kernelOf(program, name).config).toMatchObject(expected);
+    }
+  });
+
+  it('finds the largest magnitude of each expert', () => {
+    const [gate, down] = ['blk.0.ffn_moe_swiglu_largest', 'blk.0.l_out_pairs_largest'].map(
+      (name) => node(load, name).args.find(({ name }) => name === 'largest')!.offset,
+    );
+    expect(down! - gate!).toBeGreaterThanOrEqual(2 * 64 * 4);
+    expect(node(batch, 'blk.0.l_out_pairs').args).toContainEqual({ name: 'largest', region: 'weights', offset: down });
+  });
+});
+
 describe('which programs a plan has', () => {
   const [host, cuda] = TARGETS as [Target, Target];
   const rowsOf = (asked: ProgramsAsked, target = cuda) => programsAsked(asked, target).map(programLabel);

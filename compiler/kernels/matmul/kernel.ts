@@ -1,5 +1,6 @@
 /** matmul/kernel.cuh: matrix products of the rows of a step on tensor cores, and what follows them row by row. */
 import { sum } from '../../arithmetic.js';
+import { mostExperts } from '../expert_tiles.js';
 import { cFloat, unlike, variant } from '../fields.js';
 import { type Kernel, STATE_COUNTERS } from '../kernel.js';
 import { segmentType } from '../projection/kernel.js';
@@ -19,7 +20,10 @@ export const matmul: Kernel<Matmul, MatmulConfig> = {
   about,
   vectors,
   matrices: ({ segments }) => segments,
-  readBytes: ({ segments }) => sum(segments.flatMap(({ weights }) => weights.map(({ bytes }) => bytes))),
+  readBytes: ({ segments, output, experts }, program) => {
+    const bytes = sum(segments.flatMap(({ weights }) => weights.map((weight) => weight.bytes)));
+    return experts ? (bytes / experts.count) * mostExperts(output, program) : bytes;
+  },
   flops: ({ segments, output: { rows } }) => {
     const share = typeof rows === 'object' ? rows.used / rows.experts : 1;
     return rows === 'output' ? {} : { row: productFlops(segments) * share };

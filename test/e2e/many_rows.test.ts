@@ -1,8 +1,12 @@
 /** Programs of many rows on the host target: exact logits, and the same bits however a prompt is cut. */
 import { describe, expect, test } from 'vitest';
+import { modelSpec } from '../../compiler/model/load.js';
+import { readGguf } from '../../runtime/files/gguf.js';
+import { referenceLogits } from '../oracle/reference.js';
 import { firstDifference, replay, replayLogits } from '../support/artifacts.js';
 import { readGolden } from '../support/goldens.js';
 import { hostReplay } from '../support/host_replay.js';
+import { makeModel } from '../support/models.js';
 import { nmse } from '../support/nmse.js';
 
 // Together: biases, head norms, soft caps, windows, norms after projections, joined matrices, types with minima, floats, experts.
@@ -38,6 +42,25 @@ describe.each(NAMES)('%s', (name) => {
     const { stdout, code } = await replay(await artifact, ...prompt);
     expect({ code, tokens: stdout.trim().split(',').length }).toEqual({ code: 0, tokens: 4 });
   });
+});
+
+// Of f16's range: inputs of the down projection beyond 65504, and scales of its blocks below 2^-14.
+test.each([
+  ['Q8_0', { ffn_gate: 400, ffn_up: 400, ffn_down: 1e-3 }],
+  ['Q4_K', { ffn_gate: 2e3, ffn_up: 2e3, ffn_down: 1e-3 }],
+  ['BF16', { ffn_gate: 1e5, ffn_up: 1e5, ffn_down: 1e-20 }],
+] as const)('%s: activations too large and weights too small for halves', async (type, gains) => {
+  const shape = { embeddingLength: 256, layers: 2, headCount: 4, feedForwardLength: 512, vocabSize: 100 };
+  const model = makeModel({ ...shape, name: `range-${type}`, type, gains });
+  const tokens = [1, 99, 7, 42, 3, 3, 58, 21, 90, 64];
+  const spec = modelSpec(readGguf(model));
+  const artifact = await hostReplay(`many_rows/range-${type}`, model, { programs: ['all'] });
+  const rows = (...options: string[]) => replayLogits(artifact, model, tokens, ...options);
+  const expected = referenceLogits(spec, tokens);
+  const whole = await rows('--program', 'prompt');
+  expect(nmse(whole, expected)).toBeLessThanOrEqual(1e-5);
+  expect(nmse(await rows(), expected)).toBeLessThanOrEqual(1e-5);
+  expect(firstDifference(whole, await rows('--program', 'batch', '--chunk', '3'))).toBeUndefined();
 });
 
 test('prompts are timed, and compared with what the device does at most', async () => {

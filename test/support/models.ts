@@ -44,6 +44,8 @@ export interface ModelOptions {
   readonly biases?: readonly LayerMatrix[];
   /** One type for every matrix, or one for each; `layer` is -1 outside the layers. */
   readonly type: GgmlType | ((matrix: Matrix, layer: number) => GgmlType);
+  /** What a matrix's elements are multiplied with; default 1. */
+  readonly gains?: Partial<Record<Matrix, number>>;
   /** Of norms and biases; default F32. Head norms and rope factors are always F32. */
   readonly vectorType?: FloatType;
   /** Default 1. */
@@ -80,6 +82,7 @@ function withDefaults(options: ModelOptions): Shape {
     ropeFactors: false,
     tied: false,
     biases: architecture === 'qwen2' ? ['attn_q', 'attn_k', 'attn_v'] : [],
+    gains: {},
     vectorType: 'F32',
     seed: 1,
     name: 'model',
@@ -134,7 +137,8 @@ class Tensors {
     this.vector(name, type, length, (random) => 0.3 * random.normal());
   }
 
-  matrix(name: string, matrix: Matrix, layer: number, rows: number, cols: number, std: number): void {
+  matrix(name: string, matrix: Matrix, layer: number, rows: number, cols: number, unscaled: number): void {
+    const std = unscaled * (this.shape.gains[matrix] ?? 1);
     const type = typeof this.shape.type === 'string' ? this.shape.type : this.shape.type(matrix, layer);
     this.list.push({ name, type, dims: [cols, rows], data: randomTensor(this.#random, type, rows * cols, std) });
   }

@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "engine.h"
 #include "error.h"
 #include "rows_program.h"
 #include "session.h"
@@ -124,7 +125,7 @@ void mixture(const SharedModel& model, uint32_t n_slot, uint32_t longest) {
   const uint32_t pages = artifact.page_bytes ? n_slot * uint32_t(kv_pages(longest)) : 0;
   Steps steps(model, {n_slot, pages, window_pages});
   vector<uint32_t> order(n_slot);
-  for (int round = 0; round < 2; round++) {
+  for (int round = 0; round < (n_slot < 10 ? 2 : 1); round++) {
     for (uint32_t i = 0; i < n_slot; i++) order[i] = i;
     std::shuffle(order.begin(), order.end(), random);
     vector<Sequence> sequences;
@@ -203,6 +204,87 @@ void ahead(const SharedModel& model) {
   EXPECT(uint32_t(steps.slots.ring(stopping)[next % token_ring_size] >> 32) != next);
 }
 
+struct Answer {
+  Request request;
+  vector<int32_t> alone, got;
+  End end = End::none;
+  bool cancelled = false;
+};
+
+// What an engine with one slot and all pages makes of a request.
+vector<int32_t> answer_alone(const SharedModel& model, const Request& request) {
+  Engine engine(model, whole_contexts(artifact, 1));
+  vector<int32_t> tokens;
+  engine.submit(request);
+  while (!engine.idle())
+    for (const EngineEvent& event : engine.advance())
+      if (event.token != no_token) tokens.push_back(event.token);
+  return tokens;
+}
+
+// Requests that come and go at any time, with too few pages and slots for all: each gets the tokens that it gets alone,
+// or the first of them where it was cancelled; no page is lost.
+void engine(const SharedModel& model) {
+  constexpr uint32_t n = 8;
+  std::mt19937 random(13);
+  vector<Answer> answers;
+  for (uint32_t i = 0; i < n; i++) {
+    // Most begin in one page and end in two.
+    const size_t n_prompt = i % 4 ? 45 + random() % 15 : 1 + random() % 130;
+    Answer one{{random_tokens(n_prompt, random), sampling_of(i), {}, 1 + uint32_t(random() % 40)}, {}, {}};
+    one.alone = answer_alone(model, one.request);
+    if (i % 3 == 0) {
+      one.request.stop = {one.alone[one.alone.size() / 2]};
+      one.alone.resize(size_t(std::ranges::find(one.alone, one.request.stop[0]) - one.alone.begin()) + 1);
+    }
+    answers.push_back(std::move(one));
+  }
+  const uint32_t window_pages = artifact.window_page_bytes ? 9 : 0;
+  Engine engine(model, {5, artifact.page_bytes ? 4u : 0, window_pages});
+  size_t submitted = 0;
+  while (submitted < n || !engine.idle()) {
+    if (submitted < n && random() % 3) {
+      EXPECT(engine.submit(answers[submitted].request) == submitted + 1);
+      submitted++;
+    }
+    if (submitted > 0 && random() % 40 == 0) {
+      const size_t i = random() % submitted;
+      answers[i].cancelled = true;
+      engine.cancel(i + 1);
+    }
+    for (const EngineEvent& event : engine.advance()) {
+      Answer& answer = answers[event.id - 1];
+      EXPECT(answer.end == End::none);
+      if (event.token != no_token) answer.got.push_back(event.token);
+      answer.end = event.end;
+    }
+  }
+  for (const Answer& answer : answers) {
+    EXPECT(answer.end == End::cancelled ? answer.cancelled : answer.got.size() == answer.alone.size());
+    EXPECT(std::equal(answer.got.begin(), answer.got.end(), answer.alone.begin()));
+    if (answer.end != End::cancelled) EXPECT(answer.end == (answer.request.stop.empty() ? End::limit : End::stop));
+  }
+  EXPECT(engine.statistics().preemptions > 0);
+  EXPECT(engine.slots().pages().free() == engine.slots().pages().total());
+  EXPECT(engine.slots().window_pages().free() == engine.slots().window_pages().total());
+
+  // More than there are pages for, alone: it ends, and the next one has all of them.
+  if (!artifact.page_bytes) return;
+  Engine small(model, {2, 2, window_pages});
+  Request large = answers[0].request;
+  large.tokens = random_tokens(129, random);
+  const uint64_t first = small.submit(large);
+  large.tokens.resize(5), large.stop = {};
+  small.submit(large);
+  size_t tokens = 0;
+  while (!small.idle())
+    for (const EngineEvent& event : small.advance()) {
+      EXPECT(event.id != first || event.end == End::no_pages);
+      tokens += event.id != first;
+    }
+  EXPECT(tokens == large.limit);
+}
+
 }  // namespace
 
 int main(int, char** argv) try {
@@ -210,9 +292,10 @@ int main(int, char** argv) try {
   options.struct_size = sizeof options;
   options.order_seed = 5;
   const SharedModel model = open_model(argv[1], options);
-  if (!strcmp(argv[2], "mixture")) mixture(model, 7, 170);
-  if (!strcmp(argv[2], "many")) mixture(model, 64, 9);
+  if (!strcmp(argv[2], "mixture")) mixture(model, 4, 140);
+  if (!strcmp(argv[2], "many")) mixture(model, 64, 5);
   if (!strcmp(argv[2], "ahead")) ahead(model);
+  if (!strcmp(argv[2], "engine")) engine(model);
 } catch (const Error& error) {
   fprintf(stderr, "%s\n", error.what());
   return 1;

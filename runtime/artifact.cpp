@@ -282,6 +282,13 @@ const Program* largest_program(const Artifact& artifact) {
   return &*std::ranges::max_element(artifact.programs, {}, &Program::rows);
 }
 
+const Program& prompt_program(const Artifact& artifact, uint32_t n) {
+  const Program* found = largest_program(artifact);
+  for (const Program& program : artifact.programs)
+    if (has_rows(program) && program.rows >= n && program.rows < found->rows) found = &program;
+  return *found;
+}
+
 uint64_t step_bytes(const Artifact& artifact) {
   if (artifact.max_rows == 0) return 0;
   return sizeof(StepHeader) + artifact.max_rows * (sizeof(Row) + sizeof(Tile)) + artifact.max_outputs * sizeof(int32_t);

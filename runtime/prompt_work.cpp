@@ -22,11 +22,14 @@ PromptWork step_work(const Program& program, uint32_t begin, uint32_t end) {
 }  // namespace
 
 PromptWork prompt_work(const Artifact& artifact, uint32_t n_token) {
-  const Program& program = *largest_program(artifact);
   PromptWork work = {};
   const auto add = [&](const PromptWork& step) { work.flops += step.flops, work.bytes += step.bytes; };
-  for (uint32_t begin = 0; begin + 1 < n_token; begin += program.rows)
-    add(step_work(program, begin, std::min(begin + program.rows, n_token - 1)));
+  for (uint32_t begin = 0; begin + 1 < n_token;) {
+    const Program& program = prompt_program(artifact, n_token - 1 - begin);
+    const uint32_t end = std::min(begin + program.rows, n_token - 1);
+    add(step_work(program, begin, end));
+    begin = end;
+  }
   if (n_token > 0) add(step_work(token_program(artifact), n_token - 1, n_token));
   return work;
 }

@@ -153,7 +153,7 @@ typedef int (*realizar_on_fed)(void* user, uint32_t n_fed);
  * been: the session is as after as many steps. If on_fed (may be null) ends it sooner, what was fed stays. n_fed (may
  * be null) receives how many tokens were fed, by which the position moves on; it is right even where the call fails.
  * All tokens and the room for them are checked before the first is fed. A library with programs of many rows feeds
- * all but the last token by its largest, many a step: on_fed is then called after each of these steps, and where it
+ * all but the last token by these, many a step: on_fed is then called after each of these steps, and where it
  * ends the feeding the session has no logits until the next token. */
 REALIZAR_API int realizar_session_prefill(realizar_session* session, const int32_t* tokens, uint32_t n_token,
                                           realizar_on_fed on_fed, void* user, int mode, uint32_t* n_fed);

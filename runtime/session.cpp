@@ -185,18 +185,18 @@ void Session::prefill(std::span<const int32_t> tokens, const std::function<bool(
   require_room(uint32_t(tokens.size()));
   model_->device.make_current();
   // All but the last token by many rows a step, if there is a program for it: the last one leaves logits.
-  if (const Program* prompt = largest_program(artifact); has_rows(*prompt) && tokens.size() > 1) {
-    uint32_t n_fed = 0;
-    bool goes_on = true;
+  uint32_t n_fed = 0;
+  bool goes_on = true;
+  while (has_rows(*largest_program(artifact)) && n_fed + 1 < tokens.size()) {
+    const uint32_t left = uint32_t(tokens.size()) - 1 - n_fed, n_before = n_fed;
+    const Program& program = prompt_program(artifact, left);
     feed_rows(
-        *prompt, tokens.first(tokens.size() - 1), 0, nullptr, [&](uint32_t n) { return goes_on = go_on(n_fed = n); },
-        mode);
+        program, tokens.subspan(n_fed, std::min(left, program.rows)), 0, nullptr,
+        [&](uint32_t n) { return goes_on = go_on(n_fed = n_before + n); }, mode);
     if (!goes_on) return;
-    prefill_steps(
-        tokens.last(1), [&](uint32_t n) { return go_on(n_fed + n); }, mode);
-    return;
   }
-  prefill_steps(tokens, go_on, mode);
+  prefill_steps(
+      tokens.subspan(n_fed), [&](uint32_t n) { return go_on(n_fed + n); }, mode);
 }
 
 // Not all of it at once: what is queued cannot be taken back, and the token ring must be read before it is written

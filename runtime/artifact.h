@@ -170,8 +170,8 @@ const Program* find_program(const Artifact& artifact, std::string_view name);
 inline bool has_rows(const Program& program) { return program.rows > 1; }
 // The program of the most rows, which prompts are fed by.
 const Program* largest_program(const Artifact& artifact);
-// By which n tokens of a prompt, or the first of them, are fed: the least program that has room for all, or the largest.
-// The token program only where there is no other.
+// By which n tokens of a prompt, or the first of them, are fed: the least program that has room for all, or the
+// largest. The token program only where there is no other.
 const Program& prompt_program(const Artifact& artifact, uint32_t n);
 // Of the step in the state.
 uint64_t step_bytes(const Artifact& artifact);

@@ -10,7 +10,12 @@ import { temporaryFolder } from '../support/tiny_models.js';
 
 test('the committed source of the bundled model is up to date', async () => {
   const folder = join(emptyFolder(temporaryFolder), 'storyteller');
-  await compile(join(ROOT, 'examples/storyteller-q8_0.gguf'), { target: 'cuda', rows: [8, 512], build: false, output: folder });
+  await compile(join(ROOT, 'examples/storyteller-q8_0.gguf'), {
+    target: 'cuda',
+    rows: [8, 512],
+    build: false,
+    output: folder,
+  });
   const committed = join(ROOT, 'generated/storyteller');
   const ofThisMachine: readonly string[] = [FILES.manifest, FILES.modelPath];
   const names = [...folderContent(folder).keys()].filter((name) => !ofThisMachine.includes(name));

@@ -43,7 +43,11 @@ const tuneInto = (name: string, from: readonly Measurement[] = measurements): Tu
 
 describe('the candidates', () => {
   it('start with the untuned plan, and each has another', () => {
-    expect(planned[0]).toMatchObject({ name: 'untuned', changes: {}, plan: planModel(model, { ...cuda, programs: ['token'] }) });
+    expect(planned[0]).toMatchObject({
+      name: 'untuned',
+      changes: {},
+      plan: planModel(model, { ...cuda, programs: ['token'] }),
+    });
     expect(planned.length).toBeGreaterThan(5);
     expect(new Set(planned.map(({ plan }) => JSON.stringify(plan))).size).toBe(planned.length);
     expect(new Set(planned.map(({ name }) => name)).size).toBe(planned.length);

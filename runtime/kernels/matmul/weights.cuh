@@ -17,6 +17,11 @@ DEVICE constexpr int middle_of() {
     return 0;
 }
 
+// Weights of this format are not the halves that are nearest to them: there is a product more, with what is left. Of
+// others what is left is nothing, or of the size of the quants' own error.
+template <class F>
+constexpr bool has_rest = std::is_same_v<F, F32>;
+
 // Weights 4 k..4 k + 3 of a unit as two pairs of halves, times what the unit's scales were multiplied with.
 template <class F>
 struct UnitHalves {
@@ -56,6 +61,15 @@ struct UnitHalves<F> {
   DEVICE void pairs(int k, uint32_t& first, uint32_t& second) const {
     const float4 w = unit.w[k];
     first = pack_halves(w.x * by, w.y * by), second = pack_halves(w.z * by, w.w * by);
+  }
+  // What they leave of the weights, as halves again.
+  DEVICE void rests(int k, uint32_t& first, uint32_t& second) const {
+    const float4 w = unit.w[k];
+    first = rest_of(w.x * by, w.y * by), second = rest_of(w.z * by, w.w * by);
+  }
+  static DEVICE uint32_t rest_of(float a, float b) {
+    const uint32_t halves = pack_halves(a, b);
+    return pack_halves(a - half_to_float(halves & 0xffff), b - half_to_float(halves >> 16));
   }
 };
 

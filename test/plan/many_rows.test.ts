@@ -203,6 +203,11 @@ describe('which programs a plan has', () => {
     [{ programs: ['all'], rows: [1024, 8, 8, 72] }, ['batch_8', 'prompt_72', 'prompt_1024']],
   ])('%j', (asked, expected) => expect(rowsOf(asked)).toEqual(expected));
 
+  it('has more rows where there are experts', () => {
+    const { programs } = programsFor(graphOf(FAMILIES.mixtral!), {}, cuda);
+    expect(programs.map(({ rows }) => rows)).toEqual([8, 16, 32, 64, 512, 2048]);
+  });
+
   it('is the choice of the target where no rows are named', () =>
     expect(rowsOf({ programs: ['all'] }, host)).toEqual(['batch_8', 'prompt_128']));
 

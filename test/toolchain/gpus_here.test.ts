@@ -68,7 +68,7 @@ describe('a GPU that is here', () => {
     const { archs, gpu } = chosenOn({
       gpus: 'NVIDIA GeForce RTX 4060:8.9:24:101376:102400:25165824:2460000:8501000:128',
     });
-    const plan = planModel(MODEL, { target: 'cuda', archs, gpu });
+    const plan = planModel(MODEL, { target: 'cuda', archs, gpu, programs: ['token'] });
     expect(plan.target).toMatchObject({ archs: ['sm_89'], gpu: { multiprocessors: 24 } });
     expect(Math.max(...plan.kernels.map(({ launch }) => launch.blocks))).toBe(24);
   });

@@ -20,8 +20,20 @@ const ccache = (): Record<string, string> =>
 
 /** The files that take longest, longest first: so that the workers end together. The others follow, larger ones first. */
 const LONGEST = [
-  ...['shapes', 'checked', 'aarch64', 'runtime', 'host', 'many_rows', 'llama_cpp', 'goldens', 'mutants', 'package'],
-  ...['gpt_oss', 'cuda', 'artifact', 'verify', 'soak'],
+  ...[
+    'shapes',
+    'host',
+    'llama_cpp',
+    'checked',
+    'cuda',
+    'sequences',
+    'artifact',
+    'many_rows',
+    'package',
+    'goldens',
+    'sim',
+  ],
+  ...['fuzz', 'aarch64', 'gpt_oss', 'mutants', 'runtime', 'verify', 'soak'],
 ];
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -1,6 +1,6 @@
 // How fast can this GPU multiply? Products of halves with nothing else to do, as matmul/ makes them: the ceiling that
-// prompts are compared with. Timed by the runtime (realizar_measure_f16_ceiling). The numbers are random: of zeros the
-// tensor cores make more products, because they take less power.
+// prompts are compared with. Timed by the runtime (realizar_measure_f16_ceiling). The numbers are random:
+// products of zeros take less power, so that tensor cores make more of them.
 #pragma once
 #include "state.h"
 #include "warpgroup.cuh"

@@ -2,9 +2,8 @@
 // node has. "Row" is a row of a step, a token; the matrices' rows are the outputs.
 //   segments                          Segments<Segment<outputs, Format...>...> (projection/segments.cuh)
 //   int cols, group_rows, chunk_cols  how matrices are cut
-//   int experts                       0, or how many there are: then segments are of one, and rows are pairs of a row
-//   and
-//                                     an expert, whose matrices they are multiplied with (expert_tiles.cuh)
+//   int experts                       0, or their number: then the segments are of one expert, and a row is a pair of a
+//                                     token's row and an expert (expert_tiles.cuh), multiplied with that one's matrices
 //   int rows                          of the program, a multiple of 8
 //   int tile_rows                     tokens of a tile: 8, 16, 32, 64, 128 or 256
 //   int warpgroups                    of a block, each with 64 outputs of a tile

@@ -154,5 +154,5 @@ export async function installPackage(dir: string): Promise<void> {
 export function runNode(dir: string, source: string, flags: string[] = []): string {
   const path = join(dir, 'main.mjs');
   writeFileSync(path, source);
-  return execFileSync(process.execPath, [...flags, path], { cwd: dir, encoding: 'utf8', timeout: 60_000 });
+  return execFileSync(process.execPath, [...flags, path], { cwd: dir, encoding: 'utf8', timeout: 300_000 });
 }

@@ -102,7 +102,7 @@ describe('the binding of a model', () => {
       expect.stringContaining('read-only'),
       expect.stringContaining("'modle' does not exist"),
     ]);
-  }, 60_000);
+  }, 300_000);
 
   it('has the same bytes every time', () => {
     expect([...bindingFiles({ ...INFO })]).toEqual([...bindingFiles(INFO)]);

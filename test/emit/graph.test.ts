@@ -68,7 +68,7 @@ test.each([
   ['llama', FAMILIES.llama!, 'host', 4096],
   ['gemma2', FAMILIES.gemma2!, 'cuda', 4096],
   ['bailingmoe2', FAMILIES.bailingmoe2!, 'cuda', 64],
-] as const)('the tables of %s', { timeout: 120_000 }, async (_, options, kind, contextLength) => {
+] as const)('the tables of %s', { timeout: 300_000 }, async (_, options, kind, contextLength) => {
   const plan = planOf({ ...options, layers: 5 }, kind, contextLength);
   const folder = emptyFolder(temporaryFolder);
   for (const [name, text] of render(plan)) writeFileSync(join(folder, name), text);

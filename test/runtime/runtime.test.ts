@@ -31,6 +31,6 @@ describe.each(testSources.filter((file) => file.endsWith('_test.cpp')).map((file
     async (name) => {
       expect(await start('runtime_test', name)).toEqual({ code: 0, stdout: '', stderr: '' });
     },
-    60_000,
+    300_000,
   );
 });

@@ -40,7 +40,7 @@ const sanitized = await build('sanitized', SANITIZED, [...cases, ...driver]);
 const native = await build('native', [...PLAIN, '-march=native'], sources('test/runtime/sim', /^(half|harness)\.cpp$/));
 
 const endsTheProcess = /^unsafe_/;
-const timeout = 60_000;
+const timeout = 300_000;
 
 describe.each([
   { mode: 'plain', ...plain },

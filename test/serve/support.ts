@@ -56,9 +56,9 @@ function parsed(text: string): unknown {
 
 /** Waits until it holds; the deadline is generous, since the machine may be busy. */
 export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 240_000;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`waited a minute for: ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited four minutes for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

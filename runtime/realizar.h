@@ -3,16 +3,17 @@
  * Functions return a status; on anything but REALIZAR_OK, realizar_last_error() says what was found, what was needed
  * and what to do. Nothing here aborts or prints.
  *
- * Handles. A model and a session are known by numbers that look like pointers: never dereference, copy or free them.
- * Only their close functions end them. A call with one that was closed, or that another library made, does nothing and
- * returns REALIZAR_CLOSED; so does closing twice. Sessions keep their model alive: either may be closed first.
- * What is not checked: other pointers that are passed in must be valid for as long as the call takes, and
- * realizar_free takes only what realizar_session_dump_nodes gave, once.
+ * Handles. A model, a session and an engine are known by numbers that look like pointers: never dereference, copy or
+ * free them. Only their close functions end them. A call with one that was closed, or that another library made, does
+ * nothing and returns REALIZAR_CLOSED; so does closing twice. Sessions and engines keep their model alive: either may
+ * be closed first. What is not checked: other pointers that are passed in must be valid for as long as the call takes,
+ * and realizar_free and realizar_events_free take only what their functions gave, once.
  *
- * Threads. Every function may be called from any thread. A model may be used by many threads at once. A session takes
- * one call at a time: a call while another one is under way, of another thread or of a callback, does nothing and
- * returns REALIZAR_BUSY, closing it included. Calls of different threads on one session, one after the other, need no
- * locks of their own. realizar_last_error is of the calling thread. After fork() only the parent may go on.
+ * Threads. Every function may be called from any thread. A model and an engine may be used by many threads at once. A
+ * session takes one call at a time: a call while another one is under way, of another thread or of a callback, does
+ * nothing and returns REALIZAR_BUSY, closing it included. Calls of different threads on one session, one after the
+ * other, need no locks of their own. realizar_last_error is of the calling thread. After fork() only the parent may go
+ * on.
  *
  * Callbacks (progress, on_fed, on_token) are called in the thread of the call that they were given to, one at a time.
  * They may call every function but those that take the session which is calling them: these return REALIZAR_BUSY, and
@@ -35,7 +36,7 @@
 extern "C" {
 #endif
 
-#define REALIZAR_ABI_VERSION 7
+#define REALIZAR_ABI_VERSION 8
 
 typedef enum realizar_status {
   REALIZAR_OK = 0,
@@ -211,6 +212,145 @@ REALIZAR_API int realizar_session_greedy(realizar_session* session, int32_t* tok
 REALIZAR_API int realizar_session_position(const realizar_session* session, uint32_t* position);
 /* Forgets every position from `position` on (0 empties the session): the next step is fed there. */
 REALIZAR_API int realizar_session_rewind(realizar_session* session, uint32_t position);
+
+/* ------------------------------------------------------------------ engine
+ *
+ * Many sequences at once on one model: each step has a row of every sequence that decodes, and parts of prompts beside
+ * them. Sequences share one pool of pages of KV cache. Where a prompt begins with the tokens that an earlier sequence
+ * had, its pages are used again.
+ *
+ * An engine has a thread of its own. The functions below may be called from any threads at once; none of them waits for
+ * the device but realizar_engine_open, realizar_engine_close and realizar_engine_wait.
+ *
+ * What a sequence gets does not depend on what runs beside it, when it came, or what was computed before: the same
+ * tokens and the same bits of log probabilities. One exception: where one sequence is alone, its tokens are computed by
+ * the program "token", which is faster and whose logits are not the same bits. `deterministic` forbids that. */
+
+typedef struct realizar_engine realizar_engine;
+
+/* Every step of an engine, as it is queued; for traces. */
+typedef struct realizar_step_run {
+  uint64_t request;
+  uint32_t index; /* which of the request's sequences */
+  uint32_t
+      position; /* of the first row; where it decodes: as far as the host knows, which is not beyond what is queued */
+  uint32_t n_row;
+  int32_t chooses; /* 1: the last row chooses a token */
+} realizar_step_run;
+typedef struct realizar_step_info {
+  uint64_t step;       /* from 0 */
+  const char* program; /* "token", "batch_8", "prompt_512" */
+  uint32_t n_run, n_row;
+  const realizar_step_run* runs;            /* valid during the call */
+  uint32_t n_running, n_waiting;            /* sequences, after the step was composed */
+  uint32_t n_free_page, n_free_window_page; /* free ones, and those that keep what no sequence uses now */
+  uint64_t n_preemption;                    /* since the engine was opened */
+} realizar_step_info;
+
+typedef struct realizar_engine_options {
+  uint32_t struct_size;   /* sizeof(realizar_engine_options) */
+  uint32_t n_sequence;    /* that run at once at most; 0: as many as a step can choose tokens for, at most 64 */
+  uint32_t n_ctx;         /* positions of a sequence at most; 0: those compiled for */
+  uint32_t deterministic; /* 1: never the program "token", unless the library has no other */
+  uint64_t kv_bytes; /* device memory for pages of KV cache; 0: for n_sequence sequences of n_ctx positions, or what is
+                        free less a tenth of the device's memory, whichever is less */
+  void (*on_step)(void* user, const realizar_step_info* step); /* may be null; in the engine's thread */
+  void* user;
+} realizar_engine_options;
+
+/* Opens an engine; options may be null. REALIZAR_OUT_OF_MEMORY where there is no room for a sequence. The engine keeps
+ * the model alive. */
+REALIZAR_API int realizar_engine_open(realizar_model* model, const realizar_engine_options* options,
+                                      realizar_engine** out);
+/* Ends what runs, without events, and waits for the step that is on the device. Who waits in realizar_engine_wait gets
+ * REALIZAR_CLOSED. null is allowed. */
+REALIZAR_API int realizar_engine_close(realizar_engine* engine);
+
+#define REALIZAR_MAX_LOGPROBS 128
+
+typedef struct realizar_request {
+  uint32_t struct_size;  /* sizeof(realizar_request) */
+  const int32_t* tokens; /* the prompt: at least one, at most n_ctx. Nothing is kept of what pointers here point to. */
+  uint32_t n_token;
+  uint32_t max_tokens; /* chosen ones of each sequence, at least 1 (0: with prompt_logprobs); fewer where the context is
+                          full */
+  uint32_t n_sequence; /* that follow the prompt, 1 to 1024; each draws with the seed plus its index */
+  realizar_sampling sampling;
+  const int32_t* stop; /* the first of these ends a sequence, and is handed over; may be null if n_stop is 0 */
+  uint32_t n_stop;
+  int32_t n_logprob;        /* -1: no log probabilities; else those of chosen tokens and so many most probable ones, at
+                               most REALIZAR_MAX_LOGPROBS */
+  uint32_t prompt_logprobs; /* 1: those of the prompt's tokens too, of the first sequence; the prompt is then computed
+                               whole */
+  int32_t priority;         /* of two requests that wait the one with more is first; then who came first */
+} realizar_request;
+
+/* Queues a request; *id is known in its events. What cannot be computed is refused here: REALIZAR_INVALID_ARGUMENT,
+ * REALIZAR_CONTEXT_FULL for a prompt longer than n_ctx or than the pool. After a failure of the device: its status. */
+REALIZAR_API int realizar_engine_submit(realizar_engine* engine, const realizar_request* request, uint64_t* id);
+/* Ends a request's sequences within a step, with REALIZAR_END_CANCELLED. Of one that has ended, or is not known: does
+ * nothing, and returns REALIZAR_OK. */
+REALIZAR_API int realizar_engine_cancel(realizar_engine* engine, uint64_t id);
+
+typedef enum realizar_event_kind {
+  REALIZAR_EVENT_BEGUN = 0,  /* the sequence waits no more; its first event, once, unless it ends before */
+  REALIZAR_EVENT_PROMPT = 1, /* a token of the prompt: its log probability after those before it; NaN of the first */
+  REALIZAR_EVENT_TOKEN = 2,  /* a chosen token */
+  REALIZAR_EVENT_END = 3     /* the sequence's last event; each has exactly one */
+} realizar_event_kind;
+typedef enum realizar_end {
+  REALIZAR_END_NONE = 0,
+  REALIZAR_END_STOP = 1,    /* a stop token, the token event before */
+  REALIZAR_END_LENGTH = 2,  /* max_tokens */
+  REALIZAR_END_CONTEXT = 3, /* n_ctx positions are used */
+  REALIZAR_END_CANCELLED = 4,
+  REALIZAR_END_ERROR = 5 /* status and message say which */
+} realizar_end;
+
+typedef struct realizar_token_logprob {
+  int32_t token;
+  float logprob; /* natural, among all tokens, before biases, penalties and sampling */
+} realizar_token_logprob;
+
+typedef struct realizar_event {
+  uint64_t request;
+  uint32_t index;                    /* which of the request's sequences */
+  int32_t kind;                      /* realizar_event_kind */
+  int32_t token;                     /* -1 where it has begun or ended */
+  float logprob;                     /* natural; NaN where none was asked for */
+  uint32_t n_top;                    /* 0, or n_logprob */
+  const realizar_token_logprob* top; /* most probable first, of equals the smaller token first */
+  int32_t end;                       /* realizar_end */
+  int32_t status;                    /* realizar_status; REALIZAR_OK but for REALIZAR_END_ERROR */
+  const char* message;               /* of the error; "" where there is none */
+  uint32_t n_cached;                 /* where it has begun: tokens of the prompt that were in the KV cache already */
+} realizar_event;
+typedef struct realizar_events {
+  uint32_t n_event;
+  const realizar_event* events; /* of one sequence in order; of different ones in the order of steps */
+} realizar_events;
+
+/* Takes the events that have come; where there are none, waits for some, for so many milliseconds at most (0: does not
+ * wait, -1: as long as it takes). *out: null where none have come; else free with realizar_events_free, before or after
+ * the engine is closed. Events that nobody takes are kept. One thread at a time should wait; each event is given once.
+ */
+REALIZAR_API int realizar_engine_wait(realizar_engine* engine, int32_t milliseconds, realizar_events** out);
+REALIZAR_API void realizar_events_free(realizar_events* events); /* null is allowed */
+
+typedef struct realizar_engine_statistics {
+  uint32_t struct_size;                     /* sizeof(realizar_engine_statistics), set by the caller */
+  uint32_t n_sequence, n_ctx;               /* limits, as opened */
+  uint32_t n_running, n_waiting;            /* sequences now */
+  uint32_t n_page, n_window_page;           /* of the pool: 64 positions of all layers that see all, or only a window */
+  uint32_t n_free_page, n_free_window_page; /* free, and those that keep what no sequence uses now */
+  uint32_t n_cached_page;                   /* of the free ones: those that keep something */
+  uint64_t kv_bytes;                        /* of all pages */
+  /* Since it was opened: */
+  uint64_t n_step, n_row, n_preemption;
+  uint64_t n_prompt_token, n_prefix_hit_token; /* of prompts that have begun, and of these, in the KV cache already */
+  uint64_t n_chosen_token;
+} realizar_engine_statistics;
+REALIZAR_API int realizar_engine_get_statistics(realizar_engine* engine, realizar_engine_statistics* statistics);
 
 /* Measures the device's streaming-read ceiling: bytes/s of a kernel that only reads, over a buffer several times the
  * L2. */

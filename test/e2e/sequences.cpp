@@ -7,7 +7,7 @@
 #include <random>
 #include <vector>
 
-#include "engine.h"
+#include "engine/engine.h"
 #include "error.h"
 #include "rows_program.h"
 #include "session.h"

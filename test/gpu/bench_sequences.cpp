@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <set>
 
-#include "engine.h"
+#include "engine/engine.h"
 
 using namespace realizar;
 

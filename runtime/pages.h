@@ -12,7 +12,10 @@ class PagePool {
  public:
   explicit PagePool(uint32_t n_page);
   uint32_t total() const { return uint32_t(counts_.size()); }
-  uint32_t free() const { return uint32_t(free_.size()); }
+  // Pages that take() has.
+  uint32_t available() const { return uint32_t(free_.size()); }
+  // Of these, those that keep what is known, until they are needed.
+  uint32_t cached() const { return 0; }
   // One of those that have been free for the longest. There must be one.
   uint32_t take();
   // Of a page that somebody has: one more has it.

@@ -75,8 +75,8 @@ bool Slots::reserve(uint32_t slot, uint32_t from, uint32_t to) {
   auto& [all, window] = tables_[slot];
   const bool has_all = artifact.page_bytes > 0, has_window = artifact.window_page_bytes > 0;
   if (has_window && from + 1 > artifact.window) window.release_before(from + 1 - artifact.window);
-  if (has_all && all.missing(to) > pages_.free()) return false;
-  if (has_window && window.missing(to) > window_pages_.free()) return false;
+  if (has_all && all.missing(to) > pages_.available()) return false;
+  if (has_window && window.missing(to) > window_pages_.available()) return false;
   if (has_all) grow(all, to, address(slot) + artifact.page_table_offset);
   if (has_window) grow(window, to, address(slot) + artifact.window_page_table_offset);
   return true;
@@ -89,7 +89,13 @@ void Slots::grow(PageTable& table, uint32_t n_position, DevicePtr to) {
   if (!grown.empty()) staging_.send(to + before * sizeof(uint32_t), grown.data(), grown.size_bytes(), "a page table");
 }
 
-void Slots::release(uint32_t slot) {
+uint32_t Slots::adopt(uint32_t, std::span<const int32_t>) { return 0; }
+
+void Slots::computed(uint32_t, std::span<const int32_t>) {}
+
+void Slots::launched() {}
+
+void Slots::release(uint32_t slot, std::span<const int32_t>) {
   tables_[slot].all.clear();
   tables_[slot].window.clear();
 }

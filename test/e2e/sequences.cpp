@@ -136,7 +136,7 @@ void mixture(const SharedModel& model, uint32_t n_slot, uint32_t longest) {
     const auto is_done = [](const Sequence& one) { return one.fed == one.tokens.size(); };
     while (!std::ranges::all_of(sequences, is_done)) random_step(steps, sequences, random);
     for (const uint32_t slot : order) steps.slots.release(slot);
-    EXPECT(steps.slots.pages().free() == pages && steps.slots.window_pages().free() == window_pages);
+    EXPECT(steps.slots.pages().available() == pages && steps.slots.window_pages().available() == window_pages);
   }
 }
 
@@ -265,8 +265,8 @@ void engine(const SharedModel& model) {
     if (answer.end != End::cancelled) EXPECT(answer.end == (answer.request.stop.empty() ? End::limit : End::stop));
   }
   EXPECT(engine.statistics().preemptions > 0);
-  EXPECT(engine.slots().pages().free() == engine.slots().pages().total());
-  EXPECT(engine.slots().window_pages().free() == engine.slots().window_pages().total());
+  EXPECT(engine.slots().pages().available() == engine.slots().pages().total());
+  EXPECT(engine.slots().window_pages().available() == engine.slots().window_pages().total());
 
   // More than there are pages for, alone: it ends, and the next one has all of them.
   if (!artifact.page_bytes) return;

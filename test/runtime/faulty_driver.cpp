@@ -49,7 +49,8 @@ Driver wrapped() {
   WRAP(init), WRAP(driver_get_version), WRAP(device_get_count), WRAP(device_get), WRAP(device_get_name);
   WRAP(device_get_attribute), WRAP(device_primary_ctx_retain), WRAP(device_primary_ctx_release), WRAP(ctx_set_current);
   WRAP(mem_get_info), WRAP(mem_alloc), WRAP(mem_free), WRAP(mem_alloc_host), WRAP(mem_free_host);
-  WRAP(memcpy_htod_async), WRAP(memcpy_dtoh_async), WRAP(memset_d8_async), WRAP(stream_create), WRAP(stream_destroy);
+  WRAP(memcpy_htod_async), WRAP(memcpy_dtoh_async), WRAP(memcpy_dtod_async), WRAP(memset_d8_async), WRAP(stream_create),
+      WRAP(stream_destroy);
   WRAP(stream_synchronize), WRAP(stream_query), WRAP(event_create), WRAP(event_destroy), WRAP(event_record),
       WRAP(event_synchronize);
   WRAP(event_elapsed_time), WRAP(module_load_data), WRAP(module_unload), WRAP(module_get_function);

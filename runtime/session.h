@@ -79,10 +79,10 @@ class Session {
   Pinned& pinned() const { return *static_cast<Pinned*>(pinned_.get()); }
   uint32_t states_in_flight_ = 0;  // pinned states that queued steps may still read
   uint32_t position_ = 0;
-  uint32_t serial_ = 0;   // of the last queued step
-  bool draws_ = false;    // sampling in effect has a temperature
-  bool drawn_ = false;    // the last queued step had one
-  bool stepped_ = false;  // the device holds the state and logits of position_ - 1
+  uint32_t serial_ = 0;         // of the last queued step
+  bool draws_ = false;          // sampling in effect has a temperature
+  bool drawn_ = false;          // the last queued step had one
+  bool stepped_ = false;        // the device holds the state and logits of position_ - 1
   std::optional<Slots> slots_;  // one
   std::optional<TokenProgram> program_;
   std::vector<RowsProgram> rows_programs_;

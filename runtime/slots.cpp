@@ -71,6 +71,19 @@ uint32_t Slots::start(uint32_t slot, uint32_t position, int32_t token, const rea
   return serials_[slot];
 }
 
+void Slots::feed(uint32_t slot, int32_t token, uint32_t position, uint32_t serial) {
+  const State state = {
+      .token = token, .position = int32_t(position), .seq_len = int32_t(position + 1), .serial = serial};
+  staging_.send(address(slot), &state, sizeof state, "the state");
+}
+
+bool Slots::has_room(std::span<const int32_t> tokens, uint32_t n_row) const {
+  const uint32_t n = uint32_t(kv_pages(std::min<uint64_t>(tokens.size() + 1, artifact.n_ctx)));
+  const uint32_t in_window = std::min(n, uint32_t(kv_pages(uint64_t(artifact.window) + n_row)) + 1);
+  return (!artifact.page_bytes || n <= pages_.available()) &&
+         (!artifact.window_page_bytes || in_window <= window_pages_.available());
+}
+
 bool Slots::reserve(uint32_t slot, uint32_t from, uint32_t to) {
   auto& [all, window] = tables_[slot];
   const bool has_all = artifact.page_bytes > 0, has_window = artifact.window_page_bytes > 0;

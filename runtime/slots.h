@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "engine/sequence_memory.h"
 #include "graph.h"
 #include "model.h"
 #include "pages.h"
@@ -17,7 +18,7 @@ struct SlotCounts {
 // Pages for the whole context in each of so many slots.
 SlotCounts whole_contexts(const Artifact& artifact, uint32_t n_slot);
 
-class Slots {
+class Slots : public SequenceMemory {
  public:
   // Queues what makes them empty.
   Slots(const Model& model, const SlotCounts& counts, Stream stream);
@@ -38,21 +39,18 @@ class Slots {
     return static_cast<const uint64_t*>(rings_.get()) + slot * token_ring_size;
   }
 
-  // Before a sequence's first step, in a slot without pages: it gets pages of earlier ones that begin with the same
-  // tokens. Returns how many positions they have, tokens.size() - 1 at most: the first row is fed there.
-  uint32_t adopt(uint32_t slot, std::span<const int32_t> tokens);
-  // Before a step that computes positions [from, to) of a slot is queued: its positions get pages, and those that no
-  // later one sees are given back. false: there are too few free ones, and none has been taken.
-  bool reserve(uint32_t slot, uint32_t from, uint32_t to);
-  // Steps that have been composed compute all of `tokens`, the slot's from position 0 on: others may adopt their whole
-  // pages from now on, even in the same step, where their rows stand after this slot's. Cheap where no page is full.
-  void computed(uint32_t slot, std::span<const int32_t> tokens);
+  // The token program's next step on a slot feeds this, and leaves its token in the ring under this serial.
+  void feed(uint32_t slot, int32_t token, uint32_t position, uint32_t serial);
+
+  // SequenceMemory, of pages of KV cache.
+  bool has_room(std::span<const int32_t> tokens, uint32_t n_row) const override;
+  uint32_t adopt(uint32_t slot, std::span<const int32_t> tokens) override;
+  bool reserve(uint32_t slot, uint32_t from, uint32_t to) override;
+  // Cheap where no page is full.
+  void computed(uint32_t slot, std::span<const int32_t> tokens) override;
+  void release(uint32_t slot, std::span<const int32_t> tokens) override;
   // All steps that have been composed are queued: what follows them may copy what they leave.
   void launched();
-  // Gives all of a slot's pages back; steps that are queued already may still use them. `tokens`, the slot's from
-  // position 0 on that queued steps compute, as far as they are known, stay for others until their pages are needed;
-  // beyond those that computed() was told. None of them: nothing new stays.
-  void release(uint32_t slot, std::span<const int32_t> tokens = {});
   const PagePool& pages() const { return pages_; }
   const PagePool& window_pages() const { return window_pages_; }
 

@@ -1,9 +1,9 @@
-#include "engine/engine.h"
+#include "engine.h"
 
 #include <algorithm>
 
-#include "engine/logprobs.h"
-#include "error.h"
+#include "../error.h"
+#include "logprobs.h"
 
 namespace realizar {
 namespace {
@@ -50,6 +50,9 @@ void Engine::check_request(const Request& request) const {
   if (request.tokens.size() > limits_.n_ctx)
     throw Error(REALIZAR_CONTEXT_FULL, format("the request has %zu tokens; a sequence has %u positions",
                                               request.tokens.size(), limits_.n_ctx));
+  if (const PagePool& pages = slots_->pages(); artifact.page_bytes && kv_pages(request.tokens.size()) > pages.total())
+    throw Error(REALIZAR_CONTEXT_FULL, format("the request has %zu tokens; the pool has pages for %u positions",
+                                              request.tokens.size(), pages.total() * kv_page_positions));
   for (const std::vector<int32_t>* tokens : {&request.tokens, &request.stop})
     for (const int32_t token : *tokens)
       if (token < 0 || uint32_t(token) >= artifact.n_vocab)
@@ -69,11 +72,8 @@ void Engine::cancel(uint64_t id) {
 }
 
 std::vector<EngineEvent> Engine::fail(realizar_status status, const std::string& message) {
-  scheduler_->end_all({.id = 0,
-                       .kind = REALIZAR_EVENT_END,
-                       .end = REALIZAR_END_ERROR,
-                       .status = status,
-                       .message = message});
+  scheduler_->end_all(
+      {.id = 0, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_ERROR, .status = status, .message = message});
   return std::exchange(events_, {});
 }
 
@@ -101,6 +101,7 @@ bool Engine::queue_step() {
   QueuedStep queued = {create_event(model_->device, event_blocking_sync | event_disable_timing), {}, {}};
   for (const StepPart& part : step.parts) {
     Sequence& sequence = *part.sequence;
+    if (sequence.started != sequence.begun) start(sequence);
     queued.awaited.push_back({.id = sequence.request.id,
                               .begun = sequence.begun,
                               .slot = sequence.slot,
@@ -113,12 +114,21 @@ bool Engine::queue_step() {
   const Program& program = by_token ? launch_token(step.parts.front()) : launch_rows(step);
   for (const StepPart& part : step.parts) part.sequence->serial += part.run.chooses || by_token;
   copy_logits(queued, step, slots_->bases().arena + (by_token ? artifact.logits_offset : program.logits_offset));
+  slots_->launched();
   record(model_->device, queued.ended.get(), stream_.get(), "a step");
   queued_.push_back(std::move(queued));
   if (on_step_) describe_step(step, program);
   statistics_.steps++;
   statistics_.rows += step.n_row();
   return true;
+}
+
+// In the slot that it got when it began, this time.
+void Engine::start(Sequence& sequence) {
+  const std::span<const int32_t> stop(sequence.request.stop);
+  sequence.serial = slots_->start(sequence.slot, 0, 0, sequence.request.sampling,
+                                  stop.first(std::min<size_t>(stop.size(), max_stop_tokens)));
+  sequence.started = sequence.begun;
 }
 
 // A graph of its own for each slot, made when it is first used.
@@ -190,8 +200,8 @@ void Engine::describe_step(const NextStep& step, const Program& program) {
             .runs = runs.data(),
             .n_running = scheduler_->n_running(),
             .n_waiting = scheduler_->n_waiting(),
-            .n_free_page = slots_->pages().free(),
-            .n_free_window_page = slots_->window_pages().free(),
+            .n_free_page = slots_->pages().available(),
+            .n_free_window_page = slots_->window_pages().available(),
             .n_preemption = scheduler_->n_preemption()});
 }
 
@@ -256,12 +266,11 @@ void Engine::take_token(const QueuedStep& step, const Awaited& awaited, Sequence
   }
   events_.push_back(std::move(event));
   statistics_.chosen_tokens++;
-  const realizar_end end = std::ranges::find(request.stop, token) != request.stop.end() ? REALIZAR_END_STOP
+  const realizar_end end = std::ranges::find(request.stop, token) != request.stop.end()    ? REALIZAR_END_STOP
                            : sequence.tokens.size() - sequence.n_prompt() == request.limit ? REALIZAR_END_LENGTH
                            : sequence.tokens.size() > limits_.n_ctx                        ? REALIZAR_END_CONTEXT
                                                                                            : REALIZAR_END_NONE;
-  if (end != REALIZAR_END_NONE)
-    scheduler_->end(request.id, {.id = request.id, .kind = REALIZAR_EVENT_END, .end = end});
+  if (end != REALIZAR_END_NONE) scheduler_->end(request.id, {.id = request.id, .kind = REALIZAR_EVENT_END, .end = end});
 }
 
 int32_t Engine::token_of(const Awaited& awaited) const {

@@ -7,10 +7,10 @@
 #include <optional>
 #include <vector>
 
-#include "engine/logits_buffers.h"
-#include "engine/scheduler.h"
-#include "rows_program.h"
-#include "token_program.h"
+#include "../rows_program.h"
+#include "../token_program.h"
+#include "logits_buffers.h"
+#include "scheduler.h"
 
 namespace realizar {
 
@@ -69,6 +69,7 @@ class Engine {
 
   bool queue_step();
   RowsProgram& smallest_program(const NextStep& step);
+  void start(Sequence& sequence);
   const Program& launch_token(const StepPart& part);
   const Program& launch_rows(const NextStep& step);
   void copy_logits(QueuedStep& queued, const NextStep& step, DevicePtr from);

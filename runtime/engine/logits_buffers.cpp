@@ -1,4 +1,4 @@
-#include "engine/logits_buffers.h"
+#include "logits_buffers.h"
 
 #include <algorithm>
 

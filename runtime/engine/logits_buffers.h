@@ -1,8 +1,9 @@
 // Rows of logits on their way to the host: pinned memory for each queued step that wants some, used again.
 #pragma once
+#include <span>
 #include <vector>
 
-#include "device.h"
+#include "../device.h"
 
 namespace realizar {
 

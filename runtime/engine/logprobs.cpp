@@ -1,4 +1,4 @@
-#include "engine/logprobs.h"
+#include "logprobs.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "realizar.h"
+#include "../realizar.h"
 
 namespace realizar {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/state.h"
-#include "realizar.h"
+#include "../kernels/state.h"
+#include "../realizar.h"
 
 namespace realizar {
 

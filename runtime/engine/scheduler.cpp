@@ -1,8 +1,8 @@
-#include "engine/scheduler.h"
+#include "scheduler.h"
 
 #include <algorithm>
 
-#include "error.h"
+#include "../error.h"
 
 namespace realizar {
 namespace {
@@ -20,29 +20,36 @@ Scheduler::Scheduler(SequenceMemory& memory, const SchedulerLimits& limits, std:
 void Scheduler::submit(Request request) {
   auto sequence = std::make_unique<Sequence>(std::move(request));
   sequence->order = n_submitted_++;
-  insert(waiting_, std::move(sequence));
+  by_id_.emplace(sequence->request.id, sequence.get());
+  waiting_.insert(place(waiting_, *sequence), std::move(sequence));
 }
 
-void Scheduler::insert(Sequences& sequences, std::unique_ptr<Sequence> sequence) {
-  const auto is_before = [](const auto& a, const auto& b) { return a->is_before(*b); };
-  sequences.insert(std::ranges::upper_bound(sequences, sequence, is_before), std::move(sequence));
+// Of a sequence, or where it would be. They are in the order in which they are served, which no two share.
+Scheduler::Sequences::iterator Scheduler::place(Sequences& sequences, const Sequence& sequence) {
+  return std::ranges::partition_point(sequences, [&](const auto& other) { return other->is_before(sequence); });
+}
+
+void Scheduler::move(Sequences& from, const Sequence& sequence, Sequences& to) {
+  const auto at = place(from, sequence);
+  to.insert(place(to, sequence), std::move(*at));
+  from.erase(at);
 }
 
 Sequence* Scheduler::find_running(uint64_t id) {
-  const auto at = std::ranges::find_if(running_, [&](const auto& sequence) { return sequence->request.id == id; });
-  return at == running_.end() ? nullptr : at->get();
+  const auto at = by_id_.find(id);
+  return at != by_id_.end() && at->second->runs ? at->second : nullptr;
 }
 
 void Scheduler::end(uint64_t id, EngineEvent event) {
-  for (Sequences* sequences : {&running_, &waiting_}) {
-    const auto at = std::ranges::find_if(*sequences, [&](const auto& sequence) { return sequence->request.id == id; });
-    if (at == sequences->end()) continue;
-    if (sequences == &running_) leave_slot(**at, event.status == REALIZAR_OK);
-    event.id = id, event.kind = REALIZAR_EVENT_END;
-    events_.push_back(std::move(event));
-    sequences->erase(at);
-    return;
-  }
+  const auto known = by_id_.find(id);
+  if (known == by_id_.end()) return;
+  Sequence& sequence = *known->second;
+  Sequences& sequences = sequence.runs ? running_ : waiting_;
+  if (sequence.runs) leave_slot(sequence, event.status == REALIZAR_OK);
+  event.id = id, event.kind = REALIZAR_EVENT_END;
+  events_.push_back(std::move(event));
+  by_id_.erase(known);
+  sequences.erase(place(sequences, sequence));
 }
 
 void Scheduler::end_all(const EngineEvent& event) {
@@ -147,8 +154,8 @@ Sequence& Scheduler::begin_first() {
   if (!sequence.wants_prompt()) sequence.computed = memory_.adopt(sequence.slot, sequence.tokens);
   if (sequence.begun++ == 0)
     events_.push_back({.id = sequence.request.id, .kind = REALIZAR_EVENT_BEGUN, .n_cached = sequence.computed});
-  insert(running_, std::move(waiting_.front()));
-  waiting_.pop_front();
+  sequence.runs = true;
+  move(waiting_, sequence, running_);
   return sequence;
 }
 
@@ -170,9 +177,7 @@ void Scheduler::put_back(NextStep& step, Sequence& sequence) {
   step.remove(sequence);
   leave_slot(sequence, true);
   n_preemption_++;
-  const auto at = std::ranges::find_if(running_, [&](const auto& running) { return running.get() == &sequence; });
-  insert(waiting_, std::move(*at));
-  running_.erase(at);
+  move(running_, sequence, waiting_);
 }
 
 void Scheduler::end_without_room(const Sequence& sequence) {
@@ -190,7 +195,7 @@ void Scheduler::leave_slot(Sequence& sequence, bool keep) {
   memory_.release(sequence.slot, keep ? sequence.computed_tokens() : std::span<const int32_t>());
   free_slots_.push_back(sequence.slot);
   sequence.computed = sequence.ahead = 0;
-  sequence.decodes = false;
+  sequence.decodes = sequence.runs = false;
 }
 
 }  // namespace realizar

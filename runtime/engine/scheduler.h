@@ -1,14 +1,15 @@
-// Decides what the next step computes. Sequences that decode come first, a row each; then prompts, in chunks; then those
-// that wait begin, where there is room for all that they have. First come, first served, within a priority. Where pages
-// run out, the last one in this order is put back to waiting, and is computed again later, with the same tokens: a row's
-// bits depend on its own sequence alone. No device work. docs/engine.md has a picture.
+// Decides what the next step computes. Sequences that decode come first, a row each; then prompts, in chunks; then
+// those that wait begin, where there is room for all that they have. First come, first served, within a priority. Where
+// pages run out, the last one in this order is put back to waiting, and is computed again later, with the same tokens:
+// a row's bits depend on its own sequence alone. No device work. docs/engine.md has a picture.
 #pragma once
 #include <deque>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
-#include "engine/sequence.h"
-#include "engine/sequence_memory.h"
+#include "sequence.h"
+#include "sequence_memory.h"
 
 namespace realizar {
 
@@ -42,7 +43,8 @@ class Scheduler {
  private:
   using Sequences = std::deque<std::unique_ptr<Sequence>>;
 
-  static void insert(Sequences& sequences, std::unique_ptr<Sequence> sequence);
+  static Sequences::iterator place(Sequences& sequences, const Sequence& sequence);
+  void move(Sequences& from, const Sequence& sequence, Sequences& to);
   bool goes_on(const Sequence& sequence) const;
   void add_one_row(NextStep& step);
   bool add_decoding(NextStep& step, Sequence& sequence);
@@ -59,6 +61,7 @@ class Scheduler {
   const SchedulerLimits limits_;
   std::vector<EngineEvent>& events_;
   Sequences running_, waiting_;  // in the order in which they are served
+  std::unordered_map<uint64_t, Sequence*> by_id_;
   std::vector<uint32_t> free_slots_;
   size_t turn_ = 0;  // of steps of one row: whose is next
   uint64_t n_submitted_ = 0, n_preemption_ = 0;

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "engine/request.h"
-#include "step_composer.h"
+#include "../step_composer.h"
+#include "request.h"
 
 namespace realizar {
 
@@ -21,7 +21,9 @@ struct Sequence {
   Request request;
   std::vector<int32_t> tokens;  // the prompt, and what has been chosen and seen
   uint64_t order = 0;           // in which it came
+  bool runs = false;            // or waits
   uint32_t begun = 0;           // so often: more than once after it was put back
+  uint32_t started = 0;         // as often its slot was told
   uint32_t n_prompt_seen = 0;   // tokens of the prompt that had their events
   // While it runs:
   uint32_t slot = 0, computed = 0;  // positions that queued steps compute

@@ -1,5 +1,5 @@
-// Where sequences keep what they have computed: a slot each, and pages of KV cache. Slots is one; tests of the scheduler
-// have one without a device.
+// Where sequences keep what they have computed: a slot each, and pages of KV cache. Slots is one; tests of the
+// scheduler have one without a device.
 #pragma once
 #include <cstdint>
 #include <span>

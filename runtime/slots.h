@@ -2,6 +2,7 @@
 #pragma once
 #include <vector>
 
+#include "engine/prefix_cache.h"
 #include "engine/sequence_memory.h"
 #include "graph.h"
 #include "model.h"
@@ -25,7 +26,7 @@ class Slots : public SequenceMemory {
   Slots(const Slots&) = delete;
   Slots& operator=(const Slots&) = delete;
 
-  uint32_t size() const { return uint32_t(tables_.size()); }
+  uint32_t size() const { return uint32_t(sequences_.size()); }
   const RegionBases& bases() const { return bases_; }
   DevicePtr address(uint32_t slot) const { return bases_.slots + slot * artifact.slot_bytes; }
   Staging& staging() { return staging_; }
@@ -55,18 +56,24 @@ class Slots : public SequenceMemory {
   const PagePool& window_pages() const { return window_pages_; }
 
  private:
-  struct Tables {
-    PageTable all, window;
+  struct Sequence {
+    PageTables tables;
+    PrefixCache::Place place = {};
   };
   uint64_t ring_address(uint32_t slot) const;
-  void grow(PageTable& table, uint32_t n_position, DevicePtr to);
+  void send_tables(uint32_t slot, size_t first, size_t first_window);
+  void copy_page(DevicePtr cache, uint64_t page_bytes, const std::optional<PrefixCache::Copy>& copy);
+  void send_fed(uint32_t slot, std::span<const int32_t> tokens);
 
+  const Model& model_;
+  const Stream stream_;
   DeviceMemory arena_, kv_cache_, kv_window_, state_, slots_;
   RegionBases bases_;
   PinnedMemory rings_;  // u64[slots][token_ring_size]
   Staging staging_;
   PagePool pages_, window_pages_;
-  std::vector<Tables> tables_;
+  PrefixCache cache_;
+  std::vector<Sequence> sequences_;
   std::vector<uint32_t> serials_;  // of the last start; a session counts its own
 };
 

@@ -239,17 +239,18 @@ void alone(const SharedModel& model) {
   Engine engine(model, {artifact.n_ctx, false}, whole_contexts(artifact, 3), note);
   vector<int32_t> tokens[2];
   engine.submit(requests[0]);
-  size_t ended = 0;
-  while (ended < 2) {
-    if (tokens[0].size() == 6 && programs.back() == "token") engine.submit(requests[1]);
+  bool is_beside = false;
+  for (size_t ended = 0; ended < 2;) {
+    if (tokens[0].size() == 6 && !is_beside) engine.submit(requests[1]), is_beside = true;
     for (const EngineEvent& event : engine.advance()) {
       if (event.kind == REALIZAR_EVENT_TOKEN) tokens[event.id - 1].push_back(event.token);
       ended += event.kind == REALIZAR_EVENT_END;
     }
   }
   EXPECT(tokens[0].size() == 30 && tokens[1].size() == 12);
-  // The model is exact enough that both kinds of programs choose the same.
-  EXPECT(tokens[0] == session && tokens[1] == answer_alone(model, requests[1], true));
+  // The model is exact enough that both kinds of programs choose the same of the largest logits; drawing is finer, and
+  // the second one was never alone.
+  EXPECT(tokens[0] == session && tokens[1] == answer_alone(model, requests[1]));
   EXPECT(std::ranges::count(programs, "token") > 12 && std::ranges::count(programs, "batch_8") > 6);
 }
 

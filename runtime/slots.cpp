@@ -80,11 +80,12 @@ void Slots::feed(uint32_t slot, int32_t token, uint32_t position, uint32_t seria
   staging_.send(address(slot), &state, sizeof state, "the state");
 }
 
+// What other sequences have already takes none of the pages that are available.
 bool Slots::has_room(std::span<const int32_t> tokens, uint32_t n_row) const {
   const uint32_t n = uint32_t(kv_pages(std::min<uint64_t>(tokens.size() + 1, artifact.n_ctx)));
   const uint32_t in_window = std::min(n, uint32_t(kv_pages(uint64_t(artifact.window) + n_row)) + 1);
-  return (!artifact.page_bytes || n <= pages_.available()) &&
-         (!artifact.window_page_bytes || in_window <= window_pages_.available());
+  if (artifact.window_page_bytes && in_window > window_pages_.available()) return false;
+  return !artifact.page_bytes || n <= pages_.available() || n <= pages_.available() + cache_.n_in_use(tokens);
 }
 
 uint32_t Slots::adopt(uint32_t slot, std::span<const int32_t> tokens) {

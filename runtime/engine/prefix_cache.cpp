@@ -40,16 +40,10 @@ PrefixCache::Tokens PrefixCache::tokens_of(const std::unique_ptr<Node>& node) { 
 
 PrefixCache::Adopted PrefixCache::adopt(Tokens tokens, PageTables& tables, Place& place) {
   if (tokens.empty()) return {};
-  Tokens rest = tokens.first(tokens.size() - 1);
-  std::vector<Node*> path;
-  Node* last = &root_;
-  while (rest.size() >= kv_page_positions) {
-    Node* const next = find(*last, rest.first(kv_page_positions));
-    if (!next) break;
-    path.push_back(last = next);
-    rest = rest.subspan(kv_page_positions);
-  }
-  const Tail tail = find_tail(*last, rest.first(std::min<size_t>(rest.size(), kv_page_positions)));
+  std::vector<Node*> path = path_of(tokens);
+  const Tokens rest = tokens.first(tokens.size() - 1).subspan(path.size() * kv_page_positions);
+  const Tail tail =
+      find_tail(path.empty() ? root_ : *path.back(), rest.first(std::min<size_t>(rest.size(), kv_page_positions)));
   Adopted adopted = {.n_position = uint32_t(path.size()) * kv_page_positions + tail.n_token};
   if (tail.node && reaches(path, adopted.n_position)) {
     share(path, adopted.n_position, tables, place);
@@ -60,6 +54,25 @@ PrefixCache::Adopted PrefixCache::adopt(Tokens tokens, PageTables& tables, Place
   while (!reaches(path, end())) path.pop_back();
   share(path, end(), tables, place);
   return {.n_position = end()};
+}
+
+uint32_t PrefixCache::n_in_use(Tokens tokens) const {
+  if (pools_[all]->total() == 0) return 0;
+  return uint32_t(
+      std::ranges::count_if(path_of(tokens), [&](const Node* node) { return pools_[all]->in_use(node->pages[all]); }));
+}
+
+// Nodes whose pages are wholly in what comes before the last token.
+std::vector<PrefixCache::Node*> PrefixCache::path_of(Tokens tokens) const {
+  std::vector<Node*> path;
+  const Node* last = &root_;
+  for (; tokens.size() > kv_page_positions; tokens = tokens.subspan(kv_page_positions)) {
+    Node* const next = find(*last, tokens.first(kv_page_positions));
+    if (!next) break;
+    path.push_back(next);
+    last = next;
+  }
+  return path;
 }
 
 PrefixCache::Node* PrefixCache::find(const Node& parent, Tokens tokens) {

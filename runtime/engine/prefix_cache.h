@@ -52,6 +52,8 @@ class PrefixCache {
   // The longest beginning of `tokens`, but for the last of them, that pages hold: they are shared into the tables,
   // which are empty. Beyond whole pages the beginning of one is copied, where a page is available for that.
   Adopted adopt(std::span<const int32_t> tokens, PageTables& tables, Place& place);
+  // Pages of layers that see all positions which adopt() would share with running sequences.
+  uint32_t n_in_use(std::span<const int32_t> tokens) const;
   // A step that is being composed, or those before it, compute all of `tokens`, the sequence's first ones. Whole pages
   // become nodes; where there is one already its page takes the sequence's own one's place. Returns the first of
   // the tables' entries that have changed; none: none has.
@@ -89,6 +91,7 @@ class PrefixCache {
     uint32_t n_token = 0;
   };
 
+  std::vector<Node*> path_of(Tokens tokens) const;
   static Node* find(const Node& parent, Tokens tokens);
   bool is_whole(const Node& node) const;
   bool reaches(std::span<Node* const> path, uint32_t position) const;

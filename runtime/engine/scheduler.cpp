@@ -152,8 +152,10 @@ Sequence& Scheduler::begin_first() {
   sequence.slot = free_slots_.back();
   free_slots_.pop_back();
   if (!sequence.wants_prompt()) sequence.computed = memory_.adopt(sequence.slot, sequence.tokens);
-  if (sequence.begun++ == 0)
+  if (sequence.begun++ == 0) {
+    n_prompt_token_ += sequence.n_prompt(), n_hit_token_ += sequence.computed;
     events_.push_back({.id = sequence.request.id, .kind = REALIZAR_EVENT_BEGUN, .n_cached = sequence.computed});
+  }
   sequence.runs = true;
   move(waiting_, sequence, running_);
   return sequence;

@@ -148,10 +148,10 @@ TEST(steps_of_one_row_take_turns) {
 
 // Arrivals at random times, lengths as of the internet's: most are short, some are very long.
 TEST(a_thousand_sequences_are_served_fairly) {
-  World world({.slots = 64, .n_ctx = 8192, .rows = 2048, .outputs = 64}, 250);
+  World world({.slots = 64, .n_ctx = 8192, .rows = 2048, .outputs = 64}, 150);
   std::mt19937 random(5);
   std::lognormal_distribution<double> prompt(5, 1.2), answer(4, 1);
-  std::exponential_distribution<double> gap(1 / 6.);
+  std::exponential_distribution<double> gap(1 / 2.);
   std::map<uint64_t, uint32_t> last_row;
   uint64_t id = 0;
   double next = 0;
@@ -180,5 +180,5 @@ TEST(a_thousand_sequences_are_served_fairly) {
   CHECK(std::ranges::is_sorted(begun));  // nobody who came later begins before
   CHECK_EQUAL(world.ids(REALIZAR_EVENT_END).size(), size_t(1000));
   CHECK(world.scheduler.n_preemption() > 0);
-  CHECK_EQUAL(world.pages.free, 250u);
+  CHECK_EQUAL(world.pages.free, 150u);
 }

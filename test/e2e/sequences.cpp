@@ -288,8 +288,7 @@ void prefixes(const SharedModel& model) {
     uint32_t n_first, n_other, n_cached;
   };
   // One after the other; and then two at once, the second of which has the first's pages, which the same step computes.
-  const vector<vector<Case>> rounds = {
-      {{150, 0, 0}}, {{150, 8, 150}}, {{100, 9, 100}}, {{64, 0, 63}}, {{0, 140, 0}, {0, 141, 128}}};
+  const vector<vector<Case>> rounds = {{{150, 0, 0}}, {{150, 8, 150}}, {{100, 9, 100}}, {{0, 140, 0}, {0, 141, 128}}};
   Engine engine(model, {artifact.n_ctx, true}, whole_contexts(artifact, 3));
   for (uint32_t i = 0; i < rounds.size(); i++) {
     vector<Request> requests;
@@ -298,10 +297,11 @@ void prefixes(const SharedModel& model) {
     for (Request& request : requests) request.n_logprob = 0;
     const vector<Answer> answers = answers_of(engine, requests);
     for (size_t k = 0; k < requests.size(); k++) {
+      EXPECT(answers[k].n_cached == rounds[i][k].n_cached);
+      if (answers[k].n_cached == 0) continue;
       Engine fresh(model, {artifact.n_ctx, true}, whole_contexts(artifact, 1));
       requests[k].id = 0;
       const Answer alone = answers_of(fresh, {requests[k]})[0];
-      EXPECT(answers[k].n_cached == rounds[i][k].n_cached && alone.n_cached == 0);
       EXPECT(answers[k].tokens == alone.tokens && answers[k].tokens.size() == 4);
       EXPECT(memcmp(answers[k].logprobs.data(), alone.logprobs.data(), 4 * sizeof(float)) == 0);
     }

@@ -146,8 +146,7 @@ bool PrefixCache::copy_tail(Node& tail, uint32_t n_position, PageTables& tables,
 // ------------------------------------------------------------------ it goes on, and ends
 
 std::optional<uint32_t> PrefixCache::computed(Tokens tokens, PageTables& tables, Place& place) {
-  if (place.told_at != now_) place.n_launched = place.n_told, place.told_at = now_;
-  place.n_told = uint32_t(tokens.size());
+  place.n_launched = std::exchange(place.n_told, uint32_t(tokens.size()));
   const uint32_t first = place.n_page;
   return extend(tokens, false, tables, place) ? std::optional(first) : std::nullopt;
 }
@@ -204,7 +203,7 @@ PrefixCache::Node& PrefixCache::add(Node& parent, Tokens tokens, uint32_t index,
   for (const Kind kind : {all, window})
     if (const PageTable& table = *tables_of(tables)[kind]; table.holds(index))
       hold(*node, kind, table.entries()[index]);
-  return **parent.children.insert(std::move(node)).first;
+  return **parent.children.insert(after, std::move(node));
 }
 
 // The sequence's pages become the node's where that has none, the node's the sequence's where it has. Returns whether
@@ -239,7 +238,7 @@ void PrefixCache::Place::move_to(Node* to) {
 // ------------------------------------------------------------------ nodes go
 
 void PrefixCache::evicted(Kind kind, uint32_t page) {
-  Node* const node = std::exchange(nodes_[kind][page], nullptr);
+  Node* const node = nodes_[kind][page];
   node->pages[kind] = no_page;
   prune(node);
 }
@@ -254,11 +253,8 @@ void PrefixCache::prune(Node* node) {
 }
 
 void PrefixCache::erase(Node& node) {
-  for (const Kind kind : {all, window}) {
-    if (node.pages[kind] == no_page) continue;
-    nodes_[kind][node.pages[kind]] = nullptr;
-    pools_[kind]->forget(node.pages[kind]);
-  }
+  for (const Kind kind : {all, window})
+    if (node.pages[kind] != no_page) pools_[kind]->forget(node.pages[kind]);
   Children& children = node.parent->children;
   children.erase(children.find(Tokens(node.tokens)));
 }

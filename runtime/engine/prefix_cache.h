@@ -36,9 +36,8 @@ class PrefixCache {
     void move_to(Node* node);
     Node* node = nullptr;  // null: the root
     uint32_t n_page = 0;
-    // Tokens that computed() was told of, last and before the last launch.
+    // Tokens that computed() was told of, now and the time before: steps that are queued compute the latter.
     uint32_t n_told = 0, n_launched = 0;
-    uint64_t told_at = 0;
   };
   struct Copy {
     uint32_t from, to;
@@ -54,8 +53,8 @@ class PrefixCache {
   Adopted adopt(std::span<const int32_t> tokens, PageTables& tables, Place& place);
   // Pages of layers that see all positions which adopt() would share with running sequences.
   uint32_t n_in_use(std::span<const int32_t> tokens) const;
-  // A step that is being composed, or those before it, compute all of `tokens`, the sequence's first ones. Whole pages
-  // become nodes; where there is one already its page takes the sequence's own one's place. Returns the first of
+  // Once a step that the sequence is in: the step, or those before it, compute all of `tokens`, its first ones. Whole
+  // pages become nodes; where there is one already its page takes the sequence's own one's place. Returns the first of
   // the tables' entries that have changed; none: none has.
   std::optional<uint32_t> computed(std::span<const int32_t> tokens, PageTables& tables, Place& place);
   // All steps that have been composed are queued. Pages may be copied only then: a copy is queued before what follows.
@@ -111,7 +110,7 @@ class PrefixCache {
 
   const std::array<PagePool*, 2> pools_;
   const uint32_t window_;
-  std::array<std::vector<Node*>, 2> nodes_;  // by page; null: none has it
+  std::array<std::vector<Node*>, 2> nodes_;  // by page, of those that are kept
   Node root_;
   uint64_t now_ = 1;  // launches so far, and 1
 };

@@ -66,7 +66,7 @@ class Scheduler {
   Sequences running_, waiting_;  // in the order in which they are served
   std::unordered_map<uint64_t, Sequence*> by_id_;
   std::vector<uint32_t> free_slots_;
-  size_t turn_ = 0;  // of steps of one row: whose is next
+  uint64_t last_turn_ = ~0ull;  // of steps of one row: whose was the last, by its order
   uint64_t n_submitted_ = 0, n_preemption_ = 0, n_prompt_token_ = 0, n_hit_token_ = 0;
 };
 

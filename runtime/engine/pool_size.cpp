@@ -89,6 +89,7 @@ SlotCounts size_pool(const Artifact& artifact, const PoolWish& wish, uint64_t fr
 }
 
 SlotCounts size_pool(const Model& model, const PoolWish& wish) {
+  model.device.make_current();
   size_t free = 0, total = 0;
   check(*model.device.driver, model.device.driver->mem_get_info(&free, &total), "cuMemGetInfo", "the KV cache");
   return size_pool(artifact, wish, free, total);

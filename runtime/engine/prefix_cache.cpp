@@ -203,7 +203,7 @@ PrefixCache::Node& PrefixCache::add(Node& parent, Tokens tokens, uint32_t index,
   for (const Kind kind : {all, window})
     if (const PageTable& table = *tables_of(tables)[kind]; table.holds(index))
       hold(*node, kind, table.entries()[index]);
-  return **parent.children.insert(std::move(node)).first;
+  return **parent.children.insert(after, std::move(node));
 }
 
 // The sequence's pages become the node's where that has none, the node's the sequence's where it has. Returns whether

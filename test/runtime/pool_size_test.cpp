@@ -2,7 +2,7 @@
 #include "../../runtime/engine/pool_size.h"
 
 #include "../../runtime/error.h"
-#include "check.h"
+#include "open.h"
 
 using namespace realizar;
 
@@ -117,6 +117,29 @@ TEST(a_pool_is_never_larger_than_it_may_be) {
         CHECK(pool_bytes(made, counts) <= bytes && pool_bytes(made, counts) + made.page_bytes > bytes);
         CHECK(sequences_that_fit(made, counts, wish.n_ctx) >= 1);
       }
+}
+
+TEST(an_engine_has_a_pool_of_the_bytes_that_are_asked_for) {
+  const tiny::File file;
+  const test::Model model = test::open_model(file);
+  realizar_engine_options options = {};
+  options.struct_size = sizeof options;
+  options.n_sequence = 2, options.kv_bytes = 3 * artifact.page_bytes + 1;
+  realizar_engine* engine = nullptr;
+  CHECK_EQUAL(realizar_engine_open(model.get(), &options, &engine), int(REALIZAR_OK));
+  realizar_engine_statistics statistics = {};
+  statistics.struct_size = sizeof statistics;
+  CHECK_EQUAL(realizar_engine_get_statistics(engine, &statistics), int(REALIZAR_OK));
+  CHECK_EQUAL(statistics.n_page, 3u);
+  CHECK_EQUAL(statistics.n_free_page, 3u);
+  CHECK_EQUAL(statistics.kv_bytes, 3 * artifact.page_bytes);
+  CHECK_EQUAL(realizar_engine_close(engine), int(REALIZAR_OK));
+  options.kv_bytes = artifact.page_bytes;
+  CHECK_EQUAL(realizar_engine_open(model.get(), &options, &engine), int(REALIZAR_INVALID_ARGUMENT));
+  CHECK_HAS(realizar_last_error(), "a sequence of 100 positions takes " + std::to_string(2 * artifact.page_bytes));
+  options.n_ctx = 64;
+  CHECK_EQUAL(realizar_engine_open(model.get(), &options, &engine), int(REALIZAR_OK));
+  CHECK_EQUAL(realizar_engine_close(engine), int(REALIZAR_OK));
 }
 
 TEST(a_pool_may_be_of_windows_alone) {

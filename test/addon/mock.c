@@ -8,7 +8,7 @@
  *
  * "slow token" and "hold token" are of each token that is fed or generated; "fail token" fails the second one
  * generated. It checks what callers must guarantee: a session is used by one thread at a time, nothing is used after
- * its close. */
+ * its close. Its engine: mock_engine.h. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -279,3 +279,5 @@ int realizar_session_dump_nodes(realizar_session* s, char** text) {
   if (status == REALIZAR_OK) *text = strdup("node 0\nnode 1\n");
   return leave(s, "dump_nodes", status);
 }
+
+#include "mock_engine.h"

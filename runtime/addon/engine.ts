@@ -156,8 +156,13 @@ export class Engine {
 
   /** Ends what runs, each with the status `CLOSED`, and frees the device's memory. Closing twice is allowed. */
   close(): Promise<void> {
+    return this.abandon(closed());
+  }
+
+  /** @internal The same; what runs ends with this error. */
+  abandon(error: unknown): Promise<void> {
     this.#closed ??= typed(this.#native.close());
-    this.#listeners.failAll(closed());
+    this.#listeners.failAll(error);
     return this.#closed;
   }
 

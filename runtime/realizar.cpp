@@ -5,23 +5,14 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
-#include <new>
 
-#include "error.h"
+#include "abi.h"
 #include "f16_ceiling.h"
-#include "handle_table.h"
 #include "prompt_work.h"
 #include "read_ceiling.h"
 #include "session.h"
 
 namespace {
-
-// Sessions share ownership of the model, so that it may be closed before them. Neither table is ever destroyed: a
-// process may exit while another thread is in a call.
-auto& models() {
-  static auto& table = *new realizar::HandleTable<realizar_model, const realizar::Model>("model");
-  return table;
-}
 
 struct OpenSession {
   explicit OpenSession(std::shared_ptr<const realizar::Model> model) : session(std::move(model)) {}
@@ -35,34 +26,11 @@ auto& sessions() {
 }
 
 using realizar::artifact;
+using realizar::check_struct_size;
 using realizar::Error;
-
-int fail(realizar_status status, const char* text) noexcept {
-  realizar::set_last_error(text);
-  return status;
-}
-
-template <typename Body>
-int guarded(Body&& body) noexcept {
-  try {
-    body();
-    return REALIZAR_OK;
-  } catch (const Error& error) {
-    return fail(error.status(), error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(REALIZAR_OUT_OF_MEMORY, "out of host memory");
-  } catch (const std::exception& error) {
-    return fail(REALIZAR_DRIVER, error.what());
-  } catch (...) {
-    return fail(REALIZAR_DRIVER, "an exception of unknown type reached the C ABI");
-  }
-}
-
-template <typename T>
-T& not_null(T* pointer, const char* name) {
-  if (!pointer) throw Error(REALIZAR_INVALID_ARGUMENT, realizar::format("%s is null", name));
-  return *pointer;
-}
+using realizar::guarded;
+using realizar::models;
+using realizar::not_null;
 
 // A session for the duration of one call. Throws REALIZAR_BUSY where it is in another one, of a callback's caller or of
 // another thread. A callback that never returns leaves it busy for ever: its state is unknown.
@@ -93,14 +61,6 @@ realizar_mode checked_mode(int mode) {
   if (mode != REALIZAR_GRAPH && mode != REALIZAR_EAGER)
     throw Error(REALIZAR_INVALID_ARGUMENT, realizar::format("%d is no realizar_mode", mode));
   return static_cast<realizar_mode>(mode);
-}
-
-template <typename Struct>
-void check_struct_size(const Struct& given, const char* name) {
-  if (given.struct_size != sizeof given)
-    throw Error(REALIZAR_INVALID_ARGUMENT,
-                realizar::format("%s.struct_size is %u, not %zu: the caller was built with another realizar.h", name,
-                                 given.struct_size, sizeof given));
 }
 
 realizar_model_options checked_options(const realizar_model_options* options) {
@@ -164,6 +124,11 @@ realizar_info describe_artifact() {
 }
 
 }  // namespace
+
+realizar::HandleTable<realizar_model, const realizar::Model>& realizar::models() {
+  static auto& table = *new HandleTable<realizar_model, const Model>("model");
+  return table;
+}
 
 const realizar_info* realizar_get_info(void) {
   static const realizar_info info = describe_artifact();

@@ -50,7 +50,7 @@ Session::Session(std::shared_ptr<const Model> model) : model_(std::move(model)),
   slots_.emplace(*model_, whole_contexts(artifact, 1), stream_.get());
   pinned_ = allocate_pinned(device, sizeof(Pinned), "what a session exchanges with the device");
   memset(pinned_.get(), 0, sizeof(Pinned));
-  program_ = resolve_program(driver_, artifact, token_program(artifact), model_->functions.data(), slots_->bases());
+  program_.emplace(*model_, *slots_, 0, stream_.get());
   slots_->reserve(0, 0, artifact.n_ctx);
   for (const Program& program : artifact.programs)
     if (has_rows(program)) rows_programs_.emplace_back(*model_, program, *slots_, stream_.get());
@@ -62,17 +62,13 @@ Session::~Session() { driver_.ctx_set_current(model_->device.context); }
 
 uint32_t Session::build() {
   model_->device.make_current();
-  std::vector<BuiltGraph> built;
-  const uint32_t n_nodes = uint32_t(program_.nodes.size());
-  for (uint32_t bucket = 0; bucket <= program_.program->buckets.size(); bucket++)
-    built.push_back(build_graph(program_, stream_.get(), bucket, n_nodes));
+  program_->build();
   for (RowsProgram& program : rows_programs_) program.build();
-  built_ = std::move(built);
-  return n_nodes;
+  return uint32_t(program_->resolved().nodes.size());
 }
 
 void Session::require_graph(realizar_mode mode) const {
-  if (mode == REALIZAR_GRAPH && built_.empty())
+  if (mode == REALIZAR_GRAPH && !program_->is_built())
     throw Error(REALIZAR_NO_GRAPH, "this session has no graph: call realizar_graph_build first, or step in eager mode");
 }
 
@@ -120,21 +116,10 @@ const State& Session::write_state(int32_t token) {
              .token = token, .position = int32_t(position_), .seq_len = int32_t(position_ + 1), .serial = serial_ + 1};
 }
 
-void Session::launch(realizar_mode mode) {
-  set_execution_order(model_->order_seed);
-  if (model_->poison)
-    check(driver_, driver_.memset_d8_async(slots_->bases().arena, 0xff, artifact.arena_bytes, stream_.get()),
-          "cuMemsetD8Async", "the activations");
-  if (mode == REALIZAR_EAGER)
-    launch_nodes(program_, stream_.get(), bucket());
-  else if (const Result result = driver_.graph_launch(built_[bucket()].exec.get(), stream_.get()); result != 0)
-    fail_call(driver_, result, "cuGraphLaunch", format("position %u", position_));
-}
-
 // Queues one step with what the state on the device says by then.
 void Session::advance(realizar_mode mode) {
   stepped_ = false;
-  launch(mode);
+  program_->launch(position_, mode);
   serial_++;
   position_++;
   drawn_ = draws_;
@@ -155,13 +140,14 @@ std::vector<double> Session::profile(int32_t token, uint32_t n_launch) {
   serial_++;
   stepped_ = false;
   set_execution_order(model_->order_seed);
-  std::vector<double> seconds = time_nodes(*model_, program_, stream_.get(), bucket(), n_launch, [&] { feed(state); });
+  std::vector<double> seconds = time_nodes(*model_, program_->resolved(), stream_.get(), program_->bucket(position_),
+                                           n_launch, [&] { feed(state); });
   states_in_flight_ = 0;  // all of it has been waited for
   return seconds;
 }
 
 const char* Session::kernel_of(uint32_t node) const {
-  return artifact.kernels[program_.nodes[node].kernels[bucket()]].symbol;
+  return artifact.kernels[program_->resolved().nodes[node].kernels[program_->bucket(position_)]].symbol;
 }
 
 void Session::step(int32_t token, realizar_mode mode) {

@@ -9,6 +9,7 @@
 #include "model.h"
 #include "rows_program.h"
 #include "sampling.h"
+#include "token_program.h"
 
 namespace realizar {
 
@@ -19,8 +20,7 @@ class Session {
   Session& operator=(const Session&) = delete;
   ~Session();
 
-  // A graph a bucket. Replaces those that there are; a failure leaves the session as it was. Returns the number of
-  // kernel nodes.
+  // Builds all programs. Returns the token program's number of kernel nodes.
   uint32_t build();
   // Queues one token's work at the session's position.
   void step(int32_t token, realizar_mode mode);
@@ -49,7 +49,7 @@ class Session {
   std::vector<double> profile(int32_t token, uint32_t n_launch);
   // The same of a step of a program of many rows, of n_row times that token.
   std::vector<double> profile_rows(const Program& program, int32_t token, uint32_t n_row, uint32_t n_launch);
-  std::string describe() const { return describe_nodes(program_); }
+  std::string describe() const { return describe_nodes(program_->resolved()); }
   std::string describe(const Program& program) { return describe_nodes(rows_program(program).resolved()); }
 
  private:
@@ -63,8 +63,6 @@ class Session {
                      realizar_mode mode);
   RowsProgram& rows_program(const Program& program);
   void run_rows(RowsProgram& program, std::span<const int32_t> tokens, float* logits, realizar_mode mode);
-  void launch(realizar_mode mode);
-  uint32_t bucket() const { return bucket_of(*program_.program, position_ + 1); }
   void advance(realizar_mode mode);
   void feed_step(int32_t token, realizar_mode mode);
   int32_t wait_token(uint32_t serial);
@@ -81,13 +79,12 @@ class Session {
   Pinned& pinned() const { return *static_cast<Pinned*>(pinned_.get()); }
   uint32_t states_in_flight_ = 0;  // pinned states that queued steps may still read
   uint32_t position_ = 0;
-  uint32_t serial_ = 0;   // of the last queued step
-  bool draws_ = false;    // sampling in effect has a temperature
-  bool drawn_ = false;    // the last queued step had one
-  bool stepped_ = false;  // the device holds the state and logits of position_ - 1
-  ResolvedProgram program_;
-  std::vector<BuiltGraph> built_;  // by bucket; none before build
-  std::optional<Slots> slots_;     // one
+  uint32_t serial_ = 0;         // of the last queued step
+  bool draws_ = false;          // sampling in effect has a temperature
+  bool drawn_ = false;          // the last queued step had one
+  bool stepped_ = false;        // the device holds the state and logits of position_ - 1
+  std::optional<Slots> slots_;  // one
+  std::optional<TokenProgram> program_;
   std::vector<RowsProgram> rows_programs_;
   OwnedStream stream_;
 };

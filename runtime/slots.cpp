@@ -30,7 +30,9 @@ SlotCounts whole_contexts(const Artifact& artifact, uint32_t n_slot) {
 }
 
 Slots::Slots(const Model& model, const SlotCounts& counts, Stream stream)
-    : arena_(allocate(model.device, artifact.arena_bytes, "the activations of a session")),
+    : model_(model),
+      stream_(stream),
+      arena_(allocate(model.device, artifact.arena_bytes, "the activations of a session")),
       kv_cache_(
           cleared(model, counts.pages * artifact.page_bytes, stream,
                   format("the KV cache, %u pages of 64 positions (realizar-compile --context)", counts.pages).c_str())),
@@ -44,10 +46,11 @@ Slots::Slots(const Model& model, const SlotCounts& counts, Stream stream)
       staging_(model.device, most_sent(), stream),
       pages_(counts.pages),
       window_pages_(counts.window_pages),
+      cache_(pages_, window_pages_, artifact.window),
       serials_(counts.slots) {
   memset(rings_.get(), 0, counts.slots * token_ring_size * sizeof(uint64_t));
   for (uint32_t i = 0; i < counts.slots; i++) {
-    tables_.push_back({PageTable(pages_), PageTable(window_pages_)});
+    sequences_.push_back({PageTables(pages_, window_pages_)});
     const uint64_t address = ring_address(i);
     staging_.send(this->address(i) + slot_ring_offset, &address, sizeof address, "the address of a token ring");
   }
@@ -71,27 +74,78 @@ uint32_t Slots::start(uint32_t slot, uint32_t position, int32_t token, const rea
   return serials_[slot];
 }
 
+void Slots::feed(uint32_t slot, int32_t token, uint32_t position, uint32_t serial) {
+  const State state = {
+      .token = token, .position = int32_t(position), .seq_len = int32_t(position + 1), .serial = serial};
+  staging_.send(address(slot), &state, sizeof state, "the state");
+}
+
+bool Slots::has_room(std::span<const int32_t> tokens, uint32_t n_row) const {
+  const uint32_t n = uint32_t(kv_pages(std::min<uint64_t>(tokens.size() + 1, artifact.n_ctx)));
+  const uint32_t in_window = std::min(n, uint32_t(kv_pages(uint64_t(artifact.window) + n_row)) + 1);
+  return (!artifact.page_bytes || n <= pages_.available()) &&
+         (!artifact.window_page_bytes || in_window <= window_pages_.available());
+}
+
+uint32_t Slots::adopt(uint32_t slot, std::span<const int32_t> tokens) {
+  auto& [tables, place] = sequences_[slot];
+  const PrefixCache::Adopted adopted = cache_.adopt(tokens, tables, place);
+  send_tables(slot, 0, 0);
+  copy_page(bases_.kv_cache, artifact.page_bytes, adopted.copy);
+  copy_page(bases_.kv_window, artifact.window_page_bytes, adopted.window_copy);
+  send_fed(slot, tokens.first(adopted.n_position));
+  return adopted.n_position;
+}
+
 bool Slots::reserve(uint32_t slot, uint32_t from, uint32_t to) {
-  auto& [all, window] = tables_[slot];
-  const bool has_all = artifact.page_bytes > 0, has_window = artifact.window_page_bytes > 0;
-  if (has_window && from + 1 > artifact.window) window.release_before(from + 1 - artifact.window);
-  if (has_all && all.missing(to) > pages_.free()) return false;
-  if (has_window && window.missing(to) > window_pages_.free()) return false;
-  if (has_all) grow(all, to, address(slot) + artifact.page_table_offset);
-  if (has_window) grow(window, to, address(slot) + artifact.window_page_table_offset);
+  PageTables& tables = sequences_[slot].tables;
+  const size_t first = tables.all.entries().size(), first_window = tables.window.entries().size();
+  if (!tables.reserve(from, to, artifact.window)) return false;
+  send_tables(slot, first, first_window);
   return true;
 }
 
-void Slots::grow(PageTable& table, uint32_t n_position, DevicePtr to) {
-  const size_t before = table.entries().size();
-  table.grow(n_position);
-  const std::span<const uint32_t> grown = table.entries().subspan(before);
-  if (!grown.empty()) staging_.send(to + before * sizeof(uint32_t), grown.data(), grown.size_bytes(), "a page table");
+void Slots::computed(uint32_t slot, std::span<const int32_t> tokens) {
+  auto& [tables, place] = sequences_[slot];
+  if (const std::optional<uint32_t> changed = cache_.computed(tokens, tables, place))
+    send_tables(slot, *changed, *changed);
 }
 
-void Slots::release(uint32_t slot) {
-  tables_[slot].all.clear();
-  tables_[slot].window.clear();
+void Slots::launched() { cache_.launched(); }
+
+void Slots::release(uint32_t slot, std::span<const int32_t> tokens) {
+  auto& [tables, place] = sequences_[slot];
+  cache_.release(tokens, tables, place);
+}
+
+// Entries from the first ones on.
+void Slots::send_tables(uint32_t slot, size_t first, size_t first_window) {
+  const auto send = [&](const PageTable& table, size_t from, uint64_t offset) {
+    const std::span<const uint32_t> entries = table.entries().subspan(std::min(from, table.entries().size()));
+    if (!entries.empty())
+      staging_.send(address(slot) + offset + from * sizeof(uint32_t), entries.data(), entries.size_bytes(),
+                    "a page table");
+  };
+  send(sequences_[slot].tables.all, first, artifact.page_table_offset);
+  send(sequences_[slot].tables.window, first_window, artifact.window_page_table_offset);
+}
+
+void Slots::copy_page(DevicePtr cache, uint64_t page_bytes, const std::optional<PrefixCache::Copy>& copy) {
+  if (!copy) return;
+  check(*model_.device.driver,
+        model_.device.driver->memcpy_dtod_async(cache + copy->to * page_bytes, cache + copy->from * page_bytes,
+                                                page_bytes, stream_),
+        "cuMemcpyDtoDAsync", "a page of KV cache");
+}
+
+// Of positions that no step of the slot feeds: penalties look at them.
+void Slots::send_fed(uint32_t slot, std::span<const int32_t> tokens) {
+  const size_t at_once = most_sent() / sizeof(int32_t);
+  for (size_t i = 0; i < tokens.size(); i += at_once) {
+    const std::span<const int32_t> some = tokens.subspan(i, std::min(at_once, tokens.size() - i));
+    staging_.send(address(slot) + artifact.fed_offset + i * sizeof(int32_t), some.data(), some.size_bytes(),
+                  "a prompt's tokens");
+  }
 }
 
 }  // namespace realizar

@@ -2,6 +2,8 @@
 #pragma once
 #include <vector>
 
+#include "engine/prefix_cache.h"
+#include "engine/sequence_memory.h"
 #include "graph.h"
 #include "model.h"
 #include "pages.h"
@@ -17,14 +19,14 @@ struct SlotCounts {
 // Pages for the whole context in each of so many slots.
 SlotCounts whole_contexts(const Artifact& artifact, uint32_t n_slot);
 
-class Slots {
+class Slots : public SequenceMemory {
  public:
   // Queues what makes them empty.
   Slots(const Model& model, const SlotCounts& counts, Stream stream);
   Slots(const Slots&) = delete;
   Slots& operator=(const Slots&) = delete;
 
-  uint32_t size() const { return uint32_t(tables_.size()); }
+  uint32_t size() const { return uint32_t(sequences_.size()); }
   const RegionBases& bases() const { return bases_; }
   DevicePtr address(uint32_t slot) const { return bases_.slots + slot * artifact.slot_bytes; }
   Staging& staging() { return staging_; }
@@ -38,27 +40,40 @@ class Slots {
     return static_cast<const uint64_t*>(rings_.get()) + slot * token_ring_size;
   }
 
-  // Before a step that computes positions [from, to) of a slot is queued: its positions get pages, and those that no
-  // later one sees are given back. false: there are too few free ones, and none has been taken.
-  bool reserve(uint32_t slot, uint32_t from, uint32_t to);
-  // Gives all of a slot's pages back; steps that are queued already may still use them.
-  void release(uint32_t slot);
+  // The token program's next step on a slot feeds this, and leaves its token in the ring under this serial.
+  void feed(uint32_t slot, int32_t token, uint32_t position, uint32_t serial);
+
+  // SequenceMemory, of pages of KV cache.
+  bool has_room(std::span<const int32_t> tokens, uint32_t n_row) const override;
+  uint32_t adopt(uint32_t slot, std::span<const int32_t> tokens) override;
+  bool reserve(uint32_t slot, uint32_t from, uint32_t to) override;
+  // Cheap where no page is full.
+  void computed(uint32_t slot, std::span<const int32_t> tokens) override;
+  void release(uint32_t slot, std::span<const int32_t> tokens) override;
+  // All steps that have been composed are queued: what follows them may copy what they leave.
+  void launched();
   const PagePool& pages() const { return pages_; }
   const PagePool& window_pages() const { return window_pages_; }
 
  private:
-  struct Tables {
-    PageTable all, window;
+  struct Sequence {
+    PageTables tables;
+    PrefixCache::Place place = {};
   };
   uint64_t ring_address(uint32_t slot) const;
-  void grow(PageTable& table, uint32_t n_position, DevicePtr to);
+  void send_tables(uint32_t slot, size_t first, size_t first_window);
+  void copy_page(DevicePtr cache, uint64_t page_bytes, const std::optional<PrefixCache::Copy>& copy);
+  void send_fed(uint32_t slot, std::span<const int32_t> tokens);
 
+  const Model& model_;
+  const Stream stream_;
   DeviceMemory arena_, kv_cache_, kv_window_, state_, slots_;
   RegionBases bases_;
   PinnedMemory rings_;  // u64[slots][token_ring_size]
   Staging staging_;
   PagePool pages_, window_pages_;
-  std::vector<Tables> tables_;
+  PrefixCache cache_;
+  std::vector<Sequence> sequences_;
   std::vector<uint32_t> serials_;  // of the last start; a session counts its own
 };
 

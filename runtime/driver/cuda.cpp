@@ -120,6 +120,7 @@ void find_calls(Loader& loader, Driver& table) {
   FIND(mem_free_host, cuMemFreeHost);
   FIND(memcpy_htod_async, cuMemcpyHtoDAsync_v2);
   FIND(memcpy_dtoh_async, cuMemcpyDtoHAsync_v2);
+  FIND(memcpy_dtod_async, cuMemcpyDtoDAsync_v2);
   FIND(memset_d8_async, cuMemsetD8Async);
   FIND(stream_create, cuStreamCreate);
   FIND(stream_destroy, cuStreamDestroy_v2);

@@ -52,6 +52,7 @@ struct Driver {
   Result (*mem_free_host)(void* memory);
   Result (*memcpy_htod_async)(DevicePtr to, const void* from, size_t bytes, Stream stream);
   Result (*memcpy_dtoh_async)(void* to, DevicePtr from, size_t bytes, Stream stream);
+  Result (*memcpy_dtod_async)(DevicePtr to, DevicePtr from, size_t bytes, Stream stream);
   Result (*memset_d8_async)(DevicePtr to, unsigned char value, size_t bytes, Stream stream);
   Result (*stream_create)(Stream* stream, unsigned flags);
   Result (*stream_destroy)(Stream stream);

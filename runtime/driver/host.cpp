@@ -41,6 +41,7 @@ constexpr Driver table = {
     .mem_free_host = entry<mem_free_host>,
     .memcpy_htod_async = entry<memcpy_htod_async>,
     .memcpy_dtoh_async = entry<memcpy_dtoh_async>,
+    .memcpy_dtod_async = entry<memcpy_dtod_async>,
     .memset_d8_async = entry<memset_d8_async>,
     .stream_create = entry<stream_create>,
     .stream_destroy = entry<stream_destroy>,

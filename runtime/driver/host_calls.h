@@ -33,6 +33,7 @@ void mem_alloc_host(void** memory, size_t bytes);
 void mem_free_host(void* memory);
 void memcpy_htod_async(DevicePtr to, const void* from, size_t bytes, Stream stream);
 void memcpy_dtoh_async(void* to, DevicePtr from, size_t bytes, Stream stream);
+void memcpy_dtod_async(DevicePtr to, DevicePtr from, size_t bytes, Stream stream);
 void memset_d8_async(DevicePtr to, unsigned char value, size_t bytes, Stream stream);
 
 // host_launch.cpp

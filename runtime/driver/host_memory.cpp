@@ -49,6 +49,15 @@ void memcpy_dtoh_async(void* to, DevicePtr from, size_t bytes, Stream stream) {
   check_device_range(from, bytes);
   if (bytes) memcpy(&needed((char*)to, "the target"), (const void*)from, bytes);
 }
+void memcpy_dtod_async(DevicePtr to, DevicePtr from, size_t bytes, Stream stream) {
+  check_stream(stream);
+  check_device_range(to, bytes);
+  check_device_range(from, bytes);
+  if (to < from + bytes && from < to + bytes)
+    fail(invalid_value,
+         "a copy of " + std::to_string(bytes) + " bytes from " + hex(from) + " to " + hex(to) + ", which overlap");
+  memcpy((void*)to, (const void*)from, bytes);
+}
 void memset_d8_async(DevicePtr to, unsigned char value, size_t bytes, Stream stream) {
   check_stream(stream);
   check_device_range(to, bytes);

@@ -1,104 +1,86 @@
-#include "engine/engine.h"
+#include "engine.h"
 
 #include <algorithm>
 
-#include "error.h"
+#include "../error.h"
+#include "logprobs.h"
 
 namespace realizar {
 namespace {
 
 // Steps on their way: so that the device has the next one while the host looks at what the last one left.
 constexpr size_t most_queued = 3;
-// Rows of a step while others decode, so that they do not wait long.
-constexpr uint32_t most_rows_beside = 512;
+
+uint32_t n_logits_of(const StepPart& part) {
+  const Request& request = part.sequence->request;
+  return request.n_logprob >= 0 || part.sequence->wants_prompt() ? part.run.n_output : 0;
+}
+
+SchedulerLimits limits_of(const EngineLimits& limits, uint32_t n_slot) {
+  const Program& largest = *largest_program(artifact);
+  return has_rows(largest) ? SchedulerLimits{n_slot, limits.n_ctx, largest.rows, largest.outputs}
+                           : SchedulerLimits{n_slot, limits.n_ctx, 1, 1};
+}
 
 }  // namespace
 
-struct Engine::Sequence {
-  uint64_t id;
-  std::vector<int32_t> tokens;  // the prompt, and what has been chosen and seen
-  size_t n_prompt;
-  realizar_sampling sampling;
-  std::vector<realizar_logit_bias> biases;
-  std::vector<int32_t> stop;
-  uint32_t limit;
-  // While it runs:
-  uint32_t slot = 0, computed = 0;  // positions that queued steps compute
-  uint32_t ahead = 0;               // tokens that queued steps choose and that have not been seen
-  uint32_t serial = 0;              // of the next that will be chosen
-  bool decodes = false;             // its next row takes what the slot has
-
-  uint32_t chosen() const { return uint32_t(tokens.size() - n_prompt) + ahead; }
-  bool goes_on() const { return chosen() < limit && computed < artifact.n_ctx; }
-};
-
-// A step in the making.
-struct Engine::NextStep {
-  std::vector<Run> runs;
-  std::vector<Awaited> awaited;
-  uint32_t rows_left, outputs_left;
-
-  void add(const Run& run, Sequence& sequence) {
-    runs.push_back(run);
-    rows_left -= run.n_row(), outputs_left -= run.n_output;
-    sequence.computed += run.n_row();
-    if (!run.chooses) return;
-    awaited.push_back({sequence.id, sequence.slot, sequence.serial++});
-    sequence.ahead++, sequence.decodes = true;
-  }
-  bool has(const Sequence& sequence) const {
-    return std::ranges::any_of(runs, [&](const Run& run) { return run.slot == sequence.slot; });
-  }
-};
-
-Engine::Engine(std::shared_ptr<const Model> model, const SlotCounts& counts) : model_(std::move(model)) {
+Engine::Engine(std::shared_ptr<const Model> model, const EngineLimits& limits, const SlotCounts& counts, OnStep on_step)
+    : model_(std::move(model)),
+      limits_(limits),
+      on_step_(std::move(on_step)),
+      token_steps_(counts.slots),
+      buffers_(model_->device) {
   model_->device.make_current();
   stream_ = create_stream(model_->device);
   slots_ = std::make_unique<Slots>(*model_, counts, stream_.get());
   for (const Program& program : artifact.programs)
     if (has_rows(program)) programs_.emplace_back(*model_, program, *slots_, stream_.get());
   for (RowsProgram& program : programs_) program.build();
-  for (uint32_t i = counts.slots; i > 0; i--) free_slots_.push_back(i - 1);
+  scheduler_.emplace(*slots_, limits_of(limits, counts.slots), events_);
 }
 
 Engine::~Engine() { model_->device.driver->ctx_set_current(model_->device.context); }
 
-uint64_t Engine::submit(const Request& request) {
+void Engine::check_request(const Request& request) const {
   if (request.tokens.empty()) throw Error(REALIZAR_INVALID_ARGUMENT, "the request has no tokens");
-  if (request.limit == 0) throw Error(REALIZAR_INVALID_ARGUMENT, "the request's limit is 0: no token would be chosen");
-  if (request.tokens.size() > artifact.n_ctx)
-    throw Error(REALIZAR_CONTEXT_FULL, format("the request has %zu tokens; the context has %u positions",
-                                              request.tokens.size(), artifact.n_ctx));
-  for (const int32_t token : request.tokens)
-    if (token < 0 || uint32_t(token) >= artifact.n_vocab)
-      throw Error(REALIZAR_INVALID_ARGUMENT,
-                  format("token %d is outside the vocabulary of %u tokens", token, artifact.n_vocab));
-  check_sampling(request.sampling, artifact.n_vocab);
-  const auto& s = request.sampling;
-  waiting_.push_back(std::unique_ptr<Sequence>(new Sequence{.id = ++last_id_,
-                                                            .tokens = request.tokens,
-                                                            .n_prompt = request.tokens.size(),
-                                                            .sampling = s,
-                                                            .biases = {s.logit_bias, s.logit_bias + s.n_logit_bias},
-                                                            .stop = request.stop,
-                                                            .limit = request.limit}));
-  waiting_.back()->sampling.logit_bias = waiting_.back()->biases.data();
-  return last_id_;
-}
-
-Engine::Sequences::iterator Engine::find(Sequences& sequences, uint64_t id) {
-  return std::ranges::find_if(sequences, [&](const auto& sequence) { return sequence->id == id; });
+  if (request.limit == 0 && !(request.prompt_logprobs && request.tokens.size() > 1))
+    throw Error(REALIZAR_INVALID_ARGUMENT,
+                "the request's limit is 0, so nothing would be computed: ask for a token, or for the log probabilities "
+                "of a prompt of two tokens or more");
+  if (request.tokens.size() > limits_.n_ctx)
+    throw Error(REALIZAR_CONTEXT_FULL, format("the request has %zu tokens; a sequence has %u positions",
+                                              request.tokens.size(), limits_.n_ctx));
+  if (const PagePool& pages = slots_->pages(); artifact.page_bytes && kv_pages(request.tokens.size()) > pages.total())
+    throw Error(REALIZAR_CONTEXT_FULL, format("the request has %zu tokens; the pool has pages for %u positions",
+                                              request.tokens.size(), pages.total() * kv_page_positions));
+  for (const std::vector<int32_t>* tokens : {&request.tokens, &request.stop})
+    for (const int32_t token : *tokens)
+      if (token < 0 || uint32_t(token) >= artifact.n_vocab)
+        throw Error(REALIZAR_INVALID_ARGUMENT,
+                    format("token %d is outside the vocabulary of %u tokens", token, artifact.n_vocab));
+  if (request.n_logprob < -1 || request.n_logprob > REALIZAR_MAX_LOGPROBS)
+    throw Error(REALIZAR_INVALID_ARGUMENT, format("n_logprob is %d; it must be from -1, which means none, to %d",
+                                                  request.n_logprob, REALIZAR_MAX_LOGPROBS));
+  realizar_sampling sampling = request.sampling;
+  sampling.logit_bias = request.biases.data();
+  sampling.n_logit_bias = uint32_t(request.biases.size());
+  check_sampling(sampling, artifact.n_vocab);
 }
 
 void Engine::cancel(uint64_t id) {
-  for (Sequences* sequences : {&running_, &waiting_})
-    if (const auto at = find(*sequences, id); at != sequences->end())
-      return end(*sequences, at, no_token, End::cancelled);
+  scheduler_->end(id, {.id = id, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_CANCELLED});
+}
+
+std::vector<EngineEvent> Engine::fail(realizar_status status, const std::string& message) {
+  scheduler_->end_all(
+      {.id = 0, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_ERROR, .status = status, .message = message});
+  return std::exchange(events_, {});
 }
 
 EngineStatistics Engine::statistics() const {
   EngineStatistics now = statistics_;
-  now.running = uint32_t(running_.size()), now.waiting = uint32_t(waiting_.size());
+  now.running = scheduler_->n_running(), now.waiting = scheduler_->n_waiting();
+  now.preemptions = scheduler_->n_preemption();
   return now;
 }
 
@@ -112,171 +94,192 @@ std::vector<EngineEvent> Engine::advance() {
 // ------------------------------------------------------------------ steps
 
 bool Engine::queue_step() {
-  const Program& largest = programs_.back().program();
-  NextStep step{{}, {}, largest.rows, largest.outputs};
-  add_decoding(step);
-  if (!step.runs.empty()) step.rows_left = std::min(step.rows_left, most_rows_beside);
-  add_prompts(step);
-  admit(step);
-  if (step.runs.empty()) return false;
+  const NextStep step = scheduler_->next_step();
+  if (step.parts.empty()) return false;
+  const bool is_row = step.parts.size() == 1 && step.n_row() == 1;
+  const bool by_token = programs_.empty() || (is_row && !limits_.deterministic && scheduler_->alone());
+  QueuedStep queued = {create_event(model_->device, event_blocking_sync | event_disable_timing), {}, {}};
+  for (const StepPart& part : step.parts) {
+    Sequence& sequence = *part.sequence;
+    if (sequence.started != sequence.begun) start(sequence);
+    queued.awaited.push_back({.id = sequence.request.id,
+                              .begun = sequence.begun,
+                              .slot = sequence.slot,
+                              .serial = sequence.serial,
+                              .chooses = part.run.chooses,
+                              .position = part.position + part.run.first_output,
+                              .n_row = part.run.n_output,
+                              .n_logits = n_logits_of(part)});
+  }
+  const Program& program = by_token ? launch_token(step.parts.front()) : launch_rows(step);
+  for (const StepPart& part : step.parts) part.sequence->serial += part.run.chooses || by_token;
+  copy_logits(queued, step, slots_->bases().arena + (by_token ? artifact.logits_offset : program.logits_offset));
+  slots_->launched();
+  record(model_->device, queued.ended.get(), stream_.get(), "a step");
+  queued_.push_back(std::move(queued));
+  if (on_step_) describe_step(step, program);
+  statistics_.steps++;
+  statistics_.rows += step.n_row();
+  return true;
+}
+
+// In the slot that it got when it began, this time.
+void Engine::start(Sequence& sequence) {
+  const std::span<const int32_t> stop(sequence.request.stop);
+  sequence.serial = slots_->start(sequence.slot, 0, 0, sequence.request.sampling,
+                                  stop.first(std::min<size_t>(stop.size(), max_stop_tokens)));
+  sequence.started = sequence.begun;
+}
+
+// A graph of its own for each slot, made when it is first used.
+const Program& Engine::launch_token(const StepPart& part) {
+  const uint32_t slot = part.run.slot;
+  auto& steps = token_steps_[slot];
+  if (!steps) {
+    auto made = std::make_unique<TokenProgram>(*model_, *slots_, slot, stream_.get());
+    made->build();
+    steps = std::move(made);
+  }
+  if (!part.run.tokens.empty()) slots_->feed(slot, part.run.tokens[0], part.position, part.sequence->serial);
+  repeated_.clear();
+  steps->launch(part.position, REALIZAR_GRAPH);
+  return *steps->resolved().program;
+}
+
+const Program& Engine::launch_rows(const NextStep& step) {
   RowsProgram& program = smallest_program(step);
+  std::vector<Run> runs;
   std::vector<uint32_t> slots;
-  for (const Run& run : step.runs) slots.push_back(run.slot);
-  const bool takes_all = std::ranges::all_of(step.runs, [](const Run& run) { return run.tokens.empty(); });
-  if (!takes_all || slots != repeated_ || repeats_ != &program) program.write_step(step.runs);
-  repeated_ = takes_all ? slots : std::vector<uint32_t>();
+  for (const StepPart& part : step.parts) runs.push_back(part.run), slots.push_back(part.run.slot);
+  const bool takes_all = std::ranges::all_of(runs, [](const Run& run) { return run.tokens.empty(); });
+  if (!takes_all || slots != repeated_ || repeats_ != &program) program.write_step(runs);
+  repeated_ = takes_all ? std::move(slots) : std::vector<uint32_t>();
   repeats_ = &program;
   program.launch(REALIZAR_GRAPH);
-  queued_.push_back(
-      {create_event(model_->device, event_blocking_sync | event_disable_timing), std::move(step.awaited)});
-  record(model_->device, queued_.back().ended.get(), stream_.get(), "a step");
-  statistics_.steps++;
-  for (const Run& run : step.runs) statistics_.rows += run.n_row();
-  return true;
+  return program.program();
 }
 
 RowsProgram& Engine::smallest_program(const NextStep& step) {
-  const Program& largest = programs_.back().program();
-  uint32_t rows = 0, outputs = 0;
-  for (const Run& run : step.runs) rows += run.n_row(), outputs += run.n_output;
+  const uint32_t rows = step.n_row(), outputs = step.n_output();
   for (RowsProgram& program : programs_)
     if (program.program().rows >= rows && program.program().outputs >= outputs) return program;
-  throw Error(REALIZAR_DRIVER,
-              format("a step of %u rows, more than program %s has", rows, program_label(largest).c_str()));
+  throw Error(REALIZAR_DRIVER, format("a step of %u rows, more than program %s has", rows,
+                                      program_label(programs_.back().program()).c_str()));
 }
 
-// From the oldest on; those that are put back are newer than who needs their pages.
-void Engine::add_decoding(NextStep& step) {
-  for (size_t i = 0; i < running_.size();) {
-    Sequence& sequence = *running_[i];
-    const bool wants = sequence.decodes && sequence.goes_on() && step.rows_left > 0 && step.outputs_left > 0;
-    if (wants && reserve(step, sequence, 1))
-      step.add({.slot = sequence.slot, .n_output = 1, .chooses = true, .n_seen = sequence.computed + 1}, sequence);
-    if (i < running_.size() && running_[i].get() == &sequence) i++;  // it is still there
+// Rows that somebody wants, before the next step writes over them.
+void Engine::copy_logits(QueuedStep& queued, const NextStep& step, DevicePtr from) {
+  uint32_t n = 0;
+  for (const Awaited& awaited : queued.awaited) n += awaited.n_logits;
+  if (n == 0) return;
+  queued.logits = buffers_.take(n);
+  const uint64_t row_bytes = artifact.n_vocab * sizeof(float);
+  uint32_t output = 0, next = 0;
+  for (size_t i = 0; i < step.parts.size(); i++) {
+    Awaited& awaited = queued.awaited[i];
+    awaited.first_logits = next;
+    if (awaited.n_logits > 0)
+      check(*model_->device.driver,
+            model_->device.driver->memcpy_dtoh_async(queued.logits.row(next), from + output * row_bytes,
+                                                     awaited.n_logits * row_bytes, stream_.get()),
+            "cuMemcpyDtoHAsync", "rows of logits");
+    next += awaited.n_logits;
+    output += step.parts[i].run.n_output;
   }
 }
 
-void Engine::add_prompts(NextStep& step) {
-  for (size_t i = 0; i < running_.size();) {
-    Sequence& sequence = *running_[i];
-    if (!sequence.decodes) add_chunk(step, sequence);
-    if (i < running_.size() && running_[i].get() == &sequence) i++;
-  }
+void Engine::describe_step(const NextStep& step, const Program& program) {
+  std::vector<realizar_step_run> runs;
+  for (const StepPart& part : step.parts)
+    runs.push_back({part.sequence->request.id, 0, part.position, part.run.n_row(), part.run.chooses});
+  const std::string label = program_label(program);
+  on_step_({.step = statistics_.steps,
+            .program = label.c_str(),
+            .n_run = uint32_t(runs.size()),
+            .n_row = step.n_row(),
+            .runs = runs.data(),
+            .n_running = scheduler_->n_running(),
+            .n_waiting = scheduler_->n_waiting(),
+            .n_free_page = slots_->pages().available(),
+            .n_free_window_page = slots_->window_pages().available(),
+            .n_preemption = scheduler_->n_preemption()});
 }
 
-bool Engine::add_chunk(NextStep& step, Sequence& sequence) {
-  const uint32_t left = uint32_t(sequence.tokens.size()) - sequence.computed, n = std::min(left, step.rows_left);
-  if (n == 0 || step.outputs_left == 0 || !reserve(step, sequence, n)) return false;
-  const bool last = n == left;
-  step.add({.slot = sequence.slot,
-            .position = int32_t(sequence.computed),
-            .tokens = {&sequence.tokens[sequence.computed], n},
-            .first_output = last ? n - 1 : 0,
-            .n_output = last,
-            .chooses = last},
-           sequence);
-  return true;
-}
-
-// Those that wait, in order, while there is room for all that they have.
-void Engine::admit(NextStep& step) {
-  const auto has_room = [&](const Sequence& sequence) {
-    const uint64_t n = kv_pages(std::min<uint64_t>(sequence.tokens.size() + 1, artifact.n_ctx));
-    const uint64_t in_window = std::min(n, kv_pages(uint64_t(artifact.window) + step.rows_left) + 1);
-    return (!artifact.page_bytes || n <= slots_->pages().free()) &&
-           (!artifact.window_page_bytes || in_window <= slots_->window_pages().free());
-  };
-  while (!waiting_.empty() && !free_slots_.empty() && step.rows_left > 0 && step.outputs_left > 0) {
-    // Alone, it tries: whether it fits shows.
-    if (!running_.empty() && !has_room(*waiting_.front())) return;
-    running_.push_back(std::move(waiting_.front()));
-    waiting_.pop_front();
-    Sequence& sequence = *running_.back();
-    sequence.slot = free_slots_.back();
-    free_slots_.pop_back();
-    const std::span<const int32_t> stop(sequence.stop);
-    sequence.serial = slots_->start(sequence.slot, 0, 0, sequence.sampling,
-                                    stop.first(std::min<size_t>(stop.size(), max_stop_tokens)));
-    if (!add_chunk(step, sequence)) return;
-  }
-}
-
-// ------------------------------------------------------------------ pages
-
-// Pages for the sequence's next rows. Newer ones that are not in the step give theirs, the newest first; else it waits
-// itself, or ends where it has all pages and these are too few.
-bool Engine::reserve(NextStep& step, Sequence& sequence, uint32_t n_row) {
-  while (!slots_->reserve(sequence.slot, sequence.computed, sequence.computed + n_row)) {
-    Sequence& newest = *running_.back();
-    if (running_.size() == 1) {
-      end(running_, running_.begin(), no_token, End::no_pages);
-      return false;
-    }
-    if (step.has(newest)) return false;  // the next step has one row less
-    preempt(newest);
-    if (&newest == &sequence) return false;
-  }
-  return true;
-}
-
-void Engine::preempt(Sequence& sequence) {
-  leave_slot(sequence);
-  sequence.computed = sequence.ahead = 0;
-  sequence.decodes = false;
-  statistics_.preemptions++;
-  const auto at = find(running_, sequence.id);
-  waiting_.push_front(std::move(*at));
-  running_.erase(at);
-}
-
-// Steps that are queued may still use its pages; what is queued later comes after them.
-void Engine::leave_slot(Sequence& sequence) {
-  slots_->release(sequence.slot);
-  free_slots_.push_back(sequence.slot);
-  repeated_.clear();
-}
-
-// ------------------------------------------------------------------ tokens
+// ------------------------------------------------------------------ what steps leave
 
 void Engine::collect() {
-  const QueuedStep step = std::move(queued_.front());
+  QueuedStep step = std::move(queued_.front());
   queued_.pop_front();
   check(*model_->device.driver, model_->device.driver->event_synchronize(step.ended.get()), "cuEventSynchronize",
         "a step");
-  for (const Awaited& awaited : step.tokens) take_token(awaited);
+  for (const Awaited& awaited : step.awaited) take(step, awaited);
+  buffers_.give_back(std::move(step.logits));
 }
 
-// Of a sequence that has ended, or has begun again since, it is nobody's.
-void Engine::take_token(const Awaited& awaited) {
-  const auto at = find(running_, awaited.id);
-  if (at == running_.end()) return;
-  Sequence& sequence = **at;
-  if (sequence.slot != awaited.slot || sequence.serial - sequence.ahead != awaited.serial) return;
-  const uint64_t entry =
-      __atomic_load_n(slots_->ring(awaited.slot) + awaited.serial % token_ring_size, __ATOMIC_ACQUIRE);
+void Engine::take(const QueuedStep& step, const Awaited& awaited) {
+  Sequence* sequence = scheduler_->find_running(awaited.id);
+  if (!sequence || sequence->begun != awaited.begun) return;
+  if (sequence->wants_prompt() && awaited.n_row > 0) take_prompt(step, awaited, *sequence);
+  if (awaited.chooses) return take_token(step, awaited, *sequence);
+  if (sequence->request.limit == 0 && !sequence->wants_prompt())
+    scheduler_->end(awaited.id, {.id = awaited.id, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_LENGTH});
+}
+
+void Engine::take_prompt(const QueuedStep& step, const Awaited& awaited, Sequence& sequence) {
+  const Request& request = sequence.request;
+  const uint32_t n_top = uint32_t(std::max(request.n_logprob, 0));
+  if (sequence.n_prompt_seen == 0)
+    events_.push_back({.id = request.id, .kind = REALIZAR_EVENT_PROMPT, .token = request.tokens[0]});
+  sequence.n_prompt_seen = std::max(sequence.n_prompt_seen, 1u);
+  for (uint32_t i = 0; i < awaited.n_row && sequence.wants_prompt(); i++) {
+    const int32_t token = request.tokens[awaited.position + i + 1];
+    const LogProbabilities probabilities(step.logits.logits(awaited.first_logits + i));
+    events_.push_back({.id = request.id,
+                       .kind = REALIZAR_EVENT_PROMPT,
+                       .token = token,
+                       .logprob = probabilities.of(token),
+                       .top = probabilities.top(n_top)});
+    sequence.n_prompt_seen++;
+  }
+}
+
+void Engine::take_token(const QueuedStep& step, const Awaited& awaited, Sequence& sequence) {
+  const Request& request = sequence.request;
+  const int32_t token = token_of(awaited);
+  sequence.ahead--;
+  if (token == no_token)
+    return scheduler_->end(
+        request.id,
+        {.id = request.id,
+         .kind = REALIZAR_EVENT_END,
+         .end = REALIZAR_END_ERROR,
+         .status = REALIZAR_NOT_A_NUMBER,
+         .message = format("not one of the %u logits after position %zu is a number that can be chosen (each is NaN, "
+                           "or -infinity with its logit bias), so there is no token",
+                           artifact.n_vocab, sequence.tokens.size() - 1)});
+  sequence.tokens.push_back(token);
+  EngineEvent event = {.id = request.id, .kind = REALIZAR_EVENT_TOKEN, .token = token};
+  if (request.n_logprob >= 0) {
+    const LogProbabilities probabilities(step.logits.logits(awaited.first_logits + awaited.n_logits - 1));
+    event.logprob = probabilities.of(token);
+    event.top = probabilities.top(uint32_t(request.n_logprob));
+  }
+  events_.push_back(std::move(event));
+  statistics_.chosen_tokens++;
+  const realizar_end end = std::ranges::find(request.stop, token) != request.stop.end()    ? REALIZAR_END_STOP
+                           : sequence.tokens.size() - sequence.n_prompt() == request.limit ? REALIZAR_END_LENGTH
+                           : sequence.tokens.size() > limits_.n_ctx                        ? REALIZAR_END_CONTEXT
+                                                                                           : REALIZAR_END_NONE;
+  if (end != REALIZAR_END_NONE) scheduler_->end(request.id, {.id = request.id, .kind = REALIZAR_EVENT_END, .end = end});
+}
+
+int32_t Engine::token_of(const Awaited& awaited) const {
+  const uint64_t* at = slots_->ring(awaited.slot) + awaited.serial % token_ring_size;
+  const uint64_t entry = __atomic_load_n(at, __ATOMIC_ACQUIRE);
   if (uint32_t(entry >> 32) != awaited.serial)
     throw Error(REALIZAR_DRIVER,
                 format("a step has ended and left no token %u in slot %u", awaited.serial, awaited.slot));
-  const int32_t token = int32_t(entry);
-  sequence.ahead--;
-  if (token != no_token) sequence.tokens.push_back(token);
-  if (const End why = end_of(sequence, token); why != End::none)
-    end(running_, at, token, why);
-  else
-    events_.push_back({sequence.id, token, End::none});
-}
-
-End Engine::end_of(const Sequence& sequence, int32_t token) const {
-  if (token == no_token) return End::not_a_number;
-  if (std::ranges::find(sequence.stop, token) != sequence.stop.end()) return End::stop;
-  if (sequence.tokens.size() - sequence.n_prompt == sequence.limit) return End::limit;
-  return sequence.tokens.size() > artifact.n_ctx ? End::context : End::none;
-}
-
-void Engine::end(Sequences& sequences, Sequences::iterator at, int32_t token, End end) {
-  if (&sequences == &running_) leave_slot(**at);
-  events_.push_back({(*at)->id, token, end});
-  sequences.erase(at);
+  return int32_t(entry);
 }
 
 }  // namespace realizar

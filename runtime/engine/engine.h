@@ -1,44 +1,18 @@
-// Many sequences at once over one pool of pages. Each step has a row of every sequence that decodes, and chunks of
-// prompts beside them: first come, first served. Where pages run out, the newest sequence is put back to waiting and
-// computed again later, with the same tokens: a row's bits depend on its own sequence alone. One thread.
+// Many sequences at once over one pool of pages: queues the scheduler's steps a few ahead of what the device has done,
+// and hands over what they leave. One thread.
 #pragma once
 #include <deque>
 #include <functional>
-#include <limits>
 #include <memory>
-#include <string>
+#include <optional>
 #include <vector>
 
-#include "realizar.h"
-#include "rows_program.h"
+#include "../rows_program.h"
+#include "../token_program.h"
+#include "logits_buffers.h"
+#include "scheduler.h"
 
 namespace realizar {
-
-// A sequence that is wanted: realizar_request, of one of its sequences.
-struct Request {
-  uint64_t id;  // the caller's, of its events
-  std::vector<int32_t> tokens;
-  realizar_sampling sampling;  // logit_bias is not looked at
-  std::vector<realizar_logit_bias> biases = {};
-  std::vector<int32_t> stop = {};
-  uint32_t limit;          // of tokens that are chosen
-  int32_t n_logprob = -1;  // -1: no log probabilities
-  bool prompt_logprobs = false;
-  int32_t priority = 0;
-};
-
-// realizar_event, of the request with this id.
-struct EngineEvent {
-  uint64_t id;
-  realizar_event_kind kind;
-  int32_t token = no_token;
-  float logprob = std::numeric_limits<float>::quiet_NaN();
-  std::vector<realizar_token_logprob> top = {};
-  realizar_end end = REALIZAR_END_NONE;
-  realizar_status status = REALIZAR_OK;
-  std::string message = {};
-  uint32_t n_cached = 0;
-};
 
 struct EngineLimits {
   uint32_t n_ctx;  // positions of a sequence
@@ -50,8 +24,8 @@ struct EngineStatistics {
   uint32_t running = 0, waiting = 0;
 };
 
-// What steps a sequence's rows are in, for traces.
-using OnStep = std::function<void(const realizar_step_info&)>;  // requests by id; index 0
+// Hears of every step as it is queued; its requests are ids, with index 0.
+using OnStep = std::function<void(const realizar_step_info&)>;
 
 class Engine {
  public:
@@ -64,7 +38,7 @@ class Engine {
   // Throws REALIZAR_INVALID_ARGUMENT and REALIZAR_CONTEXT_FULL for what cannot be computed. From any thread.
   void check_request(const Request& request) const;
   // A request that has been checked.
-  void submit(Request request);
+  void submit(Request request) { scheduler_->submit(std::move(request)); }
   // Ends a request; its pages are free for the next step. One that has ended already stays as it was.
   void cancel(uint64_t id);
   // Queues a step, where there is one, waits for the oldest where enough are queued, and returns what has come. Throws
@@ -72,50 +46,53 @@ class Engine {
   std::vector<EngineEvent> advance();
   // Ends all requests with this error.
   std::vector<EngineEvent> fail(realizar_status status, const std::string& message);
-  bool idle() const { return running_.empty() && waiting_.empty(); }
+  bool idle() const { return scheduler_->idle() && events_.empty(); }
   EngineStatistics statistics() const;
   const Slots& slots() const { return *slots_; }
 
  private:
-  struct Sequence;
-  using Sequences = std::deque<std::unique_ptr<Sequence>>;
-  // A token that a step will leave in a slot's ring.
+  // What a queued step will leave for a sequence.
   struct Awaited {
     uint64_t id;
-    uint32_t slot, serial;
+    uint32_t begun;             // of the sequence: what it wanted before it was put back is nobody's
+    uint32_t slot, serial;      // of the token in the slot's ring
+    bool chooses;               // there is such a token
+    uint32_t position;          // of the first row whose logits are wanted
+    uint32_t n_row, n_logits;   // from there on, and of these in the buffer
+    uint32_t first_logits = 0;  // there
   };
   struct QueuedStep {
     OwnedEvent ended;
-    std::vector<Awaited> tokens;
+    std::vector<Awaited> awaited;
+    LogitsBuffer logits;
   };
-  struct NextStep;
 
-  static Sequences::iterator find(Sequences& sequences, uint64_t id);
-  void admit(NextStep& step);
-  void add_decoding(NextStep& step);
-  void add_prompts(NextStep& step);
-  bool add_chunk(NextStep& step, Sequence& sequence);
-  bool reserve(NextStep& step, Sequence& sequence, uint32_t n_row);
-  void preempt(Sequence& sequence);
-  void leave_slot(Sequence& sequence);
   bool queue_step();
   RowsProgram& smallest_program(const NextStep& step);
+  void start(Sequence& sequence);
+  const Program& launch_token(const StepPart& part);
+  const Program& launch_rows(const NextStep& step);
+  void copy_logits(QueuedStep& queued, const NextStep& step, DevicePtr from);
+  void describe_step(const NextStep& step, const Program& program);
   void collect();
-  void take_token(const Awaited& awaited);
-  End end_of(const Sequence& sequence, int32_t token) const;
-  void end(Sequences& sequences, Sequences::iterator at, int32_t token, End end);
+  void take(const QueuedStep& step, const Awaited& awaited);
+  void take_prompt(const QueuedStep& step, const Awaited& awaited, Sequence& sequence);
+  void take_token(const QueuedStep& step, const Awaited& awaited, Sequence& sequence);
+  int32_t token_of(const Awaited& awaited) const;
 
   const std::shared_ptr<const Model> model_;
+  const EngineLimits limits_;
+  const OnStep on_step_;
   std::unique_ptr<Slots> slots_;
-  std::vector<RowsProgram> programs_;  // by rows, ascending
+  std::vector<RowsProgram> programs_;                       // by rows, ascending
+  std::vector<std::unique_ptr<TokenProgram>> token_steps_;  // by slot; null until it is used
+  std::vector<EngineEvent> events_;
+  std::optional<Scheduler> scheduler_;
+  LogitsBuffers buffers_;
   std::deque<QueuedStep> queued_;
   OwnedStream stream_;
-  Sequences running_, waiting_;  // by when they came
-  std::vector<uint32_t> free_slots_;
   std::vector<uint32_t> repeated_;  // slots of the step on the device, where all its rows take what these have
   const RowsProgram* repeats_ = nullptr;
-  std::vector<EngineEvent> events_;
-  uint64_t last_id_ = 0;
   EngineStatistics statistics_;
 };
 

@@ -1,8 +1,11 @@
-#include "faulty_driver.h"
+#include "fail_each_call.h"
 
 #include <algorithm>
 #include <mutex>
 #include <set>
+
+#include "../../runtime/realizar.h"
+#include "check.h"
 
 namespace test {
 namespace {
@@ -11,7 +14,7 @@ using realizar::Driver;
 using realizar::Result;
 
 const Driver* real = nullptr;
-std::mutex mutex;  // of what follows: weights are loaded by several threads
+std::mutex mutex;  // of what follows: weights are loaded by several threads, and engines have their own
 std::vector<std::string> made;
 std::string failed_call;
 int fail_at = -1;
@@ -49,7 +52,8 @@ Driver wrapped() {
   WRAP(init), WRAP(driver_get_version), WRAP(device_get_count), WRAP(device_get), WRAP(device_get_name);
   WRAP(device_get_attribute), WRAP(device_primary_ctx_retain), WRAP(device_primary_ctx_release), WRAP(ctx_set_current);
   WRAP(mem_get_info), WRAP(mem_alloc), WRAP(mem_free), WRAP(mem_alloc_host), WRAP(mem_free_host);
-  WRAP(memcpy_htod_async), WRAP(memcpy_dtoh_async), WRAP(memset_d8_async), WRAP(stream_create), WRAP(stream_destroy);
+  WRAP(memcpy_htod_async), WRAP(memcpy_dtoh_async), WRAP(memcpy_dtod_async), WRAP(memset_d8_async), WRAP(stream_create),
+      WRAP(stream_destroy);
   WRAP(stream_synchronize), WRAP(stream_query), WRAP(event_create), WRAP(event_destroy), WRAP(event_record),
       WRAP(event_synchronize);
   WRAP(event_elapsed_time), WRAP(module_load_data), WRAP(module_unload), WRAP(module_get_function);
@@ -77,6 +81,7 @@ FaultyDriver::~FaultyDriver() {
 }
 
 void FaultyDriver::arm(int n, Result result) {
+  const std::lock_guard lock(mutex);
   made.clear();
   failed_call.clear();
   fail_at = n;
@@ -85,6 +90,33 @@ void FaultyDriver::arm(int n, Result result) {
 
 const std::vector<std::string>& FaultyDriver::calls() const { return made; }
 int FaultyDriver::count(const std::string& call) const { return int(std::count(made.begin(), made.end(), call)); }
-std::string FaultyDriver::failed() const { return failed_call; }
+std::string FaultyDriver::failed() const {
+  const std::lock_guard lock(mutex);
+  return failed_call;
+}
+
+int fail_each_call(FaultyDriver& driver, const std::function<int()>& body,
+                   const std::function<void(int status)>& check_after) {
+  static const std::set<std::string> frees = {"mem_free", "mem_free_host", "stream_destroy", "event_destroy"};
+  for (int n = 0;; n++) {
+    driver.arm(n);
+    const int status = body();
+    const std::string failed = driver.failed();
+    const size_t next = size_t(n) + 1;  // owners of a stream wait for it just before they destroy it
+    const bool freeing_stream =
+        failed == "stream_synchronize" && next < driver.calls().size() && driver.calls()[next] == "stream_destroy";
+    driver.arm(-1);
+    if (failed.empty()) {
+      CHECK_EQUAL(status, int(REALIZAR_OK));
+      return n;
+    }
+    if (!frees.count(failed) && !freeing_stream) {
+      CHECK_EQUAL(failed + " " + realizar_status_name(status), failed + " REALIZAR_DRIVER");
+      CHECK_HAS(realizar_last_error(), "failed for ");
+      CHECK_HAS(realizar_last_error(), ": CUDA_ERROR_INVALID_VALUE, ");
+    }
+    check_after(status);
+  }
+}
 
 }  // namespace test

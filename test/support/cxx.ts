@@ -4,11 +4,12 @@ import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
+import { RUNTIME_DIR } from '../../runtime/common/package.js';
 
 const run = promisify(execFile);
 
 const WARNINGS = ['-Wall', '-Wextra', '-Werror', '-Wno-unknown-pragmas']; // the kernels' unroll is nvcc's
-const COMMON = ['-std=c++20', ...WARNINGS, '-pthread', '-fPIC', '-fvisibility=hidden'];
+const COMMON = ['-std=c++20', ...WARNINGS, '-pthread', '-fPIC', '-fvisibility=hidden', `-I${RUNTIME_DIR}`];
 
 export const SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 /** Test files that compile the same sources with the same flags share what ccache keeps. */

@@ -88,6 +88,11 @@ CASE(copies_stay_inside_allocations) {
   EXPECT(device.download(memory, 4) == values);
   device.expect(driver.memset_d8_async(DevicePtr(memory + 1), 1, 8, nullptr));
   EXPECT(device.download(memory, 4) == (std::vector<int>{1, 0x01010101, 0x01010101, 4}));
+  device.expect(driver.memcpy_dtod_async(DevicePtr(memory), DevicePtr(memory + 2), 8, nullptr));
+  EXPECT(device.download(memory, 4) == (std::vector<int>{0x01010101, 4, 0x01010101, 4}));
+  EXPECT_EQ(driver.memcpy_dtod_async(DevicePtr(memory), DevicePtr(memory + 1), 8, nullptr), invalid_value);
+  EXPECT_EQ(driver.memcpy_dtod_async(DevicePtr(memory + 2), DevicePtr(memory), 12, nullptr), invalid_value);
+  EXPECT_EQ(driver.memcpy_dtod_async(DevicePtr(memory), DevicePtr(memory + 2), 12, nullptr), invalid_value);
   int host[8] = {};
   EXPECT_EQ(driver.memcpy_dtoh_async(host, DevicePtr(memory), 17, nullptr), invalid_value);
   EXPECT_EQ(driver.memcpy_htod_async(DevicePtr(memory - 1), host, 8, nullptr), invalid_value);

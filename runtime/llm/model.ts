@@ -70,14 +70,30 @@ export class LoadedModel implements LanguageModel, Host {
     return only!;
   }
 
-  /** @internal Several texts that follow one prompt, which is computed once; each draws with the seed plus its index. */
-  generateMany(prompt: string | readonly number[], options: ContinueOptions, count: number): RunningGeneration[] {
+  /**
+   * @internal Several texts that follow one prompt, which is computed once; each draws with the seed plus its index.
+   * `onPiece` hears that a piece was made, which may be long before it is read.
+   */
+  generateMany(
+    prompt: string | readonly number[],
+    options: ContinueOptions,
+    count: number,
+    onPiece: (index: number) => void = () => {},
+  ): RunningGeneration[] {
+    const given = this.settings(options, ['continues', 'promptLogprobs']);
     const promptLogprobs = checkBoolean('options.promptLogprobs', options.promptLogprobs ?? false);
-    const settings = { ...this.settings(options, ['continues', 'promptLogprobs']), promptLogprobs };
+    const settings = { ...given, promptLogprobs };
     const continues = checkBoolean('options.continues', options.continues ?? true);
     const tokens = typeof prompt === 'string' ? undefined : this.#checkedTokens('prompt', prompt);
     const encode = async () => tokens ?? this.#encodeText(prompt as string, settings);
-    return this.#writes(encode, settings, { continues, count }).map((work) => this.start(work, settings));
+    return this.#writes(encode, settings, { continues, count }).map((work, index) => {
+      const heard: Work = (signal, emit) =>
+        work(signal, (piece) => {
+          emit(piece);
+          onPiece(index);
+        });
+      return this.start(heard, settings);
+    });
   }
 
   generateChat(messages: readonly Message[], options: GenerateChatOptions = {}): RunningGeneration {

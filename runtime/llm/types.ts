@@ -195,7 +195,7 @@ export interface GenerationResult {
   readonly tokens: readonly number[];
   /** Tokens of the prompt. */
   readonly promptTokens: number;
-  /** Of the prompt, those that were in the KV cache already: whole pages of 64. */
+  /** Of the prompt, those that were in the KV cache already. */
   readonly cachedTokens: number;
   /** `tokens.length`. */
   readonly completionTokens: number;

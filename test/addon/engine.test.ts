@@ -174,7 +174,9 @@ describe('a failure', () => {
     const engine = await openEngine(new Script('fail engine_submit 8'));
     expect(() => engine.submit({ prompt: [1] })).toThrow(expect.objectContaining(error));
     const odd = await openEngine();
-    expect(() => odd.submit({ prompt: [] })).toThrow(expect.objectContaining({ statusName: 'INVALID_ARGUMENT', status: 1 }));
+    expect(() => odd.submit({ prompt: [] })).toThrow(
+      expect.objectContaining({ statusName: 'INVALID_ARGUMENT', status: 1 }),
+    );
     expect(() => odd.submit({ prompt: Array(33).fill(1) })).toThrow(expect.objectContaining({ status: 9 }));
   });
 

@@ -27,7 +27,8 @@ export const link = (output: string, objects: string[], extra: string[] = []) =>
   run('g++', [...SANITIZERS, ...objects, '-o', join(dir, output), '-pthread', '-ldl', ...extra]);
 
 /** The runtime but for its driver, and the host's. */
-export const compileRuntime = () => compile([runtime, join(runtime, 'engine')].flatMap((folder) => sources(folder, /\.cpp$/)));
+export const compileRuntime = () =>
+  compile([runtime, join(runtime, 'engine')].flatMap((folder) => sources(folder, /\.cpp$/)));
 export const compileHost = () => compile([...sources(join(runtime, 'driver'), /^(host|sim).*\.cpp$/)]);
 export const compileKernels = () => compile([join(here, 'tiny_kernels.cpp')]);
 

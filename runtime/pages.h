@@ -26,6 +26,8 @@ class PagePool {
   void share(uint32_t page);
   void release(uint32_t page);
 
+  bool in_use(uint32_t page) const { return pages_[page].count > 0; }
+
   // From now on its contents are kept when nobody has it.
   void keep(uint32_t page) { pages_[page].kept = true; }
   // They are not: where nobody has it, it is free.

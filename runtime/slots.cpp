@@ -11,7 +11,7 @@ namespace {
 
 // The largest thing that is sent at once.
 uint64_t most_sent() {
-  return std::max({step_bytes(artifact), uint64_t(sizeof(SlotHead)), kv_pages(artifact.n_ctx) * sizeof(uint32_t)});
+  return std::max({step_bytes(artifact), uint64_t(sizeof(SlotHead)), artifact.n_ctx * sizeof(int32_t)});
 }
 
 DeviceMemory cleared(const Model& model, uint64_t bytes, Stream stream, const char* what) {
@@ -80,11 +80,12 @@ void Slots::feed(uint32_t slot, int32_t token, uint32_t position, uint32_t seria
   staging_.send(address(slot), &state, sizeof state, "the state");
 }
 
+// What other sequences have already takes none of the pages that are available.
 bool Slots::has_room(std::span<const int32_t> tokens, uint32_t n_row) const {
   const uint32_t n = uint32_t(kv_pages(std::min<uint64_t>(tokens.size() + 1, artifact.n_ctx)));
   const uint32_t in_window = std::min(n, uint32_t(kv_pages(uint64_t(artifact.window) + n_row)) + 1);
-  return (!artifact.page_bytes || n <= pages_.available()) &&
-         (!artifact.window_page_bytes || in_window <= window_pages_.available());
+  if (artifact.window_page_bytes && in_window > window_pages_.available()) return false;
+  return !artifact.page_bytes || n <= pages_.available() || n <= pages_.available() + cache_.n_in_use(tokens);
 }
 
 uint32_t Slots::adopt(uint32_t slot, std::span<const int32_t> tokens) {
@@ -93,7 +94,9 @@ uint32_t Slots::adopt(uint32_t slot, std::span<const int32_t> tokens) {
   send_tables(slot, 0, 0);
   copy_page(bases_.kv_cache, artifact.page_bytes, adopted.copy);
   copy_page(bases_.kv_window, artifact.window_page_bytes, adopted.window_copy);
-  send_fed(slot, tokens.first(adopted.n_position));
+  // No step of the slot feeds these; penalties look at them.
+  const std::span<const int32_t> fed = tokens.first(adopted.n_position);
+  if (!fed.empty()) staging_.send(address(slot) + artifact.fed_offset, fed.data(), fed.size_bytes(), "fed tokens");
   return adopted.n_position;
 }
 
@@ -136,16 +139,6 @@ void Slots::copy_page(DevicePtr cache, uint64_t page_bytes, const std::optional<
         model_.device.driver->memcpy_dtod_async(cache + copy->to * page_bytes, cache + copy->from * page_bytes,
                                                 page_bytes, stream_),
         "cuMemcpyDtoDAsync", "a page of KV cache");
-}
-
-// Of positions that no step of the slot feeds: penalties look at them.
-void Slots::send_fed(uint32_t slot, std::span<const int32_t> tokens) {
-  const size_t at_once = most_sent() / sizeof(int32_t);
-  for (size_t i = 0; i < tokens.size(); i += at_once) {
-    const std::span<const int32_t> some = tokens.subspan(i, std::min(at_once, tokens.size() - i));
-    staging_.send(address(slot) + artifact.fed_offset + i * sizeof(int32_t), some.data(), some.size_bytes(),
-                  "a prompt's tokens");
-  }
 }
 
 }  // namespace realizar

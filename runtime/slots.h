@@ -63,7 +63,6 @@ class Slots : public SequenceMemory {
   uint64_t ring_address(uint32_t slot) const;
   void send_tables(uint32_t slot, size_t first, size_t first_window);
   void copy_page(DevicePtr cache, uint64_t page_bytes, const std::optional<PrefixCache::Copy>& copy);
-  void send_fed(uint32_t slot, std::span<const int32_t> tokens);
 
   const Model& model_;
   const Stream stream_;

@@ -14,9 +14,13 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #define REALIZAR_SIM_ASAN 1
+#elif defined(__SANITIZE_THREAD__)
+#define REALIZAR_SIM_TSAN 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define REALIZAR_SIM_ASAN 1
+#elif __has_feature(thread_sanitizer)
+#define REALIZAR_SIM_TSAN 1
 #endif
 #endif
 
@@ -54,6 +58,8 @@ struct Fiber {
   size_t stack_bytes = 0;
   void* fake_stack = nullptr;
   Fiber* came_from = nullptr;  // who switched here last
+
+  void* tsan_fiber = nullptr;  // for ThreadSanitizer only
 };
 
 // A fiber's stack begins below its Fiber, which ends at a multiple of this.
@@ -180,7 +186,7 @@ extern "C" void realizar_sim_switch(void** save_stack_pointer, void* stack_point
 void switch_annotated(Fiber* from, Fiber* to);
 
 inline void switch_fibers(Fiber* from, Fiber* to) {
-#ifdef REALIZAR_SIM_ASAN
+#if defined(REALIZAR_SIM_ASAN) || defined(REALIZAR_SIM_TSAN)
   switch_annotated(from, to);
 #else
   realizar_sim_switch(&from->stack_pointer, to->stack_pointer);

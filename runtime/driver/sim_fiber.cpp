@@ -9,6 +9,9 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
+#ifdef REALIZAR_SIM_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
 
 // Saves the registers that a call preserves on the stack, changes stacks and takes them from there. The jump (not a
 // return) keeps the processor's return predictor out of it. No exception crosses a switch.
@@ -115,7 +118,12 @@ Fiber* map_fiber(size_t index) {
 }  // namespace
 
 Stacks::~Stacks() {
-  for (Fiber* fiber : idle_) munmap((char*)(fiber + 1) - stack_span, stack_span);
+  for (Fiber* fiber : idle_) {
+#ifdef REALIZAR_SIM_TSAN
+    if (fiber->tsan_fiber) __tsan_destroy_fiber(fiber->tsan_fiber);
+#endif
+    munmap((char*)(fiber + 1) - stack_span, stack_span);
+  }
 }
 
 void Stacks::take(size_t n, std::vector<Fiber*>& to) {
@@ -143,6 +151,9 @@ void prepare(Fiber* fiber) {
   __asan_unpoison_memory_region(fiber->stack, fiber->stack_bytes);
   fiber->fake_stack = nullptr;
 #endif
+#ifdef REALIZAR_SIM_TSAN
+  if (!fiber->tsan_fiber) fiber->tsan_fiber = __tsan_create_fiber(0);
+#endif
   fiber->stack_pointer = first_frame(fiber->stack + fiber->stack_bytes);
 }
 
@@ -166,17 +177,29 @@ void switch_annotated(Fiber* from, Fiber* to) {
 }
 #endif
 
-void switch_for_good(Fiber* from, Fiber* to) {
+#ifdef REALIZAR_SIM_TSAN
+void switch_annotated(Fiber* from, Fiber* to) {
+  from->tsan_fiber = __tsan_get_current_fiber();  // of an OS thread it is known from here on
+  __tsan_switch_to_fiber(to->tsan_fiber, 0);
+  realizar_sim_switch(&from->stack_pointer, to->stack_pointer);
+}
+#endif
+
+// ThreadSanitizer, too, would wait for the return of this and of fiber_main.
+__attribute__((no_sanitize("thread"))) void switch_for_good(Fiber* from, Fiber* to) {
 #ifdef REALIZAR_SIM_ASAN
   to->came_from = from;
   __sanitizer_start_switch_fiber(nullptr, to->stack, to->stack_bytes);
+#endif
+#ifdef REALIZAR_SIM_TSAN
+  __tsan_switch_to_fiber(to->tsan_fiber, 0);
 #endif
   realizar_sim_switch(&from->stack_pointer, to->stack_pointer);
   __builtin_unreachable();
 }
 
 // Never returns, so nothing would take back the marks that AddressSanitizer puts around a frame's variables.
-__attribute__((no_sanitize("address"))) void fiber_main() {
+__attribute__((no_sanitize("address", "thread"))) void fiber_main() {
   Fiber* self = current();
 #ifdef REALIZAR_SIM_ASAN
   arrive(self);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/engine_thread.h"
+#include "engine/pool_size.h"
 
 using namespace realizar;
 
@@ -44,7 +45,7 @@ OnStep on_step_of(const realizar_engine_options& options) {
 
 std::shared_ptr<EngineThread> open_engine(std::shared_ptr<const Model> model, const realizar_engine_options& options) {
   const EngineLimits limits = {checked_context(options.n_ctx), options.deterministic != 0};
-  const SlotCounts counts = whole_contexts(artifact, checked_sequences(options.n_sequence));
+  const SlotCounts counts = size_pool(*model, {checked_sequences(options.n_sequence), limits.n_ctx, options.kv_bytes});
   return std::make_shared<EngineThread>(std::move(model), limits, counts, on_step_of(options));
 }
 

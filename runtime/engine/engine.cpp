@@ -81,6 +81,7 @@ EngineStatistics Engine::statistics() const {
   EngineStatistics now = statistics_;
   now.running = scheduler_->n_running(), now.waiting = scheduler_->n_waiting();
   now.preemptions = scheduler_->n_preemption();
+  now.prompt_tokens = scheduler_->n_prompt_token(), now.prefix_hit_tokens = scheduler_->n_hit_token();
   return now;
 }
 

@@ -40,16 +40,10 @@ PrefixCache::Tokens PrefixCache::tokens_of(const std::unique_ptr<Node>& node) { 
 
 PrefixCache::Adopted PrefixCache::adopt(Tokens tokens, PageTables& tables, Place& place) {
   if (tokens.empty()) return {};
-  Tokens rest = tokens.first(tokens.size() - 1);
-  std::vector<Node*> path;
-  Node* last = &root_;
-  while (rest.size() >= kv_page_positions) {
-    Node* const next = find(*last, rest.first(kv_page_positions));
-    if (!next) break;
-    path.push_back(last = next);
-    rest = rest.subspan(kv_page_positions);
-  }
-  const Tail tail = find_tail(*last, rest.first(std::min<size_t>(rest.size(), kv_page_positions)));
+  std::vector<Node*> path = path_of(tokens);
+  const Tokens rest = tokens.first(tokens.size() - 1).subspan(path.size() * kv_page_positions);
+  const Tail tail =
+      find_tail(path.empty() ? root_ : *path.back(), rest.first(std::min<size_t>(rest.size(), kv_page_positions)));
   Adopted adopted = {.n_position = uint32_t(path.size()) * kv_page_positions + tail.n_token};
   if (tail.node && reaches(path, adopted.n_position)) {
     share(path, adopted.n_position, tables, place);
@@ -60,6 +54,25 @@ PrefixCache::Adopted PrefixCache::adopt(Tokens tokens, PageTables& tables, Place
   while (!reaches(path, end())) path.pop_back();
   share(path, end(), tables, place);
   return {.n_position = end()};
+}
+
+uint32_t PrefixCache::n_in_use(Tokens tokens) const {
+  if (pools_[all]->total() == 0) return 0;
+  return uint32_t(
+      std::ranges::count_if(path_of(tokens), [&](const Node* node) { return pools_[all]->in_use(node->pages[all]); }));
+}
+
+// Nodes whose pages are wholly in what comes before the last token.
+std::vector<PrefixCache::Node*> PrefixCache::path_of(Tokens tokens) const {
+  std::vector<Node*> path;
+  const Node* last = &root_;
+  for (; tokens.size() > kv_page_positions; tokens = tokens.subspan(kv_page_positions)) {
+    Node* const next = find(*last, tokens.first(kv_page_positions));
+    if (!next) break;
+    path.push_back(next);
+    last = next;
+  }
+  return path;
 }
 
 PrefixCache::Node* PrefixCache::find(const Node& parent, Tokens tokens) {
@@ -133,8 +146,7 @@ bool PrefixCache::copy_tail(Node& tail, uint32_t n_position, PageTables& tables,
 // ------------------------------------------------------------------ it goes on, and ends
 
 std::optional<uint32_t> PrefixCache::computed(Tokens tokens, PageTables& tables, Place& place) {
-  if (place.told_at != now_) place.n_launched = place.n_told, place.told_at = now_;
-  place.n_told = uint32_t(tokens.size());
+  place.n_launched = std::exchange(place.n_told, uint32_t(tokens.size()));
   const uint32_t first = place.n_page;
   return extend(tokens, false, tables, place) ? std::optional(first) : std::nullopt;
 }
@@ -191,7 +203,7 @@ PrefixCache::Node& PrefixCache::add(Node& parent, Tokens tokens, uint32_t index,
   for (const Kind kind : {all, window})
     if (const PageTable& table = *tables_of(tables)[kind]; table.holds(index))
       hold(*node, kind, table.entries()[index]);
-  return **parent.children.insert(std::move(node)).first;
+  return **parent.children.insert(after, std::move(node));
 }
 
 // The sequence's pages become the node's where that has none, the node's the sequence's where it has. Returns whether
@@ -226,7 +238,7 @@ void PrefixCache::Place::move_to(Node* to) {
 // ------------------------------------------------------------------ nodes go
 
 void PrefixCache::evicted(Kind kind, uint32_t page) {
-  Node* const node = std::exchange(nodes_[kind][page], nullptr);
+  Node* const node = nodes_[kind][page];
   node->pages[kind] = no_page;
   prune(node);
 }
@@ -241,11 +253,8 @@ void PrefixCache::prune(Node* node) {
 }
 
 void PrefixCache::erase(Node& node) {
-  for (const Kind kind : {all, window}) {
-    if (node.pages[kind] == no_page) continue;
-    nodes_[kind][node.pages[kind]] = nullptr;
-    pools_[kind]->forget(node.pages[kind]);
-  }
+  for (const Kind kind : {all, window})
+    if (node.pages[kind] != no_page) pools_[kind]->forget(node.pages[kind]);
   Children& children = node.parent->children;
   children.erase(children.find(Tokens(node.tokens)));
 }

@@ -36,9 +36,8 @@ class PrefixCache {
     void move_to(Node* node);
     Node* node = nullptr;  // null: the root
     uint32_t n_page = 0;
-    // Tokens that computed() was told of, last and before the last launch.
+    // Tokens that computed() was told of, now and the time before: steps that are queued compute the latter.
     uint32_t n_told = 0, n_launched = 0;
-    uint64_t told_at = 0;
   };
   struct Copy {
     uint32_t from, to;
@@ -52,8 +51,10 @@ class PrefixCache {
   // The longest beginning of `tokens`, but for the last of them, that pages hold: they are shared into the tables,
   // which are empty. Beyond whole pages the beginning of one is copied, where a page is available for that.
   Adopted adopt(std::span<const int32_t> tokens, PageTables& tables, Place& place);
-  // A step that is being composed, or those before it, compute all of `tokens`, the sequence's first ones. Whole pages
-  // become nodes; where there is one already its page takes the sequence's own one's place. Returns the first of
+  // Pages of layers that see all positions which adopt() would share with running sequences.
+  uint32_t n_in_use(std::span<const int32_t> tokens) const;
+  // Once a step that the sequence is in: the step, or those before it, compute all of `tokens`, its first ones. Whole
+  // pages become nodes; where there is one already its page takes the sequence's own one's place. Returns the first of
   // the tables' entries that have changed; none: none has.
   std::optional<uint32_t> computed(std::span<const int32_t> tokens, PageTables& tables, Place& place);
   // All steps that have been composed are queued. Pages may be copied only then: a copy is queued before what follows.
@@ -89,6 +90,7 @@ class PrefixCache {
     uint32_t n_token = 0;
   };
 
+  std::vector<Node*> path_of(Tokens tokens) const;
   static Node* find(const Node& parent, Tokens tokens);
   bool is_whole(const Node& node) const;
   bool reaches(std::span<Node* const> path, uint32_t position) const;
@@ -108,7 +110,7 @@ class PrefixCache {
 
   const std::array<PagePool*, 2> pools_;
   const uint32_t window_;
-  std::array<std::vector<Node*>, 2> nodes_;  // by page; null: none has it
+  std::array<std::vector<Node*>, 2> nodes_;  // by page, of those that are kept
   Node root_;
   uint64_t now_ = 1;  // launches so far, and 1
 };

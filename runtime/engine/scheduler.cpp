@@ -7,7 +7,7 @@
 namespace realizar {
 namespace {
 
-// Rows of a step while others decode, so that they do not wait long.
+// Rows of a step in which some decode, so that they do not wait long.
 constexpr uint32_t most_rows_beside = 512;
 
 }  // namespace
@@ -73,7 +73,8 @@ NextStep Scheduler::next_step() {
   // What runs out of pages takes them from the last one: the loops see that there are fewer.
   for (size_t i = 0; i < running_.size(); i++)
     if (running_[i]->decodes) add_decoding(step, *running_[i]);
-  if (!step.parts.empty()) step.rows_left = std::min(step.rows_left, most_rows_beside);
+  if (const uint32_t n = step.n_row(); n > 0)
+    step.rows_left = std::min(step.rows_left, most_rows_beside - std::min(n, most_rows_beside));
   for (size_t i = 0; i < running_.size(); i++)
     if (!running_[i]->decodes) add_chunk(step, *running_[i]);
   for (const StepPart& part : step.parts) memory_.computed(part.sequence->slot, part.sequence->computed_tokens());
@@ -81,16 +82,17 @@ NextStep Scheduler::next_step() {
   return step;
 }
 
-// Of whose turn it is, or the first after it that has one.
+// Of whose turn it is: who came next after the one before; the first one after the last.
 void Scheduler::add_one_row(NextStep& step) {
-  const size_t n = running_.size();
-  for (size_t i = 0; i < n && step.parts.empty() && !running_.empty(); i++) {
-    const size_t at = (turn_ + i) % running_.size();
-    Sequence& sequence = *running_[at];
-    if (sequence.decodes ? add_decoding(step, sequence) : add_chunk(step, sequence)) {
-      memory_.computed(sequence.slot, sequence.computed_tokens());
-      turn_ = at + 1;
-    }
+  std::vector<Sequence*> turns;
+  for (const auto& sequence : running_) turns.push_back(sequence.get());
+  std::ranges::sort(turns, {}, [&](const Sequence* one) { return std::pair(one->order <= last_turn_, one->order); });
+  for (Sequence* sequence : turns) {
+    if (!sequence->runs) continue;  // it has given its pages to one before it
+    if (!(sequence->decodes ? add_decoding(step, *sequence) : add_chunk(step, *sequence))) continue;
+    memory_.computed(sequence->slot, sequence->computed_tokens());
+    last_turn_ = sequence->order;
+    return;
   }
 }
 
@@ -152,8 +154,10 @@ Sequence& Scheduler::begin_first() {
   sequence.slot = free_slots_.back();
   free_slots_.pop_back();
   if (!sequence.wants_prompt()) sequence.computed = memory_.adopt(sequence.slot, sequence.tokens);
-  if (sequence.begun++ == 0)
+  if (sequence.begun++ == 0) {
+    n_prompt_token_ += sequence.n_prompt(), n_hit_token_ += sequence.computed;
     events_.push_back({.id = sequence.request.id, .kind = REALIZAR_EVENT_BEGUN, .n_cached = sequence.computed});
+  }
   sequence.runs = true;
   move(waiting_, sequence, running_);
   return sequence;

@@ -39,6 +39,9 @@ class Scheduler {
   uint32_t n_running() const { return uint32_t(running_.size()); }
   uint32_t n_waiting() const { return uint32_t(waiting_.size()); }
   uint64_t n_preemption() const { return n_preemption_; }
+  // Of prompts that have begun, and of these, those that were there already.
+  uint64_t n_prompt_token() const { return n_prompt_token_; }
+  uint64_t n_hit_token() const { return n_hit_token_; }
 
  private:
   using Sequences = std::deque<std::unique_ptr<Sequence>>;
@@ -63,8 +66,8 @@ class Scheduler {
   Sequences running_, waiting_;  // in the order in which they are served
   std::unordered_map<uint64_t, Sequence*> by_id_;
   std::vector<uint32_t> free_slots_;
-  size_t turn_ = 0;  // of steps of one row: whose is next
-  uint64_t n_submitted_ = 0, n_preemption_ = 0;
+  uint64_t last_turn_ = ~0ull;  // of steps of one row: whose was the last, by its order
+  uint64_t n_submitted_ = 0, n_preemption_ = 0, n_prompt_token_ = 0, n_hit_token_ = 0;
 };
 
 }  // namespace realizar

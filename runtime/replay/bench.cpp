@@ -5,6 +5,7 @@
 #include "json.h"
 #include "printable.h"
 #include "replay.h"
+#include "statistics.h"
 
 namespace replay {
 namespace {
@@ -56,12 +57,6 @@ double time_delivery(const Options& options, realizar_session* session, uint32_t
   if (n_token != steps + 1)
     throw Failure(std::to_string(n_token) + " tokens were handed over, not " + std::to_string(steps + 1));
   return ms / steps;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
 // Of a step: step i of 1..steps is at position depth + i and attends to depth + i + 1 positions.

@@ -84,6 +84,8 @@ void run(const Options& options, double start) {
   SetupTimes times;
   times.start = start;
   const OpenModel model = open_model(options, times);
+  if (!options.requests.empty()) return bench_requests(options, model.get());
+  if (!options.sequences.empty()) return bench_sequences(options, model.get());
   const OpenSession session = open_session(options, model.get(), times);
   if (of_many_rows(options)) program_info(options);  // or it says which there are
   if (options.bench || options.times) time_first_token(options, session.get(), times);
@@ -101,7 +103,6 @@ void run(const Options& options, double start) {
     write_logits(options, session.get());
   else if (!options.tokens.empty())
     print_greedy(options, session.get());
-  if (fflush(stdout) != 0 || ferror(stdout)) throw Failure("cannot write to standard output");
 }
 
 }  // namespace
@@ -137,6 +138,7 @@ int main(int argc, char** argv) {
       fputs(replay::help_text(), stdout);
     else
       replay::run(options, start);
+    if (fflush(stdout) != 0 || ferror(stdout)) throw replay::Failure("cannot write to standard output");
     return 0;
   } catch (const replay::UsageError& error) {
     fprintf(stderr, "replay: %s (replay --help explains)\n", replay::shorten(replay::printable(error.what())).c_str());

@@ -36,14 +36,24 @@ float parse_real(string_view text, const string& flag) {
   return value;
 }
 
-std::vector<int32_t> parse_tokens(string_view text, const string& flag) {
-  std::vector<int32_t> tokens;
+std::vector<int32_t> parse_numbers(string_view text, const string& flag, int32_t least) {
+  std::vector<int32_t> numbers;
   for (;;) {
     const size_t comma = text.find(',');
-    tokens.push_back(parse_number<int32_t>(text.substr(0, comma), flag, 0));
-    if (comma == text.npos) return tokens;
+    numbers.push_back(parse_number<int32_t>(text.substr(0, comma), flag, least));
+    if (comma == text.npos) return numbers;
     text.remove_prefix(comma + 1);
   }
+}
+
+// Bytes, or units of 1024, 1024^2 or 1024^3 of them.
+uint64_t parse_bytes(string_view text, const string& flag) {
+  const size_t unit = text.empty() ? text.npos : string_view("KMG").find(text.back());
+  if (unit != text.npos) text.remove_suffix(1);
+  const uint64_t n = parse_number<uint64_t>(text, flag, 1);
+  const uint32_t shift = unit == text.npos ? 0 : uint32_t(10 * (unit + 1));
+  if (n > std::numeric_limits<uint64_t>::max() >> shift) throw UsageError(flag + " is more bytes than there can be");
+  return n << shift;
 }
 
 realizar_mode parse_mode(string_view text) {
@@ -61,6 +71,7 @@ bool set_switch(Options& options, const string& flag) {
   if (flag == "--verbose") return options.verbose = true;
   if (flag == "--json") return options.json = true;
   if (flag == "--poison") return options.poison = true;
+  if (flag == "--deterministic") return options.deterministic = true;
   return false;
 }
 
@@ -73,9 +84,10 @@ constexpr string_view sampling_flags[] = {"--temperature",
                                           "--repeat-last-n",
                                           "--presence-penalty",
                                           "--frequency-penalty"};
-constexpr string_view value_flags[] = {"--model",      "--tokens",  "--logits", "--generate", "--stop",
-                                       "--mode",       "--steps",   "--depth",  "--repeat",   "--device",
-                                       "--order-seed", "--program", "--chunk",  "--prompt"};
+constexpr string_view value_flags[] = {"--model",      "--tokens",  "--logits",    "--generate", "--stop",
+                                       "--mode",       "--steps",   "--depth",     "--repeat",   "--device",
+                                       "--order-seed", "--program", "--chunk",     "--prompt",   "--sequences",
+                                       "--requests",   "--trace",   "--kv-memory", "--context"};
 
 bool is_one_of(std::span<const string_view> flags, const string& flag) {
   return std::find(flags.begin(), flags.end(), flag) != flags.end();
@@ -106,11 +118,11 @@ void set_value(Options& options, const string& flag, const string& value) {
   if (flag == "--model")
     options.model = value;
   else if (flag == "--tokens")
-    options.tokens = parse_tokens(value, flag);
+    options.tokens = parse_numbers(value, flag, 0);
   else if (flag == "--generate")
     options.generate = parse_number<uint32_t>(value, flag, 1);
   else if (flag == "--stop")
-    options.stop = parse_tokens(value, flag);
+    options.stop = parse_numbers(value, flag, 0);
   else if (flag == "--logits")
     options.logits = value;
   else if (flag == "--mode")
@@ -127,10 +139,37 @@ void set_value(Options& options, const string& flag, const string& value) {
     options.chunk = parse_number<uint32_t>(value, flag, 1);
   else if (flag == "--prompt")
     options.prompt = parse_number<uint32_t>(value, flag, 2);
+  else if (flag == "--sequences")
+    options.sequences = parse_numbers(value, flag, 1);
+  else if (flag == "--requests")
+    options.requests = value;
+  else if (flag == "--trace")
+    options.trace = value;
+  else if (flag == "--kv-memory")
+    options.kv_memory = parse_bytes(value, flag);
+  else if (flag == "--context")
+    options.context = parse_number<uint32_t>(value, flag, 1);
   else if (flag == "--device")
     options.device = parse_number<int32_t>(value, flag, 0);
   else
     options.order_seed = parse_number<uint32_t>(value, flag, 0);
+}
+
+void check_engine(const Options& options, const std::set<string>& given) {
+  for (const char* flag : {"--trace", "--kv-memory", "--context", "--deterministic"})
+    if (given.count(flag) && !uses_engine(options))
+      throw UsageError(string(flag) + " is for --sequences and --requests");
+  if (!uses_engine(options)) return;
+  if (!options.bench) throw UsageError("--sequences and --requests are for --bench");
+  for (const char* flag : {"--steps", "--depth", "--mode"})
+    if (given.count(flag)) throw UsageError(string(flag) + " is for one sequence: leave it out");
+  if (!options.requests.empty() && (options.prompt || options.generate || options.sequences.size() > 1))
+    throw UsageError(
+        "--requests says itself how long prompts and answers are: leave out --prompt and --generate; --sequences N "
+        "says "
+        "how many run at once at most");
+  if (!options.trace.empty() && is_of_model(options.trace, options.model))
+    throw UsageError("--trace would replace the model: " + options.trace + " is a file of " + options.model);
 }
 
 void check_combination(const Options& options, const std::set<string>& given) {
@@ -148,18 +187,20 @@ void check_combination(const Options& options, const std::set<string>& given) {
   if (given.count("--logits") && options.logits.empty()) throw UsageError("--logits takes a file name");
   if (!options.logits.empty() && is_of_model(options.logits, options.model))
     throw UsageError("--logits would replace the model: " + options.logits + " is a file of " + options.model);
-  needs("--generate", !options.tokens.empty(), "--tokens");
+  needs("--generate", !options.tokens.empty() || !options.sequences.empty(), "--tokens and --sequences");
   if (options.generate && !options.logits.empty()) throw UsageError("--generate prints tokens: leave out --logits");
-  needs("--stop", options.generate > 0, "--generate");
-  for (const string_view flag : sampling_flags) needs(flag, options.generate > 0, "--generate");
+  const bool generates = options.generate > 0 && !options.tokens.empty();
+  needs("--stop", generates, "--tokens and --generate");
+  for (const string_view flag : sampling_flags) needs(flag, generates, "--tokens and --generate");
   for (const char* flag : {"--steps", "--depth", "--json"}) needs(flag, measures, "--bench and --profile");
   needs("--repeat", options.bench, "--bench");
   needs("--prompt", options.bench, "--bench");
   needs("--chunk", of_many_rows(options) && (options.profile || !options.tokens.empty()),
         "--tokens and --profile with a --program of many rows");
-  if (options.prompt && (given.count("--steps") || given.count("--depth") || options.json))
+  check_engine(options, given);
+  if (options.prompt && !uses_engine(options) && (given.count("--steps") || given.count("--depth") || options.json))
     throw UsageError("--bench --prompt times prompts from position 0: leave out --steps, --depth and --json");
-  if (of_many_rows(options) && (options.bench || options.generate > 0))
+  if (of_many_rows(options) && (options.bench || generates))
     throw UsageError("--program is for --tokens, --profile and --dump-nodes; --bench --prompt N times prompts");
   needs("--verbose", options.profile, "--profile");
   if (options.profile && options.mode == REALIZAR_EAGER)
@@ -170,58 +211,6 @@ void check_combination(const Options& options, const std::set<string>& given) {
 }
 
 }  // namespace
-
-const char* help_text() {
-  return R"(replay: decode with the compiled model beside this program.
-
-  replay --model FILE --tokens 1,2,3 [--logits OUT.f32]   feed token ids from position 0
-  replay --model FILE --tokens 1,2,3 --generate N         then let the model go on
-  replay --model FILE --bench [--json]                    time greedy decoding
-  replay --model FILE --bench --prompt N                  time prompts of N tokens
-  replay --model FILE --profile [--json]                  where the time of a token goes
-  replay --model FILE --dump-nodes                        print every kernel of one token
-
-FILE is the GGUF file that the library was compiled from.
-
-  --tokens IDS      comma-separated; prints the greedy token after each of them, on one line
-  --logits OUT.f32  instead writes the logits after each: n_tokens x n_vocab little-endian float32
-  --generate N      instead prints the tokens that follow, on one line, each as soon as it is there: at most N, to the first
-                    of the stop tokens, or until the context is full
-  --stop IDS        comma-separated stop tokens
-  --temperature T   0: the most probable token (default); above, tokens are drawn from these:
-    --top-k K         the K most probable (0: all)
-    --top-p P         of them the fewest that together have probability P (1)
-    --min-p P         of them those at least P times as probable as the most probable (0)
-    --seed S          of the generator: the same seed gives the same tokens (0)
-  --repeat-penalty R      divides (negative ones: multiplies) the logits of tokens that were fed lately (1)
-  --presence-penalty P    subtracted from them (0)
-  --frequency-penalty P   subtracted as often as they were fed (0)
-  --repeat-last-n N       lately: the last N tokens (64; -1: all)
-  --mode MODE       graph (one CUDA graph launch a token; default), or eager (the same kernels one by one)
-  --program NAME    compute the rows of --tokens by this program: token (default), or one of many rows ("prompt_512"), which
-                    gives the same bits whatever the chunk; with --profile and --dump-nodes, that program's nodes
-  --chunk N         tokens a step of that program (as many as it has rows)
-  --dump-nodes      name, kernel, grid, block, shared memory, edges and argument addresses, one line a node
-  --bench           tokens/s, bytes read against this device's measured read ceiling, and times to get ready
-  --prompt N        with --bench: time prompts of N tokens instead, from position 0; of its products and of what it reads, the
-                    share of what the device does at most
-  --profile         time of each kind of kernel, and how much of it reading its weights and KV cache at the measured read
-                    ceiling does not explain: graphs of the first 1, 2, 3 ... nodes are timed, a node is the difference;
-                    of the host target the times mean nothing, and what a node reads is what is of use
-  --verbose         with --profile: every node too
-  --times           times to get ready, up to the first token, on stderr
-  --steps N         tokens to time (128, or as many as fit into the context); with --profile launches of each graph (50)
-  --depth N         positions filled before the timing starts (0)
-  --repeat N        runs, of which the median is printed (5)
-  --json            print the measurements as one JSON object
-  --device N        which device, counted from 0 (0)
-  --poison          fill scratch memory with NaN before every token, so that reading what nobody wrote shows
-  --order-seed N    host target: run blocks and independent kernels in another order, which must change nothing (0: as written)
-  --help            this text
-
-Exit code: 0, 1 if something failed (stderr says what), 2 for a wrong command line.
-)";
-}
 
 Options parse_options(int argc, char** argv) {
   Options options;

@@ -16,8 +16,13 @@ struct Options {
   std::vector<int32_t> tokens;
   std::string logits;  // path; empty: print the greedy tokens
   std::string program = "token";
-  uint32_t chunk = 0;   // tokens a step of a program of many rows; 0: as many as it has
-  uint32_t prompt = 0;  // tokens of the prompts that are timed; 0: decoding is
+  uint32_t chunk = 0;              // tokens a step of a program of many rows; 0: as many as it has
+  uint32_t prompt = 0;             // tokens of the prompts that are timed; 0: decoding is
+  std::vector<int32_t> sequences;  // at once, in an engine; a benchmark each
+  std::string requests, trace;     // paths
+  uint64_t kv_memory = 0;          // bytes; 0: the engine's choice
+  uint32_t context = 0;            // positions of a sequence; 0: those compiled for
+  bool deterministic = false;
   realizar_mode mode = REALIZAR_GRAPH;
   bool dump_nodes = false, bench = false, profile = false, json = false, verbose = false, times = false, poison = false;
   uint32_t generate = 0;  // tokens after the prompt; 0: none
@@ -78,6 +83,10 @@ void time_first_token(const Options& options, realizar_session* session, SetupTi
 void bench(const Options& options, realizar_model* model, realizar_session* session, const SetupTimes& times);
 // Times prompts of --prompt tokens.
 void bench_prompt(const Options& options, realizar_model* model, realizar_session* session);
+// Times many sequences at once in an engine: as many as each of --sequences says, or those of --requests.
+void bench_sequences(const Options& options, realizar_model* model);
+void bench_requests(const Options& options, realizar_model* model);
+inline bool uses_engine(const Options& options) { return !options.sequences.empty() || !options.requests.empty(); }
 // Prints what each node takes at position --depth.
 void profile(const Options& options, realizar_model* model, realizar_session* session);
 

@@ -278,6 +278,21 @@ TEST(of_windows_only_the_last_pages_are_needed) {
   CHECK_EQUAL(device.run(joined(counted(0, 70), counted(2000, 10))), 0u);
 }
 
+TEST(what_nobody_can_find_again_is_free) {
+  Device device(20, 3, 10);
+  Sequence one = device.sequence(counted(0, 250)), other = device.sequence(counted(1000, 128));
+  one.n_known = 128;
+  device.adopt(one), device.adopt(other);
+  for (const uint32_t n : {128, 60, 1}) CHECK(device.compose(one, n));
+  device.launch();
+  CHECK_EQUAL(device.window_pages.cached(), 2u);
+  CHECK(device.compose(other, 128));  // takes both
+  device.launch();
+  device.release_failed(one);
+  CHECK_EQUAL(device.pages.cached(), 0u);
+  CHECK_EQUAL(device.pages.available(), 18u);
+}
+
 TEST(a_model_may_have_windows_alone) {
   Device device(0, 6, 100);
   device.run(counted(0, 250));
@@ -329,6 +344,7 @@ class Schedule {
     for (const auto& other : running_) most = std::max(most, shared(other->tokens));
     running_.push_back(std::make_unique<Sequence>(device_.sequence(std::move(tokens))));
     const uint32_t adopted = device_.adopt(*running_.back());
+    check_pages();
     CHECK(adopted <= most);
     CHECK(!roomy_ || !begins_step_ || adopted >= least);
   }

@@ -9,7 +9,7 @@ mkdir -p "$1/objects"
 cd "$1"
 
 flags="-std=c++20 -O1 -g1 -fPIC -Wno-unknown-pragmas -fno-sanitize-recover=all -fsanitize=fuzzer-no-link,address,undefined"
-sources=("$root"/runtime/{,engine/}*.cpp "$root"/runtime/driver/{host,sim}*.cpp "$root"/runtime/replay/{options,output_file}.cpp
+sources=("$root"/runtime/{,engine/}*.cpp "$root"/runtime/driver/{host,sim}*.cpp "$root"/runtime/replay/{help,options,output_file}.cpp
   "$root"/test/runtime/tiny_*.cpp "$here"/*.cpp)
 # shellcheck disable=SC2016
 printf '%s\0' "${sources[@]}" |

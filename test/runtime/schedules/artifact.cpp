@@ -15,6 +15,7 @@ constexpr uint64_t seen_at = sizeof(uint32_t) * state_counters, step_at = seen_a
 constexpr uint64_t rows_at = step_at + sizeof(StepHeader),
                    output_rows_at = rows_at + schedules::rows * (sizeof(Row) + sizeof(Tile));
 constexpr uint64_t page_size = kv_page_positions * sizeof(uint32_t);
+constexpr uint32_t select_shared = std::max<uint32_t>(select_shared_bytes<Shape>, SelectRowsShape<Shape>::shared_bytes);
 constexpr uint64_t matrix_bytes = uint64_t(tiny::n_vocab) * tiny::n_cols * sizeof(float);
 static_assert(4 * outputs * schedules::n_vocab <= adjusted_at);
 
@@ -86,7 +87,7 @@ Kernel kernel(const char* symbol, Fields fields) {
           .fields = std::move(fields),
           .blocks = !strcmp(symbol, "select_rows") ? uint32_t(outputs) : 1,
           .threads = Shape::threads,
-          .shared_bytes = 16384};
+          .shared_bytes = !strncmp(symbol, "select", 6) ? select_shared : Shape::threads * uint32_t(sizeof(uint32_t))};
 }
 
 Program rows_program(const char* name, uint32_t n_row) {

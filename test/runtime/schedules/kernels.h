@@ -14,7 +14,7 @@ constexpr uint64_t window_table_at = page_table_at + sizeof(uint32_t) * realizar
 constexpr uint64_t slot_size = (window_table_at + sizeof(uint32_t) * realizar::kv_pages(n_ctx) + 15) / 16 * 16;
 
 struct Shape {
-  static constexpr int threads = 32, blocks = 1, candidates = n_vocab, n_vocab = schedules::n_vocab;
+  static constexpr int threads = 32, blocks = 1, candidates = schedules::n_vocab, n_vocab = candidates;
   static constexpr int slot_bytes = slot_size;
 };
 

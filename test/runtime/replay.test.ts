@@ -282,7 +282,9 @@ describe('replay', () => {
     expect(result.rows).toBe(153 - 64 + 1 + 2);
     for (const name of ['ttft', 'itl', 'e2el', 'queue'])
       expect(result[`p50_${name}_ms`]).toBeLessThanOrEqual(result[`p99_${name}_ms`]);
-    expect((await replay('--bench', '--requests', load)).stdout).toMatch(/^3 requests in .*\n[\s\S]*to the first token/);
+    expect((await replay('--bench', '--requests', load)).stdout).toMatch(
+      /^3 requests in .*\n[\s\S]*to the first token/,
+    );
 
     const refused = async (text: string) => {
       writeFileSync(load, text);

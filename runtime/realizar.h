@@ -15,13 +15,15 @@
  * other, need no locks of their own. realizar_last_error is of the calling thread. After fork() only the parent may go
  * on.
  *
- * Callbacks (progress, on_fed, on_token) are called in the thread of the call that they were given to, one at a time.
+ * Callbacks (progress, on_fed, on_token) are called in the thread of the call that they were given to, one at a time;
+ * on_step in the engine's thread.
  * They may call every function but those that take the session which is calling them: these return REALIZAR_BUSY, and
- * the outer call goes on. Other sessions and models may be used, opened and closed; closing the session's model is
- * allowed. A callback must return: longjmp, pthread_exit or a coroutine that never comes back leaves the session busy
- * for ever, and longjmp out of progress leaves threads behind that still use what it jumped over; both are undefined.
- * A C++ exception that leaves on_fed or on_token ends the call with REALIZAR_DRIVER and its what() where the caller and
- * this library use the same C++ runtime, and is undefined elsewhere: catch it in the callback, and return nonzero. */
+ * the outer call goes on. on_step may not wait for its engine, nor close it: these two return REALIZAR_BUSY. Other
+ * sessions and models may be used, opened and closed; closing the session's model is allowed. A callback must return:
+ * longjmp, pthread_exit or a coroutine that never comes back leaves the session busy for ever, and longjmp out of
+ * progress leaves threads behind that still use what it jumped over; both are undefined. A C++ exception that leaves
+ * on_fed or on_token ends the call with REALIZAR_DRIVER and its what() where the caller and this library use the same
+ * C++ runtime, and is undefined elsewhere: catch it in the callback, and return nonzero. */
 #ifndef REALIZAR_H
 #define REALIZAR_H
 #include <stddef.h>
@@ -48,12 +50,13 @@ typedef enum realizar_status {
   REALIZAR_WRONG_ARCHITECTURE = 6, /* the library holds no machine code for this GPU */
   REALIZAR_OUT_OF_MEMORY = 7,
   REALIZAR_DRIVER = 8,        /* a driver call failed */
-  REALIZAR_CONTEXT_FULL = 9,  /* the session has used all n_ctx positions */
+  REALIZAR_CONTEXT_FULL = 9,  /* the session has used all n_ctx positions; a prompt is longer than an engine has room */
   REALIZAR_NO_GRAPH = 10,     /* a graph step before realizar_graph_build succeeded */
   REALIZAR_DAMAGED_PLAN = 11, /* the plan compiled into this library breaks its own rules */
   REALIZAR_NOT_A_NUMBER = 12, /* a step computed logits of which none is a number, or which are all banned, so it chose
                                  no token */
-  REALIZAR_BUSY = 13,         /* the session is in another call: its callback's, or another thread's */
+  REALIZAR_BUSY = 13,         /* the session is in another call: its callback's, or another thread's; the engine is in
+                                 on_step, and the call would wait for it */
   REALIZAR_CLOSED = 14        /* the handle was closed, or is none of this library's */
 } realizar_status;
 
@@ -128,9 +131,9 @@ REALIZAR_API const char* realizar_status_name(int status);
  * the device. The weights themselves are not compared with anything. options may be null. */
 REALIZAR_API int realizar_model_open(const char* gguf_path, const realizar_model_options* options,
                                      realizar_model** out);
-/* null is allowed. The memory goes once its last session is closed, too. */
+/* null is allowed. The memory goes once its last session and engine are closed, too. */
 REALIZAR_API int realizar_model_close(realizar_model* model);
-/* Valid until the model and its sessions are closed; "" where it is none. */
+/* Valid until the model, its sessions and its engines are closed; "" where it is none. */
 REALIZAR_API const char* realizar_model_device_name(const realizar_model* model);
 /* Its multiprocessors and compute capability (0, 0: the simulator). */
 REALIZAR_API int realizar_model_device_size(const realizar_model* model, int32_t* n_multiprocessor, int32_t* major,
@@ -222,6 +225,10 @@ REALIZAR_API int realizar_session_rewind(realizar_session* session, uint32_t pos
  * An engine has a thread of its own. The functions below may be called from any threads at once; none of them waits for
  * the device but realizar_engine_open, realizar_engine_close and realizar_engine_wait.
  *
+ * Where a call of the device fails, the engine is of no use any more: every sequence that it has, and every one that it
+ * is still given, ends with REALIZAR_END_ERROR, and realizar_engine_submit returns the same status and text from then
+ * on. Close it and open another one. A failure of one sequence, such as logits that are no numbers, ends that one.
+ *
  * What a sequence gets does not depend on what runs beside it, when it came, or what was computed before: the same
  * tokens and the same bits of log probabilities. One exception: where one sequence is alone, its tokens are computed by
  * the program "token", which is faster and whose logits are not the same bits. `deterministic` forbids that. */
@@ -249,12 +256,14 @@ typedef struct realizar_step_info {
 
 typedef struct realizar_engine_options {
   uint32_t struct_size;   /* sizeof(realizar_engine_options) */
-  uint32_t n_sequence;    /* that run at once at most; 0: as many as a step can choose tokens for, at most 64 */
+  uint32_t n_sequence;    /* that run at once at most; 0: as many as a step can choose tokens for, at most 64. Of a
+                             library that has only the program "token", where they take turns: at most 64; 0: 4 */
   uint32_t n_ctx;         /* positions of a sequence at most; 0: those compiled for */
   uint32_t deterministic; /* 1: never the program "token", unless the library has no other */
   uint64_t kv_bytes; /* device memory for pages of KV cache; 0: for n_sequence sequences of n_ctx positions, or what is
                         free less a tenth of the device's memory, whichever is less */
-  void (*on_step)(void* user, const realizar_step_info* step); /* may be null; in the engine's thread */
+  void (*on_step)(void* user, const realizar_step_info* step); /* may be null; in the engine's thread, which it holds
+                                                                  up */
   void* user;
 } realizar_engine_options;
 
@@ -272,9 +281,9 @@ typedef struct realizar_request {
   uint32_t struct_size;  /* sizeof(realizar_request) */
   const int32_t* tokens; /* the prompt: at least one, at most n_ctx. Nothing is kept of what pointers here point to. */
   uint32_t n_token;
-  uint32_t max_tokens; /* chosen ones of each sequence, at least 1 (0: with prompt_logprobs); fewer where the context is
-                          full */
-  uint32_t n_sequence; /* that follow the prompt, 1 to 1024; each draws with the seed plus its index */
+  uint32_t max_tokens; /* chosen ones of each sequence, at least 1 (0: with prompt_logprobs, and one sequence); fewer
+                          where the context is full */
+  uint32_t n_sequence; /* that follow the prompt, 1 to 1024; each draws with the seed plus its index, from 0 */
   realizar_sampling sampling;
   const int32_t* stop; /* the first of these ends a sequence, and is handed over; may be null if n_stop is 0 */
   uint32_t n_stop;
@@ -285,11 +294,12 @@ typedef struct realizar_request {
   int32_t priority;         /* of two requests that wait the one with more is first; then who came first */
 } realizar_request;
 
-/* Queues a request; *id is known in its events. What cannot be computed is refused here: REALIZAR_INVALID_ARGUMENT,
- * REALIZAR_CONTEXT_FULL for a prompt longer than n_ctx or than the pool. After a failure of the device: its status. */
+/* Queues a request; *id is what its events say, which may be there before this call returns. What cannot be computed is
+ * refused here: REALIZAR_INVALID_ARGUMENT, REALIZAR_CONTEXT_FULL for a prompt longer than n_ctx or than the pool. After
+ * a failure of the device: its status. */
 REALIZAR_API int realizar_engine_submit(realizar_engine* engine, const realizar_request* request, uint64_t* id);
-/* Ends a request's sequences within a step, with REALIZAR_END_CANCELLED. Of one that has ended, or is not known: does
- * nothing, and returns REALIZAR_OK. */
+/* Ends those of a request's sequences that have no end yet with REALIZAR_END_CANCELLED, before the engine composes
+ * another step. Of a request that is not known: does nothing, and returns REALIZAR_OK. */
 REALIZAR_API int realizar_engine_cancel(realizar_engine* engine, uint64_t id);
 
 typedef enum realizar_event_kind {
@@ -331,16 +341,16 @@ typedef struct realizar_events {
 } realizar_events;
 
 /* Takes the events that have come; where there are none, waits for some, for so many milliseconds at most (0: does not
- * wait, -1: as long as it takes). *out: null where none have come; else free with realizar_events_free, before or after
- * the engine is closed. Events that nobody takes are kept. One thread at a time should wait; each event is given once.
- */
+ * wait, -1: as long as it takes, which is until the engine is closed where no sequence is open). *out: null where none
+ * have come; else free with realizar_events_free, before or after the engine is closed. Events that nobody takes are
+ * kept. Each event is given once: where several threads wait, one of them gets it. */
 REALIZAR_API int realizar_engine_wait(realizar_engine* engine, int32_t milliseconds, realizar_events** out);
 REALIZAR_API void realizar_events_free(realizar_events* events); /* null is allowed */
 
 typedef struct realizar_engine_statistics {
   uint32_t struct_size;                     /* sizeof(realizar_engine_statistics), set by the caller */
   uint32_t n_sequence, n_ctx;               /* limits, as opened */
-  uint32_t n_running, n_waiting;            /* sequences now */
+  uint32_t n_running, n_waiting;            /* sequences now, as of the last step; those just submitted wait */
   uint32_t n_page, n_window_page;           /* of the pool: 64 positions of all layers that see all, or only a window */
   uint32_t n_free_page, n_free_window_page; /* free, and those that keep what no sequence uses now */
   uint32_t n_cached_page;                   /* of the free ones: those that keep something */

@@ -53,6 +53,11 @@ export function compiledContext(directory: string): number {
   return readManifest(resolve(directory)).manifest.contextLength;
 }
 
+/** What an artifact was compiled for. Throws a BAD_ARTIFACT error where its manifest cannot be read. */
+export function compiledTarget(directory: string): 'cuda' | 'host' {
+  return readManifest(resolve(directory)).manifest.target;
+}
+
 /** The absolute path of an artifact's library, links resolved. Throws a BAD_ARTIFACT error that says what is wrong. */
 export function findLibrary(directory: string, { checkLibrary, key }: Trust): string {
   const root = resolve(directory);

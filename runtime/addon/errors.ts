@@ -24,7 +24,7 @@ export const STATUS = {
   INVALID_ARGUMENT: 1,
   /** The artifact directory, its manifest or its library is missing, damaged or of another version. */
   BAD_ARTIFACT: -1,
-  /** The model or session was closed. */
+  /** The model, session or engine was closed. */
   CLOSED: -2,
   /** The addon's own binary is missing. */
   NOT_BUILT: -3,
@@ -44,13 +44,17 @@ export function failure(statusName: keyof typeof STATUS, message: string, option
   return new RealizarError(STATUS[statusName], statusName, message, options);
 }
 
-/** Waits for a native call; its failures, plain errors with two properties, become {@link RealizarError}s. */
+/** A native call's failure, a plain error with two properties, as a {@link RealizarError}; others as they are. */
+export function typedError(error: unknown): unknown {
+  if (!(error instanceof Error && 'status' in error && 'statusName' in error)) return error;
+  return new RealizarError(Number(error.status), String(error.statusName).replace(/^REALIZAR_/, ''), error.message);
+}
+
+/** Waits for a native call; its failures become {@link RealizarError}s. */
 export async function typed<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
   } catch (error) {
-    if (error instanceof Error && 'status' in error && 'statusName' in error)
-      throw new RealizarError(Number(error.status), String(error.statusName).replace(/^REALIZAR_/, ''), error.message);
-    throw error;
+    throw typedError(error);
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Runs compiled models in Node: open an artifact, create a session, step it token by token.
+ * Runs compiled models in Node: open an artifact, create a session, step it token by token; or create an engine, which
+ * computes many sequences at once.
  *
  * ```js
  * const model = await openModel('generated/storyteller', { model: 'storyteller.gguf' });
@@ -19,9 +20,11 @@ import { loadAddon } from './locate.js';
 import { Model } from './model.js';
 
 export type { Mode } from './arguments.js';
+export type { Engine, EngineOptions, EngineRequest, EngineRun } from './engine.js';
 export { RealizarError } from './errors.js';
+export type { EngineEvent, EngineTokenLogprob } from './event_batch.js';
 export type { Model } from './model.js';
-export type { ModelInfo } from './native.js';
+export type { EngineStatistics, ModelInfo } from './native.js';
 export type { Sampling } from './sampling.js';
 export type { PrefillOptions, Session, SessionGenerateOptions, StepOptions } from './session.js';
 

@@ -38,6 +38,13 @@ Failure closed(const char* what);
   X(session_position)         \
   X(session_rewind)           \
   X(session_dump_nodes)       \
+  X(engine_open)              \
+  X(engine_close)             \
+  X(engine_submit)            \
+  X(engine_cancel)            \
+  X(engine_wait)              \
+  X(events_free)              \
+  X(engine_get_statistics)    \
   X(measure_read_ceiling)     \
   X(free)
 

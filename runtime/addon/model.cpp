@@ -98,6 +98,7 @@ Napi::Function Model::define(Napi::Env env) {
       env, "NativeModel",
       {InstanceMethod<&Model::info>("info"), InstanceMethod<&Model::device_name>("deviceName"),
        InstanceMethod<&Model::kv_read_bytes>("kvReadBytes"), InstanceMethod<&Model::open_session>("openSession"),
+       InstanceMethod<&Model::open_engine>("openEngine"),
        InstanceMethod<&Model::measure_read_ceiling>("measureReadCeiling"), InstanceMethod<&Model::close>("close")});
 }
 
@@ -135,6 +136,11 @@ Napi::Value Model::open_session(const Napi::CallbackInfo& info) {
         *opened = std::make_shared<SessionHandle>(handle, session);
       },
       [opened](Napi::Env env) { return wrap(env, env.GetInstanceData<Classes>()->session, std::move(*opened)); });
+}
+
+Napi::Value Model::open_engine(const Napi::CallbackInfo& info) {
+  if (!handle_) return reject(info.Env(), closed("the model"));
+  return Engine::open(info, handle_);
 }
 
 Napi::Value Model::measure_read_ceiling(const Napi::CallbackInfo& info) {

@@ -1,11 +1,12 @@
 import './async_dispose.js';
 import { checkInteger } from './arguments.js';
+import { Engine, type EngineOptions } from './engine.js';
 import { failure, typed } from './errors.js';
 import type { ModelInfo, NativeModel } from './native.js';
 import { Session } from './session.js';
 
 /**
- * A compiled model with its weights on a device. Any number of sessions share it.
+ * A compiled model with its weights on a device. Any number of sessions and engines share it.
  *
  * Close it when done: the weights are device memory that the garbage collector does not see. After {@link Model.close}
  * every call rejects with the status `CLOSED`.
@@ -16,8 +17,8 @@ export class Model {
   /** The GPU's name, or what stands for it on the host target. */
   readonly deviceName: string;
   readonly #native: NativeModel;
-  // Weak, so that a session nobody holds can be collected while its model lives.
-  #sessions: WeakRef<Session>[] = [];
+  // Weak, so that a session or an engine that nobody holds can be collected while its model lives.
+  #opened: WeakRef<Session | Engine>[] = [];
   #opening = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
@@ -30,15 +31,13 @@ export class Model {
   }
 
   /** Allocates a KV cache and scratch memory for one conversation, at position 0 and without a graph. */
-  async createSession(): Promise<Session> {
-    if (this.#closed) throw failure('CLOSED', 'the model is closed');
-    const opening = typed(this.#native.openSession()).then((native) => this.#track(new Session(native, this.info)));
-    this.#opening.add(opening);
-    try {
-      return await opening;
-    } finally {
-      this.#opening.delete(opening);
-    }
+  createSession(): Promise<Session> {
+    return this.#open(async () => new Session(await typed(this.#native.openSession()), this.info));
+  }
+
+  /** Takes memory for the KV cache of many sequences, which then run at the same time. */
+  createEngine(options: EngineOptions = {}): Promise<Engine> {
+    return this.#open(() => Engine.open(this.#native, this.info, options));
   }
 
   /**
@@ -56,7 +55,7 @@ export class Model {
     return typed(this.#native.measureReadCeiling());
   }
 
-  /** Closes the sessions, each after the calls made on it, then frees the weights. Closing twice is allowed. */
+  /** Closes the sessions, each after the calls made on it, and the engines, then frees the weights. Closing twice is allowed. */
   close(): Promise<void> {
     this.#closed ??= this.#closeAll();
     return this.#closed;
@@ -67,15 +66,26 @@ export class Model {
     await this.close();
   }
 
-  #track(session: Session): Session {
-    this.#sessions = this.#sessions.filter((known) => known.deref() !== undefined);
-    this.#sessions.push(new WeakRef(session));
-    return session;
+  async #open<T extends Session | Engine>(create: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw failure('CLOSED', 'the model is closed');
+    const opening = create().then((opened) => this.#track(opened));
+    this.#opening.add(opening);
+    try {
+      return await opening;
+    } finally {
+      this.#opening.delete(opening);
+    }
+  }
+
+  #track<T extends Session | Engine>(opened: T): T {
+    this.#opened = this.#opened.filter((known) => known.deref() !== undefined);
+    this.#opened.push(new WeakRef(opened));
+    return opened;
   }
 
   async #closeAll(): Promise<void> {
     await Promise.allSettled(this.#opening);
-    await Promise.all(this.#sessions.map((known) => known.deref()?.close()));
+    await Promise.all(this.#opened.map((known) => known.deref()?.close()));
     await typed(this.#native.close());
   }
 }

@@ -44,6 +44,42 @@ export interface ModelInfo {
   readonly kvRowBytes: number;
 }
 
+/** What an engine is doing, and what it has done since it was opened. */
+export interface EngineStatistics {
+  /** Sequences that run at once at most. */
+  readonly sequences: number;
+  /** Positions of a sequence at most. */
+  readonly context: number;
+  /** Sequences that run now. */
+  readonly running: number;
+  /** Sequences that wait now. */
+  readonly waiting: number;
+  /** Pages of KV cache, each 64 positions of all layers that see all positions. */
+  readonly pages: number;
+  /** The same of layers that see only the newest positions; 0 where there are none. */
+  readonly windowPages: number;
+  /** Of the pages, those that no sequence uses now. */
+  readonly freePages: number;
+  /** Of the window pages, those that no sequence uses now. */
+  readonly freeWindowPages: number;
+  /** Of the free pages, those that keep what a prompt may begin with. */
+  readonly cachedPages: number;
+  /** Device memory of all pages. */
+  readonly kvBytes: number;
+  /** Steps so far. */
+  readonly steps: number;
+  /** Rows of these steps: a token of a sequence each. */
+  readonly rows: number;
+  /** How often a sequence gave up its pages, to be computed again later. */
+  readonly preemptions: number;
+  /** Tokens of prompts that have begun. */
+  readonly promptTokens: number;
+  /** Of these, those that were in the KV cache already. */
+  readonly prefixHitTokens: number;
+  /** Tokens that were chosen. */
+  readonly chosenTokens: number;
+}
+
 export interface NativeAddon {
   open(
     library: string,
@@ -61,6 +97,14 @@ export interface NativeModel {
   deviceName(): string;
   kvReadBytes(positions: number): number;
   openSession(): Promise<NativeSession>;
+  /** 0 is the library's default of the first three. onEvents: on the JavaScript thread; it must not throw. */
+  openEngine(
+    sequences: number,
+    context: number,
+    kvMemory: number,
+    deterministic: boolean,
+    onEvents: OnEvents,
+  ): Promise<NativeEngine>;
   measureReadCeiling(): Promise<number>;
   close(): Promise<void>;
 }
@@ -89,5 +133,31 @@ export interface NativeSession {
   position(): number;
   rewind(position: number): Promise<void>;
   dumpNodes(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** A batch of events as event_arrays.cpp packs it; or, instead of all of it, why no more will come. */
+export type OnEvents = (
+  numbers: Float64Array | undefined,
+  topTokens: Int32Array | undefined,
+  topLogprobs: Float32Array | undefined,
+  errors: readonly Error[] | Error,
+) => void;
+
+/** All but close() are done when they return, and throw what they fail with. */
+export interface NativeEngine {
+  /** sampling: as packSampling has it. Returns the number by which the request's events name it. */
+  submit(
+    prompt: Int32Array,
+    maxTokens: number,
+    sequences: number,
+    stop: Int32Array,
+    logprobs: number,
+    promptLogprobs: boolean,
+    priority: number,
+    ...sampling: readonly [numbers: Float64Array, seed: bigint, tokens: Int32Array, biases: Float64Array]
+  ): number;
+  cancel(request: number): void;
+  statistics(): EngineStatistics;
   close(): Promise<void>;
 }

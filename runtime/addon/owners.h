@@ -1,5 +1,5 @@
-// Owners of the C ABI's handles. A session keeps its model alive, so they are freed in the right order whatever
-// JavaScript forgets, closes twice or collects first.
+// Owners of the C ABI's handles; engine.h has one more. A session keeps its model alive, so they are freed in the right
+// order whatever JavaScript forgets, closes twice or collects first.
 #pragma once
 #include <atomic>
 #include <memory>

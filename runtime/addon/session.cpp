@@ -1,7 +1,7 @@
 #include <memory>
 #include <string>
-#include <vector>
 
+#include "arguments.h"
 #include "generation.h"
 #include "task.h"
 #include "wrap.h"
@@ -26,23 +26,6 @@ struct Output {
  private:
   std::shared_ptr<Napi::Reference<Array>> keep_;
 };
-
-// What sampling.ts has checked, in the order of its `packed`.
-realizar_sampling unpack_sampling(const Napi::CallbackInfo& info, const Library& library) {
-  realizar_sampling sampling = library.default_sampling();
-  const Napi::Float64Array numbers = info[0].As<Napi::Float64Array>();
-  sampling.temperature = float(numbers[0]);
-  sampling.top_k = int32_t(numbers[1]);
-  sampling.top_p = float(numbers[2]);
-  sampling.min_p = float(numbers[3]);
-  sampling.repeat_last_n = int32_t(numbers[4]);
-  sampling.repeat_penalty = float(numbers[5]);
-  sampling.presence_penalty = float(numbers[6]);
-  sampling.frequency_penalty = float(numbers[7]);
-  bool lossless;
-  sampling.seed = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
-  return sampling;
-}
 
 }  // namespace
 
@@ -96,28 +79,18 @@ Napi::Value Session::run_greedy(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::set_sampling(const Napi::CallbackInfo& info) {
   if (!handle_) return reject(info.Env(), closed("the session"));
-  realizar_sampling sampling = unpack_sampling(info, handle_->library());
-  const auto tokens = info[2].As<Napi::Int32Array>();
-  const auto values = info[3].As<Napi::Float64Array>();
-  std::vector<realizar_logit_bias> biases;
-  for (size_t i = 0; i < tokens.ElementLength(); i++) biases.push_back({tokens[i], float(values[i])});
-  return Task::start(info.Env(), [handle = handle_, sampling, biases = std::move(biases)]() mutable {
-    sampling.logit_bias = biases.data();
-    sampling.n_logit_bias = uint32_t(biases.size());
+  return Task::start(info.Env(), [handle = handle_, packed = PackedSampling(info, 0, handle_->library())] {
+    const realizar_sampling sampling = packed.get();
     handle->call([&](const Library& lib, realizar_session* s) { return lib.session_set_sampling(s, &sampling); });
   });
 }
 
 Napi::Value Session::generate(const Napi::CallbackInfo& info) {
   if (!handle_) return reject(info.Env(), closed("the session"));
-  const auto list = [](Napi::Value value) {
-    const auto array = value.As<Napi::Int32Array>();
-    return std::vector<int32_t>(array.Data(), array.Data() + array.ElementLength());
-  };
   return Generation::start(info.Env(), handle_,
-                           {.prompt = list(info[0]),
+                           {.prompt = token_list(info[0]),
                             .count = info[1].As<Napi::Number>(),
-                            .stop = list(info[2]),
+                            .stop = token_list(info[2]),
                             .mode = info[3].As<Napi::Number>()},
                            info[4].As<Napi::Function>());
 }

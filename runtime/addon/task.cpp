@@ -44,10 +44,12 @@ void Task::Execute() {
 }
 
 void Task::OnOK() {
-  if (failure_)
-    deferred_.Reject(to_error(Env(), *failure_));
-  else
+  try {
+    if (failure_) throw *failure_;
     deferred_.Resolve(result_(Env()));
+  } catch (const Failure& failure) {
+    deferred_.Reject(to_error(Env(), failure));
+  }
 }
 
 void Task::OnError(const Napi::Error& error) { deferred_.Reject(error.Value()); }

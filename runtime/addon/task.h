@@ -15,7 +15,7 @@ Napi::Value to_error(Napi::Env env, const Failure& failure);
 class Task : public Napi::AsyncWorker {
  public:
   using Work = std::function<void()>;                    // on a pool thread; throws Failure
-  using Result = std::function<Napi::Value(Napi::Env)>;  // on the JavaScript thread, after work
+  using Result = std::function<Napi::Value(Napi::Env)>;  // on the JavaScript thread, after work; throws Failure
   static Napi::Value start(Napi::Env env, Work work, Result result);
   static Napi::Value start(Napi::Env env, Work work);  // resolves with undefined
 

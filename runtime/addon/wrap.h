@@ -2,6 +2,7 @@
 #pragma once
 #include <napi.h>
 
+#include "engine.h"
 #include "owners.h"
 
 namespace addon {
@@ -19,6 +20,8 @@ class Model : public Napi::ObjectWrap<Model> {
   // kvReadBytes(positions)
   Napi::Value kv_read_bytes(const Napi::CallbackInfo& info);
   Napi::Value open_session(const Napi::CallbackInfo& info);
+  // openEngine(arguments of Engine::open)
+  Napi::Value open_engine(const Napi::CallbackInfo& info);
   Napi::Value measure_read_ceiling(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 
@@ -50,9 +53,29 @@ class Session : public Napi::ObjectWrap<Session> {
   std::shared_ptr<SessionHandle> handle_;  // null once closed
 };
 
+class Engine : public Napi::ObjectWrap<Engine> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  // (sequences, context, KV memory, deterministic, on events): promise of an Engine
+  static Napi::Value open(const Napi::CallbackInfo& info, std::shared_ptr<ModelHandle> model);
+  explicit Engine(const Napi::CallbackInfo& info);
+  ~Engine() override;
+
+ private:
+  EngineHandle& open_handle(Napi::Env env);
+  // submit(prompt, most tokens, sequences, stop, log probabilities, of the prompt too, priority, parameters as
+  // sampling.ts has them): the request's number. This and the next two throw, and do not wait.
+  Napi::Value submit(const Napi::CallbackInfo& info);
+  void cancel(const Napi::CallbackInfo& info);
+  Napi::Value statistics(const Napi::CallbackInfo& info);
+  Napi::Value close(const Napi::CallbackInfo& info);
+
+  std::shared_ptr<EngineHandle> handle_;  // null once closed
+};
+
 // One per environment (worker threads load the addon again).
 struct Classes {
-  Napi::FunctionReference model, session;
+  Napi::FunctionReference model, session, engine;
 };
 
 // A new object of a class, which takes over the handle.
@@ -62,7 +85,8 @@ Napi::Value wrap(Napi::Env env, Napi::FunctionReference& type, std::shared_ptr<H
 }
 template <typename Handle>
 std::shared_ptr<Handle> unwrap(const Napi::CallbackInfo& info) {
-  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "only open() and openSession() make these");
+  if (!info[0].IsExternal())
+    throw Napi::TypeError::New(info.Env(), "only open(), openSession() and openEngine() make these");
   return *info[0].As<Napi::External<std::shared_ptr<Handle>>>().Data();
 }
 

@@ -30,7 +30,7 @@ export class RunningGeneration implements Generation {
       yield* this.#pieces;
     } finally {
       if (!this.#pieces.ended) this.abort(new DOMException('the loop over the generation was left', 'AbortError'));
-      await this.result.catch(() => {}); // its session is free
+      await this.result.catch(() => {}); // its place is free
     }
   }
 

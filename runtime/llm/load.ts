@@ -1,10 +1,10 @@
 /** From an artifact's folder to a model that writes. */
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { checkInteger, checkPath, invalid } from '../addon/arguments.js';
+import { checkBoolean, checkInteger, checkPath, invalid } from '../addon/arguments.js';
 import { compiledContext } from '../addon/artifact.js';
 import { failure, RealizarError, STATUS } from '../addon/errors.js';
-import { type Model, openModel } from '../addon/index.js';
+import { type EngineOptions, type Model, openModel } from '../addon/index.js';
 import { requireArtifact } from '../addon/no_artifact.js';
 import { readModelNote } from '../artifact_folder/model_note.js';
 import { CompileError } from '../common/errors.js';
@@ -13,32 +13,36 @@ import { modelSizes, textSource } from '../text/open.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
 import { Encoder } from './encoder.js';
+import { EngineHost } from './engine_host.js';
 import { LoadedModel } from './model.js';
 import { checkOptions, checkSignal, LOAD_NAMES } from './options.js';
-import { SessionPool } from './pool.js';
-import { Slot } from './slot.js';
 import type { LanguageModel, LanguageModelInfo, LoadOptions } from './types.js';
 
-const MAX_SESSIONS = 1024;
+const MAX_SEQUENCES = 1024;
 
 /**
- * Loads the model whose artifact `realizar-compile` wrote to a directory: vocabulary, weights, sessions.
+ * Loads the model whose artifact `realizar-compile` wrote to a directory: vocabulary, weights, engine.
  * Rejects with a RealizarError: the artifact is missing or of another version, the GGUF file is missing or not the one that was
  * compiled, there is no driver or device, memory is short, the vocabulary is of a kind that is not supported.
  */
 export async function loadModel(artifactDir: string | URL, options: LoadOptions = {}): Promise<LanguageModel> {
+  return openLanguageModel(artifactDir, options);
+}
+
+/** The same, with what this package's own programs need beside it. */
+export async function openLanguageModel(artifactDir: string | URL, options: LoadOptions): Promise<LoadedModel> {
   checkOptions(options, LOAD_NAMES);
   const artifactPath = resolve(checkPath('artifactDir', artifactDir));
   const signal = checkSignal(options.signal);
   signal?.throwIfAborted();
-  const sessions = checkInteger('options.sessions', options.sessions ?? 1, MAX_SESSIONS, 1);
+  const engine = checkEngineOptions(options);
   checkTemplate(options.chatTemplate);
   const givenModel = options.model === undefined ? undefined : checkPath('options.model', options.model);
   requireArtifact(artifactPath);
   const modelPath = givenModel ?? (await findModel(artifactPath));
   const onProgress = quietOnceAborted(options.onProgress, signal);
   if (options.context !== undefined) checkContext(options.context, compiledContext(artifactPath));
-  const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), sessions, ...onProgress });
+  const loading = load({ ...options, artifactPath, modelPath: resolve(modelPath), engine, ...onProgress });
   if (!signal) return loading;
   try {
     return await unlessAborted(loading, signal);
@@ -52,7 +56,7 @@ export async function loadModel(artifactDir: string | URL, options: LoadOptions 
 interface Load extends LoadOptions {
   readonly artifactPath: string;
   readonly modelPath: string;
-  readonly sessions: number;
+  readonly engine: EngineOptions;
 }
 
 async function load(options: Load): Promise<LoadedModel> {
@@ -65,12 +69,12 @@ async function load(options: Load): Promise<LoadedModel> {
   const model = opened.value;
   try {
     if (text.status === 'rejected') throw text.reason;
-    const slots = await openSlots(model, options);
-    const info = describe(model, text.value, options);
+    const engine = await openEngine(model, options);
+    const info = describe(model, text.value, engine, options);
     text.value.template?.warm();
     const { tokenizer, template } = text.value;
     const encoder = new Encoder(tokenizer, options.modelPath);
-    return new LoadedModel({ model, info, pool: new SessionPool(slots), tokenizer, encoder, template });
+    return new LoadedModel({ model, info, engine, tokenizer, encoder, template });
   } catch (error) {
     await model.close();
     throw error;
@@ -101,18 +105,23 @@ async function readText({ modelPath, chatTemplate, onProgress }: Load): Promise<
   }
 }
 
-async function openSlots(model: Model, { sessions, onProgress }: Load): Promise<Slot[]> {
-  onProgress?.({ phase: 'sessions', done: 0, total: 1 });
-  const slots = Array.from({ length: sessions }, () => new Slot(model));
-  for (const slot of slots) await slot.open();
-  onProgress?.({ phase: 'sessions', done: 1, total: 1 });
-  return slots;
+async function openEngine(model: Model, { engine, context, onProgress }: Load): Promise<EngineHost> {
+  if (context !== undefined) checkContext(context, model.info.contextLength); // again: the library has the last word
+  onProgress?.({ phase: 'engine', done: 0, total: 1 });
+  const host = await EngineHost.open(() =>
+    model.createEngine({ ...engine, ...(context !== undefined && { context }) }),
+  );
+  onProgress?.({ phase: 'engine', done: 1, total: 1 });
+  return host;
 }
 
-function describe(model: Model, { parameters, tokenizer, template }: Text, options: Load): LanguageModelInfo {
-  const { info } = model;
-  const { context = info.contextLength, sessions, artifactPath, modelPath } = options;
-  checkContext(context, info.contextLength); // again: the library has the last word
+function describe(
+  { info, deviceName }: Model,
+  { parameters, tokenizer, template }: Text,
+  engine: EngineHost,
+  { artifactPath, modelPath }: Load,
+): LanguageModelInfo {
+  const { sequences, context, kvBytes } = engine.statistics();
   return {
     name: info.name,
     architecture: info.architecture,
@@ -121,9 +130,11 @@ function describe(model: Model, { parameters, tokenizer, template }: Text, optio
     vocabSize: info.vocabSize,
     parameters,
     weightsBytes: info.weightsBytes,
+    sequences,
+    kvBytes,
+    sessions: sequences,
     sessionBytes: info.kvCacheBytes + info.arenaBytes,
-    sessions,
-    device: model.deviceName,
+    device: deviceName,
     target: info.target,
     bosToken: tokenizer.bosId,
     endTokens: tokenizer.endIds,
@@ -131,6 +142,19 @@ function describe(model: Model, { parameters, tokenizer, template }: Text, optio
     modelPath,
     artifactPath,
     compilerVersion: info.compilerVersion,
+  };
+}
+
+function checkEngineOptions({ sequences, sessions, kvMemory = 0, deterministic = false }: LoadOptions): EngineOptions {
+  if (sequences !== undefined && sessions !== undefined)
+    throw invalid('options.sessions', 'left out where options.sequences is given, whose old name it is', sessions);
+  return {
+    sequences:
+      sessions === undefined
+        ? checkInteger('options.sequences', sequences ?? 1, MAX_SEQUENCES)
+        : checkInteger('options.sessions', sessions, MAX_SEQUENCES, 1),
+    kvMemory: checkInteger('options.kvMemory', kvMemory, Number.MAX_SAFE_INTEGER),
+    deterministic: checkBoolean('options.deterministic', deterministic),
   };
 }
 

@@ -1,20 +1,20 @@
-/** LanguageModel over the addon's model, a pool of its sessions, and the vocabulary. */
+/** LanguageModel over the addon's model, its engine, and the vocabulary. */
 import '../addon/async_dispose.js';
 import { checkBoolean, checkTokens, invalid } from '../addon/arguments.js';
 import { failure } from '../addon/errors.js';
-import type { Model } from '../addon/index.js';
+import type { EngineStatistics, Model } from '../addon/index.js';
 import type { ChatTemplate, ChatOptions as RenderOptions } from '../text/chat_template.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
 import { Conversation, type Host } from './chat.js';
 import { ChatPrompt } from './chat_prompt.js';
 import type { Encoder } from './encoder.js';
+import type { EngineHost } from './engine_host.js';
 import { ContextOverflowError } from './errors.js';
 import { RunningGeneration, type Work } from './generation.js';
 import { checkTemplateOptions } from './messages.js';
 import { checkOptions, readGenerateOptions, type Settings, TEMPLATE_NAMES } from './options.js';
-import type { SessionPool } from './pool.js';
-import type { Slot } from './slot.js';
+import { SharedPrompt } from './shared_prompt.js';
 import type {
   Activity,
   Chat,
@@ -29,12 +29,12 @@ import type {
   TemplateOptions,
   TokenizeOptions,
 } from './types.js';
-import { write } from './write.js';
+import { engineRequest, write } from './write.js';
 
 interface Parts {
   readonly model: Model;
   readonly info: LanguageModelInfo;
-  readonly pool: SessionPool;
+  readonly engine: EngineHost;
   readonly tokenizer: Tokenizer;
   readonly encoder: Encoder;
   /** Absent where the file has no template. */
@@ -57,16 +57,43 @@ export class LoadedModel implements LanguageModel, Host {
   }
 
   get activity(): Activity {
-    const { running, waiting } = this.#parts.pool;
-    return { running, waiting };
+    return this.#parts.engine.activity;
+  }
+
+  statistics(): EngineStatistics {
+    this.#requireOpen();
+    return this.#parts.engine.statistics();
   }
 
   generate(prompt: string | readonly number[], options: ContinueOptions = {}): RunningGeneration {
-    const settings = this.settings(options, ['continues']);
+    const [only] = this.generateMany(prompt, options, 1);
+    return only!;
+  }
+
+  /**
+   * @internal Several texts that follow one prompt, which is computed once; each draws with the seed plus its index.
+   * `onPiece` hears that a piece was made, which may be long before it is read.
+   */
+  generateMany(
+    prompt: string | readonly number[],
+    options: ContinueOptions,
+    count: number,
+    onPiece: (index: number) => void = () => {},
+  ): RunningGeneration[] {
+    const given = this.settings(options, ['continues', 'promptLogprobs']);
+    const promptLogprobs = checkBoolean('options.promptLogprobs', options.promptLogprobs ?? false);
+    const settings = { ...given, promptLogprobs };
     const continues = checkBoolean('options.continues', options.continues ?? true);
     const tokens = typeof prompt === 'string' ? undefined : this.#checkedTokens('prompt', prompt);
     const encode = async () => tokens ?? this.#encodeText(prompt as string, settings);
-    return this.start(this.#write(encode, settings, { continues }), settings);
+    return this.#writes(encode, settings, { continues, count }).map((work, index) => {
+      const heard: Work = (signal, emit) =>
+        work(signal, (piece) => {
+          emit(piece);
+          onPiece(index);
+        });
+      return this.start(heard, settings);
+    });
   }
 
   generateChat(messages: readonly Message[], options: GenerateChatOptions = {}): RunningGeneration {
@@ -136,7 +163,8 @@ export class LoadedModel implements LanguageModel, Host {
 
   /** @internal */
   answer(encode: Encode, settings: Settings): Work {
-    return this.#write(encode, settings, { continues: false });
+    const [only] = this.#writes(encode, settings, { continues: false, count: 1 });
+    return only!;
   }
 
   #checkedTokens(name: string, tokens: readonly number[]): number[] {
@@ -167,25 +195,33 @@ export class LoadedModel implements LanguageModel, Host {
     return generation;
   }
 
-  /** `continues`: what is written goes on with the prompt's text. */
-  #write(encode: Encode, settings: Settings, { continues }: { continues: boolean }): Work {
-    return async (signal, emit) => {
-      const prompt = await unlessAborted(encode(), signal);
+  /** Texts that follow one prompt. `continues`: they go on with the prompt's text. */
+  #writes(encode: Encode, settings: Settings, { continues, count }: { continues: boolean; count: number }): Work[] {
+    const { engine, tokenizer } = this.#parts;
+    const { context } = this.info;
+    const shared = new SharedPrompt(count);
+    const submit = async () => {
+      const prompt = await encode();
       this.#requireRoom(prompt.length, settings);
-      const { pool, tokenizer } = this.#parts;
-      const asked = performance.now();
-      const slot = await pool.acquire(prompt, signal);
-      try {
-        const waited = performance.now() - asked;
-        const { context } = this.info;
-        return await write(slot, tokenizer, { prompt, settings, continues, context, waited, signal }, emit);
-      } catch (error) {
-        if (!signal.aborted) await this.#repair(slot);
-        throw error;
-      } finally {
-        pool.release(slot);
-      }
+      const request = { prompt, settings, continues, context };
+      if (settings.maxTokens > 0 || settings.promptLogprobs)
+        await shared.submit(engine, engineRequest(request, tokenizer));
+      else for (const sequence of shared.sequences) sequence.end(); // there is nothing to compute
+      return request;
     };
+    let submitting: ReturnType<typeof submit> | undefined;
+    return shared.sequences.map((sequence, index) => async (signal, emit) => {
+      const abort = () => sequence.fail(signal.reason);
+      signal.addEventListener('abort', abort, { once: true });
+      try {
+        submitting ??= submit();
+        const request = await unlessAborted(submitting, signal);
+        return await write(sequence, tokenizer, { ...request, index }, emit);
+      } finally {
+        signal.removeEventListener('abort', abort);
+        await sequence.leave();
+      }
+    });
   }
 
   /** A text that is much too long is refused without being tokenized. */
@@ -206,11 +242,6 @@ export class LoadedModel implements LanguageModel, Host {
     if (promptTokens + Math.min(maxTokens, 1) <= context) return;
     const larger = context < compiledContext ? 'load it with a larger context' : 'compile it with a larger --context';
     throw new ContextOverflowError(promptTokens, context, count, `shorten the prompt, or ${larger}`);
-  }
-
-  /** A failed session is replaced when it is needed next. That it does not close either is part of the same failure. */
-  async #repair(slot: Slot): Promise<void> {
-    await slot.reset().catch(() => {});
   }
 
   async #closeAll(): Promise<void> {

@@ -41,7 +41,10 @@ export const LOAD_NAMES = names<LoadOptions>({
   device: true,
   checkLibrary: true,
   key: true,
+  sequences: true,
   sessions: true,
+  kvMemory: true,
+  deterministic: true,
   chatTemplate: true,
   onProgress: true,
   signal: true,
@@ -68,6 +71,7 @@ export interface Settings {
   readonly stops: readonly string[];
   /** Undefined: none. */
   readonly logprobs: number | undefined;
+  readonly promptLogprobs: boolean;
   readonly ignoreEos: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -103,6 +107,7 @@ export function readGenerateOptions(
         : checkInteger('options.maxTokens', maxTokens, Number.MAX_SAFE_INTEGER),
     stops: readStops(options.stop ?? []),
     logprobs: logprobs === undefined ? undefined : checkInteger('options.logprobs', logprobs, MAX_LOGPROBS),
+    promptLogprobs: false,
     ignoreEos,
     signal: checkSignal(options.signal),
   };

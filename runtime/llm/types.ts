@@ -1,9 +1,9 @@
 /** What a program sees of a model that writes text; `loadModel` makes one. */
-import type { Sampling } from '../addon/index.js';
+import type { EngineStatistics, Sampling } from '../addon/index.js';
 
 /** What `loadModel` is doing. */
 export interface LoadProgress {
-  /** text (the vocabulary); addon (where it has to be built first), driver, file, code, memory, weights, repack, sessions. */
+  /** text (the vocabulary); addon (where it has to be built first), driver, file, code, memory, weights, repack, engine. */
   readonly phase: string;
   /** 0 when the phase starts, `total` when it has ended; for weights bytes between them. */
   readonly done: number;
@@ -29,8 +29,23 @@ export interface LoadOptions {
   readonly checkLibrary?: boolean;
   /** File of a public Ed25519 key in PEM: refuse an artifact whose manifest its owner has not signed. */
   readonly key?: string | URL;
-  /** How many generations run at once; others wait in order. Each has a KV cache on the device. 1 unless given. */
+  /**
+   * How many generations run at once; others wait in order. 1 unless given, since memory is taken for so many of the whole
+   * context, unless `kvMemory` is given. 0: as many as a step can choose tokens for.
+   */
+  readonly sequences?: number;
+  /** The old name of `sequences`, from 1. */
   readonly sessions?: number;
+  /**
+   * Bytes of device memory for KV cache, which all generations share. Unless given enough for `sequences` of the whole
+   * context, or what is free less a tenth of the device's memory, whichever is less.
+   */
+  readonly kvMemory?: number;
+  /**
+   * The same text alone as beside others, by the same bits. Unless given, a generation that is alone is computed by a faster
+   * program whose logits differ in the last bits, so that a near tie may fall the other way.
+   */
+  readonly deterministic?: boolean;
   /** Chats use ChatML, or this Jinja template, whatever template the model file has or lacks; or one of its templates by name. */
   readonly chatTemplate?:
     | 'chatml'
@@ -64,10 +79,14 @@ export interface LanguageModelInfo {
   readonly parameters: number;
   /** Device memory for the weights. */
   readonly weightsBytes: number;
-  /** Device memory for each session: KV cache and activations. */
-  readonly sessionBytes: number;
   /** Generations that run at once. */
+  readonly sequences: number;
+  /** Device memory for KV cache, which all generations share. */
+  readonly kvBytes: number;
+  /** The old name of `sequences`. */
   readonly sessions: number;
+  /** Device memory that a session of `openModel` takes: KV cache of the whole compiled context, and activations. */
+  readonly sessionBytes: number;
   /** The GPU's name, or what stands for it on the host target. */
   readonly device: string;
   /** What the model was compiled for; `host` is the simulator. */
@@ -96,11 +115,11 @@ export interface GenerateOptions extends Omit<Sampling, 'logitBias' | 'seed'> {
   readonly seed?: number | bigint;
   /** Added to the logits of tokens, by id; -Infinity bans one. At most 1024. */
   readonly logitBias?: Sampling['logitBias'] | Readonly<Record<number, number>>;
-  /** Give the log probability of each token, and so many alternatives (0 to 100). Slower: each step waits for the last. */
+  /** Give the log probability of each token, and so many alternatives (0 to 100). */
   readonly logprobs?: number;
   /** Go on where the model wants to end: its end tokens are banned. */
   readonly ignoreEos?: boolean;
-  /** Ends the generation within a token and frees its session; iteration and result reject with the signal's reason. */
+  /** Ends the generation within a token and frees its KV cache; iteration and result reject with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -108,6 +127,11 @@ export interface GenerateOptions extends Omit<Sampling, 'logitBias' | 'seed'> {
 export interface ContinueOptions extends GenerateOptions {
   /** The text goes on with the prompt's: a space before its first word is kept. True unless given; false after encodeChat. */
   readonly continues?: boolean;
+  /**
+   * Give the log probability of each token of the prompt, with as many alternatives as `logprobs` says. The prompt is then
+   * computed whole; with `maxTokens: 0` nothing else is.
+   */
+  readonly promptLogprobs?: boolean;
 }
 
 /** One token with its natural log probability among all, before biases, penalties and sampling. */
@@ -120,6 +144,14 @@ export interface TokenLogprob {
   readonly bytes: Uint8Array;
   /** At most 0; -Infinity where its logit is. */
   readonly logprob: number;
+}
+
+/** One token of a prompt, with its natural log probability after those before it. */
+export interface PromptToken extends Omit<TokenLogprob, 'logprob'> {
+  /** Absent of the first token, which follows nothing. */
+  readonly logprob?: number;
+  /** The most probable tokens at its place, most probable first. */
+  readonly topLogprobs: readonly TokenLogprob[];
 }
 
 /** One token of a generation. */
@@ -147,9 +179,9 @@ export type StopReason = 'eos' | 'stop' | 'length' | 'context';
 
 /** Milliseconds. */
 export interface Timings {
-  /** Until a session was free. */
+  /** Until its turn came. */
   readonly waiting: number;
-  /** From there to the first token: what of the prompt was not in the session yet. */
+  /** From there to the first token: what of the prompt was not in the KV cache yet. */
   readonly prompt: number;
   /** From the first token to the last. */
   readonly generation: number;
@@ -163,7 +195,7 @@ export interface GenerationResult {
   readonly tokens: readonly number[];
   /** Tokens of the prompt. */
   readonly promptTokens: number;
-  /** Of the prompt, those that were in the session already. */
+  /** Of the prompt, those that were in the KV cache already. */
   readonly cachedTokens: number;
   /** `tokens.length`. */
   readonly completionTokens: number;
@@ -171,6 +203,8 @@ export interface GenerationResult {
   readonly stopReason: StopReason;
   /** The stop string that ended it. */
   readonly stopString?: string;
+  /** With `promptLogprobs`: the tokens of the prompt. */
+  readonly promptLogprobs?: readonly PromptToken[];
   /** As given, or as chosen where none was and a temperature is set: with it the same text comes again. */
   readonly seed: number | bigint;
   /** What it took. */
@@ -179,11 +213,11 @@ export interface GenerationResult {
 
 /**
  * A text that is being generated: iterate it for its pieces, or await {@link Generation.result}, or both. It runs whether or not
- * anybody iterates. It can be iterated once; leaving the loop ends it within a token and frees its session (the result
+ * anybody iterates. It can be iterated once; leaving the loop ends it within a token and frees its KV cache (the result
  * then rejects with an AbortError). A failure rejects both; a rejected result that nobody looks at is no unhandled rejection.
  */
 export interface Generation extends AsyncIterable<Piece> {
-  /** Settles when the session is free again. */
+  /** Settles when its place is free again. */
   readonly result: Promise<GenerationResult>;
 }
 
@@ -224,7 +258,7 @@ export interface ChatOptions extends Omit<TemplateOptions, 'addGenerationPrompt'
   readonly whenFull?: 'error' | 'shift';
 }
 
-/** A conversation with its history. What the model has seen of it is not computed again while its session is not needed. */
+/** A conversation with its history. What the model has seen of it is not computed again while its KV cache is not needed for others. */
 export interface Chat {
   /**
    * Adds a message of the user, or another, and generates the answer. When that has ended, message and answer are in the
@@ -258,9 +292,9 @@ export interface DetokenizeOptions {
 
 /** How many generations a model has. */
 export interface Activity {
-  /** Each has a session. */
+  /** At most `info.sequences`. */
   readonly running: number;
-  /** For a session. */
+  /** For their turn. */
   readonly waiting: number;
 }
 
@@ -273,6 +307,8 @@ export interface LanguageModel {
   readonly info: LanguageModelInfo;
   /** What it is doing now. */
   readonly activity: Activity;
+  /** What its engine is doing, and has done since it was opened: memory, steps, tokens. */
+  statistics(): EngineStatistics;
   /**
    * Continues a prompt. A text is tokenized with begin token and control tokens, as by {@link LanguageModel.tokenize};
    * token ids are taken as they are. A prompt that the context cannot hold is refused with a {@link ContextOverflowError}.
@@ -280,7 +316,7 @@ export interface LanguageModel {
   generate(prompt: string | readonly number[], options?: ContinueOptions): Generation;
   /** Answers messages, without keeping a history. What control tokens messages spell out stays text. */
   generateChat(messages: readonly Message[], options?: GenerateChatOptions): Generation;
-  /** Starts a conversation. Any number of them share the sessions. */
+  /** Starts a conversation. Any number of them share the KV cache. */
   chat(options?: ChatOptions): Chat;
   /** Token ids of a text, on the event loop: a megabyte may take seconds. */
   tokenize(text: string, options?: TokenizeOptions): number[];

@@ -1,9 +1,10 @@
-/** The one place where a prompt becomes a text: a slot's tokens to pieces and a result. */
+/** The one place where a prompt becomes a text: a sequence's events to pieces and a result. */
+import type { EngineEvent, EngineRequest, EngineTokenLogprob } from '../addon/index.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import type { Settings } from './options.js';
 import { type Choice, PieceStream } from './pieces.js';
-import type { Chosen, Slot } from './slot.js';
-import type { GenerationResult, Piece, StopReason, TokenLogprob } from './types.js';
+import type { Sequence } from './shared_prompt.js';
+import type { GenerationResult, Piece, PromptToken, StopReason, TokenLogprob } from './types.js';
 
 export interface WriteRequest {
   readonly prompt: readonly number[];
@@ -12,26 +13,44 @@ export interface WriteRequest {
   readonly continues: boolean;
   /** Positions for prompt and answer. */
   readonly context: number;
-  /** Milliseconds that it waited for the slot. */
-  readonly waited: number;
-  readonly signal: AbortSignal;
+  /** Which of several texts that follow the prompt. */
+  readonly index: number;
+}
+
+type TokenEvent = Extract<EngineEvent, { readonly kind: 'prompt' | 'token' }>;
+
+const roomOf = ({ prompt, context }: Pick<WriteRequest, 'prompt' | 'context'>) => context - prompt.length;
+const stopTokensOf = ({ ignoreEos }: Settings, tokenizer: Tokenizer) => (ignoreEos ? [] : tokenizer.endIds);
+
+/** What is asked of the engine. */
+export function engineRequest(request: Omit<WriteRequest, 'index'>, tokenizer: Tokenizer): EngineRequest {
+  const { prompt, settings } = request;
+  const { sampling, maxTokens, promptLogprobs } = settings;
+  const logprobs = settings.logprobs ?? (promptLogprobs ? 0 : undefined);
+  return {
+    prompt,
+    maxTokens: Math.min(maxTokens, roomOf(request)),
+    sampling,
+    stopTokens: stopTokensOf(settings, tokenizer),
+    ...(logprobs !== undefined && { logprobs, promptLogprobs }),
+  };
 }
 
 export async function write(
-  slot: Slot,
+  { events }: Sequence,
   tokenizer: Tokenizer,
   request: WriteRequest,
   emit: (piece: Piece) => void,
 ): Promise<GenerationResult> {
-  const { prompt, settings, signal } = request;
-  const room = request.context - prompt.length;
-  const count = Math.min(settings.maxTokens, room);
+  const { prompt, settings } = request;
   const pieces = new PieceStream(tokenizer, settings.stops, request);
   const tokens: number[] = [];
   const texts: string[] = [];
+  const promptLogprobs: PromptToken[] = [];
   const start = performance.now();
-  let [first, last, cachedTokens] = [0, 0, 0];
-  let stopReason: StopReason = settings.maxTokens <= room ? 'length' : 'context';
+  let textBegun = false;
+  let [begun, first, last, cachedTokens] = [0, 0, 0, 0];
+  let stopReason: StopReason = settings.maxTokens <= roomOf(request) ? 'length' : 'context';
   const handOver = (ready: readonly Piece[]) => {
     for (const piece of ready) {
       texts.push(piece.text);
@@ -39,28 +58,33 @@ export async function write(
     }
   };
 
-  const stopTokens = settings.ignoreEos ? [] : tokenizer.endIds;
-  const chosen = slot.generate(
-    { prompt, count, stopTokens, signal, sampling: settings.sampling, logprobs: settings.logprobs },
-    (cached) => {
-      cachedTokens = cached;
-    },
-  );
-  for await (const one of chosen) {
-    last = performance.now();
-    first ||= last;
-    if (stopTokens.includes(one.token)) {
-      stopReason = 'eos';
-      break;
-    }
-    tokens.push(one.token);
-    handOver(pieces.push(describe(one, tokenizer)));
-    if (pieces.stopString !== undefined) {
-      stopReason = 'stop';
-      break;
+  const stopTokens = stopTokensOf(settings, tokenizer);
+  for await (const event of events) {
+    if (event.kind === 'begun') {
+      begun = performance.now();
+      cachedTokens = event.cachedTokens;
+    } else if (event.kind === 'prompt') {
+      promptLogprobs.push(describePrompt(event, tokenizer, { continues: textBegun }));
+      textBegun ||= !tokenizer.isControl(event.token);
+    } else if (event.kind === 'end') {
+      if (event.reason === 'error') throw event.error;
+    } else {
+      last = performance.now();
+      first ||= last;
+      if (stopTokens.includes(event.token)) {
+        stopReason = 'eos';
+        continue; // its end follows
+      }
+      tokens.push(event.token);
+      handOver(pieces.push(describe(event, settings, tokenizer)));
+      if (pieces.stopString !== undefined) {
+        stopReason = 'stop';
+        break;
+      }
     }
   }
   handOver(pieces.end());
+  const end = performance.now();
   return {
     text: texts.join(''),
     tokens,
@@ -69,18 +93,39 @@ export async function write(
     completionTokens: tokens.length,
     stopReason,
     ...(pieces.stopString !== undefined && { stopString: pieces.stopString }),
-    seed: settings.sampling.seed,
-    timings: { waiting: request.waited, prompt: (first || performance.now()) - start, generation: last - first },
+    ...(promptLogprobs.length > 0 && { promptLogprobs }),
+    seed: seedOf(settings, request.index),
+    timings: { waiting: (begun || end) - start, prompt: (first || end) - (begun || end), generation: last - first },
   };
 }
 
-function describe({ token, logprob, top }: Chosen, tokenizer: Tokenizer): Choice {
-  if (logprob === undefined || top === undefined) return { token };
-  const bytes = tokenizer.bytes(token, { continues: true });
-  return { token, logprob, bytes, topLogprobs: top.map(({ token, logprob }) => named(token, logprob, tokenizer)) };
+/** The engine adds the index to the seed, in 64 bits. */
+function seedOf({ sampling: { seed } }: Settings, index: number): number | bigint {
+  if (index === 0) return seed;
+  const sum = BigInt.asUintN(64, BigInt(seed) + BigInt(index));
+  return typeof seed === 'number' && sum <= Number.MAX_SAFE_INTEGER ? Number(sum) : sum;
 }
 
-function named(token: number, logprob: number, tokenizer: Tokenizer): TokenLogprob {
+function describe({ token, logprob, top }: TokenEvent, { logprobs }: Settings, tokenizer: Tokenizer): Choice {
+  if (logprobs === undefined) return { token };
   const bytes = tokenizer.bytes(token, { continues: true });
-  return { token, text: tokenizer.decode([token], { continues: true }), bytes, logprob };
+  return { token, logprob, bytes, topLogprobs: top.map((one) => named(one, tokenizer)) };
+}
+
+function describePrompt({ token, logprob, top }: TokenEvent, tokenizer: Tokenizer, where: Where): PromptToken {
+  const { logprob: _, ...name } = named({ token, logprob }, tokenizer, where);
+  const topLogprobs = top.map((one) => named(one, tokenizer));
+  return { ...name, ...(!Number.isNaN(logprob) && { logprob }), topLogprobs };
+}
+
+interface Where {
+  readonly continues: boolean;
+}
+
+function named(
+  { token, logprob }: EngineTokenLogprob,
+  tokenizer: Tokenizer,
+  where = { continues: true },
+): TokenLogprob {
+  return { token, text: tokenizer.decode([token], where), bytes: tokenizer.bytes(token, where), logprob };
 }

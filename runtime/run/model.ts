@@ -3,8 +3,9 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { RealizarError } from '../addon/errors.js';
 import { requireArtifact } from '../addon/no_artifact.js';
-import { type LanguageModel, type LoadOptions, loadModel } from '../llm/index.js';
-import { findModel } from '../llm/load.js';
+import type { LoadOptions } from '../llm/index.js';
+import { findModel, openLanguageModel } from '../llm/load.js';
+import type { LoadedModel } from '../llm/model.js';
 import { Interrupted, RunError } from './exit.js';
 import { StatusLine } from './status_line.js';
 import { integer } from './values.js';
@@ -23,6 +24,7 @@ export interface ArtifactFlags {
 /** What {@link addModelOptions} adds. */
 export interface ModelFlags extends ArtifactFlags {
   readonly context?: number;
+  readonly deterministic?: boolean;
 }
 
 /** The argument <dir>, its model file and its device. */
@@ -35,13 +37,15 @@ export function addArtifactOptions(command: Command): Command {
     .option('--no-check-library', "load the library without comparing it with the manifest's SHA-256");
 }
 
-/** And how much of its context is used. */
+/** And how much of its context is used, and how exactly. */
 export function addModelOptions(command: Command): Command {
-  return addArtifactOptions(command).option(
-    '-c, --context <n>',
-    'positions to use (default: those compiled for)',
-    integer(1, Number.MAX_SAFE_INTEGER), // the artifact knows how many
-  );
+  return addArtifactOptions(command)
+    .option(
+      '-c, --context <n>',
+      'positions to use (default: those compiled for)',
+      integer(1, Number.MAX_SAFE_INTEGER), // the artifact knows how many
+    )
+    .option('--deterministic', 'the same bits for a text alone as beside others; alone it is slower');
 }
 
 /**
@@ -50,9 +54,9 @@ export function addModelOptions(command: Command): Command {
  */
 export async function withModel<T>(
   dir: string,
-  { model: file, context, device, checkLibrary, key }: ModelFlags,
-  { onProgress, ...more }: Pick<LoadOptions, 'sessions' | 'chatTemplate' | 'signal' | 'onProgress'>,
-  use: (model: LanguageModel) => Promise<T>,
+  { model: file, context, deterministic, device, checkLibrary, key }: ModelFlags,
+  { onProgress, ...more }: Pick<LoadOptions, 'sequences' | 'kvMemory' | 'chatTemplate' | 'signal' | 'onProgress'>,
+  use: (model: LoadedModel) => Promise<T>,
 ): Promise<T> {
   const path = await modelFile(dir, file);
   const status = new StatusLine();
@@ -60,10 +64,10 @@ export async function withModel<T>(
     status.showLoading(progress);
     onProgress?.(progress);
   };
-  let model: LanguageModel;
+  let model: LoadedModel;
   try {
-    const given = defined({ context, device, checkLibrary, key });
-    model = await loadModel(dir, { ...given, ...more, model: path, onProgress: show });
+    const given = defined({ context, deterministic, device, checkLibrary, key });
+    model = await openLanguageModel(dir, { ...given, ...more, model: path, onProgress: show });
   } catch (error) {
     // Nothing ends a load half way but the end of the process; a shell reports this as 130 too.
     if (error instanceof Interrupted) process.kill(process.pid, 'SIGINT');

@@ -14,7 +14,7 @@ const PHASES: Readonly<Record<string, string>> = {
   memory: 'reserving memory',
   weights: 'loading weights',
   repack: 'arranging weights',
-  sessions: 'building the graph',
+  engine: 'reserving KV cache, building the graphs',
 };
 
 export class StatusLine {

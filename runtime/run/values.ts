@@ -19,6 +19,16 @@ export function number(least: number, most = Number.POSITIVE_INFINITY): (text: s
   };
 }
 
+const UNITS = ['', 'K', 'M', 'G', 'T'];
+
+/** Bytes: a number, with K, M, G or T for powers of 1024. */
+export function bytes(text: string): number {
+  const [, count, unit = ''] = /^(\d{1,15}(?:\.\d{1,6})?)([KMGT]?)(?:i?B)?$/i.exec(text) ?? [];
+  const value = Math.floor(Number(count) * 1024 ** UNITS.indexOf(unit.toUpperCase()));
+  if (value >= 1 && value <= Number.MAX_SAFE_INTEGER) return value;
+  throw new InvalidArgumentError('expected bytes, as in 8G, 512M or 1073741824');
+}
+
 /** 64 bits; a bigint where a number would not be exact. */
 export function seed(text: string): number | bigint {
   const value = /^\d{1,20}$/.test(text) ? BigInt(text) : -1n;

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GenerationResult, Piece } from '../llm/index.js';
 import { chatPrompt } from './chat_prompt.js';
 import { answerText, choiceEvents, collect, finishReason, type Job, stopTextOf, usageOf } from './choices.js';
-import { ApiError } from './errors.js';
+import { ApiError, unsupported } from './errors.js';
 import { sendEvents } from './events.js';
 import { fitted, maxTokensOf } from './lengths.js';
 import { chatLogprobs } from './logprobs.js';
@@ -22,6 +22,7 @@ export function chatRoutes(app: FastifyInstance, service: Service): void {
       service.checkModel(body.model);
       refuseUnsupported('chat', body);
       body.messages.forEach(refuseUnsupportedMessage);
+      if (body.echo) throw unsupported('echo', 'A chat is not repeated before its answer; see /v1/completions.');
       if (!service.model.info.canChat) throw cannotChat(service.modelId);
       return answer(service, body, service.admit(request, reply, choicesOf(body)), reply);
     },
@@ -29,18 +30,18 @@ export function chatRoutes(app: FastifyInstance, service: Service): void {
 }
 
 async function answer(service: Service, body: ChatBody, visit: Visit, reply: FastifyReply) {
-  const jobs = await jobsOf(service, body, visit);
+  const job = await jobOf(service, body, visit);
   const head = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: service.modelId };
   if (body.stream)
-    return sendEvents(reply, chunks(service, body, visit, jobs, head), service.eventStream(reply.request));
-  const choices = await collect(service, visit, jobs);
+    return sendEvents(reply, chunks(service, body, visit, job, head), service.eventStream(reply.request));
+  const choices = await collect(service, visit, [job]);
   return {
     ...head,
     object: 'chat.completion',
     choices: choices.map(({ pieces, result }, index) => ({
       index,
       message: { role: 'assistant', content: answerText(result, body), refusal: null },
-      logprobs: jobs[index]!.options.logprobs === undefined ? null : chatLogprobs(pieces),
+      logprobs: job.options.logprobs === undefined ? null : chatLogprobs(pieces),
       finish_reason: finishReason(result),
     })),
     usage: usageOf(
@@ -50,20 +51,17 @@ async function answer(service: Service, body: ChatBody, visit: Visit, reply: Fas
   };
 }
 
-async function jobsOf(service: Service, body: ChatBody, visit: Visit): Promise<Job[]> {
+async function jobOf(service: Service, body: ChatBody, visit: Visit): Promise<Job> {
   const { info } = service.model;
   const maxTokens = maxTokensOf(body, undefined);
   const prompt = fitted(await chatPrompt(service, body, visit), body, info, { maxTokens, param: 'messages' });
   const options = defined({ maxTokens, logprobs: logprobsOf(body), continues: false });
-  return Array.from({ length: choicesOf(body) }, (_, choice) => ({
-    prompt,
-    options: { ...samplingOptions(body, choice, info.vocabSize), ...options },
-  }));
+  return { prompt, options: { ...samplingOptions(body, info.vocabSize), ...options }, count: choicesOf(body) };
 }
 
-async function* chunks(service: Service, body: ChatBody, visit: Visit, jobs: readonly Job[], head: object) {
+async function* chunks(service: Service, body: ChatBody, visit: Visit, job: Job, head: object) {
   const withUsage = body.stream_options?.include_usage === true;
-  const withLogprobs = jobs[0]?.options.logprobs !== undefined;
+  const withLogprobs = job.options.logprobs !== undefined;
   const chunk = (choices: readonly object[], usage: object | null = null) => ({
     ...head,
     object: 'chat.completion.chunk',
@@ -75,8 +73,9 @@ async function* chunks(service: Service, body: ChatBody, visit: Visit, jobs: rea
     return chunk([{ index, delta, logprobs, finish_reason }]);
   };
   const results: GenerationResult[] = [];
-  for (const index of jobs.keys()) yield part(index, { role: 'assistant', content: '', refusal: null }, []);
-  for await (const event of choiceEvents(service, visit, jobs)) {
+  for (let index = 0; index < job.count; index++)
+    yield part(index, { role: 'assistant', content: '', refusal: null }, []);
+  for await (const event of choiceEvents(service, visit, [job])) {
     if ('result' in event) {
       results[event.index] = event.result;
       const stop = stopTextOf(event.result, body);

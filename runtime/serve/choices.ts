@@ -7,6 +7,8 @@ import type { Service, Visit } from './service.js';
 export interface Job {
   readonly prompt: readonly number[];
   readonly options: ContinueOptions;
+  /** How many choices follow the prompt. */
+  readonly count: number;
 }
 
 export interface Choice {
@@ -14,7 +16,7 @@ export interface Choice {
   readonly result: GenerationResult;
 }
 
-/** Events of all choices, in the order in which they come; a choice has the number of its job. */
+/** Events of all choices, in the order in which they come; a choice is numbered through all jobs. */
 export type ChoiceEvent =
   | { readonly index: number; readonly piece: Piece }
   | { readonly index: number; readonly result: GenerationResult };
@@ -47,11 +49,12 @@ export function usageOf(results: readonly GenerationResult[], prompts: number) {
 
 /** Runs the jobs. Pieces are kept where log probabilities were asked for. The first failure ends the others, and is thrown. */
 export async function collect(service: Service, visit: Visit, jobs: readonly Job[]): Promise<Choice[]> {
-  const pieces = jobs.map((): Piece[] => []);
+  const pieces = jobs.flatMap(({ count }) => Array.from({ length: count }, (): Piece[] => []));
+  const withLogprobs = jobs[0]?.options.logprobs !== undefined;
   const results: GenerationResult[] = [];
   for await (const event of choiceEvents(service, visit, jobs)) {
     if ('result' in event) results[event.index] = event.result;
-    else if (jobs[event.index]!.options.logprobs !== undefined) pieces[event.index]!.push(event.piece);
+    else if (withLogprobs) pieces[event.index]!.push(event.piece);
   }
   return results.map((result, i) => ({ pieces: pieces[i]!, result }));
 }
@@ -63,9 +66,8 @@ export async function collect(service: Service, visit: Visit, jobs: readonly Job
 export async function* choiceEvents(service: Service, visit: Visit, jobs: readonly Job[]): AsyncGenerator<ChoiceEvent> {
   const stop = new AbortController();
   const signal = AbortSignal.any([visit.signal, stop.signal]);
-  const sources = jobs.map(({ prompt, options }, index) =>
-    eventsOf(service, visit, index, service.model.generate(prompt, { ...options, signal })),
-  );
+  const generations = jobs.flatMap((job) => start(service, job, signal));
+  const sources = generations.map((generation, index) => eventsOf(service, visit, index, generation));
   try {
     yield* sources.length === 1 ? sources[0]! : merge(sources);
   } catch (error) {
@@ -76,6 +78,16 @@ export async function* choiceEvents(service: Service, visit: Visit, jobs: readon
   }
 }
 
+/** The choices of a job. Their tokens are counted when they are made, whenever they are read. */
+function start({ model, metrics }: Service, { prompt, options, count }: Job, signal: AbortSignal) {
+  const last = new Map<number, number>();
+  return model.generateMany(prompt, { ...options, signal }, count, (index) => {
+    const [now, before] = [performance.now(), last.get(index)];
+    metrics.token(before === undefined ? undefined : now - before);
+    last.set(index, now);
+  });
+}
+
 async function* eventsOf(
   { metrics }: Service,
   { trace }: Visit,
@@ -83,7 +95,6 @@ async function* eventsOf(
   generation: Generation,
 ): AsyncGenerator<ChoiceEvent> {
   for await (const piece of generation) {
-    metrics.token();
     trace.completionTokens++;
     yield { index, piece };
   }

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GenerationResult, Piece } from '../llm/index.js';
 import { answerText, choiceEvents, collect, finishReason, type Job, stopTextOf, usageOf } from './choices.js';
+import { type Echo, echoOf } from './echo.js';
 import { ApiError } from './errors.js';
 import { sendEvents } from './events.js';
 import { fitted, maxTokensOf } from './lengths.js';
-import { completionLogprobs } from './logprobs.js';
+import { completionLogprobs, joinLogprobs } from './logprobs.js';
 import { agreed, choicesOf, defined, samplingOptions } from './sampling.js';
 import { COMPLETION_BODY, type CompletionBody } from './schemas.js';
 import type { Service, Visit } from './service.js';
@@ -41,7 +42,7 @@ async function answer(
   prompts: readonly Prompt[],
   reply: FastifyReply,
 ) {
-  const jobs = (await Promise.all(prompts.map((prompt) => jobsOf(service, body, visit, prompt)))).flat();
+  const asked = await Promise.all(prompts.map((prompt) => readPrompt(service, body, visit, prompt)));
   const head = {
     id: `cmpl-${randomUUID()}`,
     object: 'text_completion',
@@ -49,18 +50,26 @@ async function answer(
     model: service.modelId,
   };
   if (body.stream) {
-    const values = chunks(service, body, visit, jobs, { head, prompts: prompts.length });
+    const values = chunks(service, body, visit, asked, head);
     return sendEvents(reply, values, service.eventStream(reply.request));
   }
-  const choices = await collect(service, visit, jobs);
+  const choices = await collect(
+    service,
+    visit,
+    asked.map(({ job }) => job),
+  );
+  const withLogprobs = logprobsOf(body) !== undefined;
   return {
     ...head,
-    choices: choices.map(({ pieces, result }, index) => ({
-      text: answerText(result, body),
-      index,
-      logprobs: jobs[index]!.options.logprobs === undefined ? null : completionLogprobs(pieces, 0),
-      finish_reason: finishReason(result),
-    })),
+    choices: choices.map(({ pieces, result }, index) => {
+      const { text, logprobs } = echoOfChoice(asked, index);
+      return {
+        text: text + answerText(result, body),
+        index,
+        logprobs: withLogprobs ? joinLogprobs(logprobs, completionLogprobs(pieces, text.length)) : null,
+        finish_reason: finishReason(result),
+      };
+    }),
     usage: usageOf(
       choices.map(({ result }) => result),
       prompts.length,
@@ -68,7 +77,17 @@ async function answer(
   };
 }
 
-async function jobsOf(service: Service, body: CompletionBody, visit: Visit, prompt: Prompt): Promise<Job[]> {
+/** What is to follow a prompt, and what of the prompt is to be shown before it. */
+interface Asked {
+  readonly job: Job;
+  readonly echo: Echo;
+}
+
+/** Choices are numbered through all prompts, which have as many each. */
+const echoOfChoice = (asked: readonly Asked[], index: number): Echo =>
+  asked[Math.floor(index / asked[0]!.job.count)]!.echo;
+
+async function readPrompt(service: Service, body: CompletionBody, visit: Visit, prompt: Prompt): Promise<Asked> {
   const { info } = service.model;
   const tokens = await tokensOf(service, visit, prompt, body);
   if (tokens.length === 0) throw badPrompt('a prompt with at least one token, found none');
@@ -76,10 +95,13 @@ async function jobsOf(service: Service, body: CompletionBody, visit: Visit, prom
   if (stranger !== undefined) throw badPrompt(`token ids from 0 to ${info.vocabSize - 1}, found ${stranger}`);
   const fitting = fitted(tokens, body, info, { maxTokens: maxTokensOf(body, undefined), param: 'prompt' });
   const options = defined({ maxTokens: maxTokensOf(body, MAX_TOKENS), logprobs: logprobsOf(body) });
-  return Array.from({ length: choicesOf(body) }, (_, choice) => ({
+  const job = {
     prompt: fitting,
-    options: { ...samplingOptions(body, choice, info.vocabSize), ...options },
-  }));
+    options: { ...samplingOptions(body, info.vocabSize), ...options },
+    count: choicesOf(body),
+  };
+  const whole = typeof prompt === 'string' && fitting.length === tokens.length ? prompt : undefined;
+  return { job, echo: body.echo ? await echoOf(service, visit, job, whole) : { text: '' } };
 }
 
 async function tokensOf(service: Service, visit: Visit, prompt: Prompt, body: CompletionBody) {
@@ -92,18 +114,7 @@ async function tokensOf(service: Service, visit: Visit, prompt: Prompt, body: Co
 const logprobsOf = ({ logprobs, n_probs }: CompletionBody) =>
   agreed({ logprobs, n_probs: n_probs || undefined }, ['logprobs', 'n_probs']);
 
-interface Frame {
-  readonly head: object;
-  readonly prompts: number;
-}
-
-async function* chunks(
-  service: Service,
-  body: CompletionBody,
-  visit: Visit,
-  jobs: readonly Job[],
-  { head, prompts }: Frame,
-) {
+async function* chunks(service: Service, body: CompletionBody, visit: Visit, asked: readonly Asked[], head: object) {
   const withUsage = body.stream_options?.include_usage === true;
   const chunk = (choices: readonly object[], usage: object | null = null) => ({
     ...head,
@@ -111,14 +122,19 @@ async function* chunks(
     ...(withUsage ? { usage } : {}),
   });
   const results: GenerationResult[] = [];
-  const lengths = jobs.map(() => 0);
-  const withLogprobs = jobs[0]?.options.logprobs !== undefined;
+  const jobs = asked.map(({ job }) => job);
+  const echoes = Array.from({ length: jobs.length * jobs[0]!.count }, (_, index) => echoOfChoice(asked, index));
+  const lengths = echoes.map(({ text }) => text.length);
+  const withLogprobs = logprobsOf(body) !== undefined;
   const logprobs = (index: number, piece: Piece) => {
     if (!withLogprobs) return null;
     const offset = lengths[index]!;
     lengths[index] = offset + piece.text.length;
     return completionLogprobs([piece], offset);
   };
+  if (body.echo)
+    for (const [index, { text, logprobs = null }] of echoes.entries())
+      yield chunk([{ text, index, logprobs, finish_reason: null }]);
   for await (const event of choiceEvents(service, visit, jobs)) {
     if ('result' in event) {
       const { index, result } = event;
@@ -129,7 +145,7 @@ async function* chunks(
       yield chunk([{ text: piece.text, index, logprobs: logprobs(index, piece), finish_reason: null }]);
     }
   }
-  if (withUsage) yield chunk([], usageOf(results, prompts));
+  if (withUsage) yield chunk([], usageOf(results, jobs.length));
 }
 
 const badPrompt = (expected: string) =>

@@ -62,7 +62,7 @@ export function contextLengthExceeded(
 }
 
 /** Names of RealizarError that the request is to blame for. */
-const CLIENT_FAULTS = new Set(['INVALID_ARGUMENT', 'CHAT_TEMPLATE']);
+const CLIENT_FAULTS = new Set(['INVALID_ARGUMENT', 'CHAT_TEMPLATE', 'CONTEXT_FULL']);
 
 /** Templates' errors begin with the path of the model, which is nobody else's business. */
 const MODEL_PATH = /^.*?: (?=chat template: )/s;

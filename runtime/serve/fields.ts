@@ -60,6 +60,7 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ],
   ['include_stop_str_in_output', { does: boolean }],
   ['ignore_eos', { does: boolean }],
+  ['echo', { does: boolean }],
   ['stream', { does: boolean }],
   [
     'stream_options',
@@ -167,7 +168,6 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['verbosity', { refused: 'A verbosity is not supported by this server.', unless: oneOf('medium') }],
   ['moderation', { refused: 'Moderation is not supported by this server.' }],
   ['best_of', { refused: 'Choosing the best of several completions is not supported by this server.', unless: asMany }],
-  ['echo', { refused: 'Repeating the prompt is not supported by this server.', unless: oneOf(false) }],
   ['suffix', { refused: 'Inserting before a suffix is not supported by this server.', unless: oneOf('') }],
   // Answers that are constrained.
   ...['json_schema', 'guided_json', 'structured_outputs', 'guided_decoding'].map((name) => constrained(name)),

@@ -7,8 +7,15 @@ import type { ChatBody, SamplingBody } from './schemas.js';
 /** llama.cpp's value for no limit. */
 const UNLIMITED = -1;
 
-/** Tokens that the answer may have; `otherwise` where nothing says so, undefined where the context is the limit. */
+/**
+ * Tokens that the answer may have; `otherwise` where nothing says so, undefined where the context is the limit. Errors: 400 for
+ * none, unless the prompt is what is asked for.
+ */
 export function maxTokensOf(body: ChatBody | SamplingBody, otherwise: number | undefined): number | undefined {
+  if (body.max_tokens === 0 && !body.echo) {
+    const message = "Invalid 'max_tokens': expected a number >= 1, found 0.";
+    throw new ApiError(400, message, { param: 'max_tokens', code: 'invalid_value' });
+  }
   const given = agreed(body as ChatBody, ['max_completion_tokens', 'max_tokens', 'n_predict']) ?? otherwise;
   return given === UNLIMITED ? undefined : given;
 }

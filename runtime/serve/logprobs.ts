@@ -29,8 +29,18 @@ export function chatLogprobs(pieces: readonly Piece[]) {
   return { content, refusal: null };
 }
 
+/** As completions show them, a list each by token. null: of a prompt's first token, which follows nothing. */
+export interface CompletionLogprobs {
+  readonly tokens: readonly string[];
+  readonly token_logprobs: readonly (number | null)[];
+  readonly top_logprobs: readonly (Readonly<Record<string, number>> | null)[];
+  readonly text_offset: readonly number[];
+}
+
+type Shown = Omit<Piece, 'token'>;
+
 /** `offset`: characters of the text before these pieces. */
-export function completionLogprobs(pieces: readonly Piece[], offset: number) {
+export function completionLogprobs(pieces: readonly Shown[], offset: number): CompletionLogprobs {
   let at = offset;
   const offsets = pieces.map((piece) => {
     const before = at;
@@ -39,9 +49,20 @@ export function completionLogprobs(pieces: readonly Piece[], offset: number) {
   });
   return {
     tokens: pieces.map(({ bytes }) => keyOf(bytes)),
-    token_logprobs: pieces.map((piece) => finite(piece.logprob)),
-    top_logprobs: pieces.map(topByKey),
+    token_logprobs: pieces.map(({ logprob }) => (logprob === undefined ? null : finite(logprob))),
+    top_logprobs: pieces.map((piece) => (piece.logprob === undefined ? null : topByKey(piece))),
     text_offset: offsets,
+  };
+}
+
+/** The second after the first, which may be none. */
+export function joinLogprobs(first: CompletionLogprobs | undefined, second: CompletionLogprobs): CompletionLogprobs {
+  if (first === undefined) return second;
+  return {
+    tokens: [...first.tokens, ...second.tokens],
+    token_logprobs: [...first.token_logprobs, ...second.token_logprobs],
+    top_logprobs: [...first.top_logprobs, ...second.top_logprobs],
+    text_offset: [...first.text_offset, ...second.text_offset],
   };
 }
 
@@ -51,7 +72,7 @@ const keyOf = (bytes: Uint8Array | undefined) => nameOf(bytes, 'bytes:');
  * The chosen token and the most probable ones, by their texts. Where several tokens have the same text, it stands for the chosen
  * one, or else for the most probable; the others are named by their ids, as vLLM names tokens.
  */
-function topByKey(chosen: Piece): Record<string, number> {
+function topByKey(chosen: Shown): Record<string, number> {
   const own = keyOf(chosen.bytes);
   const top = (chosen.topLogprobs ?? []).map((one) => ({ ...one, key: keyOf(one.bytes) }));
   const itself = top.find(({ key, logprob }) => key === own && logprob === chosen.logprob);

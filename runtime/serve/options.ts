@@ -1,10 +1,16 @@
-import type { LanguageModel } from '../llm/index.js';
+import type { ContinueOptions, Generation, LanguageModel } from '../llm/index.js';
 
 /** What the server needs of a model; tests bring their own. */
-export type ServedModel = Pick<
-  LanguageModel,
-  'info' | 'activity' | 'generate' | 'encodeChat' | 'tokenizeAsync' | 'detokenize'
->;
+export interface ServedModel
+  extends Pick<LanguageModel, 'info' | 'activity' | 'statistics' | 'encodeChat' | 'tokenizeAsync' | 'detokenize'> {
+  /** So many texts that follow one prompt; each draws with the seed plus its index. `onPiece` hears a piece when it is made. */
+  generateMany(
+    prompt: readonly number[],
+    options: ContinueOptions,
+    count: number,
+    onPiece?: (index: number) => void,
+  ): readonly Generation[];
+}
 
 export type LogFormat = 'text' | 'json' | 'none';
 
@@ -17,7 +23,7 @@ export interface ServeOptions {
   readonly cors?: readonly string[];
   /** Names of this server besides those of this machine, which matter where it asks for no key; `*` is all. */
   readonly allowedHosts?: readonly string[];
-  /** Generations that may wait for a slot; more are answered with 429. */
+  /** Generations that may wait for their turn; more are answered with 429. */
   readonly queueLimit?: number;
   /** Bytes. */
   readonly bodyLimit?: number;

@@ -6,9 +6,9 @@ import type { SamplingBody } from './schemas.js';
 const TEMPERATURE = 1;
 const MAX_BIASES = 1024;
 
-/** The options of choice `choice`. Errors: 400 for biases of tokens that the vocabulary has not. */
-export function samplingOptions(body: SamplingBody, choice: number, vocabSize: number): GenerateOptions {
-  const seed = body.seed == null || body.seed < 0 ? undefined : (body.seed + choice) % Number.MAX_SAFE_INTEGER;
+/** Errors: 400 for biases of tokens that the vocabulary has not. */
+export function samplingOptions(body: SamplingBody, vocabSize: number): GenerateOptions {
+  const seed = body.seed == null || body.seed < 0 ? undefined : body.seed;
   return defined({
     temperature: body.temperature ?? TEMPERATURE,
     topP: body.top_p,

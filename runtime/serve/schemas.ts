@@ -50,6 +50,7 @@ export const COMPLETION_BODY: Schema = {
       ],
     },
     logprobs: integer(0, 20),
+    max_tokens: integer(0, MAX_INT32), // 0: with echo
   },
 };
 
@@ -77,6 +78,7 @@ export interface SamplingBody {
   readonly logit_bias?: Readonly<Record<string, number>> | null;
   readonly seed?: number | null;
   readonly max_tokens?: number | null;
+  readonly echo?: boolean | null;
   readonly n?: number | null;
   readonly stop?: string | readonly string[] | null;
   readonly stream?: boolean | null;

@@ -1,6 +1,5 @@
 /** realizar-run serve: a server, its model, and their end. */
 import type { AddressInfo } from 'node:net';
-import type { LanguageModel } from '../llm/index.js';
 import type { ServedModel, ServeOptions } from './options.js';
 import { watchNpm } from './parent.js';
 import { createServer, type ModelServer } from './server.js';
@@ -26,7 +25,7 @@ export interface Notices {
 }
 
 /** Loads a model, hands it over, and closes it when `use` has ended. */
-export type Load = (signal: AbortSignal, use: (model: LanguageModel) => Promise<number>) => Promise<number>;
+export type Load = (signal: AbortSignal, use: (model: ServedModel) => Promise<number>) => Promise<number>;
 
 /** Once all is done, what does not end by itself has so long, ms. */
 const END = 5_000;
@@ -51,7 +50,7 @@ export async function serveUntilSignal(load: Load, options: ListenOptions, notic
   watchNpm(() => signals.note('npm is gone'));
   notices.loading(url);
   try {
-    const serving = async (loaded: LanguageModel) => {
+    const serving = async (loaded: ServedModel) => {
       open(loaded);
       notices.listening(url);
       return untilSignal(server, signals, options, notices);
@@ -69,7 +68,7 @@ export async function serveUntilSignal(load: Load, options: ListenOptions, notic
 async function loadUntilSignal(
   load: Load,
   signals: Signals,
-  serving: (model: LanguageModel) => Promise<number>,
+  serving: (model: ServedModel) => Promise<number>,
 ): Promise<number> {
   const controller = new AbortController();
   const ended = new Error('the server was ended while its model was loaded');

@@ -40,8 +40,8 @@ export async function createServer(
   const log = new Log(options.log ?? new LineSink(process.stderr).write, options.logBroken ?? (() => {}));
   const [admission, texts] = [new Admission(queueLimit), new Admission(queueLimit, 'texts')];
   const connections = new Connections(options.requestTimeout ?? DEFAULTS.requestTimeout);
-  const activity = () => service.activity;
-  const metrics = new Metrics({ activity, admission, texts, connections, log });
+  const [activity, statistics] = [() => service.activity, () => service.statistics];
+  const metrics = new Metrics({ activity, statistics, admission, texts, connections, log });
   const service: Service = new Service({ admission, texts, metrics }, options);
   const app = framework(service, connections);
   connections.watch(app.server, maxConnections);

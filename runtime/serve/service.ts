@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { EngineStatistics } from '../addon/index.js';
 import type { Activity } from '../llm/index.js';
 import type { Admission, Place } from './admission.js';
 import { ApiError, loading, toApiError } from './errors.js';
@@ -45,7 +46,7 @@ export class Service {
   /** From now on requests are answered. */
   open(model: ServedModel): void {
     this.#model = model;
-    this.admission.open(model.info.sessions);
+    this.admission.open(model.info.sequences);
     this.texts.open(TextQueue.WIDTH);
   }
 
@@ -57,6 +58,11 @@ export class Service {
 
   get activity(): Activity {
     return this.#model?.activity ?? { running: 0, waiting: 0 };
+  }
+
+  /** Of the model's engine; undefined while there is none. */
+  get statistics(): EngineStatistics | undefined {
+    return this.#model?.statistics();
   }
 
   /** The model's id in the API. */

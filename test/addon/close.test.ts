@@ -127,6 +127,39 @@ describe('garbage collection', () => {
     expect(script.calls().slice(-2)).toEqual(['session_close ends', 'model_close']);
   });
 
+  it('frees an engine that nobody holds and that is idle while its model stays open', async () => {
+    const script = new Script();
+    const model = await openModel(artifact, { model: script.path });
+    await (async () => {
+      const engine = await model.createEngine();
+      for await (const _ of engine.submit({ prompt: [1], maxTokens: 2 }));
+    })();
+    expect(await collected(script, 'engine_close')).toBe(true);
+    expect(script.calls()).not.toContain('model_close');
+    await model.close();
+  });
+
+  it('keeps an engine that is generating for somebody', async () => {
+    const script = new Script('hold engine token');
+    const model = await openModel(artifact, { model: script.path });
+    const kinds: string[] = [];
+    const loop = (async () => {
+      const run = (await model.createEngine()).submit({ prompt: [1], maxTokens: 1 });
+      for await (const { kind } of run) kinds.push(kind);
+    })();
+    await script.until('engine_step');
+    for (let i = 0; i < 10; i++) {
+      gc();
+      await turn();
+    }
+    expect(script.calls()).not.toContain('engine_close');
+    script.release(1);
+    await loop;
+    expect(kinds).toEqual(['begun', 'token', 'end']);
+    await model.close();
+    expect(script.calls().slice(-1)).toEqual(['model_close']);
+  });
+
   it('keeps a session whose step is running', async () => {
     const script = new Script('hold step');
     const model = await openModel(artifact, { model: script.path });

@@ -8,7 +8,7 @@
  *
  * "slow token" and "hold token" are of each token that is fed or generated; "fail token" fails the second one
  * generated. It checks what callers must guarantee: a session is used by one thread at a time, nothing is used after
- * its close. */
+ * its close. Its engine: mock_engine.h. */
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -120,7 +120,16 @@ const realizar_info* realizar_get_info(void) { return &info; }
 uint64_t realizar_kv_read_bytes(uint32_t n_position) { return info.kv_row_bytes * (n_position < 4 ? n_position : 4); }
 const char* realizar_last_error(void) { return error; }
 const char* realizar_status_name(int status) {
-  return status == REALIZAR_DRIVER ? "REALIZAR_DRIVER" : "REALIZAR_OTHER";
+  switch (status) {
+    case REALIZAR_INVALID_ARGUMENT:
+      return "REALIZAR_INVALID_ARGUMENT";
+    case REALIZAR_DRIVER:
+      return "REALIZAR_DRIVER";
+    case REALIZAR_CONTEXT_FULL:
+      return "REALIZAR_CONTEXT_FULL";
+    default:
+      return "REALIZAR_OTHER";
+  }
 }
 void realizar_free(void* memory) { free(memory); }
 const char* realizar_model_device_name(const realizar_model* m) { return m->state == ALIVE ? "mock device" : "dead"; }
@@ -279,3 +288,5 @@ int realizar_session_dump_nodes(realizar_session* s, char** text) {
   if (status == REALIZAR_OK) *text = strdup("node 0\nnode 1\n");
   return leave(s, "dump_nodes", status);
 }
+
+#include "mock_engine.h"

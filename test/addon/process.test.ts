@@ -105,3 +105,84 @@ describe('a process that uses the installed package', () => {
     expect(runNode(project, source)).toBe('RealizarError 8\n');
   });
 });
+
+describe('a process that uses an engine', () => {
+  const engineOf = (script: Script) => `
+    import { parentPort } from 'node:worker_threads';
+    import { openModel } from 'realizar-compile';
+    const model = await openModel('.', { model: ${JSON.stringify(script.path)} });
+    const engine = await model.createEngine();
+  `;
+  const forEver = 'for await (const event of engine.submit({ prompt: [1] })) parentPort?.postMessage(event.kind);';
+
+  it('ends by itself once nothing is generated, and frees what was not closed', () => {
+    const script = new Script('slow engine token 20');
+    const out = runNode(
+      project,
+      `${engineOf(script)} const run = engine.submit({ prompt: [1], maxTokens: 4 });
+       for await (const { kind } of run) console.log(kind);`,
+    );
+    expect(out).toBe('begun\ntoken\ntoken\ntoken\ntoken\nend\n');
+    expect(script.calls().slice(-2)).toEqual(['engine_close', 'model_close']);
+  });
+
+  it('stays alive until a request that nobody iterates has ended', () => {
+    const script = new Script('slow engine token 20');
+    runNode(project, `${engineOf(script)} engine.submit({ prompt: [1], maxTokens: 5 });`);
+    expect(script.calls().filter((line) => line === 'engine_step')).toHaveLength(5);
+  });
+
+  it('ends where it was closed while it generated', () => {
+    const script = new Script('slow engine token 20');
+    const source = `${engineOf(script)} engine.submit({ prompt: [1] });
+      await new Promise((done) => setTimeout(done, 50)); await engine.close(); console.log('closed');`;
+    expect(runNode(project, source)).toBe('closed\n');
+  });
+
+  it('may exit, and stop a worker, while tokens are generated', () => {
+    const script = new Script('slow engine token 30');
+    const exit = `(async () => { ${untilCalled(script, 'engine_step')} process.exit(0); })();`;
+    runNode(project, `${engineOf(script)} ${exit} ${forEver}`);
+    expect(script.calls()).toContain('engine_step');
+    writeFileSync(join(project, 'engine.mjs'), `${engineOf(script)} ${forEver}`);
+    const out = runNode(
+      project,
+      `import { Worker } from 'node:worker_threads';
+       for (let i = 0; i < 5; i++) {
+         const worker = new Worker('./engine.mjs');
+         await new Promise((told) => worker.on('message', (kind) => kind === 'token' && told()));
+         console.log('worker ended', await worker.terminate());
+       }`,
+    );
+    expect(out).toBe('worker ended 1\n'.repeat(5));
+    expect(script.calls().slice(-2)).toEqual(['engine_close', 'model_close']);
+  });
+
+  it('may use it from several worker threads', () => {
+    const script = new Script('slow engine token 5');
+    const run = 'let n = 0; for await (const { kind } of engine.submit({ prompt: [1] })) if (kind === "token") n++;';
+    writeFileSync(join(project, 'several.mjs'), `${engineOf(script)} ${run} parentPort.postMessage(n);`);
+    const out = runNode(
+      project,
+      `import { Worker } from 'node:worker_threads';
+       for (let i = 0; i < 3; i++) new Worker('./several.mjs').on('message', console.log);`,
+    );
+    expect(out).toBe('32\n'.repeat(3));
+  });
+
+  it('does not keep memory of what was generated', () => {
+    const script = new Script();
+    const out = runNode(
+      project,
+      `${engineOf(script)}
+       const use = async () => { for await (const _ of engine.submit({ prompt: [1], logprobs: 16 })); };
+       const memory = () => { gc(); return process.memoryUsage().rss / 2 ** 20; };
+       for (let i = 0; i < 200; i++) await use();
+       const before = memory();
+       for (let i = 0; i < 400; i++) await use();
+       console.log(memory() - before < 20); await model.close();`,
+      ['--expose-gc'],
+    );
+    expect(out).toBe('true\n');
+  });
+});

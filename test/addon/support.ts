@@ -111,6 +111,13 @@ export class Script {
   }
 }
 
+/** What the mock says after a prompt; `draw`: its engine's seed and index, with a temperature. */
+export function following(prompt: readonly number[], count: number, draw = 0): number[] {
+  const tokens = [...prompt];
+  for (let i = 0; i < count; i++) tokens.push((5 * tokens.at(-1)! + tokens.length + draw) % 16);
+  return tokens.slice(prompt.length);
+}
+
 /** For a test file: opens models of the mock library, which are closed after each test. */
 export function mockModels(): (script?: Script) => Promise<Model> {
   let artifact: string;

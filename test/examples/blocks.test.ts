@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type LanguageModel, loadModel } from '../../runtime/index.js';
+import { openLanguageModel } from '../../runtime/llm/load.js';
+import type { LoadedModel } from '../../runtime/llm/model.js';
 import { createServer } from '../../runtime/serve/server.js';
 import { buildAddon } from '../addon/support.js';
 import { hostArtifact, ROOT, runProgram } from '../support/artifacts.js';
@@ -97,7 +98,7 @@ const named = (blocks: readonly Block[]) => blocks.map((block) => [`${block.page
 /** A folder like a user's, with the bundled model as model.gguf, compiled for the host. */
 const scratch = mkdtempSync(join(tmpdir(), 'realizar-blocks-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-let model: LanguageModel;
+let model: LoadedModel;
 beforeAll(async () => {
   buildAddon();
   const artifact = await hostArtifact('examples/blocks', MODEL);
@@ -115,7 +116,7 @@ beforeAll(async () => {
   program('realizar-compile', `exec node ${ROOT}/dist/compiler/cli.js "$@"`);
   program('realizar-run', `exec node ${ROOT}/dist/runtime/run/cli.js "$@"`);
   program('npx', 'exec "$@"');
-  model = await loadModel(artifact, { sessions: 2 });
+  model = await openLanguageModel(artifact, { sequences: 2 });
   return () => model.close();
 });
 

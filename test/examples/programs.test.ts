@@ -48,8 +48,8 @@ test('logprobs shows three choices a token, the most probable first', async () =
   }
 });
 
-test('two_sessions gives each question its answer', async () => {
-  const { lines, stderr } = await run('two_sessions');
+test('two_at_once gives each question its answer', async () => {
+  const { lines, stderr } = await run('two_at_once');
   expect(lines).toEqual([
     'What is 3 plus 4? 3 plus 4 is 7.',
     'What is 2 plus 5? 2 plus 5 is 7.',

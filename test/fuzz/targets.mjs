@@ -125,24 +125,25 @@ async function template(bytes) {
 /** A model that answers with nothing. */
 const SILENT = {
   activity: { running: 0, waiting: 0 },
-  info: { name: 'silent', sessions: 1, context: 64, vocabSize: 256, canChat: true, parameters: 0, weightsBytes: 0 },
+  info: { name: 'silent', sequences: 1, context: 64, vocabSize: 256, canChat: true, parameters: 0, weightsBytes: 0 },
   encodeChat: async () => [1],
   tokenizeAsync: async () => [1],
   detokenize: () => 'a',
-  generate: () => ({
-    result: Promise.resolve({
-      text: '',
-      tokens: [],
-      promptTokens: 1,
-      cachedTokens: 0,
-      completionTokens: 0,
-      stopReason: 'eos',
-      seed: 0,
-      timings: { waiting: 0, prompt: 0, generation: 0 },
-    }),
-    async *[Symbol.asyncIterator]() {},
-  }),
+  generateMany: (_prompt, _options, count) => Array.from({ length: count }, nothing),
 };
+const nothing = () => ({
+  result: Promise.resolve({
+    text: '',
+    tokens: [],
+    promptTokens: 1,
+    cachedTokens: 0,
+    completionTokens: 0,
+    stopReason: 'eos',
+    seed: 0,
+    timings: { waiting: 0, prompt: 0, generation: 0 },
+  }),
+  async *[Symbol.asyncIterator]() {},
+});
 
 let server;
 async function request(bytes) {

@@ -30,7 +30,7 @@ const refused = (statusName: string, message: RegExp) => ({ statusName, message:
 
 describe('a model', () => {
   it('says what it is', async () => {
-    const { info } = await bundled.load({ context: 100, sessions: 2 });
+    const { info } = await bundled.load({ context: 100, sequences: 2, kvMemory: 1 << 20 });
     expect(info).toMatchObject({
       name: 'storyteller-q8_0',
       architecture: 'llama',
@@ -38,6 +38,7 @@ describe('a model', () => {
       compiledContext: 512,
       vocabSize: 909,
       parameters: 3_380_736,
+      sequences: 2,
       sessions: 2,
       target: 'host',
       endTokens: [2, 0],
@@ -48,16 +49,18 @@ describe('a model', () => {
     });
     expect(info.weightsBytes).toBeGreaterThan(info.parameters);
     expect(info.sessionBytes).toBeGreaterThan(2 ** 20);
+    expect(info.kvBytes).toBeGreaterThan(2 ** 18);
+    expect(info.kvBytes).toBeLessThanOrEqual(2 ** 20);
   });
 
   it('reports its phases in order, each begun and ended', async () => {
     const heard: string[] = [];
     await bundled.load({ onProgress: ({ phase, done, total }) => heard.push(`${phase} ${done / total}`) });
-    for (const phase of ['text', 'driver', 'file', 'code', 'memory', 'weights', 'sessions']) {
+    for (const phase of ['text', 'driver', 'file', 'code', 'memory', 'weights', 'engine']) {
       expect(heard).toContain(`${phase} 0`);
       expect(heard.indexOf(`${phase} 1`)).toBeGreaterThan(heard.indexOf(`${phase} 0`));
     }
-    expect(heard.at(-1)).toBe('sessions 1');
+    expect(heard.at(-1)).toBe('engine 1');
   });
 
   it('lives beside others in one process, which fail alone', async () => {
@@ -145,6 +148,12 @@ describe('what cannot be loaded', () => {
     [{ sessions: 0 }, 'INVALID_ARGUMENT', /options\.sessions must be an integer from 1 to 1024; got 0/],
     [{ sessions: 1025 }, 'INVALID_ARGUMENT', /options\.sessions must be an integer from 1 to 1024; got 1025/],
     [{ sessions: 1.5 }, 'INVALID_ARGUMENT', /options\.sessions/],
+    [{ sequences: -1 }, 'INVALID_ARGUMENT', /options\.sequences must be an integer from 0 to 1024; got -1/],
+    [{ sequences: 2, sessions: 2 }, 'INVALID_ARGUMENT', /options\.sessions must be left out where options\.sequences/],
+    [{ kvMemory: -1 }, 'INVALID_ARGUMENT', /options\.kvMemory must be an integer from 0/],
+    [{ kvMemory: 1 }, 'INVALID_ARGUMENT', /1 bytes of KV cache are too few: a sequence of 512 positions takes/],
+    [{ sequences: 100 }, 'INVALID_ARGUMENT', /at most 64 run at once/],
+    [{ deterministic: 'yes' }, 'INVALID_ARGUMENT', /options\.deterministic must be true or false/],
     [{ device: -1 }, 'INVALID_ARGUMENT', /options\.device/],
     [{ model: '' }, 'INVALID_ARGUMENT', /options\.model must be a path/],
     [{ chatTemplate: 'llama' }, 'INVALID_ARGUMENT', /options\.chatTemplate/],
@@ -268,7 +277,7 @@ describe('a process', () => {
   it('has its memory back after many loads', async () => {
     const printed = await inProcess(`
       const use = async () => {
-        const model = await loadModel(folder, { sessions: 2 });
+        const model = await loadModel(folder, { sequences: 2 });
         await model.generate('Once', { maxTokens: 1 }).result;
         await model.applyChatTemplate([{ role: 'user', content: 'Hi' }]);
         await model.close();

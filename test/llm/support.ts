@@ -1,7 +1,9 @@
 /** The bundled model compiled for the host target, and what tests of the text API share. */
 import { join } from 'node:path';
 import { beforeAll } from 'vitest';
-import { type LanguageModel, type LoadOptions, loadModel, type Piece } from '../../runtime/index.js';
+import type { LoadOptions, Piece } from '../../runtime/index.js';
+import { openLanguageModel } from '../../runtime/llm/load.js';
+import type { LoadedModel } from '../../runtime/llm/model.js';
 import { buildAddon } from '../addon/support.js';
 import { hostArtifact, ROOT } from '../support/artifacts.js';
 
@@ -10,7 +12,7 @@ export const STORYTELLER = join(ROOT, 'examples/storyteller-q8_0.gguf');
 /** Compiles it before the tests of a file, whose name for the artifact nobody else has; a function that loads it, closed after. */
 export function storyteller(name: string, options: { context?: number } = {}) {
   let folder = '';
-  const loaded: LanguageModel[] = [];
+  const loaded: LoadedModel[] = [];
   beforeAll(async () => {
     buildAddon();
     folder = await hostArtifact(`llm/${name}`, STORYTELLER, options);
@@ -22,8 +24,8 @@ export function storyteller(name: string, options: { context?: number } = {}) {
     get folder() {
       return folder;
     },
-    async load(options: LoadOptions = {}): Promise<LanguageModel> {
-      const model = await loadModel(folder, options);
+    async load(options: LoadOptions = {}): Promise<LoadedModel> {
+      const model = await openLanguageModel(folder, options);
       loaded.push(model);
       return model;
     },

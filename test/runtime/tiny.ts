@@ -27,8 +27,10 @@ export const link = (output: string, objects: string[], extra: string[] = []) =>
   run('g++', [...SANITIZERS, ...objects, '-o', join(dir, output), '-pthread', '-ldl', ...extra]);
 
 /** The runtime but for its driver, and the host's. */
-export const compileRuntime = () => compile([runtime, join(runtime, 'engine')].flatMap((folder) => sources(folder, /\.cpp$/)));
-export const compileHost = () => compile([...sources(join(runtime, 'driver'), /^(host|sim).*\.cpp$/)]);
+export const runtimeSources = [runtime, join(runtime, 'engine')].flatMap((folder) => sources(folder, /\.cpp$/));
+export const hostSources = sources(join(runtime, 'driver'), /^(host|sim).*\.cpp$/);
+export const compileRuntime = () => compile(runtimeSources);
+export const compileHost = () => compile(hostSources);
 export const compileKernels = () => compile([join(here, 'tiny_kernels.cpp')]);
 
 /** Builds DIR/<name>/libtiny.so and the replay program beside it. */

@@ -20,7 +20,7 @@ constexpr uint64_t row_bytes = tiny::n_cols * sizeof(float), matrix_bytes = tiny
 
 const std::vector<Kernel> kernels = {
     {.symbol = "tiny_embed", .fields = {"state", "table", "x"}, .blocks = 1, .threads = 64},
-    {.symbol = "tiny_mix", .fields = {"state", "x", "cache", "mix"}, .blocks = 1, .threads = 64},
+    {.symbol = "tiny_mix", .fields = {"state", "x", "cache", "mix", "pages"}, .blocks = 1, .threads = 64},
     {.symbol = "tiny_logits",
      .fields = {"weights", "bias", "mix", "logits", "best"},
      .blocks = 1,
@@ -47,7 +47,11 @@ const std::vector<Node> nodes = {
      .kernel = "tiny_mix",
      .kv_row_bytes = row_bytes,
      .kv_positions = tiny::n_ctx,
-     .arguments = {{"state", slots + 0}, {"x", arena + x_at}, {"cache", kv_cache + 0}, {"mix", arena + mix_at}}},
+     .arguments = {{"state", slots + 0},
+                   {"x", arena + x_at},
+                   {"cache", kv_cache + 0},
+                   {"mix", arena + mix_at},
+                   {"pages", slots + page_table_at}}},
     {.name = "output",
      .kernel = "tiny_logits",
      .read_bytes = matrix_bytes,

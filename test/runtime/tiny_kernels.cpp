@@ -22,14 +22,19 @@ struct MixArgs {
   const float* x;
   float* cache;
   float* mix;
+  const uint32_t* pages;
 };
 void mix(const MixArgs& a) {
   grid_wait();
   const int c = thread_index(), position = load_global(&a.state->position), length = load_global(&a.state->seq_len);
   if (c >= n_cols) return;
-  a.cache[position * n_cols + c] = load_global(a.x + c);
+  const auto cached = [&](int q) -> float& {
+    constexpr int n = int(kv_page_positions);
+    return a.cache[(int64_t(load_global(a.pages + q / n)) * n + q % n) * n_cols + c];
+  };
+  cached(position) = load_global(a.x + c);
   float sum = 0;
-  for (int q = 0; q < length; q++) sum += float(q + 1) * a.cache[q * n_cols + c];
+  for (int q = 0; q < length; q++) sum += float(q + 1) * cached(q);
   a.mix[c] = sum;
 }
 

@@ -44,7 +44,6 @@ const HARMLESS: Record<string, readonly unknown[]> = {
     functions: [[]],
     function_call: ['none'],
     best_of: [1],
-    echo: [false],
   },
   ...{
     response_format: [{ type: 'text' }],

@@ -1,14 +1,14 @@
 /** OpenAI's own client against the bundled model. */
 import OpenAI from 'openai';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { LanguageModel } from '../../runtime/index.js';
+import type { LoadedModel } from '../../runtime/llm/model.js';
 import { storyteller } from '../llm/support.js';
 import { closeServers, listen } from './support.js';
 
 const bundled = storyteller('serve-openai');
-let model: LanguageModel;
+let model: LoadedModel;
 beforeAll(async () => {
-  model = await bundled.load({ sessions: 2 });
+  model = await bundled.load({ sequences: 2 });
 });
 closeServers();
 

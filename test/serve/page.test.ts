@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { LanguageModel } from '../../runtime/index.js';
+import type { LoadedModel } from '../../runtime/llm/model.js';
 import { storyteller } from '../llm/support.js';
 import { scriptedModel } from './scripted_model.js';
 import { closeServers, listen, until } from './support.js';
@@ -25,7 +25,7 @@ const MORE_FLAGS = ['--disable-component-update', '--disable-sync', '--disable-d
 
 describe.skipIf(executable === undefined)('the chat page', () => {
   const bundled = storyteller('serve-page');
-  let model: LanguageModel;
+  let model: LoadedModel;
   let browser: Browser;
   beforeAll(async () => {
     model = await bundled.load();

@@ -83,6 +83,15 @@ test('options and the environment reach the server', async () => {
   expect(lines.map((line) => JSON.parse(line).status)).toEqual([200, 401, 200, 200]);
 });
 
+test('how many generations of which length fit is said at the start', async () => {
+  const program = await startProgram(bundled.folder, ['--kv-memory', '2M', '--deterministic']);
+  expect(program.stderr()).toMatch(
+    /context 512, 4 at once; KV cache of 2\.00 MiB for 1024 positions, 2 of the whole context\n/,
+  );
+  program.kill('SIGTERM');
+  expect(await program.exited).toBe(0);
+});
+
 test('what is wrong is said, with an exit code', async () => {
   const program = await startProgram(bundled.folder);
   const taken = await serve(bundled.folder, '--port', new URL(program.url).port);
@@ -93,7 +102,14 @@ test('what is wrong is said, with an exit code', async () => {
     const nowhere = await serve(bundled.folder, '--port', '0', '--host', host);
     expect(nowhere).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('--host') });
   }
-  const wrong = [['--port', '70000'], ['--parallel', '0'], ['--api-key', ''], ['--log', 'loud'], ['--colour']];
+  const wrong = [
+    ['--port', '70000'],
+    ['--parallel', '0'],
+    ['--kv-memory', '8X'],
+    ['--api-key', ''],
+    ['--log', 'loud'],
+    ['--colour'],
+  ];
   for (const args of wrong) expect(await serve(bundled.folder, ...args)).toMatchObject({ code: 2, stdout: '' });
   const missing = await serve('/nowhere/at/all');
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('/nowhere/at/all') });

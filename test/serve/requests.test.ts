@@ -66,6 +66,7 @@ const BAD_CHATS: Case[] = [
   ['a bias of no token', { messages, logit_bias: { 256: 1 } }, 'logit_bias', /ids from 0 to 255, found "256"/],
   ['a bias of a word', { messages, logit_bias: { 'a b': 1 } }, 'logit_bias', /found "a b"/],
   ['a bias of 101', { messages, logit_bias: { 1: 101 } }, 'logit_bias[1]', /<= 100/],
+  ['echo', { messages, echo: true }, 'echo', /not repeated/],
   ['stream as a text', { messages, stream: 'yes' }, 'stream', /boolean/],
   ['stream options nobody knows', { messages, stream_options: { a: 1 } }, 'stream_options.a', /Unrecognized/],
   ['a model that is a number', { messages, model: 3 }, 'model', /string/],
@@ -79,7 +80,8 @@ const BAD_COMPLETIONS: Case[] = [
   ['null', { prompt: null }, 'prompt', /a string, a list of token ids/],
   ['a token beyond the vocabulary', { prompt: [1, 256] }, 'prompt', /0 to 255, found 256/],
   ['a token below it', { prompt: [-1] }, 'prompt', /a list of token ids/],
-  ['echo', { prompt: 'a', echo: true }, 'echo', /not supported/],
+  ['max_tokens 0', { prompt: 'a', max_tokens: 0 }, 'max_tokens', /a number >= 1, found 0/],
+  ['max_tokens -1', { prompt: 'a', max_tokens: -1 }, 'max_tokens', /a number >= 0, found -1/],
   ['a suffix', { prompt: 'a', suffix: 'b' }, 'suffix', /not supported/],
   ['best_of', { prompt: 'a', best_of: 2 }, 'best_of', /not supported/],
   [
@@ -253,14 +255,15 @@ test('parameters reach the model', async () => {
     ...{ repeat_penalty: 1.1, repeat_last_n: -1, seed: 7, stop: ['.', '!'], logit_bias: { 5: -100 }, n: 2 },
     ...{ max_completion_tokens: 3, logprobs: true, top_logprobs: 2, ignore_eos: true },
   });
-  expect(model.prompts).toEqual([tokens('ab\nc'), tokens('ab\nc')]);
-  expect(model.options.map(({ signal, ...options }) => options)).toEqual(
-    [7, 8].map((seed) => ({
+  expect(model.prompts).toEqual([tokens('ab\nc')]);
+  expect(model.counts).toEqual([2]);
+  expect(model.options.map(({ signal, ...options }) => options)).toEqual([
+    {
       ...{ temperature: 0.5, topP: 0.9, topK: 40, minP: 0.05, presencePenalty: 0.1, frequencyPenalty: 0.2 },
-      ...{ repeatPenalty: 1.1, repeatLastN: -1, seed, stop: ['.', '!'], logitBias: new Map([[5, -100]]) },
+      ...{ repeatPenalty: 1.1, repeatLastN: -1, seed: 7, stop: ['.', '!'], logitBias: new Map([[5, -100]]) },
       ...{ maxTokens: 3, logprobs: 2, ignoreEos: true, continues: false },
-    })),
-  );
+    },
+  ]);
   model.options.length = 0;
   await post(url + COMPLETION, { prompt: 'a', seed: -1 });
   expect(model.options.map(({ signal, ...options }) => options)).toEqual([{ temperature: 1, maxTokens: 16 }]);

@@ -1,5 +1,7 @@
 /** A model whose answers a test decides, for what a real one cannot be made to do at will: wait, fail, write for ever. */
 import type {
+  ContinueOptions,
+  EngineStatistics,
   GenerateOptions,
   Generation,
   GenerationResult,
@@ -10,7 +12,7 @@ import type {
 import type { ServedModel } from '../../runtime/serve/options.js';
 
 export interface Script {
-  readonly sessions?: number;
+  readonly sequences?: number;
   readonly context?: number;
   /** Runs before each token; what it rejects with ends the generation. */
   readonly beforeToken?: (count: number, signal: AbortSignal) => Promise<void>;
@@ -21,28 +23,31 @@ export interface Script {
   readonly stopString?: string;
   /** The template puts documents into the prompt. */
   readonly showsDocuments?: boolean;
+  readonly statistics?: Partial<EngineStatistics>;
 }
 
 export interface ScriptedModel extends ServedModel {
   readonly activity: { running: number; waiting: number };
-  /** Of the generations so far, in order. */
+  /** Of what was asked for so far, in order, and how many texts were to follow each prompt. */
   readonly options: GenerateOptions[];
   readonly prompts: (readonly number[])[];
+  readonly counts: number[];
   /** How prompts were to be made of messages and texts. */
   readonly rendered: object[];
 }
 
 /** Tokens are UTF-16 units; a chat's prompt is the content of its messages. */
 export function scriptedModel(script: Script = {}): ScriptedModel {
-  const { sessions = 1, context = 4096 } = script;
+  const { sequences = 1, context = 4096 } = script;
   const activity = { running: 0, waiting: 0 };
   const options: GenerateOptions[] = [];
   const prompts: (readonly number[])[] = [];
+  const counts: number[] = [];
   const rendered: object[] = [];
   const free: (() => void)[] = [];
   const tokenize = (text: string) => [...text].map((character) => character.charCodeAt(0));
   const slot = async (signal: AbortSignal) => {
-    if (activity.running < sessions) {
+    if (activity.running < sequences) {
       activity.running++;
       return;
     }
@@ -54,9 +59,7 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
     signal.throwIfAborted();
     activity.running++;
   };
-  const generate = (prompt: readonly number[], given: GenerateOptions): Generation => {
-    options.push(given);
-    prompts.push(prompt);
+  const generate = (prompt: readonly number[], given: ContinueOptions, onPiece: () => void): Generation => {
     const pieces: Piece[] = [];
     let wake = () => {};
     const result = run(pieces, () => wake());
@@ -71,11 +74,17 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
         while (made.length < limit) {
           await script.beforeToken?.(made.length, signal);
           signal.throwIfAborted();
-          made.push({ text: script.token ?? 'x', token: 120 });
+          made.push({ text: script.token ?? 'x', token: 120, ...(given.logprobs !== undefined && LOGPROB) });
+          onPiece();
           changed();
         }
         const ended = script.length !== undefined && made.length === script.length;
-        return { ...resultOf(made, prompt, ended), ...(script.stopString && { stopString: script.stopString }) };
+        const scored = given.promptLogprobs && { promptLogprobs: prompt.map(scoreOf) };
+        return {
+          ...resultOf(made, prompt, ended),
+          ...scored,
+          ...(script.stopString && { stopString: script.stopString }),
+        };
       } finally {
         activity.running--;
         free.shift()?.();
@@ -109,17 +118,24 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
     activity,
     options,
     prompts,
+    counts,
     rendered,
     info: {
       name: 'scripted',
-      sessions,
+      sequences,
       context,
       vocabSize: 256,
       canChat: true,
       parameters: 0,
       weightsBytes: 0,
     } as never,
-    generate: generate as ServedModel['generate'],
+    statistics: () => ({ ...STATISTICS, ...activity, ...script.statistics }),
+    generateMany: (prompt, given, count, onPiece = () => {}) => {
+      options.push(given);
+      prompts.push(prompt);
+      counts.push(count);
+      return Array.from({ length: count }, (_, index) => generate(prompt, given, () => onPiece(index)));
+    },
     encodeChat: async (messages: readonly Message[], how: TemplateOptions = {}) => {
       rendered.push(how);
       const documents = script.showsDocuments ? JSON.stringify(how.templateVariables?.documents ?? '') : '';
@@ -132,6 +148,20 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
     detokenize: (tokens) => String.fromCharCode(...tokens),
   };
 }
+
+const bytesOf = (token: number) => new Uint8Array([token]);
+/** A token of the prompt, whose log probability is its place. */
+const scoreOf = (token: number, i: number) => ({
+  ...{ token, text: String.fromCharCode(token), bytes: bytesOf(token), topLogprobs: [] },
+  ...(i > 0 && { logprob: -i }),
+});
+const LOGPROB = { logprob: -0.5, bytes: bytesOf(120), topLogprobs: [] };
+
+const STATISTICS: EngineStatistics = {
+  ...{ sequences: 1, context: 4096, running: 0, waiting: 0, steps: 0, rows: 0, preemptions: 0, kvBytes: 0 },
+  ...{ pages: 8, freePages: 8, windowPages: 0, freeWindowPages: 0, cachedPages: 0 },
+  ...{ promptTokens: 0, prefixHitTokens: 0, chosenTokens: 0 },
+};
 
 const resultOf = (pieces: readonly Piece[], prompt: readonly number[], ended: boolean): GenerationResult => ({
   text: pieces.map(({ text }) => text).join(''),

@@ -49,7 +49,7 @@ test('a client that is gone frees its slot, streaming or not, running or waiting
 
 test('a slow reader is dropped after a while; what it left buffered is bounded, and others are served meanwhile', async () => {
   const length = 100_000;
-  const model = scriptedModel({ sessions: 2, context: 2 * length, length, token: 'y'.repeat(200) });
+  const model = scriptedModel({ sequences: 2, context: 2 * length, length, token: 'y'.repeat(200) });
   const server = await listen(model, { stallTimeout: 2000 });
   const slow = rawClient(server, body({ stream: true }));
   await until(() => server.admission.occupied === 1, 'the slow one to be let in');
@@ -114,7 +114,8 @@ test('with a full queue the next is told when to come again', async () => {
 });
 
 test('metrics count requests and tokens', async () => {
-  const { url } = await listen(scriptedModel({ length: 5 }));
+  const statistics = { pages: 8, freePages: 2, windowPages: 4, freeWindowPages: 3, preemptions: 7, promptTokens: 40 };
+  const { url } = await listen(scriptedModel({ length: 5, statistics: { ...statistics, prefixHitTokens: 30 } }));
   await post(url + CHAT, body());
   await post(url + CHAT, body({ stream: true }));
   const metrics = (await (await fetch(`${url}/metrics`)).text()).split('\n');
@@ -125,6 +126,15 @@ test('metrics count requests and tokens', async () => {
     'realizar_time_to_first_token_seconds_count 2',
     'realizar_queue_wait_seconds_count 2',
     'realizar_time_per_output_token_seconds_count 2',
+    'realizar_generation_tokens_total 10',
+    'realizar_inter_token_latency_seconds_count 8',
+    'realizar_e2e_request_latency_seconds_count 2',
+    'realizar_num_requests_running 0',
+    'realizar_num_requests_waiting 0',
+    'realizar_kv_cache_usage_perc 0.75',
+    'realizar_num_preemptions_total 7',
+    'realizar_prefix_cache_queries_total 40',
+    'realizar_prefix_cache_hits_total 30',
     'realizar_request_duration_seconds_count{route="/v1/chat/completions"} 2',
   ])
     expect(metrics).toContain(line);

@@ -15,6 +15,7 @@ export const SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recove
 /** Test files that compile the same sources with the same flags share what ccache keeps. */
 export const PLAIN = [...COMMON, '-O2'];
 export const SANITIZED = [...COMMON, '-O0', '-g1', ...SANITIZERS];
+export const THREAD_SANITIZED = [...COMMON, '-O1', '-g1', '-fsanitize=thread'];
 
 /** Compiles each source to an object file, side by side; returns those, in order. Throws what the compiler says. */
 export async function compileEach(

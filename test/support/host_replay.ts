@@ -58,7 +58,9 @@ async function makeKit(sanitize: boolean): Promise<Kit> {
   const key = sha256([version, ...kernelFlags(sanitize), ...LISTS, ...names, ...contents]);
   const folder = join(ROOT, 'build/test/kits', key);
   await once(folder, async (part) => {
-    const sources = names.filter((name) => /^([^/]+|engine\/[^/]+|replay\/[^/]+|driver\/(host|sim)[^/]*)\.cpp$/.test(name));
+    const sources = names.filter((name) =>
+      /^([^/]+|engine\/[^/]+|replay\/[^/]+|driver\/(host|sim)[^/]*)\.cpp$/.test(name),
+    );
     const paths = sources.map((name) => join(RUNTIME_DIR, name));
     const objectOf = (path: string) => join(part, `${path.slice(RUNTIME_DIR.length + 1).replaceAll('/', '_')}.o`);
     const lists = join(part, 'lists.cpp');

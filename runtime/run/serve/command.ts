@@ -1,12 +1,14 @@
 /** The subcommand `serve` of realizar-run: parse and call. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { compiledTarget } from '../../addon/artifact.js';
 import { LineSink } from '../../serve/line_sink.js';
 import { DEFAULTS } from '../../serve/options.js';
 import { type ListenOptions, type Load, serveUntilSignal } from '../../serve/serve.js';
 import { addChatTemplateOption, type ChatTemplateFlags, chatTemplateOf } from '../chat_template_option.js';
 import { RunError } from '../exit.js';
-import { addModelOptions, type ModelFlags, modelFile, withModel } from '../model.js';
-import { integer } from '../values.js';
+import { addModelOptions, defined, type ModelFlags, modelFile, withModel } from '../model.js';
+import { bytes, integer } from '../values.js';
+import { describeCapacity } from './capacity.js';
 import { listenError } from './listen_error.js';
 
 interface Flags extends ModelFlags, ChatTemplateFlags {
@@ -14,7 +16,8 @@ interface Flags extends ModelFlags, ChatTemplateFlags {
   readonly port: number;
   readonly apiKey?: string;
   readonly alias?: string;
-  readonly parallel: number;
+  readonly parallel?: number;
+  readonly kvMemory?: number;
   readonly queue: number;
   readonly bodyLimit: number;
   readonly drainTimeout: number;
@@ -25,6 +28,8 @@ interface Flags extends ModelFlags, ChatTemplateFlags {
 }
 
 const MIB = 1 << 20;
+/** How many at once. 0: as many as the library can; the simulator computes no faster for more. */
+const USUAL = { cuda: 0, host: 4 };
 const LOCAL = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
 const nonEmpty = (text: string): string => {
@@ -53,10 +58,19 @@ export function serveCommand(): Command {
         .argParser(nonEmpty),
     )
     .option('--alias <id>', "the model's id in the API (default: its name)", nonEmpty)
-    .option('--parallel <n>', 'generations that run at once, each with a KV cache of its own', integer(1, 256), 1)
+    .option(
+      '--parallel <n>',
+      'generations that run at once (default: as many as a step can choose tokens for; 4 on the host target)',
+      integer(1, 1024),
+    )
+    .option(
+      '--kv-memory <size>',
+      'device memory for KV cache, which they share, as in 8G (default: for all of them at the whole context, or what is free less a tenth, whichever is less)',
+      bytes,
+    )
     .option(
       '--queue <n>',
-      'generations that may wait for a slot; more get 429',
+      'generations that may wait for their turn; more get 429',
       integer(0, 100_000),
       DEFAULTS.queueLimit,
     )
@@ -99,10 +113,10 @@ async function serve(directory: string, flags: Flags): Promise<void> {
   const model = await modelFile(directory, flags.model);
   const template = chatTemplateOf(flags);
   const load: Load = (signal, use) => {
-    const { parallel: sessions } = flags;
-    return withModel(directory, { ...flags, model }, { sessions, signal, ...template }, (loaded) => {
-      const { name, device, context } = loaded.info;
-      note(`${name} on ${device}, context ${context}, ${sessions} at once`);
+    const { parallel = USUAL[compiledTarget(directory)], kvMemory } = flags;
+    const engine = { sequences: parallel, ...defined({ kvMemory }) };
+    return withModel(directory, { ...flags, model }, { ...engine, signal, ...template }, (loaded) => {
+      note(describeCapacity(loaded));
       return use(loaded);
     });
   };
@@ -164,7 +178,7 @@ to chat with the model. SIGTERM or Ctrl-C ends it when running requests have fin
 
 Examples:
   realizar-run serve generated/model                                 for this machine alone, port 8080
-  REALIZAR_API_KEY=secret realizar-run serve generated/model --host 0.0.0.0 --parallel 4
+  REALIZAR_API_KEY=secret realizar-run serve generated/model --host 0.0.0.0 --parallel 16
   curl http://127.0.0.1:8080/v1/chat/completions -H 'content-type: application/json' \\
     -d '{"messages": [{"role": "user", "content": "Hello"}]}'
 

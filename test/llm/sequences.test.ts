@@ -1,15 +1,18 @@
 /** Generations side by side: who waits, who is ended, and that none is mixed up with another. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Generation, LanguageModel } from '../../runtime/index.js';
+import type { LoadedModel } from '../../runtime/llm/model.js';
 import { collect, joined, storyteller } from './support.js';
 
 const PROMPT = 'Once upon a time';
-const bundled = storyteller('sessions');
-let model: LanguageModel;
+/** The simulator may take its time. */
+const POLL = { timeout: 60_000 };
+const bundled = storyteller('sequences');
+let model: LoadedModel;
 let alone: LanguageModel;
 beforeAll(async () => {
-  model = await bundled.load({ sessions: 2 });
-  alone = await bundled.load();
+  model = await bundled.load({ sequences: 2, deterministic: true });
+  alone = await bundled.load({ sessions: 1, deterministic: true });
 });
 
 const sums = [
@@ -19,7 +22,7 @@ const sums = [
   ['What is 4 plus 4?', '4 plus 4 is 8.'],
 ] as const;
 
-describe('sessions', () => {
+describe('sequences', () => {
   it('write at the same time what they write one after the other', async () => {
     const options = [{ temperature: 1.3, seed: 5 }, {}, { temperature: 0.9, seed: 6, topK: 20 }];
     const start = (i: number, on: LanguageModel) => on.generate(PROMPT, { maxTokens: 15, ...options[i] });
@@ -44,8 +47,7 @@ describe('sessions', () => {
       ended.push(text);
       return { text, waiting: timings.waiting };
     });
-    await new Promise(setImmediate);
-    expect(model.activity).toEqual({ running: 2, waiting: 2 });
+    await expect.poll(() => model.activity, POLL).toEqual({ running: 2, waiting: 2 });
     const results = await Promise.all(answers);
     expect(results.map(({ text }) => text)).toEqual(sums.map(([, answer]) => answer));
     // Who waits does so for a whole generation: the third for one of the first two, the last for one more.
@@ -58,15 +60,39 @@ describe('sessions', () => {
     expect(model.activity).toEqual({ running: 0, waiting: 0 });
   });
 
-  it('keep what a conversation needs, and give up what was used longest ago', async () => {
-    const two = await bundled.load({ sessions: 2 });
-    const prompts = ['Once upon a time', 'The quiet robot'];
-    const run = (prompt: string) => two.generate(prompt, { maxTokens: 1 }).result;
-    for (const prompt of prompts) expect((await run(prompt)).cachedTokens).toBe(0);
+  it('find what their prompts begin with, whichever came before', async () => {
+    const other = await bundled.load({ sequences: 2 });
+    const run = (prompt: string) => other.generate(prompt, { maxTokens: 1 }).result;
+    const prompts = ['Once upon a time', 'The quiet robot', 'One windy evening'];
+    for (const prompt of prompts) await run(prompt);
     for (const prompt of prompts) expect((await run(`${prompt} was`)).cachedTokens).toBeGreaterThan(2);
-    await run('One windy evening'); // takes the session of the first
-    expect((await run(`${prompts[1]} was red`)).cachedTokens).toBeGreaterThan(3);
-    expect((await run(`${prompts[0]} was red`)).cachedTokens).toBe(0);
+    const { prefixHitTokens, promptTokens, running, freePages, pages } = other.statistics();
+    expect(prefixHitTokens).toBeGreaterThan(6);
+    expect(promptTokens).toBeGreaterThan(prefixHitTokens);
+    expect({ running, freePages }).toEqual({ running: 0, freePages: pages });
+  });
+
+  it('write each its own, 32 at a time', async () => {
+    const many = await bundled.load({ sequences: 32, kvMemory: 1 << 24, deterministic: true });
+    expect(many.info.sequences).toBe(32);
+    const starts = ['Once upon a time', 'The quiet robot', 'One windy evening', 'A small'];
+    const start = (i: number, on: LanguageModel) => {
+      const settings = { temperature: 0.8, seed: i, maxTokens: 3 + (i % 5) };
+      return on.generate(starts[i % starts.length]!, settings).result;
+    };
+    const together = await Promise.all(Array.from({ length: 32 }, (_, i) => start(i, many)));
+    for (const i of [0, 5, 10, 15, 31]) expect(together[i]!.tokens).toEqual((await start(i, alone)).tokens);
+    expect(many.activity).toEqual({ running: 0, waiting: 0 });
+  });
+
+  it('follow one prompt as they would one by one', async () => {
+    const settings = { temperature: 1.1, maxTokens: 6 };
+    const texts = model.generateMany(PROMPT, { ...settings, seed: 40 }, 3);
+    for (const [i, { result }] of texts.entries()) {
+      const { tokens, seed } = await result;
+      expect(seed).toBe(40 + i);
+      expect(tokens).toEqual((await alone.generate(PROMPT, { ...settings, seed }).result).tokens);
+    }
   });
 });
 
@@ -77,7 +103,7 @@ describe('a generation that is given up', () => {
     await expect(collect(generation)).rejects.toBe(reason);
   };
 
-  it('ends within a token, and frees its session', async () => {
+  it('ends within a token, and frees its place', async () => {
     const controller = new AbortController();
     const reason = new Error('enough');
     const generation = alone.generate(PROMPT, { signal: controller.signal });
@@ -97,8 +123,7 @@ describe('a generation that is given up', () => {
     const controller = new AbortController();
     const running = [alone.generate(PROMPT, { maxTokens: 20 }), alone.generate('The', { maxTokens: 2 })];
     const waiting = alone.generate(PROMPT, { signal: controller.signal });
-    await new Promise(setImmediate);
-    expect(alone.activity).toEqual({ running: 1, waiting: 2 });
+    await expect.poll(() => alone.activity, POLL).toEqual({ running: 1, waiting: 2 });
     const reason = { why: 'anything' };
     controller.abort(reason);
     await rejects(waiting, reason);

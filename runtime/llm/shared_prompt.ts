@@ -1,0 +1,78 @@
+/** Sequences that follow one prompt: one request to the engine, ended when nobody hears any of them any more. */
+import type { EngineEvent, EngineRequest, EngineRun } from '../addon/index.js';
+import { Queue } from '../addon/queue.js';
+import type { EngineHost } from './engine_host.js';
+
+/** One of them, for who hears it. */
+export interface Sequence {
+  /** Until it ends. Throws what {@link SequenceFeed.fail} is given. */
+  readonly events: AsyncIterable<EngineEvent>;
+}
+
+export class SharedPrompt {
+  readonly sequences: readonly SequenceFeed[];
+  #heard: number;
+  #run: Pick<EngineRun, 'cancel'> | undefined;
+
+  constructor(count: number) {
+    this.sequences = Array.from({ length: count }, () => new SequenceFeed(() => this.#left()));
+    this.#heard = count;
+  }
+
+  /** Submits the request, unless everybody has gone. */
+  async submit(engine: EngineHost, request: EngineRequest): Promise<void> {
+    if (this.#heard === 0) return;
+    const { sequences } = this;
+    this.#run = await engine.start(
+      { ...request, sequences: sequences.length },
+      {
+        event: (event) => sequences[event.index]!.push(event),
+        fail: (error) => {
+          for (const sequence of sequences) sequence.end(error);
+        },
+      },
+    );
+    if (this.#heard === 0) this.#run.cancel();
+  }
+
+  /** One more is heard by nobody. Returns whether that ends the request. */
+  #left(): boolean {
+    if (--this.#heard > 0 || this.#run === undefined) return false;
+    this.#run.cancel();
+    return true;
+  }
+}
+
+class SequenceFeed implements Sequence {
+  readonly events = new Queue<EngineEvent>();
+  readonly #ended: Promise<void>;
+  #end = () => {};
+
+  constructor(private readonly left: () => boolean) {
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  push(event: EngineEvent): void {
+    this.events.push(event);
+    if (event.kind === 'end') this.end();
+  }
+
+  /** No more events come. */
+  end(...[error]: [error?: unknown]): void {
+    this.events.end(error === undefined ? undefined : { error });
+    this.#end();
+  }
+
+  /** Who hears it is to have this error at once. */
+  fail(error: unknown): void {
+    this.events.end({ error });
+  }
+
+  /** Nobody hears it any more. Resolves when it has ended, unless others still hear theirs and it goes on with them. */
+  async leave(): Promise<void> {
+    this.events.end();
+    if (this.left()) await this.#ended;
+  }
+}

@@ -15,7 +15,7 @@ import {
   tinyArtifact,
 } from './tiny.js';
 
-const testSources = sources(here, /(_test|^main|^faulty_driver)\.cpp$/);
+const testSources = sources(here, /(_test|^main|^faulty_driver|^fail_each_call)\.cpp$/);
 
 beforeAll(async () => {
   const parts = [await compileRuntime(), await compileKernels(), await compileHost()];

@@ -25,13 +25,23 @@ export interface ArtifactInspection {
   /** Device memory, bytes. */
   readonly memory: {
     readonly weightsBytes: number;
-    /** Of a session, beside its KV cache. */
+    /** Of a session or an engine, beside its KV cache. */
     readonly arenaBytes: number;
-    /** What a session's KV cache takes at the context that was compiled for, the last, and would at shorter ones. */
-    readonly kvCache: readonly { readonly context: number; readonly bytes: number }[];
+    /**
+     * What a sequence's KV cache takes at the context that was compiled for, the last, and at shorter ones; and how many
+     * sequences of so many positions an engine has room for on a device of so many GiB, a tenth of which it leaves free.
+     */
+    readonly kvCache: readonly {
+      readonly context: number;
+      readonly bytes: number;
+      readonly sequences: readonly { readonly gib: number; readonly count: number }[];
+    }[];
   };
   readonly nodes: readonly InspectedNode[];
 }
+
+/** Memory of GPUs that people have, and what of it an engine uses (runtime/engine/pool_size.h). */
+const [DEVICE_GIB, ENGINE_SHARE] = [[24, 80], 0.9];
 
 export interface UsedTensor {
   readonly name: string;
@@ -62,6 +72,12 @@ export function inspectArtifact(folder: string): ArtifactInspection {
   });
   const { weightsBytes, kvCacheBytes, arenaBytes } = manifest.memory;
   const perPosition = kvCacheBytes / manifest.contextLength;
+  const kvCacheOf = (context: number) => {
+    const bytes = context * perPosition;
+    const free = (gib: number) => gib * 2 ** 30 * ENGINE_SHARE - weightsBytes - arenaBytes;
+    const sequences = DEVICE_GIB.map((gib) => ({ gib, count: Math.max(Math.floor(free(gib) / bytes), 0) }));
+    return { context, bytes, sequences };
+  };
   return {
     path: folder,
     manifest,
@@ -73,7 +89,7 @@ export function inspectArtifact(folder: string): ArtifactInspection {
     memory: {
       weightsBytes,
       arenaBytes,
-      kvCache: contextsUpTo(manifest.contextLength).map((context) => ({ context, bytes: context * perPosition })),
+      kvCache: contextsUpTo(manifest.contextLength).map(kvCacheOf),
     },
     nodes: inspectNodes(plan),
   };

@@ -51,12 +51,13 @@ function metadataRows({ manifest, gpu, machine }: ArtifactInspection): string[][
 }
 
 function memoryText({ weightsBytes, arenaBytes, kvCache }: ArtifactInspection['memory']): string {
-  const rows = kvCache.map(({ context, bytes }, i) => [
+  const rows = kvCache.map(({ context, bytes, sequences }, i) => [
     `${context} tokens`,
     `${formatBytes(bytes)} KV cache`,
     `${formatBytes(weightsBytes + arenaBytes + bytes)} in all`,
+    sequences.map(({ gib, count }) => `${count} sequences in ${gib} GiB`).join(', '),
     i === kvCache.length - 1 ? 'as compiled' : `with --context ${context}`,
   ]);
   const title = `Memory: weights ${formatBytes(weightsBytes)}, activations ${formatBytes(arenaBytes)}, and an f16 KV cache for a context of`;
-  return section(title, rows, [1, 1, 1]);
+  return section(title, rows, [1, 1, 1, 1]);
 }

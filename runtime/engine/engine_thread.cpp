@@ -7,6 +7,8 @@
 namespace realizar {
 namespace {
 
+thread_local const EngineThread* engine_of_this_thread = nullptr;
+
 OnStep with_indices(const OnStep& on_step) {
   if (!on_step) return {};
   return [on_step, runs = std::vector<realizar_step_run>()](const realizar_step_info& step) mutable {
@@ -40,7 +42,7 @@ void EngineThread::check_open() const {
 }
 
 void EngineThread::check_not_in_step(const char* what) const {
-  if (std::this_thread::get_id() == thread_.get_id())
+  if (engine_of_this_thread == this)
     throw Error(REALIZAR_BUSY,
                 format("%s was called in on_step, which it would wait for: call it in another thread", what));
 }
@@ -89,6 +91,7 @@ realizar_engine_statistics EngineThread::statistics() const {
 // ------------------------------------------------------------------ the engine's thread
 
 void EngineThread::run() {
+  engine_of_this_thread = this;
   for (;;) {
     const bool failed = failure_ != REALIZAR_OK;
     if (failed ? open_.empty() : engine_->idle()) inbox_.wait();

@@ -163,8 +163,8 @@ void PrefixCache::release(Tokens tokens, PageTables& tables, Place& place) {
   if (node) prune(node);
 }
 
-// queued: all steps that compute the tokens. Else a page that the step in the making may write stays the sequence's,
-// and none that it writes takes another's place: that waits for the next call. Returns whether entries have changed.
+// queued: all steps that compute the tokens. Else the step in the making may write a page, which then stays the
+// sequence's until the next call. Returns whether entries have changed.
 bool PrefixCache::extend(Tokens tokens, bool queued, PageTables& tables, Place& place) {
   bool changed = false;
   for (uint32_t end; (end = (place.n_page + 1) * kv_page_positions) <= tokens.size(); place.n_page++) {
@@ -174,7 +174,7 @@ bool PrefixCache::extend(Tokens tokens, bool queued, PageTables& tables, Place& 
       node = &add(node_at(place), own, place.n_page, tables);
       node->composed_at = queued ? 0 : now_;
     } else {
-      if (!queued && (node->composed_at == now_ || end > place.n_launched)) break;
+      if (!queued && end > place.n_launched) break;
       changed |= join(*node, place.n_page, tables);
     }
     place.move_to(node);

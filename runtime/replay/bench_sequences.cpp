@@ -22,7 +22,7 @@ struct Measurement {
 uint32_t prompt_tokens(const Options& options) { return options.prompt ? options.prompt : default_tokens; }
 uint32_t generated_tokens(const Options& options) { return options.generate ? options.generate : default_tokens; }
 
-// No run begins as another one, so that none finds its prompt in the KV cache.
+// Of random tokens, so that no prompt, or hardly any of it, is in the KV cache from an earlier run.
 std::vector<LoadRequest> make_requests(const Options& options, uint32_t n, uint32_t& n_made) {
   std::vector<LoadRequest> requests;
   for (uint32_t i = 0; i < n; i++)

@@ -30,7 +30,7 @@ struct Timeline {
 // one of them ends before it has all its tokens.
 std::vector<Timeline> run_load(realizar_engine* engine, const std::vector<LoadRequest>& requests);
 
-// n tokens that no other number has begun with.
+// n random tokens, the same for the same number.
 std::vector<int32_t> made_up_tokens(uint32_t n, uint32_t number);
 
 // Tells of every step in a file, a line of JSON each, and is complete once the engine has been closed.

@@ -190,8 +190,8 @@ void check_combination(const Options& options, const std::set<string>& given) {
   needs("--generate", !options.tokens.empty() || !options.sequences.empty(), "--tokens and --sequences");
   if (options.generate && !options.logits.empty()) throw UsageError("--generate prints tokens: leave out --logits");
   const bool generates = options.generate > 0 && !options.tokens.empty();
-  needs("--stop", generates, "--tokens and --generate");
-  for (const string_view flag : sampling_flags) needs(flag, generates, "--tokens and --generate");
+  needs("--stop", generates, "--generate with --tokens");
+  for (const string_view flag : sampling_flags) needs(flag, generates, "--generate with --tokens");
   for (const char* flag : {"--steps", "--depth", "--json"}) needs(flag, measures, "--bench and --profile");
   needs("--repeat", options.bench, "--bench");
   needs("--prompt", options.bench, "--bench");

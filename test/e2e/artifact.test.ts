@@ -143,6 +143,8 @@ describe('inspect', () => {
     expect(stdout).toMatch(/token_embd\.weight +Q8_0 +128 x 300/);
     // Two layers of two KV heads of 32, keys and values of two bytes.
     expect(stdout).toMatch(/512 tokens +256\.00 KiB KV cache .* as compiled/);
+    // 90% of 24 GiB, less half a megabyte of weights and 0.3 of activations, by 256 KiB.
+    expect(stdout).toMatch(/512 tokens .* 8847\d sequences in 24 GiB, 2949[01]\d sequences in 80 GiB/);
     expect(stdout).toMatch(/13 nodes a token[\s\S]*12 +select/);
   });
 

@@ -254,6 +254,60 @@ void alone(const SharedModel& model) {
   EXPECT(std::ranges::count(programs, "token") > 12 && std::ranges::count(programs, "batch_8") > 6);
 }
 
+struct Answer {
+  uint32_t n_cached = 0;
+  vector<int32_t> tokens;
+  vector<float> logprobs;
+};
+
+// Of an engine that had other sequences before.
+vector<Answer> answers_of(Engine& engine, const vector<Request>& requests) {
+  vector<Answer> answers(requests.size());
+  for (const Request& request : requests) engine.submit(request);
+  while (!engine.idle())
+    for (const EngineEvent& event : engine.advance()) {
+      Answer& answer = answers[event.id];
+      if (event.kind == REALIZAR_EVENT_BEGUN) answer.n_cached = event.n_cached;
+      if (event.kind == REALIZAR_EVENT_TOKEN)
+        answer.tokens.push_back(event.token), answer.logprobs.push_back(event.logprob);
+    }
+  return answers;
+}
+
+// Prompts that begin as earlier ones did, in the middle of a page and in the same step too: what they find in pages has
+// the bits that they would have computed, also for penalties.
+void prefixes(const SharedModel& model) {
+  std::mt19937 random(5);
+  const vector<int32_t> first = random_tokens(150, random), other = random_tokens(150, random);
+  const auto prompt_of = [&](uint32_t n_first, uint32_t n_other) {
+    vector<int32_t> prompt(first.begin(), first.begin() + n_first);
+    prompt.insert(prompt.end(), other.begin(), other.begin() + n_other);
+    return prompt;
+  };
+  struct Case {
+    uint32_t n_first, n_other, n_cached;
+  };
+  // One after the other; and then two at once, the second of which has the first's pages, which the same step computes.
+  const vector<vector<Case>> rounds = {{{150, 0, 0}}, {{150, 8, 150}}, {{100, 9, 100}}, {{0, 140, 0}, {0, 141, 128}}};
+  Engine engine(model, {artifact.n_ctx, true}, whole_contexts(artifact, 3));
+  for (uint32_t i = 0; i < rounds.size(); i++) {
+    vector<Request> requests;
+    for (const Case& one : rounds[i])
+      requests.push_back(request_of(requests.size(), prompt_of(one.n_first, one.n_other), 2 * i + 1, 4));
+    for (Request& request : requests) request.n_logprob = 0;
+    const vector<Answer> answers = answers_of(engine, requests);
+    for (size_t k = 0; k < requests.size(); k++) {
+      EXPECT(answers[k].n_cached == rounds[i][k].n_cached);
+      if (answers[k].n_cached == 0) continue;
+      Engine fresh(model, {artifact.n_ctx, true}, whole_contexts(artifact, 1));
+      requests[k].id = 0;
+      const Answer alone = answers_of(fresh, {requests[k]})[0];
+      EXPECT(answers[k].tokens == alone.tokens && answers[k].tokens.size() == 4);
+      EXPECT(memcmp(answers[k].logprobs.data(), alone.logprobs.data(), 4 * sizeof(float)) == 0);
+    }
+  }
+}
+
 }  // namespace
 
 int main(int, char** argv) try {
@@ -265,6 +319,7 @@ int main(int, char** argv) try {
   if (!strcmp(argv[2], "many")) mixture(model, 64, 5);
   if (!strcmp(argv[2], "ahead")) ahead(model);
   if (!strcmp(argv[2], "alone")) alone(model);
+  if (!strcmp(argv[2], "prefixes")) prefixes(model);
 } catch (const Error& error) {
   fprintf(stderr, "%s\n", error.what());
   return 1;

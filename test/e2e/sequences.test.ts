@@ -15,6 +15,7 @@ describe.each(['llama-q8_0', 'gemma3-q8_0'])('%s', (name) => {
     ['rows of a mixture of prompts in chunks are those of each prompt alone', 'mixture'],
     ['so they are with 64 slots', 'many'],
     ['tokens of steps queued ahead are those of each sequence alone, a step after the other', 'ahead'],
+    ['a prompt that begins as others did has the bits that it has without them', 'prefixes'],
     ['a sequence that is alone goes on by the token program', 'alone'],
   ])('%s', async (_what, which) => {
     expect(await runProgram(await program, [model, which])).toEqual({ code: 0, stdout: '', stderr: '' });

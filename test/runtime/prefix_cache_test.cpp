@@ -72,8 +72,8 @@ class Device {
   // Returns how many positions were there.
   uint32_t adopt(Sequence& one) {
     const PrefixCache::Adopted adopted = cache.adopt({one.tokens.data(), one.n_known}, one.tables, one.place);
-    if (const auto& copy = adopted.copy) held_[0][copy->to] = held_[0][copy->from];
-    if (const auto& copy = adopted.window_copy) held_[1][copy->to] = held_[1][copy->from];
+    copy(0, adopted.copy, adopted.n_position);
+    copy(1, adopted.window_copy, adopted.n_position);
     one.send(0, 0);
     return one.n_composed = adopted.n_position;
   }
@@ -82,7 +82,9 @@ class Device {
     const size_t first = one.tables.all.entries().size(), window_first = one.tables.window.entries().size();
     if (!one.tables.reserve(one.n_composed, one.n_composed + n, window_)) return false;
     one.send(first, window_first);
-    step_.push_back({&one, one.n_composed});
+    for (size_t i = first; i < one.sent[0].size(); i++) held_[0][one.sent[0][i]] = {};
+    for (size_t i = window_first; i < one.sent[1].size(); i++) held_[1][one.sent[1][i]] = {};
+    step_.push_back({&one, one.n_composed, one.n_composed + n});
     one.n_composed += n;
     tell(one);
     return true;
@@ -90,10 +92,16 @@ class Device {
   void tell(Sequence& one) {
     if (const auto changed = cache.computed(one.known(), one.tables, one.place)) one.send(*changed, *changed);
   }
-  // All rows write before any reads.
+  // Rows may look early at positions that earlier steps have computed, or rows before them; else all write before any
+  // reads.
   void launch() {
-    for (const auto& [one, from] : step_) write(*one, from);
-    for (const auto& [one, from] : step_) CHECK(sees_its_own(*one, from));
+    uint32_t n_row = 0;
+    for (const auto& [one, from, end] : step_) {
+      CHECK(sees_its_own(*one, from, from - std::min(from, n_row)));
+      n_row += end - from;
+    }
+    for (const auto& [one, from, end] : step_) write(*one, from, end);
+    for (const auto& [one, from, end] : step_) CHECK(sees_its_own(*one, from, end));
     step_.clear();
     cache.launched();
   }
@@ -120,18 +128,28 @@ class Device {
  private:
   struct Run {
     Sequence* sequence;
-    uint32_t from;
+    uint32_t from, end;
   };
-  void write(const Sequence& one, uint32_t from) {
-    const std::vector<uint64_t> numbers = one.numbers();
-    for (const int kind : {0, 1})
-      for (uint32_t p = from; p < one.n_composed && !held_[kind].empty(); p++)
-        held_[kind][one.sent[kind][p / page_positions]][p % page_positions] = numbers[p];
+  void copy(int kind, const std::optional<PrefixCache::Copy>& pages, uint32_t n_position) {
+    if (!pages) return;
+    const uint32_t n = n_position % page_positions;
+    held_[kind][pages->to] = {};
+    std::copy_n(held_[kind][pages->from].begin(), n, held_[kind][pages->to].begin());
   }
-  bool sees_its_own(const Sequence& one, uint32_t from) const {
+  // What is there already others may look at.
+  void write(const Sequence& one, uint32_t from, uint32_t end) {
     const std::vector<uint64_t> numbers = one.numbers();
     for (const int kind : {0, 1})
-      for (uint32_t p = kind ? first_in_window(from, window_) : 0; p < one.n_composed && !held_[kind].empty(); p++)
+      for (uint32_t p = from; p < end && !held_[kind].empty(); p++) {
+        uint64_t& at = held_[kind][one.sent[kind][p / page_positions]][p % page_positions];
+        CHECK(at == 0);
+        at = numbers[p];
+      }
+  }
+  bool sees_its_own(const Sequence& one, uint32_t from, uint32_t end) const {
+    const std::vector<uint64_t> numbers = one.numbers();
+    for (const int kind : {0, 1})
+      for (uint32_t p = kind ? first_in_window(from, window_) : 0; p < end && !held_[kind].empty(); p++)
         if (held_[kind][one.sent[kind][p / page_positions]][p % page_positions] != numbers[p]) return false;
     return true;
   }
@@ -275,7 +293,13 @@ TEST(of_windows_only_the_last_pages_are_needed) {
   CHECK_EQUAL(device.window_pages.cached(), 6u);
   CHECK_EQUAL(device.run(counted(0, 300)), 299u);
   // Of the first page only what sees all is left: the others are of no use without the window's.
-  CHECK_EQUAL(device.run(joined(counted(0, 70), counted(2000, 10))), 0u);
+  const Tokens other = joined(counted(0, 70), counted(2000, 10));
+  CHECK_EQUAL(device.run(other), 0u);
+  CHECK_EQUAL(device.run(other), 79u);  // until somebody has computed it again
+  Sequence one = device.sequence(counted(0, 301));
+  CHECK_EQUAL(device.adopt(one), 300u);
+  CHECK_EQUAL(device.window_pages.available(), 6u - 2);  // one is shared, one copied
+  device.release(one);
 }
 
 TEST(what_nobody_can_find_again_is_free) {
@@ -283,14 +307,27 @@ TEST(what_nobody_can_find_again_is_free) {
   Sequence one = device.sequence(counted(0, 250)), other = device.sequence(counted(1000, 128));
   one.n_known = 128;
   device.adopt(one), device.adopt(other);
-  for (const uint32_t n : {128, 60, 1}) CHECK(device.compose(one, n));
-  device.launch();
+  for (const uint32_t n : {128, 60, 1}) {
+    CHECK(device.compose(one, n));
+    device.launch();
+  }
   CHECK_EQUAL(device.window_pages.cached(), 2u);
   CHECK(device.compose(other, 128));  // takes both
   device.launch();
   device.release_failed(one);
   CHECK_EQUAL(device.pages.cached(), 0u);
   CHECK_EQUAL(device.pages.available(), 18u);
+
+  Device narrow(4, 4, 1);
+  Sequence ahead = narrow.sequence(counted(0, 65));
+  ahead.n_known = 63;
+  narrow.adopt(ahead);
+  for (const uint32_t n : {64, 1}) {
+    CHECK(narrow.compose(ahead, n));
+    narrow.launch();
+  }
+  narrow.release(ahead);  // of its window there is nothing any more
+  CHECK_EQUAL(narrow.pages.cached(), 0u);
 }
 
 TEST(a_model_may_have_windows_alone) {

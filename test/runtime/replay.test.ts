@@ -240,6 +240,67 @@ describe('replay', () => {
     });
   });
 
+  it('times many sequences at once, and writes what each step was', async () => {
+    const trace = join(dir, 'trace.jsonl');
+    const load = ['--prompt', '4', '--generate', '3', '--repeat', '2', '--trace', trace];
+    const { code, stdout, stderr } = await replay('--bench', '--sequences', '1,3', ...load, '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { results, ...rest } = JSON.parse(stdout);
+    expect(rest).toMatchObject({ name: 'tiny', architecture: 'tiny', repeat: 2 });
+    expect(results).toMatchObject([
+      { pp: 4, tg: 3, pl: 1, n_kv: 7 },
+      { pp: 4, tg: 3, pl: 3, n_kv: 21 },
+    ]);
+    for (const { pl, pp, t_pp, speed_pp, t_tg, t, to_first_token_ms } of results) {
+      expect(speed_pp).toBeCloseTo((pl * pp) / t_pp, -2);
+      expect(t).toBeCloseTo(t_pp + t_tg, 4);
+      expect(to_first_token_ms).toBeLessThanOrEqual(t_pp * 1000 * 1.001);
+    }
+    const steps = readFileSync(trace, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    // Of three runs, the first of which warms up, of one and of three sequences: a row a step, four of the prompt and two
+    // more. A prompt may begin as an earlier one, of ten tokens.
+    expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i));
+    expect(steps.length).toBeGreaterThan(3 * 4 * 6 - 12);
+    expect(steps.length).toBeLessThanOrEqual(3 * 4 * 6);
+    expect(steps[3]).toMatchObject({ program: 'token', rows: 1, running: 1, waiting: 0, preemptions: 0 });
+    expect(steps[3].runs).toEqual([{ request: 1, index: 0, position: 3, rows: 1, chooses: true }]);
+    const text = await replay('--bench', '--sequences', '2', '--prompt', '4', '--generate', '3', '--repeat', '1');
+    expect(text.stdout).toMatch(/\| +PP \| +TG \| +B \| +N_KV \|.*\n\|[-|]+\|\n\| +4 \| +3 \| +2 \| +14 \|/);
+  });
+
+  it('times a load that a file describes', async () => {
+    const load = join(dir, 'load.txt');
+    writeFileSync(load, '# arrival, prompt, answer, beginning\n0 70 2 1 66\n\n5 80 3 1 66 # like the first\n0.5 3 1\n');
+    const { code, stdout, stderr } = await replay('--bench', '--requests', load, '--json', '--sequences', '1');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const result = JSON.parse(stdout);
+    // One after the other: the second of those that begin alike finds the page that both have.
+    expect(result).toMatchObject({ requests: 3, prompt_tokens: 153, cached_tokens: 64, preemptions: 0 });
+    expect(result.rows).toBe(153 - 64 + 1 + 2);
+    for (const name of ['ttft', 'itl', 'e2el', 'queue'])
+      expect(result[`p50_${name}_ms`]).toBeLessThanOrEqual(result[`p99_${name}_ms`]);
+    expect((await replay('--bench', '--requests', load)).stdout).toMatch(
+      /^3 requests in .*\n[\s\S]*to the first token/,
+    );
+
+    const refused = async (text: string) => {
+      writeFileSync(load, text);
+      const { code, stderr } = await replay('--bench', '--requests', load);
+      expect(code).toBe(1);
+      return stderr;
+    };
+    expect(await refused('0 3 1\n0 x 1\n')).toContain('load.txt, line 2: found "0 x 1"; a line is: milliseconds');
+    expect(await refused('0 3 1 4\n')).toContain('line 1: a beginning without its number of tokens');
+    expect(await refused('0 3 1 4 5\n')).toContain('a beginning longer than its prompt');
+    expect(await refused('0 3 1 4 2 9\n')).toContain('found "9" after it');
+    expect(await refused('-1 3 1\n')).toContain('a time below 0');
+    expect(await refused('# nothing\n')).toContain('has no requests');
+    expect(await refused('0 300 1\n')).toContain('300 tokens');
+  });
+
   it('prints the times to get ready, and decodes the same', async () => {
     const { code, stdout, stderr } = await replay('--tokens', tokens.join(), '--times');
     expect({ code, stdout }).toEqual({ code: 0, stdout: (await replay('--tokens', tokens.join())).stdout });
@@ -292,6 +353,14 @@ describe('replay', () => {
       [['--model', model, '--profile', '--tokens', '1'], 'leave out --tokens'],
       [['--model', model, '--profile', '--repeat', '2'], '--repeat is for --bench'],
       [['--model', model, '--profile', '--mode', 'eager'], 'leave out --mode eager'],
+      [['--model', model, '--sequences', '2'], 'nothing to do'],
+      [['--model', model, '--tokens', '1', '--sequences', '2'], '--sequences and --requests are for --bench'],
+      [['--model', model, '--bench', '--sequences', '2,0'], '--sequences takes a whole number from 1'],
+      [['--model', model, '--bench', '--sequences', '2', '--depth', '3'], '--depth is for one sequence'],
+      [['--model', model, '--bench', '--trace', 'x'], '--trace is for --sequences and --requests'],
+      [['--model', model, '--bench', '--requests', 'x', '--prompt', '3'], 'leave out --prompt and --generate'],
+      [['--model', model, '--bench', '--sequences', '2', '--kv-memory', '3T'], '--kv-memory takes a whole number'],
+      [['--model', model, '--bench', '--sequences', '2', '--trace', model], '--trace would replace the model'],
       [['--model', model, '--bench', '--verbose'], '--verbose is for --profile'],
       [['--model', model, '--frobnicate'], 'unknown argument "--frobnicate"'],
       [['--model', model, '--bench=1'], 'unknown argument "--bench=1"'],

@@ -1,6 +1,7 @@
 // The C ABI as calls in any order, with handles of every state, on the tiny model: no call does anything but what
 // realizar.h says, and all that was opened can be closed.
 #include <cmath>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,14 +11,21 @@
 
 namespace {
 
-constexpr int n_models = 3, n_sessions = 4, deepest = 2;
+constexpr int n_models = 3, n_sessions = 4, n_engines = 2, deepest = 2;
 constexpr uint32_t most_calls = 60;
+
+// An engine, and its sequences that have no end yet.
+struct Engine {
+  realizar_engine* handle = nullptr;
+  std::set<std::pair<uint64_t, uint32_t>> open = {};
+};
 
 // As a caller keeps them; nothing of a closed one is forgotten, so that it is used again.
 struct Program {
   Bytes& input;
   realizar_model* models[n_models] = {};
   realizar_session* sessions[n_sessions] = {};
+  Engine engines[n_engines] = {};
   int depth = 0;
 
   realizar_model*& model() { return models[input.below(n_models)]; }
@@ -91,8 +99,15 @@ uint32_t position(realizar_session* session) {
   return at;
 }
 
-void set_sampling(Program& program, realizar_session* session) {
-  Bytes& input = program.input;
+std::vector<realizar_logit_bias> biases_of(Bytes& input, const auto& real) {
+  std::vector<realizar_logit_bias> biases(input.below(2 + tiny::n_vocab));
+  for (size_t i = 0; i < biases.size(); i++)
+    biases[i] = {input.below(4) ? int32_t(i) : input.number(tiny::n_vocab), input.below(2) ? -INFINITY : real()};
+  return biases;
+}
+
+// The biases live as long as what points to them.
+realizar_sampling any_sampling(Bytes& input, std::vector<realizar_logit_bias>& biases) {
   realizar_sampling sampling = realizar_default_sampling();
   const auto real = [&] { return input.below(4) ? float(input.below(20)) / 10 : input.take<float>(); };
   if (input.below(2)) sampling.temperature = real();
@@ -105,11 +120,15 @@ void set_sampling(Program& program, realizar_session* session) {
   if (input.below(2)) sampling.presence_penalty = real();
   if (input.below(2)) sampling.frequency_penalty = real();
   if (input.below(16) == 1) sampling.struct_size = input.take<uint32_t>();
-  std::vector<realizar_logit_bias> biases(input.below(2 + tiny::n_vocab));
-  for (size_t i = 0; i < biases.size(); i++)
-    biases[i] = {input.below(4) ? int32_t(i) : input.number(tiny::n_vocab), input.below(2) ? -INFINITY : real()};
+  biases = biases_of(input, real);
   sampling.logit_bias = biases.data(), sampling.n_logit_bias = uint32_t(biases.size());
-  known(realizar_session_set_sampling(session, input.below(8) ? &sampling : nullptr));
+  return sampling;
+}
+
+void set_sampling(Program& program, realizar_session* session) {
+  std::vector<realizar_logit_bias> biases;
+  const realizar_sampling sampling = any_sampling(program.input, biases);
+  known(realizar_session_set_sampling(session, program.input.below(8) ? &sampling : nullptr));
 }
 
 void prefill(Program& program, realizar_session* session) {
@@ -164,6 +183,88 @@ void describe(Program& program, realizar_session* session) {
   realizar_kv_read_bytes(program.input.take<uint32_t>());
 }
 
+// ------------------------------------------------------------------ engines
+
+void open_engine(Program& program, Engine& place) {
+  Bytes& input = program.input;
+  realizar_engine_options options = {};
+  options.struct_size = input.below(16) ? sizeof options : input.take<uint32_t>();
+  options.n_sequence = uint32_t(input.number(5));
+  options.n_ctx = input.below(2) ? uint32_t(input.number(tiny::n_ctx)) : 0;
+  options.deterministic = input.below(2);
+  options.kv_bytes = input.below(2) ? input.take<uint16_t>() : 0;
+  realizar_engine* opened = nullptr;
+  const int status = known(realizar_engine_open(program.model(), input.below(4) ? &options : nullptr, &opened));
+  REQUIRE((status == REALIZAR_OK) == (opened != nullptr));
+  if (!opened) return;
+  known(realizar_engine_close(place.handle));
+  place = {opened, {}};
+}
+
+void submit(Program& program, Engine& engine) {
+  Bytes& input = program.input;
+  std::vector<int32_t> tokens(input.below(24)), stop(input.below(4));
+  for (std::vector<int32_t>* some : {&tokens, &stop})
+    for (int32_t& token : *some) token = input.number(tiny::n_vocab);
+  std::vector<realizar_logit_bias> biases;
+  realizar_request request = {};
+  request.struct_size = input.below(16) ? sizeof request : input.take<uint32_t>();
+  request.tokens = tokens.data(), request.n_token = uint32_t(tokens.size());
+  request.max_tokens = uint32_t(input.number(20));
+  request.n_sequence = 1 + input.below(3);
+  request.sampling = input.below(2) ? realizar_default_sampling() : any_sampling(input, biases);
+  request.stop = stop.data(), request.n_stop = uint32_t(stop.size());
+  request.n_logprob = input.below(8) ? int32_t(input.below(4)) - 1 : input.take<int32_t>();
+  request.prompt_logprobs = input.below(2);
+  request.priority = input.number(3);
+  uint64_t id = 0;
+  if (known(realizar_engine_submit(engine.handle, &request, &id)) != REALIZAR_OK) return;
+  for (uint32_t i = 0; i < request.n_sequence; i++) REQUIRE(engine.open.insert({id, i}).second);
+}
+
+void take_events(Engine& engine, int milliseconds) {
+  realizar_events* events = nullptr;
+  known(realizar_engine_wait(engine.handle, milliseconds, &events));
+  for (uint32_t i = 0; events && i < events->n_event; i++) {
+    const realizar_event& event = events->events[i];
+    REQUIRE(engine.open.count({event.request, event.index}));
+    REQUIRE(event.token >= -1 && event.token < tiny::n_vocab);
+    REQUIRE((event.kind == REALIZAR_EVENT_END) == (event.end != REALIZAR_END_NONE));
+    if (event.kind == REALIZAR_EVENT_END) engine.open.erase({event.request, event.index});
+  }
+  realizar_events_free(events);
+}
+
+void use_engine(Program& program) {
+  Bytes& input = program.input;
+  Engine& engine = program.engines[input.below(n_engines)];
+  switch (input.below(8)) {
+    case 0:
+      open_engine(program, engine);
+      break;
+    case 1:
+      known(realizar_engine_cancel(engine.handle, uint64_t(input.number(20))));
+      break;
+    case 2: {
+      realizar_engine_statistics now = {};
+      now.struct_size = input.below(16) ? sizeof now : input.take<uint32_t>();
+      if (known(realizar_engine_get_statistics(engine.handle, &now)) != REALIZAR_OK) break;
+      REQUIRE(now.n_running <= now.n_sequence && now.n_free_page <= now.n_page);
+      REQUIRE(now.n_running + now.n_waiting <= engine.open.size());
+      break;
+    }
+    case 3:
+      if (input.below(4) == 0) known(realizar_engine_close(engine.handle)), engine.open.clear();
+      break;
+    case 4:
+    case 5:
+      take_events(engine, input.number(2) % 3);
+      break;
+    default:
+      submit(program, engine);
+  }
+}
+
 void Program::call() {
   depth++;
   realizar_session* const used =
@@ -205,6 +306,9 @@ void Program::call() {
     case 11:
       describe(*this, used);
       break;
+    case 12:
+      use_engine(*this);
+      break;
     default:
       known(realizar_session_step(used, input.number(tiny::n_vocab), mode()));
   }
@@ -222,6 +326,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   REQUIRE(realizar_session_open(program.models[0], &program.sessions[0]) == REALIZAR_OK);
   REQUIRE(realizar_graph_build(program.sessions[0], nullptr) == REALIZAR_OK);
   for (uint32_t calls = 0; calls < most_calls && !input.empty(); calls++) program.call();
+  // What was asked for ends, if the model is still good for it.
+  for (Engine& engine : program.engines) {
+    for (int i = 0; i < 2000 && !engine.open.empty(); i++) take_events(engine, 100);
+    REQUIRE(engine.open.empty());
+    known(realizar_engine_close(engine.handle));
+  }
   for (realizar_session* session : program.sessions) known(realizar_session_close(session));
   for (realizar_model* model : program.models) known(realizar_model_close(model));
   return 0;

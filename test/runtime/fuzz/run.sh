@@ -8,7 +8,7 @@ root=$(cd "$here/../../.." && pwd)
 mkdir -p "$1/objects"
 cd "$1"
 
-flags="-std=c++20 -O1 -g1 -fPIC -Wno-unknown-pragmas -fno-sanitize-recover=all -fsanitize=fuzzer-no-link,address,undefined"
+flags="-std=c++20 -O1 -g1 -fPIC -Wno-unknown-pragmas -fno-sanitize-recover=all -fsanitize=fuzzer-no-link,address,undefined -I$root/runtime"
 sources=("$root"/runtime/{,engine/}*.cpp "$root"/runtime/driver/{host,sim}*.cpp "$root"/runtime/replay/{help,options,output_file}.cpp
   "$root"/test/runtime/tiny_*.cpp "$here"/*.cpp)
 # shellcheck disable=SC2016

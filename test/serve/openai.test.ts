@@ -225,6 +225,23 @@ describe('completions', () => {
         }),
     ).toBe(true);
   });
+
+  test('repeats the prompt, whose log probabilities are those that it had as an answer', async () => {
+    const client = await connect();
+    const ask = async (more: object) =>
+      (await client.completions.create({ ...greedy, logprobs: 1, ...more } as never)).choices[0]!;
+    const answer = await ask({ prompt, max_tokens: 4 });
+    const echoed = await ask({ prompt: prompt + answer.text, max_tokens: 0, echo: true });
+    expect(echoed.text).toBe(prompt + answer.text);
+    expect(echoed.logprobs!.tokens!.join('')).toBe(echoed.text);
+    expect(echoed.logprobs!.token_logprobs![0]).toBeNull();
+    const last = echoed.logprobs!.token_logprobs!.slice(-4);
+    for (const [i, logprob] of last.entries())
+      expect(Math.abs(logprob - answer.logprobs!.token_logprobs![i]!)).toBeLessThan(1e-3);
+    const both = await ask({ prompt, max_tokens: 4, echo: true });
+    expect(both.text).toBe(prompt + answer.text);
+    expect(both.logprobs!.tokens).toEqual(echoed.logprobs!.tokens);
+  });
 });
 
 describe('what the client makes of the rest', () => {

@@ -1,5 +1,6 @@
 // runtime_test NAME: runs one test. Exit code 1 if a check failed or there is no such test.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -17,6 +18,7 @@ std::vector<Entry>& entries() {
   return all;
 }
 int failures = 0;
+bool in_calls = false;
 
 }  // namespace
 
@@ -28,7 +30,15 @@ void report(bool holds, const char* file, int line, const std::string& what) {
   fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what.c_str());
 }
 
+void exit_in_calls() {
+  in_calls = true;
+  exit(0);
+}
+
 }  // namespace test
+
+// LeakSanitizer asks at the end.
+extern "C" int __lsan_is_turned_off() { return test::in_calls; }
 
 int main(int argc, char** argv) {
   for (const test::Entry& entry : test::entries()) {

@@ -231,7 +231,8 @@ REALIZAR_API int realizar_session_rewind(realizar_session* session, uint32_t pos
  *
  * What a sequence gets does not depend on what runs beside it, when it came, or what was computed before: the same
  * tokens and the same bits of log probabilities. One exception: where one sequence is alone, its tokens are computed by
- * the program "token", which is faster and whose logits are not the same bits. `deterministic` forbids that. */
+ * the program "token", which is faster and whose logits are not the same bits; and so are those of a sequence that
+ * begins with pages which such a one has left. `deterministic` forbids that. */
 
 typedef struct realizar_engine realizar_engine;
 

@@ -302,6 +302,8 @@ REALIZAR_API int realizar_engine_submit(realizar_engine* engine, const realizar_
 /* Ends those of a request's sequences that have no end yet with REALIZAR_END_CANCELLED, before the engine composes
  * another step. Of a request that is not known: does nothing, and returns REALIZAR_OK. */
 REALIZAR_API int realizar_engine_cancel(realizar_engine* engine, uint64_t id);
+/* The same of one of them. */
+REALIZAR_API int realizar_engine_cancel_sequence(realizar_engine* engine, uint64_t id, uint32_t index);
 
 typedef enum realizar_event_kind {
   REALIZAR_EVENT_BEGUN = 0,  /* the sequence waits no more; its first event, once, unless it ends before */

@@ -1,6 +1,6 @@
 import './async_dispose.js';
 import { checkBoolean, checkInteger, checkTokens, invalid } from './arguments.js';
-import { failure, typed, typedError } from './errors.js';
+import { failure, RealizarError, typed, typedError } from './errors.js';
 import type { EngineEvent } from './event_batch.js';
 import { Listeners, type RequestListener } from './listeners.js';
 import type { EngineStatistics, ModelInfo, NativeEngine, NativeModel } from './native.js';
@@ -11,6 +11,12 @@ const MAX_INT32 = 2 ** 31 - 1;
 const MAX_UINT32 = 2 ** 32 - 1;
 const MAX_SEQUENCES = 1024;
 const MAX_LOGPROBS = 128;
+/** What the library refuses, as it is called here. */
+const nameOption = (error: unknown): never => {
+  if (!(error instanceof RealizarError)) throw error;
+  const { status, statusName, message } = error;
+  throw new RealizarError(status, statusName, message.replace(/^n_sequence is/, 'options.sequences is'));
+};
 const closed = () => failure('CLOSED', 'the engine is closed');
 
 /** How an {@link Engine} is opened. */
@@ -52,8 +58,8 @@ export interface EngineRequest {
 
 /** A request under way: iterate it, once, for its events. Leaving the loop ends it within a step. */
 export interface EngineRun extends AsyncIterable<EngineEvent> {
-  /** Ends its sequences within a step, with the reason `cancelled`. */
-  cancel(): void;
+  /** Ends its sequences, or the one with this index, within a step, with the reason `cancelled`. */
+  cancel(index?: number): void;
 }
 
 /**
@@ -86,7 +92,7 @@ export class Engine {
     const deterministic = checkBoolean('options.deterministic', options.deterministic ?? false);
     const listeners = new Listeners();
     const opening = model.openEngine(sequences, context, kvMemory, deterministic, listeners.onEvents);
-    return new Engine(await typed(opening), info, listeners);
+    return new Engine(await typed(opening).catch(nameOption), info, listeners);
   }
 
   /** Queues a request, which runs whether or not anybody iterates it. Throws a RealizarError for what cannot be computed. */
@@ -145,7 +151,7 @@ export class Engine {
       ...packSampling(request.sampling ?? {}, vocabSize, 'request.sampling'),
     );
     this.#listeners.add(id, { listener, left: sequences, owner: this });
-    return { cancel: () => this.#cancel(id) };
+    return { cancel: (index) => this.#cancel(id, index) };
   }
 
   /** What it is doing, and has done. */
@@ -179,7 +185,8 @@ export class Engine {
     }
   }
 
-  #cancel(request: number): void {
-    if (!this.#closed && this.#listeners.has(request)) this.#native.cancel(request);
+  #cancel(request: number, index: number | undefined): void {
+    if (index !== undefined) checkInteger('index', index, MAX_SEQUENCES - 1);
+    if (!this.#closed && this.#listeners.has(request)) this.#native.cancel(request, index);
   }
 }

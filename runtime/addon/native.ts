@@ -157,7 +157,7 @@ export interface NativeEngine {
     priority: number,
     ...sampling: readonly [numbers: Float64Array, seed: bigint, tokens: Int32Array, biases: Float64Array]
   ): number;
-  cancel(request: number): void;
+  cancel(request: number, index: number | undefined): void;
   statistics(): EngineStatistics;
   close(): Promise<void>;
 }

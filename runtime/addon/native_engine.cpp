@@ -101,7 +101,10 @@ Napi::Value Engine::submit(const Napi::CallbackInfo& info) {
 void Engine::cancel(const Napi::CallbackInfo& info) {
   EngineHandle& engine = open_handle(info.Env());
   const auto id = uint64_t(info[0].As<Napi::Number>().DoubleValue());
-  check(info.Env(), engine.library(), engine.library().engine_cancel(engine.get(), id));
+  const Library& library = engine.library();
+  check(info.Env(), library,
+        info[1].IsUndefined() ? library.engine_cancel(engine.get(), id)
+                              : library.engine_cancel_sequence(engine.get(), id, info[1].As<Napi::Number>()));
 }
 
 Napi::Value Engine::statistics(const Napi::CallbackInfo& info) {

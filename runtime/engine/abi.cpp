@@ -151,6 +151,10 @@ int realizar_engine_cancel(realizar_engine* engine, uint64_t id) {
   return guarded([&] { engines().get(engine)->cancel(id); });
 }
 
+int realizar_engine_cancel_sequence(realizar_engine* engine, uint64_t id, uint32_t index) {
+  return guarded([&] { engines().get(engine)->cancel(id, index); });
+}
+
 int realizar_engine_wait(realizar_engine* engine, int32_t milliseconds, realizar_events** out) {
   return guarded([&] {
     not_null(out, "out") = nullptr;

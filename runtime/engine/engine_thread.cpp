@@ -65,9 +65,9 @@ uint64_t EngineThread::submit(Request request, uint32_t n_sequence) {
   return number;
 }
 
-void EngineThread::cancel(uint64_t request) {
+void EngineThread::cancel(uint64_t request, std::optional<uint32_t> index) {
   check_open();
-  inbox_.push({request, {}});
+  inbox_.push({request, {}, index});
 }
 
 EngineThread::Batches EngineThread::wait(std::optional<TimePoint> until) {
@@ -112,7 +112,7 @@ void EngineThread::accept(Message message) {
   if (!message.sequences.empty()) return;
   for (auto at = open_.lower_bound(sequence_id(message.request, 0));
        at != open_.end() && request_of(*at) == message.request; at++)
-    engine_->cancel(*at);
+    if (!message.index || index_of(*at) == *message.index) engine_->cancel(*at);
 }
 
 // The engine is of no use any more. Its last events, then an end for every sequence that has none.

@@ -1,6 +1,7 @@
 // An engine and its thread. Any thread may submit, cancel, wait for events and read statistics; the engine's thread
 // waits for none of them: requests come to it, and events go, through mailboxes.
 #pragma once
+#include <optional>
 #include <set>
 #include <shared_mutex>
 #include <thread>
@@ -33,7 +34,8 @@ class EngineThread {
   // n_sequence of this request, its id but for that. Throws what Engine::check_request does, and the engine's failure.
   // Returns the request's number.
   uint64_t submit(Request request, uint32_t n_sequence);
-  void cancel(uint64_t request);
+  // All of its sequences, or one.
+  void cancel(uint64_t request, std::optional<uint32_t> index = {});
   // Their ids are sequence_id's. None: there were none until then.
   Batches wait(std::optional<TimePoint> until);
   realizar_engine_statistics statistics() const;
@@ -45,7 +47,8 @@ class EngineThread {
  private:
   struct Message {
     uint64_t request;
-    std::vector<Request> sequences;  // none: it is cancelled
+    std::vector<Request> sequences;  // none: it is cancelled, all of it or this one
+    std::optional<uint32_t> index = {};
   };
 
   void check_open() const;

@@ -1,4 +1,4 @@
-/** Sequences that follow one prompt: one request to the engine, ended when nobody hears any of them any more. */
+/** Sequences that follow one prompt: one request to the engine, of which each ends when nobody hears it any more. */
 import type { EngineEvent, EngineRequest, EngineRun } from '../addon/index.js';
 import { Queue } from '../addon/queue.js';
 import type { EngineHost } from './engine_host.js';
@@ -15,7 +15,7 @@ export class SharedPrompt {
   #run: Pick<EngineRun, 'cancel'> | undefined;
 
   constructor(count: number) {
-    this.sequences = Array.from({ length: count }, () => new SequenceFeed(() => this.#left()));
+    this.sequences = Array.from({ length: count }, (_, index) => new SequenceFeed(() => this.#left(index)));
     this.#heard = count;
   }
 
@@ -32,13 +32,14 @@ export class SharedPrompt {
         },
       },
     );
-    if (this.#heard === 0) this.#run.cancel();
+    for (const [index, sequence] of sequences.entries()) if (sequence.left) this.#run.cancel(index);
   }
 
-  /** One more is heard by nobody. Returns whether that ends the request. */
-  #left(): boolean {
-    if (--this.#heard > 0 || this.#run === undefined) return false;
-    this.#run.cancel();
+  /** One more is heard by nobody. Returns whether it is under way, and ends now. */
+  #left(index: number): boolean {
+    this.#heard--;
+    if (this.#run === undefined) return false;
+    this.#run.cancel(index);
     return true;
   }
 }
@@ -47,8 +48,11 @@ class SequenceFeed implements Sequence {
   readonly events = new Queue<EngineEvent>();
   readonly #ended: Promise<void>;
   #end = () => {};
+  #hasEnded = false;
+  /** Nobody hears it. */
+  left = false;
 
-  constructor(private readonly left: () => boolean) {
+  constructor(private readonly onLeft: () => boolean) {
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -62,6 +66,7 @@ class SequenceFeed implements Sequence {
   /** No more events come. */
   end(...[error]: [error?: unknown]): void {
     this.events.end(error === undefined ? undefined : { error });
+    this.#hasEnded = true;
     this.#end();
   }
 
@@ -70,9 +75,10 @@ class SequenceFeed implements Sequence {
     this.events.end({ error });
   }
 
-  /** Nobody hears it any more. Resolves when it has ended, unless others still hear theirs and it goes on with them. */
+  /** Nobody hears it any more. Resolves when it has ended. */
   async leave(): Promise<void> {
     this.events.end();
-    if (this.left()) await this.#ended;
+    this.left = true;
+    if (!this.#hasEnded && this.onLeft()) await this.#ended;
   }
 }

@@ -87,7 +87,8 @@ export async function withModel<T>(
 /** What the model's methods threw, options named as on the command line. */
 export function withFlags(error: unknown): unknown {
   const isOption = error instanceof RealizarError && error.statusName === 'INVALID_ARGUMENT';
-  const flag = (_: string, name: string) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  const flag = (_: string, name: string) =>
+    name === 'sequences' ? '--parallel' : `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
   return isOption ? new RunError(error.message.replace(/^options\.(\w+)/, flag)) : error;
 }
 

@@ -146,6 +146,22 @@ describe('a request that is given up', () => {
     expect(script.calls().filter((line) => line.startsWith('engine_cancel'))).toHaveLength(2);
   });
 
+  it('goes on without one of its sequences', async () => {
+    const script = new Script('hold engine token');
+    const engine = await openEngine(script);
+    const run = engine.submit({ prompt: [1], sequences: 2, maxTokens: 2 });
+    const all = events(run);
+    await script.until('engine_step');
+    run.cancel(1);
+    expect(() => run.cancel(-1)).toThrow('index must be an integer from 0 to 1023; got -1');
+    script.release(3);
+    expect(endsOf(await all)).toEqual([
+      [1, 'cancelled'],
+      [0, 'length'],
+    ]);
+    expect(tokensOf(await all)).toEqual(following([1], 2));
+  });
+
   it('is cancelled by leaving its loop, and by its signal', async () => {
     const script = new Script();
     const engine = await openEngine(script);

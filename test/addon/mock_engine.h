@@ -125,14 +125,19 @@ int realizar_engine_submit(realizar_engine* e, const realizar_request* r, uint64
   return status;
 }
 
-int realizar_engine_cancel(realizar_engine* e, uint64_t id) {
+static int cancel(realizar_engine* e, uint64_t id, int all, uint32_t index) {
   pthread_mutex_lock(&e->mutex);
-  record(e->model, "engine_cancel %llu", (unsigned long long)id);
-  for (sequence* s = e->sequences; s; s = s->next) s->cancelled |= s->request == id;
+  if (all)
+    record(e->model, "engine_cancel %llu", (unsigned long long)id);
+  else
+    record(e->model, "engine_cancel %llu %u", (unsigned long long)id, index);
+  for (sequence* s = e->sequences; s; s = s->next) s->cancelled |= s->request == id && (all || s->index == index);
   pthread_cond_broadcast(&e->changed);
   pthread_mutex_unlock(&e->mutex);
   return REALIZAR_OK;
 }
+int realizar_engine_cancel(realizar_engine* e, uint64_t id) { return cancel(e, id, 1, 0); }
+int realizar_engine_cancel_sequence(realizar_engine* e, uint64_t id, uint32_t index) { return cancel(e, id, 0, index); }
 
 /* What a step brings: events with room for what they point to. */
 typedef struct batch {

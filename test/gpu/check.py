@@ -2,15 +2,16 @@
 """Check and measure compiled artifacts on a machine with a GPU. See bundle.sh, which makes the folder this runs in.
 
     check.py [--build] [--sanitize NAME,...] [--bench SHAPE:QUANT,...] [--depths 0,4096] [--profile]
-             [--json FILE] [--markdown FILE] [--skip-golden]
+             [--sequences 1,8,64] [--prompts 512,2048] [--json FILE] [--markdown FILE] [--skip-golden]
     check.py --tune DIR --model FILE
 
 --build: compiles what bundle.sh --source has only emitted, all of it side by side.
 For every golden model, and small models in safetensors files: NMSE of the logits against theirs at most 1e-5, eager equal
-to the graph bit for bit.
+to the graph bit for bit; and of programs of many rows, in steps of other sizes, the same bits as of one another.
 --sanitize: compute-sanitizer memcheck and racecheck on these golden models. --bench: writes the models with
 synth_gguf.py, checks that their logits are finite, prints `replay --bench` at these depths, and at the end the
-table of docs/performance.md. --profile: `replay --profile` besides. --json, --markdown: what was
+table of docs/performance.md. --profile: `replay --profile` besides. --sequences: so many at once in an engine, 128 tokens
+in and 128 out, by `replay --bench --sequences`; --prompts: prompts of these lengths, one at a time. --json, --markdown: what was
 measured, into files. --tune: nothing of that, but `replay --profile` of each candidate that `realizar-compile --tune
 --candidates DIR` left, into DIR/measurements.json for its --measurements. Ends with exit code 1 if anything failed.
 """
@@ -70,10 +71,10 @@ def build_all():
     print(f"built {1 + len(others)} artifacts in {time.time() - start:.0f} s", flush=True)
 
 
-def logits(folder, model, tokens, mode):
+def logits(folder, model, tokens, mode, *more):
     out = pathlib.Path("/tmp") / f"{folder.name}.{mode}.f32"
     line = ",".join(map(str, tokens))
-    if run(folder / "replay", "--model", model, "--tokens", line, "--mode", mode, "--logits", out) is None:
+    if run(folder / "replay", "--model", model, "--tokens", line, "--mode", mode, "--logits", out, *more) is None:
         return None
     return np.fromfile(out, "<f4").reshape(len(tokens), -1)
 
@@ -90,6 +91,29 @@ def check_golden(folder):
     check(folder.name, np.array_equal(graph.view(np.uint32), eager.view(np.uint32)), "eager equals graph")
 
 
+    check_rows(folder, spec, model, want)
+
+
+def check_rows(folder, spec, model, want):
+    """Every way through the programs of many rows is as exact as the token program, and gives the same bits."""
+    plan = json.loads((folder / "plan.json").read_text())
+    programs = sorted((program["rows"], program["name"]) for program in plan["programs"] if program["rows"] > 1)
+    if not programs:
+        return
+    smallest, largest = ((f"{name}_{rows}", rows) for rows, name in (programs[0], programs[-1]))
+    first = None
+    for program, chunk in (largest, (largest[0], 7), smallest):
+        rows = logits(folder, model, spec["tokens"], "graph", "--program", program, "--chunk", chunk)
+        if rows is None:
+            continue
+        if first is None:
+            first = rows
+            nmse = ((rows - want) ** 2).sum() / (want**2).sum()
+            check(folder.name, nmse <= 1e-5, f"nmse {nmse:.2e} by {program}")
+        check(folder.name, np.array_equal(rows.view(np.uint32), first.view(np.uint32)),
+              f"{program} in steps of {chunk}: the bits of one step")
+
+
 def sanitize(folder):
     spec = json.loads((folder / f"{folder.name}.json").read_text())
     tokens = ",".join(map(str, spec["tokens"][:6]))
@@ -99,11 +123,22 @@ def sanitize(folder):
         check(folder.name, out is not None, tool)
 
 
-def bench(item, models, depths, with_profile):
-    """Returns {"bench": [a result a depth], "profile": [likewise]}; a depth that failed is missing."""
+def bench_engine(folder, model, sequences, prompts, results):
+    """Adds rows of llama-batched-bench to results: "sequences", and "prompts" of one sequence."""
+    loads = [("sequences", ["--sequences", sequences, "--prompt", 128, "--generate", 128])] if sequences else []
+    loads += [("prompts", ["--sequences", 1, "--prompt", n, "--generate", 2]) for n in filter(None, prompts.split(","))]
+    for kind, arguments in loads:
+        text = run(folder / "replay", "--model", model, "--bench", "--json", *arguments)
+        if text is not None:
+            print(text.strip(), flush=True)
+            results[kind] += json.loads(text)["results"]
+
+
+def bench(item, models, depths, with_profile, sequences, prompts):
+    """Returns {"bench": [a result a depth], "profile": [likewise]}, and what bench_engine adds; what failed is missing."""
     name = item.replace(":", "-")
     folder, model = HERE / "synth" / name, models / f"{name}.gguf"
-    results = {"bench": [], "profile": []}
+    results = {"bench": [], "profile": [], "sequences": [], "prompts": []}
     if not model.exists() and run(sys.executable, HERE / "synth_gguf.py", models, item, limit=600) is None:
         return results
     values = logits(folder, model, [1, 2, 3, 4], "graph")  # the page cache has it after this
@@ -120,6 +155,7 @@ def bench(item, models, depths, with_profile):
         if text is not None:
             results["profile"].append(json.loads(text))
             print(profile_table(name, results["profile"][-1]), flush=True)
+    bench_engine(folder, model, sequences, prompts, results)
     return results
 
 
@@ -135,12 +171,13 @@ def profile_table(name, profile):
 
 
 def markdown(machine, results):
-    """Two tables: decoding, and getting ready, of which a model has one row."""
+    """Tables: decoding; getting ready, of which a model has one row; and what an engine was asked for."""
     title = f"{machine['date']}, {machine['card']}, driver {machine['driver']}, commit {machine['commit']}."
     decoding = ["model", "depth", "tokens/s", "handed over one by one", "GB/s", "ceiling", "ratio"]
     ready = ["model", "driver ms", "file", "code", "memory", "upload", "GB/s", "repack", "session", "graph build",
              "first token", "start to first token"]
-    rows = {"decoding": [], "ready": []}
+    at_once = ["model", "prompt", "sequences", "prompts, tokens/s", "decoding, tokens/s", "time to first token ms"]
+    rows = {"decoding": [], "ready": [], "engine": []}
     for item, result in results.items():
         name = item.replace(":", " ")
         for r in result["bench"]:
@@ -152,8 +189,12 @@ def markdown(machine, results):
                       ("driver", "file", "code", "memory", "upload", "repack", "session", "graph_build", "first_token",
                        "to_first_token")]
             rows["ready"].append([name, *phases[:5], f"{r['upload_gb_per_second']:.1f}", *phases[5:]])
+        for r in [*result["prompts"], *result["sequences"]]:
+            rows["engine"].append([name, r["pp"], r["pl"], f"{r['speed_pp']:.0f}", f"{r['speed_tg']:.0f}",
+                                   f"{r['to_first_token_ms']:.1f}"])
     table = lambda head, body: "\n".join("| " + " | ".join(map(str, row)) + " |" for row in [head, ["---"] * len(head), *body])
-    return f"{title}\n\n{table(decoding, rows['decoding'])}\n\n{table(ready, rows['ready'])}\n"
+    engine = f"\n{table(at_once, rows['engine'])}\n" if rows["engine"] else ""
+    return f"{title}\n\n{table(decoding, rows['decoding'])}\n\n{table(ready, rows['ready'])}\n{engine}"
 
 
 def tune(folder, model):
@@ -183,6 +224,8 @@ def main():
     parser.add_argument("--bench", default="")
     parser.add_argument("--depths", default="0,4096")
     parser.add_argument("--profile", action="store_true")
+    parser.add_argument("--sequences", default="")
+    parser.add_argument("--prompts", default="")
     parser.add_argument("--models", default="/tmp/models", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path)
@@ -207,7 +250,7 @@ def main():
         sanitize(HERE / "golden" / name)
     options.models.mkdir(parents=True, exist_ok=True)
     depths = [int(depth) for depth in options.depths.split(",")]
-    results = {item: bench(item, options.models, depths, options.profile)
+    results = {item: bench(item, options.models, depths, options.profile, options.sequences, options.prompts)
                for item in filter(None, options.bench.split(","))}
     if results:
         print(markdown(machine, results))

@@ -36,13 +36,14 @@ beforeAll(async () => {
 test.skipIf(!hasNumpy)('checks the golden models and writes what it measured', async () => {
   const [json, markdown] = [join(bundle, 'bench.json'), join(bundle, 'bench.md')];
   const written = ['--json', json, '--markdown', markdown];
-  const { code, stdout } = await check('--bench', 'shape:Q8_0', '--depths', '0,8', '--profile', ...written);
+  const measured = ['--bench', 'shape:Q8_0', '--depths', '0,8', '--profile', '--sequences', '1', '--prompts', '5'];
+  const { code, stdout } = await check(...measured, ...written);
   expect({ code, failures: /(\d+) failures/.exec(stdout)?.[1] }).toEqual({ code: 0, failures: '0' });
   expect(stdout).toMatch(/ok {3}llama-q8_0: nmse \d\.\d\de-\d\d\nok {3}llama-q8_0: eager equals graph/);
 
   const report = JSON.parse(readFileSync(json, 'utf8'));
   expect(report).toMatchObject({ card: 'A card', driver: '1.2.3', commit: 'abc123', failures: [] });
-  const { bench, profile } = report.results['shape:Q8_0'];
+  const { bench, profile, sequences, prompts } = report.results['shape:Q8_0'];
   expect(bench.map((row: { depth: number }) => row.depth)).toEqual([0, 8]);
   expect(profile.map((row: { depth: number }) => row.depth)).toEqual([0, 8]);
 
@@ -51,7 +52,14 @@ test.skipIf(!hasNumpy)('checks the golden models and writes what it measured', a
   const cells = lines
     .filter((line) => line.startsWith('| shape'))
     .map((line) => line.split('|').map((cell) => cell.trim()));
-  expect(cells.map((row) => row.length)).toEqual([9, 9, 14]);
+  expect(cells.map((row) => row.length)).toEqual([9, 9, 14, 8, 8]);
+  expect(cells.slice(3).map((row) => row.slice(2, 4))).toEqual([
+    ['5', '1'],
+    ['128', '1'],
+  ]);
+  expect(cells.slice(3).map((row) => row[5])).toEqual(
+    [...prompts, ...sequences].map(({ speed_tg }) => speed_tg.toFixed(0)),
+  );
   for (const [i, { tokens_per_second, ratio }] of bench.entries())
     expect([2, 3, 7].map((cell) => cells[i]![cell])).toEqual([
       String([0, 8][i]),

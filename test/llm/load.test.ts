@@ -152,7 +152,7 @@ describe('what cannot be loaded', () => {
     [{ sequences: 2, sessions: 2 }, 'INVALID_ARGUMENT', /options\.sessions must be left out where options\.sequences/],
     [{ kvMemory: -1 }, 'INVALID_ARGUMENT', /options\.kvMemory must be an integer from 0/],
     [{ kvMemory: 1 }, 'INVALID_ARGUMENT', /1 bytes of KV cache are too few: a sequence of 512 positions takes/],
-    [{ sequences: 100 }, 'INVALID_ARGUMENT', /at most 64 run at once/],
+    [{ sequences: 100 }, 'INVALID_ARGUMENT', /options\.sequences is 100; at most 64 run at once/],
     [{ deterministic: 'yes' }, 'INVALID_ARGUMENT', /options\.deterministic must be true or false/],
     [{ device: -1 }, 'INVALID_ARGUMENT', /options\.device/],
     [{ model: '' }, 'INVALID_ARGUMENT', /options\.model must be a path/],

@@ -286,8 +286,13 @@ TEST(requests_are_cancelled_before_the_engine_has_seen_them) {
   CHECK_EQUAL(realizar_engine_cancel(engine.get(), second), int(REALIZAR_OK));
   CHECK_EQUAL(realizar_engine_cancel(engine.get(), second), int(REALIZAR_OK));
   CHECK_EQUAL(realizar_engine_cancel(engine.get(), 12345), int(REALIZAR_OK));
+  const uint64_t third = submit(engine, request);
+  CHECK_EQUAL(realizar_engine_cancel_sequence(engine.get(), third, 1), int(REALIZAR_OK));
+  CHECK_EQUAL(realizar_engine_cancel_sequence(engine.get(), third, 7), int(REALIZAR_OK));
   held.go_on = true;
-  Answers answers = wait_for(engine, 3);
+  Answers answers = wait_for(engine, 5);
+  CHECK_EQUAL((answers[{third, 0}].end), int(REALIZAR_END_LENGTH));
+  CHECK_EQUAL((answers[{third, 1}].end), int(REALIZAR_END_CANCELLED));
   CHECK_EQUAL((answers[{first, 0}].end), int(REALIZAR_END_LENGTH));
   for (uint32_t i = 0; i < 2; i++) {
     CHECK_EQUAL((answers[{second, i}].end), int(REALIZAR_END_CANCELLED));

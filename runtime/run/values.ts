@@ -10,6 +10,11 @@ export function integer(least: number, most: number): (text: string) => number {
   };
 }
 
+/** Whole numbers with commas between them. */
+export function integers(least: number, most: number): (text: string) => number[] {
+  return (text) => text.split(',').map(integer(least, most));
+}
+
 /** Decimals, exponents allowed. */
 export function number(least: number, most = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {

@@ -25,10 +25,12 @@ test('--json prints rates, the share of the read ceiling, and cold start by phas
     '2',
     '-r',
     '2',
+    '-s',
+    '2,3',
     '--json',
   ]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  const { prompt, decode, coldStart, toFirstTokenMs, ...rest } = JSON.parse(stdout);
+  const { prompt, decode, atOnce, coldStart, toFirstTokenMs, ...rest } = JSON.parse(stdout);
   expect(rest).toMatchObject({
     name: 'storyteller-q8_0',
     target: 'host',
@@ -42,13 +44,17 @@ test('--json prints rates, the share of the read ceiling, and cold start by phas
     expect(Math.min(...samples)).toBeGreaterThan(0);
   }
   expect([prompt.tokens, decode.tokens, decode.depth]).toEqual([3, 4, 2]);
+  expect(atOnce.map(({ sequences }: { sequences: number }) => sequences)).toEqual([2, 3]);
+  for (const { prompt, decode } of atOnce)
+    for (const { tokens, samples } of [prompt, decode])
+      expect([tokens, samples.length, Math.min(...samples) > 0]).toEqual([tokens === 3 ? 3 : 4, 2, true]);
   // Four tokens after three positions: the steps between them attend to 4, 5 and 6.
   const { memory } = JSON.parse(readFileSync(join(folder, 'plan.json'), 'utf8'));
   expect(decode.bytesPerToken).toBe(memory.tokenReadBytes + 5 * memory.kvRowBytes);
   expect(decode.bytesPerSecond).toBeCloseTo(decode.bytesPerToken * decode.tokensPerSecond, 3);
   expect(decode.ratio).toBeCloseTo(decode.bytesPerSecond / decode.readCeilingBytesPerSecond);
   const phases = coldStart.map(({ name }: { name: string }) => name);
-  expect(phases).toEqual(['driver', 'file', 'code', 'memory', 'weights', 'repack', 'session', 'graph', 'first token']);
+  expect(phases).toEqual(['driver', 'file', 'code', 'memory', 'weights', 'repack', 'engine', 'first token']);
   const sum = coldStart.reduce((total: number, { ms }: { ms: number }) => total + ms, 0);
   expect(toFirstTokenMs).toBeGreaterThanOrEqual(sum);
 });
@@ -79,11 +85,12 @@ test('reads of the KV cache no more than the layers see', async () => {
 });
 
 test('the table has the same, and says that the host target is a simulator', async () => {
-  const { code, stdout, stderr } = await realizarRun(['bench', folder, '-m', MODEL, '-p', '2', '-n', '2']);
+  const { code, stdout, stderr } = await realizarRun(['bench', folder, '-m', MODEL, '-p', '2', '-n', '2', '-s', '2']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/^storyteller-q8_0 \(llama\) on .*: 23 nodes a token, context 512$/m);
   expect(stdout).toMatch(/^prompt +2 +\d+\.\d +\d+\.\d{3}$/m);
   expect(stdout).toMatch(/^decode +2 +\d+\.\d +\d+\.\d{3} +\S+ +\d+\.\d%$/m);
+  expect(stdout).toMatch(/^decode, 2 at once +2 +\d+\.\d +\d+\.\d{3}$/m);
   expect(stdout).toMatch(/^process start to first token +\d+\.\d$/m);
   expect(stdout).toContain('simulator');
 });
@@ -91,6 +98,7 @@ test('the table has the same, and says that the host target is a simulator', asy
 test.each([
   [2, ['-n', '1'], /from 2/],
   [2, ['-r', '0'], /from 1/],
+  [2, ['-s', '2,x'], /expected a whole number from 1 to 1024/],
   [1, ['-p', '513'], /513 positions .* 512/],
   [1, ['-d', '500', '-n', '13'], /513 positions .* 512/],
 ])('exit code %i for %j', async (expected, args, message) => {

@@ -6,7 +6,7 @@ import { interruptible } from '../interrupt.js';
 import { type ArtifactFlags, addArtifactOptions, defined, modelFile } from '../model.js';
 import { writeJson } from '../output.js';
 import { StatusLine } from '../status_line.js';
-import { integer } from '../values.js';
+import { integer, integers } from '../values.js';
 import { type BenchResult, measure } from './measure.js';
 import { benchTable } from './table.js';
 
@@ -17,6 +17,7 @@ interface Flags extends ArtifactFlags {
   readonly generate?: number;
   readonly depth?: number;
   readonly repetitions?: number;
+  readonly sequences?: readonly number[];
   readonly json?: boolean;
 }
 
@@ -29,15 +30,16 @@ export function benchCommand(): Command {
     .option('-n, --generate <n>', 'tokens to generate (default: 128; 16 on the host target)', integer(2, MAX_POSITIONS))
     .option('-d, --depth <n>', 'positions in use before them (default: 0)', integer(0, MAX_POSITIONS))
     .option('-r, --repetitions <n>', 'medians of so many (default: 5; 1 on the host target)', integer(1, 1000))
+    .option('-s, --sequences <list>', 'so many at once besides, as in 8,64: a row each', integers(1, 1024))
     .option('--json', 'print JSON')
     .addHelpText('after', HELP)
     .action((dir: string, flags: Flags) => interruptible((signal) => bench(dir, flags, signal)));
 }
 
 async function bench(dir: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const { prompt, generate, depth, repetitions, device = 0, checkLibrary, key } = flags;
+  const { prompt, generate, depth, repetitions, sequences, device = 0, checkLibrary, key } = flags;
   const model = await modelFile(dir, flags.model);
-  const sizes = defined({ prompt, generate, depth, repetitions });
+  const sizes = defined({ prompt, generate, depth, repetitions, sequences });
   const status = new StatusLine();
   let result: BenchResult;
   try {
@@ -63,6 +65,7 @@ const HELP = `
 Examples:
   realizar-run bench generated/model                          tokens a second of a prompt and of an answer
   realizar-run bench generated/model -d 4096 --json           far into the context, for programs
+  realizar-run bench generated/model -s 8,64                  and of many sequences at once
 
 On the host target it measures the simulator, whose times say nothing of a GPU.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.

@@ -1,14 +1,8 @@
 /** Measures what a user of the Node API gets from an artifact on this machine. */
 import { compiledContext } from '../../addon/artifact.js';
-import {
-  type Model,
-  type ModelInfo,
-  type OpenOptions,
-  type OpenProgress,
-  openModel,
-  type Session,
-} from '../../addon/index.js';
+import { type Model, type ModelInfo, type OpenOptions, type OpenProgress, openModel } from '../../addon/index.js';
 import { RunError } from '../exit.js';
+import { EngineClock } from './engine_clock.js';
 
 export interface BenchSizes {
   /** Tokens of the prompt, from position 0. */
@@ -18,6 +12,8 @@ export interface BenchSizes {
   /** Positions that are in use before the first of them. */
   readonly depth: number;
   readonly repetitions: number;
+  /** So many at once, besides one alone: a measurement each. */
+  readonly sequences: readonly number[];
 }
 
 export interface BenchRequest {
@@ -41,8 +37,9 @@ export interface BenchResult {
   readonly contextLength: number;
   readonly nodeCount: number;
   readonly repetitions: number;
+  /** Until the first token after it. */
   readonly prompt: Rate;
-  /** Each token is handed to JavaScript before the next is. */
+  /** Of one sequence that is alone. Each token is handed to JavaScript before the next is. */
   readonly decode: Rate & {
     readonly depth: number;
     /** Weights, and KV cache on average, that one token reads. */
@@ -53,6 +50,8 @@ export interface BenchResult {
     /** bytesPerSecond of the ceiling. */
     readonly ratio: number;
   };
+  /** Of several sequences at once: tokens of all of them together. */
+  readonly atOnce: readonly { readonly sequences: number; readonly prompt: Rate; readonly decode: Rate }[];
   /** Milliseconds, in order. */
   readonly coldStart: readonly Phase[];
   /** From the start of the process to the first token: the phases, and Node's own start. */
@@ -71,11 +70,9 @@ interface Phase {
 }
 
 const DEFAULTS: Record<ModelInfo['target'], BenchSizes> = {
-  cuda: { prompt: 512, generate: 128, depth: 0, repetitions: 5 },
-  host: { prompt: 16, generate: 16, depth: 0, repetitions: 1 },
+  cuda: { prompt: 512, generate: 128, depth: 0, repetitions: 5, sequences: [] },
+  host: { prompt: 16, generate: 16, depth: 0, repetitions: 1, sequences: [] },
 };
-/** Any will do: weights are read and multiplied whatever the token is. */
-const TOKEN = 1;
 
 /** Errors: those of openModel; RunError where the context is too short. */
 export async function measure(request: BenchRequest): Promise<BenchResult> {
@@ -90,21 +87,20 @@ export async function measure(request: BenchRequest): Promise<BenchResult> {
   try {
     const { info } = model;
     const asked = chooseSizes(info, sizes);
-    const session = await clock.time('session', () => model.createSession());
-    await clock.time('graph', () => session.buildGraph());
-    await clock.time('first token', async () => {
-      await session.step(TOKEN);
-      await session.chosen();
-    });
+    const most = Math.max(1, ...asked.sequences);
+    const engine = await clock.time('engine', () => model.createEngine({ sequences: most }));
+    const timing = new EngineClock(engine, info.vocabSize, signal);
+    await clock.time('first token', () => timing.run({ count: 1, prompt: 1, generate: 1 }));
     const toFirstTokenMs = performance.now();
-    const prompt = await repeat(asked, signal, (run) => {
+    const prompt = await repeat(asked, signal, async (run) => {
       onStep(`prompt, ${run}`);
-      return timePrompt(session, asked, signal);
+      return (await timing.run({ count: 1, prompt: asked.prompt, generate: 1 })).prompt;
     });
-    const decode = await repeat(asked, signal, (run) => {
+    const decode = await repeat(asked, signal, async (run) => {
       onStep(`decode, ${run}`);
-      return timeDecode(session, asked, signal);
+      return (await timing.run({ count: 1, prompt: asked.depth + 1, generate: asked.generate })).decode;
     });
+    const atOnce = await measureAtOnce(timing, asked, request);
     onStep('read ceiling');
     const ceiling = await model.measureReadCeiling();
     return {
@@ -121,6 +117,7 @@ export async function measure(request: BenchRequest): Promise<BenchResult> {
         depth: asked.depth,
         ...traffic(model, asked, median(decode), ceiling),
       },
+      atOnce,
       coldStart: clock.phases,
       toFirstTokenMs,
     };
@@ -136,6 +133,7 @@ function chooseSizes({ target, contextLength }: ModelInfo, given: Partial<BenchS
     generate: Math.min(usual.generate, Math.max(2, contextLength - (given.depth ?? 0) - 1)),
     depth: usual.depth,
     repetitions: usual.repetitions,
+    sequences: usual.sequences,
     ...given,
   };
 }
@@ -162,26 +160,19 @@ async function repeat(
   return samples;
 }
 
-/** Tokens a second. */
-async function timePrompt(session: Session, { prompt }: BenchSizes, signal: AbortSignal): Promise<number> {
-  await session.rewind(0);
-  const start = performance.now();
-  await session.prefill(Array(prompt).fill(TOKEN), { signal });
-  return (prompt / (performance.now() - start)) * 1000;
-}
-
-/** Tokens a second, from the first one on: that one comes with the end of the prompt. */
-async function timeDecode(session: Session, { generate, depth }: BenchSizes, signal: AbortSignal): Promise<number> {
-  await session.rewind(0);
-  await session.prefill(Array(depth + 1).fill(TOKEN), { signal });
-  let [first, last, count] = [0, 0, 0];
-  for await (const _ of session.generate({ maxTokens: generate, signal })) {
-    last = performance.now();
-    first ||= last;
-    count++;
+async function measureAtOnce(timing: EngineClock, asked: BenchSizes, { signal, onStep }: BenchRequest) {
+  const measured: BenchResult['atOnce'][number][] = [];
+  for (const count of asked.sequences) {
+    const prompts: number[] = [];
+    const decode = await repeat(asked, signal, async (run) => {
+      onStep(`${count} at once, ${run}`);
+      const rates = await timing.run({ count, prompt: asked.prompt, generate: asked.generate });
+      prompts.push(rates.prompt);
+      return rates.decode;
+    });
+    measured.push({ sequences: count, prompt: rate(asked.prompt, prompts), decode: rate(asked.generate, decode) });
   }
-  if (count !== generate) throw new RunError(`expected ${generate} tokens, and ${count} came`);
-  return ((count - 1) / (last - first)) * 1000;
+  return measured;
 }
 
 function traffic(model: Model, sizes: BenchSizes, tokensPerSecond: number, ceiling: number) {

@@ -23,6 +23,11 @@ export function benchTable(result: BenchResult): string {
       `${(decode.ratio * 100).toFixed(1)}%`,
     ),
   ];
+  for (const { sequences, prompt, decode } of result.atOnce)
+    rates.push(
+      row(`prompt, ${sequences} at once`, prompt.tokens, prompt.tokensPerSecond),
+      row(`decode, ${sequences} at once`, decode.tokens, decode.tokensPerSecond),
+    );
   const phases = [
     ...coldStart.map(({ name, ms }) => [name, ms.toFixed(1)]),
     ['process start to first token', toFirstTokenMs.toFixed(1)],

@@ -190,7 +190,7 @@ describe('replay', () => {
     const lines = stdout.trimEnd().split('\n');
     expect(lines).toHaveLength(4);
     expect(lines[1]).toMatch(
-      /^1 blk\.0\.mix kernel=tiny_mix grid=1,1,1 block=64,1,1 shared=0 after=\[0 programmatic\]( \w+=0x[0-9a-f]+){4}$/,
+      /^1 blk\.0\.mix kernel=tiny_mix grid=1,1,1 block=64,1,1 shared=0 after=\[0 programmatic\]( \w+=0x[0-9a-f]+){5}$/,
     );
   });
 

@@ -46,7 +46,7 @@ const NOT_RUN: readonly (readonly [RegExp, string])[] = [
   [/realizar-run serve|\bbench\b|--bench/, 'does not end by itself, or measures: tests of their own run them'],
   [/^build\/checked\//, 'of what was compiled for a minute'],
   [/check\.py|--measurements|--tune/, 'needs a GPU'],
-  [/^(cc|build\/decode) /, 'decode.test.ts builds and runs it'],
+  [/^(cc|build\/(decode|engine)) /, 'decode.test.ts and engine.test.ts build and run them'],
 ];
 
 /** Blocks that are no code, by their first line. */

@@ -172,7 +172,11 @@ describe('with lines from a pipe', () => {
       stdout: '3 plus 4 is 7.\n',
       stderr: '',
     });
-    expect((await withInput(`${SUM}\n`, [...chat, 'chatml'])).stdout).toBe('3 plus 4 is 7.\n');
+    expect(await withInput(`${SUM}\n`, [...chat, 'chatml'])).toEqual({
+      code: 0,
+      stdout: '3 plus 4 is 7.\n',
+      stderr: '',
+    });
     writeFileSync(template, ' \n');
     for (const [file, problem] of [
       [join(scratch, 'none.jinja'), 'ENOENT'],

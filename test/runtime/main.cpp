@@ -37,8 +37,8 @@ void exit_in_calls() {
 
 }  // namespace test
 
-// LeakSanitizer asks at the end.
-extern "C" int __lsan_is_turned_off() { return test::in_calls; }
+// LeakSanitizer, another library, asks at the end.
+extern "C" __attribute__((visibility("default"))) int __lsan_is_turned_off() { return test::in_calls; }
 
 int main(int argc, char** argv) {
   for (const test::Entry& entry : test::entries()) {

@@ -48,18 +48,18 @@ uint64_t wished_bytes(const Artifact& artifact, const PoolWish& wish) {
   return wish.kv_bytes;
 }
 
-// Beside what Slots has on the device of its own, and what others may want.
+// Beside what Slots has on the device of its own, and what others may want. These come after a sequence of two pages.
 uint64_t default_bytes(const Artifact& artifact, const PoolWish& wish, uint64_t free, uint64_t total) {
-  const uint64_t others = artifact.arena_bytes + artifact.state_bytes + wish.n_sequence * artifact.slot_bytes;
-  const uint64_t taken = others + total / 10;
+  const uint64_t slots = artifact.arena_bytes + artifact.state_bytes + wish.n_sequence * artifact.slot_bytes;
   const uint64_t least = sequence_bytes(artifact, std::min(wish.n_ctx, 2 * kv_page_positions));
-  if (free < taken + least)
+  if (free < slots + least)
     throw Error(REALIZAR_OUT_OF_MEMORY,
                 format("there is no room for a sequence: %llu bytes are needed (%llu of KV cache, %llu of activations "
-                       "and slots, and a tenth of the device's memory, which is left free), and %llu of %llu are free; "
-                       "free memory there, use a larger device, or say how much of it the KV cache may take",
-                       Bytes(taken + least), Bytes(least), Bytes(others), Bytes(free), Bytes(total)));
-  return std::min(free - taken, bytes_for(artifact, wish.n_sequence, kv_pages(wish.n_ctx)));
+                       "and slots), and %llu of %llu are free; free memory there, or use a larger device",
+                       Bytes(slots + least), Bytes(least), Bytes(slots), Bytes(free), Bytes(total)));
+  const uint64_t left = free - slots, margin = total / 10;
+  return std::min(std::max(left > margin ? left - margin : 0, least),
+                  bytes_for(artifact, wish.n_sequence, kv_pages(wish.n_ctx)));
 }
 
 }  // namespace

@@ -308,6 +308,46 @@ void prefixes(const SharedModel& model) {
   }
 }
 
+// Requests that come and go at any time, with too few pages and slots for all: each gets the tokens that it gets alone,
+// or the first of them where it was cancelled; no page is lost.
+void engine(const SharedModel& model) {
+  constexpr uint32_t n = 8;
+  std::mt19937 random(13);
+  vector<Request> requests;
+  vector<vector<int32_t>> alone, got(n);
+  vector<realizar_end> ends(n, REALIZAR_END_NONE);
+  for (uint32_t i = 0; i < n; i++) {
+    // Most begin in one page and end in two.
+    const size_t n_prompt = i % 4 ? 45 + random() % 15 : 1 + random() % 130;
+    requests.push_back(request_of(i, random_tokens(n_prompt, random), i, 1 + uint32_t(random() % 40)));
+    alone.push_back(answer_alone(model, requests[i]));
+    if (i % 3) continue;
+    requests[i].stop = {alone[i][alone[i].size() / 2]};
+    alone[i].resize(size_t(std::ranges::find(alone[i], requests[i].stop[0]) - alone[i].begin()) + 1);
+  }
+  Engine engine(model, {artifact.n_ctx, true}, {5, artifact.page_bytes ? 4u : 0, artifact.window_page_bytes ? 9u : 0});
+  uint32_t submitted = 0;
+  while (submitted < n || !engine.idle()) {
+    if (submitted < n && random() % 3) engine.submit(requests[submitted++]);
+    if (submitted > 0 && random() % 40 == 0) engine.cancel(random() % submitted);
+    for (const EngineEvent& event : engine.advance()) {
+      EXPECT(ends[event.id] == REALIZAR_END_NONE);
+      ends[event.id] = event.end;
+      if (event.kind == REALIZAR_EVENT_TOKEN) got[event.id].push_back(event.token);
+    }
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    EXPECT(got[i].size() <= alone[i].size() && std::equal(got[i].begin(), got[i].end(), alone[i].begin()));
+    if (ends[i] == REALIZAR_END_CANCELLED) continue;
+    EXPECT(got[i].size() == alone[i].size());
+    EXPECT(ends[i] == (requests[i].stop.empty() ? REALIZAR_END_LENGTH : REALIZAR_END_STOP));
+  }
+  EXPECT(std::ranges::count(ends, REALIZAR_END_CANCELLED) < n / 2);
+  EXPECT(engine.statistics().preemptions > 0);
+  EXPECT(engine.slots().pages().available() == engine.slots().pages().total());
+  EXPECT(engine.slots().window_pages().available() == engine.slots().window_pages().total());
+}
+
 }  // namespace
 
 int main(int, char** argv) try {
@@ -320,6 +360,7 @@ int main(int, char** argv) try {
   if (!strcmp(argv[2], "ahead")) ahead(model);
   if (!strcmp(argv[2], "alone")) alone(model);
   if (!strcmp(argv[2], "prefixes")) prefixes(model);
+  if (!strcmp(argv[2], "engine")) engine(model);
 } catch (const Error& error) {
   fprintf(stderr, "%s\n", error.what());
   return 1;

@@ -17,6 +17,7 @@ describe.each(['llama-q8_0', 'gemma3-q8_0'])('%s', (name) => {
     ['tokens of steps queued ahead are those of each sequence alone, a step after the other', 'ahead'],
     ['a prompt that begins as others did has the bits that it has without them', 'prefixes'],
     ['a sequence that is alone goes on by the token program', 'alone'],
+    ['requests that come and go, with too few pages for all, get the tokens that they get alone', 'engine'],
   ])('%s', async (_what, which) => {
     expect(await runProgram(await program, [model, which])).toEqual({ code: 0, stdout: '', stderr: '' });
   });

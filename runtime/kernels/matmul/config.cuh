@@ -10,7 +10,7 @@
 //   int blocks, multiprocessor_blocks of the grid, which take tiles in turn; resident on a multiprocessor
 //   int stages                        of the pipeline of activations, 128 columns each; at least 2
 //   int depth                         steps of 128 columns whose weights are on their way to a lane's registers
-//   int prefetch_steps                and to L2, further ahead
+//   int prefetch_steps                and to L2, further ahead; 0: none
 #pragma once
 #include "../activation.cuh"
 #include "../projection/segments.cuh"

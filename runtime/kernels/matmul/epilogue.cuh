@@ -46,31 +46,50 @@ DEVICE OutputTerms output_terms(const MatmulArgs& a, const OutputTileOf<C>& tile
 }
 
 // Writes the lane's outputs of a tile, of the step's rows first_row + 8 i + 2 (lane % 4) and the next, up to end_row.
+// What is read is asked for some rows at a time, before any of it is used: each wait for the L2 is for all of them.
 template <class C>
 DEVICE void store_tile(const MatmulArgs& a, const OutputTileOf<C>& tile, int first_row, int end_row,
                        const float (&sums)[MatmulShape<C>::sums]) {
   using Shape = MatmulShape<C>;
   constexpr bool gated = Shape::parts == 2;
-  const int row[2] = {tile.row(0), tile.row(1)};
+  constexpr int pairs = Shape::sums / 4, at_once = pairs < 8 ? pairs : 8;
+  const int output[2] = {tile.row(0), tile.row(1)};
   const OutputTerms terms[2] = {output_terms<C>(a, tile, 0), output_terms<C>(a, tile, 1)};
-  const auto finish = [&](int at, int output, float y) {
-    if (output >= tile.rows) return;
-    const int64_t to = (int64_t)at * Shape::outputs + tile.outputs_before + output;
-    y = C::cap::apply(y * C::scale);
-    a.output[to] = C::add_residual ? y + load_global(a.residual + to) : y;
+  const auto is_there = [&](int at, int which) { return at < end_row && output[which] < tile.rows; };
+  const auto place = [&](int at, int which) {
+    return (int64_t)at * Shape::outputs + tile.outputs_before + output[which];
   };
 #pragma unroll
-  for (int i = 0; i < Shape::sums / 4; i++)
+  for (int from = 0; from < pairs; from += at_once) {
+    float scale[at_once][2], residual[at_once][2][2];
 #pragma unroll
-    for (int e = 0; e < 2; e++) {
-      const int at = first_row + 8 * i + thread_index() % 4 * 2 + e;
-      if (at >= end_row) continue;
-      const float scale = load_global(a.input_scale + at);
-      const float first = fmaf(sums[4 * i + e], scale * terms[0].scale, terms[0].bias);
-      const float second = fmaf(sums[4 * i + 2 + e], scale * terms[1].scale, terms[1].bias);
-      finish(at, row[0], gated ? gate<C::activation>(first, second) : activate<C::activation>(first));
-      if (!gated) finish(at, row[1], activate<C::activation>(second));
-    }
+    for (int i = 0; i < at_once; i++)
+#pragma unroll
+      for (int e = 0; e < 2; e++) {
+        const int at = first_row + 8 * (from + i) + thread_index() % 4 * 2 + e;
+        scale[i][e] = at < end_row ? load_global(a.input_scale + at) : 0.f;
+#pragma unroll
+        for (int which = 0; which < 3 - Shape::parts; which++)
+          residual[i][e][which] =
+              C::add_residual && is_there(at, which) ? load_global(a.residual + place(at, which)) : 0.f;
+      }
+#pragma unroll
+    for (int i = 0; i < at_once; i++)
+#pragma unroll
+      for (int e = 0; e < 2; e++) {
+        const int at = first_row + 8 * (from + i) + thread_index() % 4 * 2 + e;
+        const float* sum = sums + 4 * (from + i) + e;
+        const float first = fmaf(sum[0], scale[i][e] * terms[0].scale, terms[0].bias);
+        const float second = fmaf(sum[2], scale[i][e] * terms[1].scale, terms[1].bias);
+        const auto finish = [&](int which, float y) {
+          if (!is_there(at, which)) return;
+          y = C::cap::apply(y * C::scale);
+          a.output[place(at, which)] = C::add_residual ? y + residual[i][e][which] : y;
+        };
+        finish(0, gated ? gate<C::activation>(first, second) : activate<C::activation>(first));
+        if (!gated) finish(1, activate<C::activation>(second));
+      }
+  }
 }
 
 }  // namespace realizar

@@ -42,7 +42,7 @@ class MatmulBlock {
       release_registers<Shape::loader_registers>();
       if (thread_index() % 128 < 32)
         load();
-      else
+      else if (C::prefetch_steps > 0)
         prefetch();
     } else {
       acquire_registers<Shape::multiplier_registers>();

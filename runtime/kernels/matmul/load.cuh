@@ -9,7 +9,7 @@ template <class C>
 class ActivationPipeline {
  public:
   using Shape = MatmulShape<C>;
-  static constexpr int prefetchers = 3;  // warps that only follow
+  static constexpr int prefetchers = C::prefetch_steps > 0 ? 3 : 0;  // warps that only follow
 
   DEVICE explicit ActivationPipeline(char* shared)
       : stages_(shared),

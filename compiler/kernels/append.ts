@@ -24,7 +24,9 @@ export interface Append
   > {
   readonly kind: 'append';
   readonly cache: Cache;
-  /** f16; of each head as many elements as a row of the cache has. */
+  /** Queries are two halves each, the nearest one and what it leaves. */
+  readonly rests?: true;
+  /** f16; of each head as many elements as a row of the cache has, and with rests as many again. */
   readonly output: Value;
 }
 
@@ -41,10 +43,15 @@ export interface AppendConfig extends HeadConfig {
   readonly rows: number;
   readonly warps: number;
   readonly scale: number;
+  readonly rests: boolean;
 }
 
 /** Elements that a row of a head is filled up to, in the cache and in queries. */
 export const HEAD_ALIGNMENT = 16;
+
+/** f16 elements of a row's queries. */
+export const queryCols = ({ headCount, headSize, rests }: Pick<Append, 'headCount' | 'headSize' | 'rests'>): number =>
+  headCount * roundUp(headSize, HEAD_ALIGNMENT) * (rests ? 2 : 1);
 
 export const append: Kernel<Append, AppendConfig> = {
   operation: 'append',
@@ -58,8 +65,7 @@ export const append: Kernel<Append, AppendConfig> = {
     checks.equal('kv heads', op.headCountKv, 'those of the cache', op.cache.heads);
     checks.equal('head size', op.headSize, "the cache's", op.cache.headSize);
     checks.constant('attention scale', op.scale);
-    const cols = op.headCount * roundUp(op.headSize, HEAD_ALIGNMENT);
-    checks.equal('output', op.output.cols, 'heads x head size rounded up', cols);
+    checks.equal('output', op.output.cols, 'heads x head size rounded up', queryCols(op));
     checks.form('output', op.output, 'f16');
     checks.sameRows(op.output, op.qkv);
   },
@@ -77,6 +83,7 @@ export const append: Kernel<Append, AppendConfig> = {
     rows: setting.program.rows,
     warps: target.kind === 'cuda' ? 4 : 2,
     scale: op.scale,
+    rests: op.rests ?? false,
     ...headConfig(op),
   }),
   launch: (config) => ({ blocks: config.rows, threads: config.warps * 32, sharedBytes: appendShared(config) }),
@@ -99,6 +106,7 @@ export const append: Kernel<Append, AppendConfig> = {
     ['int', { heads: c.heads, kv_heads: c.kvHeads, head_size: c.headSize, qkv_cols: c.qkvCols }],
     ['int', { slot_bytes: c.slotBytes, warps: c.warps }],
     ['int64_t', { page_stride: c.pageStride }],
+    ['bool', unlike(false, { rests: c.rests })],
     ['float', { scale: c.scale, ...unlike(0, { epsilon: c.epsilon }) }],
     ...headFields(c, name),
   ],

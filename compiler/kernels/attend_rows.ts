@@ -3,15 +3,16 @@ import { roundUp } from '../arithmetic.js';
 import { cached, effects } from '../ir/effects.js';
 import type { Cache, Value } from '../ir/ops.js';
 import type { Target } from '../target/target.js';
-import { HEAD_ALIGNMENT } from './append.js';
+import { type Append, HEAD_ALIGNMENT, queryCols } from './append.js';
 import { KV_PAGE, keyBytes, kvPages } from './attend/config.js';
 import { type Attend, attendText, attentionFlops } from './attend/operation.js';
-import { cFloat, variant } from './fields.js';
+import { cFloat, unlike, variant } from './fields.js';
 import { type Kernel, pageStride } from './kernel.js';
 
 /** Fused, of many rows: softmax(scores(q k^T)) v of each row over what its slot's cache has up to it, times its gates. */
 export interface AttendRows
-  extends Pick<Attend, 'headCount' | 'headCountKv' | 'headSize' | 'softCap' | 'window' | 'sinks' | 'gates'> {
+  extends Pick<Attend, 'headCount' | 'headCountKv' | 'headSize' | 'softCap' | 'window' | 'sinks' | 'gates'>,
+    Pick<Append, 'rests'> {
   readonly kind: 'attend_rows';
   readonly cache: Cache;
   readonly query: Value;
@@ -45,6 +46,7 @@ export interface AttendRowsConfig {
   readonly window: number;
   readonly sinks: boolean;
   readonly gates?: 'heads' | 'elements';
+  readonly rests: boolean;
 }
 
 /** Queries of a tile: rows times the heads that share a KV head. */
@@ -68,8 +70,7 @@ export const attendRows: Kernel<AttendRows, AttendRowsConfig> = {
   writes: ({ output }) => effects([output]),
   check: (op, checks) => {
     checks.attention(op);
-    const cols = op.headCount * roundUp(op.headSize, HEAD_ALIGNMENT);
-    checks.equal('query', op.query.cols, 'heads x head size rounded up', cols);
+    checks.equal('query', op.query.cols, 'heads x head size rounded up', queryCols(op));
     checks.form('query', op.query, 'f16');
     checks.form('output', op.output, 'operand');
     checks.need((op.gates === undefined) === (op.qkv === undefined), 'gates and what has them do not come together');
@@ -99,6 +100,7 @@ export const attendRows: Kernel<AttendRows, AttendRowsConfig> = {
     softCap: op.softCap ?? 0,
     window: op.window ?? 0,
     sinks: op.sinks !== undefined,
+    rests: op.rests ?? false,
     ...(op.gates && { gates: op.gates === op.headCount ? 'heads' : 'elements' }),
   }),
   launch: (config) => ({ blocks: config.blocks, threads: THREADS, sharedBytes: attendRowsShared(config) }),
@@ -127,6 +129,7 @@ export const attendRows: Kernel<AttendRows, AttendRowsConfig> = {
     ['int', { rows: c.rows, split_positions: c.splitPositions, stages: c.stages }],
     ['int', { slot_pages: c.slotPages, slot_bytes: c.slotBytes }],
     ['int64_t', { page_stride: c.pageStride }],
+    ['bool', unlike(false, { rests: c.rests })],
     ...variant('window', c.window > 0 && `Window<${c.window}>`),
     ...variant('cap', c.softCap > 0 && `SoftCap<${cFloat(c.softCap)}>`),
     ...variant('sinks', c.sinks && 'Sinks'),
@@ -152,9 +155,10 @@ function blocksOf({ headCountKv, headSize }: AttendRows, rows: number, { multipr
 }
 
 /** AttendRowsShape::shared_bytes. */
-function attendRowsShared({ headSize, stages }: AttendRowsConfig): number {
+function attendRowsShared({ headSize, stages, rests }: AttendRowsConfig): number {
   const row = rowOf(headSize);
   const chunk = row > 128 ? 32 : 64;
-  const queries = row > 128 ? TILE_QUERIES * (row + 8) * 2 : 0;
+  const cols = row * (rests ? 2 : 1);
+  const queries = cols > 128 ? TILE_QUERIES * (cols + 8) * 2 : 0;
   return stages * chunk * row * 4 + queries + roundUp(8 * stages, 16);
 }

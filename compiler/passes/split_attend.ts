@@ -1,7 +1,6 @@
 /** attend whose output is made an operand and read so alone -> append, attend_rows, which writes the operand */
-import { roundUp } from '../arithmetic.js';
 import type { Graph } from '../graph/graph.js';
-import { type Append, HEAD_ALIGNMENT } from '../kernels/append.js';
+import { type Append, queryCols } from '../kernels/append.js';
 import type { Attend } from '../kernels/attend/operation.js';
 import type { AttendRows } from '../kernels/attend_rows.js';
 import { type Edits, freshValues, rewrite, Uses } from './uses.js';
@@ -20,9 +19,10 @@ function split(uses: Uses, op: Attend, fresh: ReturnType<typeof freshValues>, ed
   if (operand.output.rows !== op.output.rows) return;
   const { cache, qkv, queryNorm, keyNorm, normTurned, rope, headCount, headCountKv, headSize, scale } = op;
   const { softCap, window, sinks, gates } = op;
-  const cols = headCount * roundUp(headSize, HEAD_ALIGNMENT);
-  const query = fresh(`blk.${cache.layer}.attn_query`, cols, qkv.rows, 'f16');
-  const heads = { headCount, headCountKv, headSize };
+  // Queries of weights in F32 are as fine as these, of which a product takes two halves (matmul/weights.cuh).
+  const rests = uses.writer('matmul', qkv)?.segments[0]?.weights[0]?.type === 'F32';
+  const heads = { headCount, headCountKv, headSize, ...(rests && { rests }) };
+  const query = fresh(`blk.${cache.layer}.attn_query`, queryCols(heads), qkv.rows, 'f16');
   const append: Append = {
     kind: 'append',
     cache,

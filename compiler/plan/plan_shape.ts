@@ -318,6 +318,7 @@ const append = record<AppendConfig>({
   rows: count,
   warps: count,
   scale: number,
+  rests: flag,
   ...heads,
 });
 
@@ -339,6 +340,7 @@ const attendRows = record<AttendRowsConfig>({
   window: count,
   sinks: flag,
   gates: optional(oneOf('heads', 'elements')),
+  rests: flag,
 });
 
 const routeRows = record<RouteRowsConfig>({

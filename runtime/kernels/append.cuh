@@ -1,8 +1,9 @@
 // Queries, keys and values of a step's rows, for attention (attend_rows):
 //   q' = rope(norm(q)) * scale, k' = rope(norm(k));  k' and v become their position of the row's slot in the KV cache
 // Shapes: qkv f32 [rows][qkv_cols], of a row q, k, v and what else there is; query f16 [rows][heads][row], row =
-// head_size rounded up to 16, zeros after head_size; keys and values f16 [pages][kv_heads][64][row] (kv_row.cuh). One
-// block a row, a warp a head, one after the other. Its tests alone: npx vitest run test/runtime/sim.test.ts -t append
+// head_size rounded up to 16, zeros after head_size, with rests [rows][heads][2][row]: the nearest halves, and then
+// those of what they leave; keys and values f16 [pages][kv_heads][64][row] (kv_row.cuh). One block a row, a warp a
+// head, one after the other. Its tests alone: npx vitest run test/runtime/sim.test.ts -t append
 //
 // C starts from AppendDefaults and states: int heads, kv_heads, head_size, qkv_cols, slot_bytes, warps; int64_t
 // page_stride; float scale.
@@ -32,6 +33,7 @@ struct AppendDefaults {
   using rope = NoRope;
   static constexpr float epsilon = 0.f;             // of the head norms
   static constexpr bool norms_follow_rope = false;  // else they come before it
+  static constexpr bool rests = false;              // of the queries
 };
 
 template <class C>
@@ -72,11 +74,15 @@ struct AppendBlock {
     }
   }
   DEVICE void store_query(int head, int lane) const {
-    uint16_t* to = args.query + ((int64_t)row * C::heads + head) * Shape::row;
+    uint16_t* to = args.query + ((int64_t)row * C::heads + head) * (C::rests ? 2 : 1) * Shape::row;
     using Norm = typename C::query_norm;
     rotate_head<C, Norm>(
         lane, qkv() + head * C::head_size, norm_of<Norm>(args.query_norm, head),
-        [&] { return shared[Shape::means_at]; }, shared, C::scale, [&](int d, float v) { to[d] = float_to_half(v); });
+        [&] { return shared[Shape::means_at]; }, shared, C::scale,
+        [&](int d, float v) {
+          to[d] = float_to_half(v);
+          if (C::rests) to[Shape::row + d] = float_to_half(v - half_to_float(to[d]));
+        });
   }
   DEVICE void store_key(int head, int lane) const {
     uint16_t* to = args.keys + cached(head);

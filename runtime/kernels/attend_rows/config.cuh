@@ -17,7 +17,7 @@ struct AttendRowsArgs {
   const StepHeader* step;
   const Tile* tiles;
   const State* slots;
-  const uint16_t* query;       // [rows][heads][row], as append leaves it
+  const uint16_t* query;       // [rows][heads][row], with rests [rows][heads][2][row], as append leaves it
   const float* sinks;          // [heads]
   const float* qkv;            // [rows][qkv_cols], where there are gates
   const uint32_t* page_table;  // the first slot's
@@ -28,12 +28,14 @@ struct AttendRowsArgs {
   float* output_scale;  // [rows], all 1
 };
 
-// Variants (attend/variants.cuh), none of which a plain model has.
+// Variants (attend/variants.cuh), none of which a plain model has. rests: queries are two halves each, the nearest one
+// and what it leaves, where weights are F32: what goes into scores counts most, because a softmax multiplies it.
 struct AttendRowsDefaults {
   using window = AllPositions;
   using cap = NoCap;
   using sinks = NoSinks;
   using gates = NoGates;
+  static constexpr bool rests = false;
 };
 
 }  // namespace realizar

@@ -31,13 +31,16 @@ DEVICE void score(const uint16_t* keys, TileQueries<C>& queries, float (&scores)
   const uint16_t* row = keys + t * Shape::row;
 #pragma unroll
   for (int s = 0; s < Shape::steps; s++) {
-    const uint32_t(&query)[4] = queries.step(s);
 #pragma unroll
-    for (int i = 0; i < Shape::chunk / 16; i++) {
-      uint32_t tiles[4];
-      load_tiles(row + i * 16 * Shape::row + (2 * s ^ piece) * 8, tiles);
-      multiply_add(scores[2 * i], query, tiles[0], tiles[1]);
-      multiply_add(scores[2 * i + 1], query, tiles[2], tiles[3]);
+    for (int part = 0; part < (C::rests ? 2 : 1); part++) {
+      const uint32_t(&query)[4] = queries.step(part * Shape::steps + s);
+#pragma unroll
+      for (int i = 0; i < Shape::chunk / 16; i++) {
+        uint32_t tiles[4];
+        load_tiles(row + i * 16 * Shape::row + (2 * s ^ piece) * 8, tiles);
+        multiply_add(scores[2 * i], query, tiles[0], tiles[1]);
+        multiply_add(scores[2 * i + 1], query, tiles[2], tiles[3]);
+      }
     }
   }
 }

@@ -23,8 +23,9 @@ struct AttendRowsShape {
   // Shared memory, bytes: pipeline stages, each a chunk's keys and values; f16 queries of longer heads, whose rows are
   // a little longer so that what lanes read is in different banks; barriers.
   static constexpr int chunk_bytes = chunk * row * 2;
-  static constexpr bool queries_stay = steps <= 8;  // in registers
-  static constexpr int query_row = row + 8, query_at = C::stages * 2 * chunk_bytes;
+  static constexpr int query_cols = (C::rests ? 2 : 1) * row, query_steps = query_cols / 16;
+  static constexpr bool queries_stay = query_steps <= 8;  // in registers
+  static constexpr int query_row = query_cols + 8, query_at = C::stages * 2 * chunk_bytes;
   static constexpr int barrier_at = query_at + (queries_stay ? 0 : warps * warp_queries * query_row * 2);
   static constexpr int shared_bytes = (barrier_at + C::stages * 8 + 15) / 16 * 16;
   static_assert(C::heads % C::kv_heads == 0 && tile_rows >= 1 && row <= 256 && cols % 2 == 0);

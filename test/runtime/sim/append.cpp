@@ -27,6 +27,7 @@ struct Varied : Plain {
   };
   static constexpr int qkv_cols = 165, warps = 1;
   static constexpr float epsilon = 1e-5f;
+  static constexpr bool rests = true;
 };
 
 template <class C>
@@ -51,7 +52,8 @@ void check() {
   constexpr size_t cache_size = pages * C::page_stride;
   const vector<uint16_t> untouched(cache_size, 0x7fff);
   uint16_t *keys = device.upload(untouched), *values = device.upload(untouched);
-  constexpr size_t query_size = max_rows * C::heads * row_size;
+  constexpr int query_cols = row_size * (C::rests ? 2 : 1);
+  constexpr size_t query_size = max_rows * C::heads * query_cols;
   uint16_t* query = device.upload(vector<uint16_t>(query_size, 0x7fff));
   const AppendArgs args = {device.upload(vector<StepHeader>{{int(rows.size()), 0, 0, 0}}),
                            device.upload(rows),
@@ -80,8 +82,13 @@ void check() {
     for (int h = 0; h < C::heads; h++) {
       const auto want = test::rotated<C, typename C::query_norm>(qkv, first_query + h * C::head_size, first_query,
                                                                  C::heads, query_norm.data(), factors, position);
-      const uint16_t* got = &got_query[(r * C::heads + h) * row_size];
-      for (int d = 0; d < row_size; d++) compare(got[d], d < C::head_size ? want[d] * C::scale : 0);
+      const uint16_t* got = &got_query[(r * C::heads + h) * query_cols];
+      for (int d = 0; d < row_size; d++) {
+        const double exact = d < C::head_size ? want[d] * C::scale : 0;
+        compare(got[d], exact);
+        const double rest = C::rests ? half_to_float(got[row_size + d]) : 0;
+        if (C::rests) EXPECT(std::abs(half_to_float(got[d]) + rest - exact) <= 1e-5 + 1e-5 * std::abs(exact));
+      }
     }
     for (int h = 0; h < C::kv_heads; h++) {
       const size_t at = first_key + h * C::head_size;
@@ -100,7 +107,7 @@ void check() {
   for (const auto* cache : {&got_keys, &got_values})
     EXPECT_EQ(size_t(std::count(cache->begin(), cache->end(), 0x7fff)), cache_size - n_written);
   EXPECT_EQ(size_t(std::count(got_query.begin(), got_query.end(), 0x7fff)),
-            query_size - rows.size() * C::heads * row_size);
+            query_size - rows.size() * C::heads * query_cols);
 }
 
 CASE(append_of_a_plain_model) { check<Plain>(); }

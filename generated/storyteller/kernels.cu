@@ -267,7 +267,7 @@ struct attn_qkv_prompt_512_config : MatmulDefaults {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int rows = 512, tile_rows = 128, warpgroups = 2, blocks = 16;
   static constexpr int multiprocessor_blocks = 1, stages = 6;
-  static constexpr int depth = 1, prefetch_steps = 4;
+  static constexpr int depth = 1, prefetch_steps = 0;
 };
 static_assert(MatmulShape<attn_qkv_prompt_512_config>::shared_bytes == 197728);
 static_assert(MatmulShape<attn_qkv_prompt_512_config>::group_bytes<Segment<256, Q8_0>> == 1088);
@@ -301,7 +301,7 @@ struct ffn_inp_prompt_512_config : MatmulDefaults {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int rows = 512, tile_rows = 128, warpgroups = 2, blocks = 8;
   static constexpr int multiprocessor_blocks = 1, stages = 6;
-  static constexpr int depth = 1, prefetch_steps = 4;
+  static constexpr int depth = 1, prefetch_steps = 0;
   static constexpr bool add_residual = true;
 };
 static_assert(MatmulShape<ffn_inp_prompt_512_config>::shared_bytes == 197728);
@@ -313,7 +313,7 @@ struct ffn_swiglu_prompt_512_config : MatmulDefaults {
   static constexpr int cols = 256, group_rows = 4, chunk_cols = 256;
   static constexpr int rows = 512, tile_rows = 128, warpgroups = 2, blocks = 48;
   static constexpr int multiprocessor_blocks = 1, stages = 6;
-  static constexpr int depth = 1, prefetch_steps = 4;
+  static constexpr int depth = 1, prefetch_steps = 0;
   static constexpr Activation activation = Activation::silu;
 };
 static_assert(MatmulShape<ffn_swiglu_prompt_512_config>::shared_bytes == 197728);
@@ -330,7 +330,7 @@ struct l_out_prompt_512_config : MatmulDefaults {
   static constexpr int cols = 768, group_rows = 4, chunk_cols = 256;
   static constexpr int rows = 512, tile_rows = 128, warpgroups = 2, blocks = 8;
   static constexpr int multiprocessor_blocks = 1, stages = 6;
-  static constexpr int depth = 1, prefetch_steps = 4, split_steps = 4;
+  static constexpr int depth = 1, prefetch_steps = 0, split_steps = 4;
   static constexpr bool add_residual = true;
 };
 static_assert(MatmulShape<l_out_prompt_512_config>::shared_bytes == 197728);

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Check and measure compiled artifacts on a machine with a GPU. See bundle.sh, which makes the folder this runs in.
 
-    check.py [--build] [--sanitize NAME,...] [--bench SHAPE:QUANT,...] [--depths 0,4096] [--profile]
+    check.py [--build] [--sanitize NAME,...] [--engine NAME,...] [--bench SHAPE:QUANT,...] [--depths 0,4096] [--profile]
              [--sequences 1,8,64] [--prompts 512,2048] [--json FILE] [--markdown FILE] [--skip-golden]
     check.py --tune DIR --model FILE
 
 --build: compiles what bundle.sh --source has only emitted, all of it side by side.
 For every golden model, and small models in safetensors files: NMSE of the logits against theirs at most 1e-5, eager equal
 to the graph bit for bit; and of programs of many rows, in steps of other sizes, the same bits as of one another.
---sanitize: compute-sanitizer memcheck and racecheck on these golden models. --bench: writes the models with
+--sanitize: compute-sanitizer memcheck and racecheck on these golden models. --engine: the programs of test/e2e that run
+engines, on these: up to 64 sequences that come and go, and threads, against each sequence alone. --bench: writes the models with
 synth_gguf.py, checks that their logits are finite, prints `replay --bench` at these depths, and at the end the
 table of docs/performance.md. --profile: `replay --profile` besides. --sequences: so many at once in an engine, 128 tokens
 in and 128 out, by `replay --bench --sequences`; --prompts: prompts of these lengths, one at a time. --json, --markdown: what was
@@ -89,8 +90,6 @@ def check_golden(folder):
     nmse = ((graph - want) ** 2).sum() / (want**2).sum()
     check(folder.name, nmse <= 1e-5, f"nmse {nmse:.2e}")
     check(folder.name, np.array_equal(graph.view(np.uint32), eager.view(np.uint32)), "eager equals graph")
-
-
     check_rows(folder, spec, model, want)
 
 
@@ -101,6 +100,8 @@ def check_rows(folder, spec, model, want):
     if not programs:
         return
     smallest, largest = ((f"{name}_{rows}", rows) for rows, name in (programs[0], programs[-1]))
+    # Where two experts' scores are nearly equal, another choice is as right.
+    clear = np.setdiff1d(np.arange(len(want)), spec.get("ties", []))
     first = None
     for program, chunk in (largest, (largest[0], 7), smallest):
         rows = logits(folder, model, spec["tokens"], "graph", "--program", program, "--chunk", chunk)
@@ -108,7 +109,7 @@ def check_rows(folder, spec, model, want):
             continue
         if first is None:
             first = rows
-            nmse = ((rows - want) ** 2).sum() / (want**2).sum()
+            nmse = ((rows - want)[clear] ** 2).sum() / (want[clear] ** 2).sum()
             check(folder.name, nmse <= 1e-5, f"nmse {nmse:.2e} by {program}")
         check(folder.name, np.array_equal(rows.view(np.uint32), first.view(np.uint32)),
               f"{program} in steps of {chunk}: the bits of one step")
@@ -121,6 +122,27 @@ def sanitize(folder):
         out = run("compute-sanitizer", "--tool", tool, "--error-exitcode", 9, folder / "replay", "--model",
                   folder / spec["model"], "--tokens", tokens, "--mode", "graph")
         check(folder.name, out is not None, tool)
+
+
+ENGINE_CASES = {
+    "sequences": ["mixture", "many", "ahead", "prefixes", "alone", "engine", "engine64"],
+    "engine": ["threads", "close"],
+}
+
+
+def check_engine(folder):
+    """Builds the programs with the artifact's own source, since they look inside the runtime; silence is what they say."""
+    work, (model,) = folder / "build", folder.glob("*.gguf")
+    sources = [folder / "graph.cpp", folder / "code.S"]
+    runtime = next(HERE.glob("*/*/build/runtime/librealizar_runtime.a"))
+    for program, cases in ENGINE_CASES.items():
+        includes = [f"-I{HERE / 'runtime'}", f"-I{work}"]
+        built = run("c++", "-std=c++20", "-O2", *includes, "-o", work / program, HERE / "programs" / f"{program}.cpp",
+                    *sources, "-Wl,--whole-archive", runtime, "-Wl,--no-whole-archive", "-lpthread", "-ldl")
+        for case in cases if built is not None else []:
+            start = time.time()
+            said = run(work / program, model, case)
+            check(folder.name, said == "", f"{program}, {case} ({time.time() - start:.0f} s)")
 
 
 def bench_engine(folder, model, sequences, prompts, results):
@@ -221,6 +243,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", action="store_true")
     parser.add_argument("--sanitize", default="")
+    parser.add_argument("--engine", default="")
     parser.add_argument("--bench", default="")
     parser.add_argument("--depths", default="0,4096")
     parser.add_argument("--profile", action="store_true")
@@ -244,10 +267,15 @@ def main():
     print(machine, flush=True)
     if options.build:
         build_all()
-    for folder in [] if options.skip_golden else sorted((HERE / "golden").iterdir()):
-        check_golden(folder)
+    if not options.skip_golden:
+        # The storyteller has no logits to compare with. Most of the time is the start of a process.
+        golden = [folder for folder in sorted((HERE / "golden").iterdir()) if (folder / f"{folder.name}.json").exists()]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(check_golden, golden))
     for name in filter(None, options.sanitize.split(",")):
         sanitize(HERE / "golden" / name)
+    for name in filter(None, options.engine.split(",")):
+        check_engine(HERE / "golden" / name)
     options.models.mkdir(parents=True, exist_ok=True)
     depths = [int(depth) for depth in options.depths.split(",")]
     results = {item: bench(item, options.models, depths, options.profile, options.sequences, options.prompts)

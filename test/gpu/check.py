@@ -30,6 +30,7 @@ import time
 import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
+ARCHIVES = HERE / "archives"  # of the runtime, in a build folder of their own
 failures = []
 
 
@@ -49,27 +50,30 @@ def check(name, holds, text):
         failures.append(f"{name}: {text}")
 
 
-def build(folder, prebuilt=None):
-    """Compiles an emitted artifact in its folder; returns where its build has the runtime's archives."""
+def configure(folder, work, *settings):
+    return run("cmake", "-G", "Ninja", "-S", folder, "-B", work, f"-DREALIZAR_RUNTIME={HERE / 'runtime'}", *settings)
+
+
+def build(folder):
+    """Compiles an emitted artifact in its folder."""
     work = folder / "build"
-    settings = [f"-DREALIZAR_RUNTIME={HERE / 'runtime'}"] + ([f"-DREALIZAR_PREBUILT={prebuilt}"] if prebuilt else [])
-    if run("cmake", "-G", "Ninja", "-S", folder, "-B", work, *settings) is None:
-        return None
-    if run("cmake", "--build", work, "--parallel", 1 if prebuilt else os.cpu_count(), limit=900) is None:
-        return None
-    for product in (work / "out").iterdir():
-        shutil.copy(product, folder / product.name)
-    return work / "runtime"
+    if configure(folder, work, f"-DREALIZAR_PREBUILT={ARCHIVES / 'runtime'}") is None:
+        return
+    if run("cmake", "--build", work, "--parallel", 1, limit=900) is not None:
+        for product in (work / "out").iterdir():
+            shutil.copy(product, folder / product.name)
 
 
 def build_all():
-    """The runtime with the first artifact, then the others beside each other."""
+    """The runtime, which is the same for all, and then the artifacts beside each other, those that take longest first."""
     start = time.time()
-    first, *others = sorted(path.parent for path in HERE.glob("*/*/CMakeLists.txt"))
-    prebuilt = build(first)
+    folders = [path.parent for path in HERE.glob("*/*/CMakeLists.txt")]
+    folders.sort(key=lambda folder: -(folder / "kernels.cu").stat().st_size)
+    configure(folders[0], ARCHIVES)
+    run("cmake", "--build", ARCHIVES, "--parallel", os.cpu_count(), "--target", "realizar_runtime", "realizar_replay")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda folder: build(folder, prebuilt), others))
-    print(f"built {1 + len(others)} artifacts in {time.time() - start:.0f} s", flush=True)
+        list(pool.map(build, folders))
+    print(f"built {len(folders)} artifacts in {time.time() - start:.0f} s", flush=True)
 
 
 def logits(folder, model, tokens, mode, *more):
@@ -134,7 +138,7 @@ def check_engine(folder):
     """Builds the programs with the artifact's own source, since they look inside the runtime; silence is what they say."""
     work, (model,) = folder / "build", folder.glob("*.gguf")
     sources = [folder / "graph.cpp", folder / "code.S"]
-    runtime = next(HERE.glob("*/*/build/runtime/librealizar_runtime.a"))
+    runtime = ARCHIVES / "runtime/librealizar_runtime.a"
     for program, cases in ENGINE_CASES.items():
         includes = [f"-I{HERE / 'runtime'}", f"-I{work}"]
         built = run("c++", "-std=c++20", "-O2", *includes, "-o", work / program, HERE / "programs" / f"{program}.cpp",

@@ -1,12 +1,13 @@
 /** The generations of one request: started, collected or merged, and counted. */
-import type { ContinueOptions, Generation, GenerationResult, Piece } from '../llm/index.js';
+import type { Generation, GenerationResult, Piece } from '../llm/index.js';
+import type { ReadContinueOptions } from '../llm/prepared_prompt.js';
 import { merge } from './merge.js';
 import type { SamplingBody } from './schemas.js';
 import type { Service, Visit } from './service.js';
 
 export interface Job {
   readonly prompt: readonly number[];
-  readonly options: ContinueOptions;
+  readonly options: ReadContinueOptions;
   /** How many choices follow the prompt. */
   readonly count: number;
 }
@@ -21,8 +22,10 @@ export type ChoiceEvent =
   | { readonly index: number; readonly piece: Piece }
   | { readonly index: number; readonly result: GenerationResult };
 
-export const finishReason = ({ stopReason }: GenerationResult): 'stop' | 'length' =>
-  stopReason === 'eos' || stopReason === 'stop' ? 'stop' : 'length';
+export function finishReason({ stopReason, toolCalls }: GenerationResult): 'stop' | 'length' | 'tool_calls' {
+  if (stopReason !== 'eos' && stopReason !== 'stop') return 'length';
+  return toolCalls ? 'tool_calls' : 'stop';
+}
 
 /** The stop string, appended where the request asks for it. */
 export const stopTextOf = ({ stopString = '' }: GenerationResult, body: SamplingBody): string =>
@@ -38,12 +41,14 @@ export function usageOf(results: readonly GenerationResult[], prompts: number) {
   const stride = results.length / prompts;
   const firsts = results.filter((_, i) => i % stride === 0);
   const prompt = sum(firsts, (result) => result.promptTokens);
+  const reasoning = sum(results, (result) => result.reasoningTokens ?? 0);
   const completion = sum(results, (result) => result.completionTokens);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
     prompt_tokens_details: { cached_tokens: sum(firsts, (result) => result.cachedTokens) },
+    ...(reasoning > 0 && { completion_tokens_details: { reasoning_tokens: reasoning } }),
   };
 }
 

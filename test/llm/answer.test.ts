@@ -31,7 +31,7 @@ const THINK = { open: '<think>', close: '</think>', isOpen: false, alsoEnds: [] 
 
 function readingOf(name: string | undefined, more: Partial<Reading> = {}): Reading {
   const format = name === undefined ? undefined : TOOL_FORMATS.find((one) => one.name === name)!;
-  return { format, tools: new Tools(TOOLS), reasoning: undefined, single: false, ...more };
+  return { format, tools: new Tools(TOOLS), reasoning: undefined, reasoningIsText: false, single: false, ...more };
 }
 
 /** What the pieces of an answer come to. */
@@ -535,7 +535,7 @@ describe('anything that a model may write', () => {
     for (const reading of readings)
       for (const piece of pieces.filter((one) => one !== '')) {
         const reader = new AnswerReader(reading);
-        for (let i = 0; i < 3000; i++) reader.push(piece);
+        for (let i = 0; i < 300; i++) reader.push(piece);
         reader.end();
         expect(reader.pending).toBe(false);
       }

@@ -11,8 +11,10 @@ export interface Reading {
   /** Undefined: calls are text. */
   readonly format: ToolFormat | undefined;
   readonly tools: Tools;
-  /** Undefined: what a model thinks is text. */
+  /** Undefined: an answer begins with none, unless the format has it. */
   readonly reasoning: Reasoning | undefined;
+  /** What a model thinks is text, where the format has it. */
+  readonly reasoningIsText: boolean;
   /** The answer ends where a second call begins. */
   readonly single: boolean;
 }
@@ -88,7 +90,8 @@ export class AnswerReader {
 
   #add(part: Part, delta: { text: string; reasoning: string; calls: ToolCallDelta[] }): void {
     this.#last = part.kind;
-    if (part.kind === 'text' || part.kind === 'reasoning') delta[part.kind] += part.text;
+    if (part.kind === 'text' || part.kind === 'reasoning')
+      delta[this.reading.reasoningIsText ? 'text' : part.kind] += part.text;
     else if (part.kind === 'call') {
       const call = { id: newId(), name: part.name, arguments: '' };
       this.#calls.push(call);

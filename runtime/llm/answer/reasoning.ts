@@ -14,8 +14,8 @@ const MARKS: readonly ReasoningMarks[] = [
 ];
 
 /** Those that a chat template has: one that takes the reasoning out of the history may have the second alone. */
-export const marksIn = (template: (mark: string) => boolean): ReasoningMarks | undefined =>
-  MARKS.find(({ open, close }) => template(open) || template(close));
+export const marksIn = (sources: readonly string[]): ReasoningMarks | undefined =>
+  MARKS.find(({ open, close }) => sources.some((source) => source.includes(open) || source.includes(close)));
 
 export interface Reasoning extends ReasoningMarks {
   /** The prompt ends with the opening mark. */

@@ -11,7 +11,7 @@ export const hermes: ToolFormat = {
   name: 'hermes',
   marks: [OPEN, CLOSE],
   opens: [OPEN],
-  isIn: (call) => call.includes(OPEN) && /"name"\s*:/.test(call),
+  isIn: (call) => call.includes(OPEN) && /\bname\\?"\s*:/.test(call),
   read,
 };
 

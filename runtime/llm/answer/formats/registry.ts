@@ -8,3 +8,7 @@ import { llama } from './llama.js';
 import { mistral } from './mistral.js';
 
 export const TOOL_FORMATS: readonly ToolFormat[] = [harmony, glm, functionParameters, mistral, hermes, llama];
+
+/** `auto`: what the chat template says; `none`: calls are text. */
+export const TOOL_FORMAT_NAMES = ['auto', 'none', ...TOOL_FORMATS.map(({ name }) => name)] as const;
+export type ToolFormatName = string;

@@ -7,6 +7,7 @@ import type { ChatTemplate, ChatOptions as RenderOptions } from '../text/chat_te
 import type { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
 import type { ToolFormatName } from './answer/formats/registry.js';
+import type { Reading } from './answer/reader.js';
 import { Conversation, type Host } from './chat.js';
 import { ChatPrompt, type ReadOptions } from './chat_prompt.js';
 import type { Encoder } from './encoder.js';
@@ -15,7 +16,7 @@ import { ContextOverflowError } from './errors.js';
 import { RunningGeneration, type Work } from './generation.js';
 import { checkTemplateOptions } from './messages.js';
 import { checkOptions, readGenerateOptions, type Settings, TEMPLATE_NAMES } from './options.js';
-import type { PreparedPrompt, ReadContinueOptions } from './prepared_prompt.js';
+import type { PreparedPrompt } from './prepared_prompt.js';
 import { SharedPrompt } from './shared_prompt.js';
 import type {
   Activity,
@@ -75,13 +76,14 @@ export class LoadedModel implements LanguageModel, Host {
 
   /**
    * @internal Several texts that follow one prompt, which is computed once; each draws with the seed plus its index.
-   * `onPiece` hears that a piece was made, which may be long before it is read.
+   * `onPiece` hears that a piece was made, which may be long before it is read. `reading`: how each is taken apart.
    */
   generateMany(
     prompt: string | readonly number[],
-    { reading, ...options }: ReadContinueOptions,
+    options: ContinueOptions,
     count: number,
     onPiece: (index: number) => void = () => {},
+    reading?: Reading,
   ): RunningGeneration[] {
     const promptLogprobs = checkBoolean('options.promptLogprobs', options.promptLogprobs ?? false);
     const settings = { ...this.settings(options, ['continues', 'promptLogprobs']), promptLogprobs };

@@ -59,8 +59,8 @@ async function jobOf(service: Service, body: ChatBody, visit: Visit): Promise<Jo
   const maxTokens = maxTokensOf(body, undefined);
   const { tokens, reading } = await chatPrompt(service, body, visit);
   const prompt = fitted(tokens, body, info, { maxTokens, param: 'messages' });
-  const options = defined({ maxTokens, logprobs: logprobsOf(body), continues: false, reading });
-  return { prompt, options: { ...samplingOptions(body, info.vocabSize), ...options }, count: choicesOf(body) };
+  const options = defined({ maxTokens, logprobs: logprobsOf(body), continues: false });
+  return { prompt, reading, options: { ...samplingOptions(body, info.vocabSize), ...options }, count: choicesOf(body) };
 }
 
 async function* chunks(service: Service, body: ChatBody, visit: Visit, job: Job, head: object) {

@@ -1,13 +1,15 @@
 /** The generations of one request: started, collected or merged, and counted. */
-import type { Generation, GenerationResult, Piece } from '../llm/index.js';
-import type { ReadContinueOptions } from '../llm/prepared_prompt.js';
+import type { Reading } from '../llm/answer/reader.js';
+import type { ContinueOptions, Generation, GenerationResult, Piece } from '../llm/index.js';
 import { merge } from './merge.js';
 import type { SamplingBody } from './schemas.js';
 import type { Service, Visit } from './service.js';
 
 export interface Job {
   readonly prompt: readonly number[];
-  readonly options: ReadContinueOptions;
+  readonly options: ContinueOptions;
+  /** How answers are taken apart; not at all unless given. */
+  readonly reading?: Reading | undefined;
   /** How many choices follow the prompt. */
   readonly count: number;
 }
@@ -84,13 +86,14 @@ export async function* choiceEvents(service: Service, visit: Visit, jobs: readon
 }
 
 /** The choices of a job. Their tokens are counted when they are made, whenever they are read. */
-function start({ model, metrics }: Service, { prompt, options, count }: Job, signal: AbortSignal) {
+function start({ model, metrics }: Service, { prompt, options, count, reading }: Job, signal: AbortSignal) {
   const last = new Map<number, number>();
-  return model.generateMany(prompt, { ...options, signal }, count, (index) => {
+  const onPiece = (index: number) => {
     const [now, before] = [performance.now(), last.get(index)];
     metrics.token(before === undefined ? undefined : now - before);
     last.set(index, now);
-  });
+  };
+  return model.generateMany(prompt, { ...options, signal }, count, onPiece, reading);
 }
 
 async function* eventsOf(

@@ -1,6 +1,7 @@
 /** What published chat templates make of calls: told by giving them one, not by the model's name. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type CallStyle, callStyle } from '../../runtime/llm/answer/probe.js';
@@ -12,7 +13,8 @@ import { sentencePiece } from '../text/vocabularies.js';
 
 /** Templates of GGUF files on the hub, by the names that they have in another library, which @huggingface/ollama-utils lists. */
 function publishedTemplates(): Map<string, string> {
-  const path = join(ROOT, 'node_modules/@huggingface/ollama-utils/src/chat-template-automap.ts');
+  const main = createRequire(import.meta.url).resolve('@huggingface/ollama-utils');
+  const path = join(dirname(main), '../src/chat-template-automap.ts');
   const module = { exports: {} as { OLLAMA_CHAT_TEMPLATE_MAPPING?: { model: string; gguf: string }[] } };
   const options = { compilerOptions: { module: ts.ModuleKind.CommonJS } };
   new Function('exports', 'module', ts.transpileModule(readFileSync(path, 'utf8'), options).outputText)(

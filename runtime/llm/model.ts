@@ -85,8 +85,9 @@ export class LoadedModel implements LanguageModel, Host {
     onPiece: (index: number) => void = () => {},
     reading?: Reading,
   ): RunningGeneration[] {
+    const checked = this.settings(options, ['continues', 'promptLogprobs']);
     const promptLogprobs = checkBoolean('options.promptLogprobs', options.promptLogprobs ?? false);
-    const settings = { ...this.settings(options, ['continues', 'promptLogprobs']), promptLogprobs };
+    const settings = { ...checked, promptLogprobs };
     const continues = checkBoolean('options.continues', options.continues ?? true);
     const given = typeof prompt === 'string' ? undefined : this.#checkedTokens('prompt', prompt);
     const encode = async () => ({ tokens: given ?? (await this.#encodeText(prompt as string, settings)), reading });

@@ -13,7 +13,12 @@ export class Shown {
   #cost = 0;
   #thought = '';
   #thoughtText = make('div', { className: 'thought' });
-  #thinking = make('details', { className: 'thinking', hidden: true });
+  #thinking = make(
+    'details',
+    { className: 'thinking' },
+    make('summary', { textContent: 'Thinking' }),
+    this.#thoughtText,
+  );
   #content = make('div', { className: 'content' });
   #note = make('small', {});
   #footer = make('footer', {}, this.#note);
@@ -25,9 +30,7 @@ export class Shown {
   constructor(role, { content = '', note = '', thought = '' } = {}) {
     this.role = role;
     this.item = make('li', { className: `message ${role}` });
-    this.item.append(make('h2', { textContent: role === 'user' ? 'You' : 'Assistant' }));
-    this.#thinking.append(make('summary', { textContent: 'Thinking' }), this.#thoughtText);
-    this.item.append(this.#thinking, this.#content, this.#footer);
+    this.item.append(make('h2', { textContent: role === 'user' ? 'You' : 'Assistant' }), this.#content, this.#footer);
     if (role === 'assistant') this.#footer.append(copyButton('Copy', () => this.#text));
     this.#footer.hidden = role === 'user';
     messages.append(this.item);
@@ -53,7 +56,7 @@ export class Shown {
     if (text === '') return;
     this.#thought += text;
     this.#thoughtText.append(text);
-    this.#thinking.hidden = false;
+    if (!this.#thinking.isConnected) this.#content.before(this.#thinking);
   }
 
   /**

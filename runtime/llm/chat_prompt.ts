@@ -115,7 +115,7 @@ export class ChatPrompt {
       tools: new Tools(readsCalls ? tools : []),
       reasoning: marks && { ...marks, isOpen, alsoEnds: format?.opens ?? [] },
       reasoningIsText: !reasoning,
-      single,
+      single: single || (readsCalls && (await this.#callStyle()).single),
     };
   }
 

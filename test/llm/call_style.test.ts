@@ -44,12 +44,13 @@ function open(source: string): ChatTemplate {
   return template;
 }
 
-const describeStyle = ({ format, argumentsAs, emptyContents, shortIds }: CallStyle) =>
+const describeStyle = ({ format, argumentsAs, emptyContents, shortIds, single }: CallStyle) =>
   [
     format?.name ?? 'unknown',
     argumentsAs ?? 'neither',
     ...[...emptyContents].map((content) => JSON.stringify(content)),
     ...(shortIds ? ['short ids'] : []),
+    ...(single ? ['single'] : []),
   ].join(' ');
 
 describe('published templates', () => {
@@ -62,9 +63,9 @@ describe('published templates', () => {
     ['granite4:latest', 'hermes object null ""'],
     ['cogito:14b', 'hermes object null ""'],
     ['qwen3-coder:30b', 'function-parameters object null ""'],
-    ['llama3.1:8b', 'llama object null ""'],
-    ['llama3.2:3b', 'llama object null ""'],
-    ['nemotron:70b', 'llama object null ""'],
+    ['llama3.1:8b', 'llama object null "" single'],
+    ['llama3.2:3b', 'llama object null "" single'],
+    ['nemotron:70b', 'llama object null "" single'],
     // Calls are shown in formats that are not known.
     ['deepseek-v3:671b', 'unknown text null'],
     ['deepseek-r1:latest', 'unknown text ""'],
@@ -74,7 +75,9 @@ describe('published templates', () => {
     ['gemma3:1b', /^unknown neither/],
     ['llama2:7b', /^unknown neither/],
   ])('%s: %s', async (name, expected) => {
-    expect(describeStyle(await callStyle(open(published.get(name)!)))).toMatch(expected);
+    const style = describeStyle(await callStyle(open(published.get(name)!)));
+    if (typeof expected === 'string') expect(style).toBe(expected);
+    else expect(style).toMatch(expected);
   });
 
   test.each([
@@ -91,10 +94,10 @@ describe('templates in the style of others', () => {
   test.each([
     ['mistral-v3', 'mistral object null "" short ids'],
     ['glm-4.5', 'glm object ""'],
-    ['harmony', 'harmony object null ""'],
+    ['harmony', 'harmony object null "" single'],
     ['hermes-2-pro', 'hermes object null ""'],
-    ['kimi-k2', 'unknown object null ""'],
-    ['deepseek-v3', 'unknown text null'],
+    ['kimi-k2', 'unknown object null "" single'],
+    ['deepseek-v3', 'unknown text null single'],
   ])('%s: %s', async (name, expected) => {
     expect(describeStyle(await callStyle(open(families[name]!.template)))).toBe(expected);
   });

@@ -250,6 +250,13 @@ describe('what a client may ask for', () => {
     expect(both.message.tool_calls).toHaveLength(2);
   });
 
+  test('a template that shows one call alone: the same', async () => {
+    const call = '{"name": "get_weather", "parameters": {"city": "Paris"}}';
+    const { url, says } = await serve({ ...qwen!, family: 'llama-3.1' });
+    says.push(`${call}; ${call}`);
+    expect((await post(url + completions, ask)).body.choices[0].message.tool_calls).toHaveLength(1);
+  });
+
   test('calls as text', async () => {
     const { url, says } = await serve(qwen!);
     says.push(two);

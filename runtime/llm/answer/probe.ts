@@ -15,16 +15,21 @@ export interface CallStyle {
   readonly emptyContents: ReadonlySet<'' | null>;
   /** It takes ids of nine letters and digits alone. */
   readonly shortIds: boolean;
+  /** It shows one call of a message alone, or fails where there are more. */
+  readonly single: boolean;
 }
 
-const [QUESTION, NAME, KEY, VALUE, RESULT] = [
+const [QUESTION, NAME, OTHER, KEY, VALUE, RESULT] = [
   'probe_question',
   'probe_function',
+  'probe_other',
   'probe_key',
   'probe_value',
   'probe_result',
 ];
-const [SHORT_ID, LONG_ID] = ['probe0001', 'call_probe_0001'];
+const NAMES = [NAME, OTHER];
+const IDS = ['probe0001', 'probe0002'];
+const LONG_ID = 'call_probe_0001';
 const TOOL = {
   type: 'function',
   function: {
@@ -37,7 +42,8 @@ const TOOL = {
 interface Variant {
   readonly content: '' | null;
   readonly argumentsAs: 'object' | 'text';
-  readonly id?: string;
+  /** Of each call; one unless given. */
+  readonly ids?: readonly string[];
 }
 
 const VARIANTS: readonly Variant[] = (['object', 'text'] as const).flatMap((argumentsAs) =>
@@ -54,12 +60,14 @@ export async function callStyle(template: ChatTemplate): Promise<CallStyle> {
   const empty = best ? whole.filter(({ argumentsAs }) => argumentsAs === best.argumentsAs) : rendered;
   const shown = (best ?? calls.find(({ call }) => call?.includes(NAME)))?.call;
   const texts = shown === undefined ? template.sources : [shown];
-  const isLong = best && (await callIn(template, { ...best, id: LONG_ID }));
+  const long = best && (await callIn(template, { ...best, ids: [LONG_ID] }));
+  const both = best && (await callIn(template, { ...best, ids: IDS }));
   return {
     format: TOOL_FORMATS.find(({ isIn }) => texts.some(isIn)),
     argumentsAs: best?.argumentsAs,
     emptyContents: new Set(empty.map(({ content }) => content)),
-    shortIds: best !== undefined && isLong === undefined,
+    shortIds: best !== undefined && long === undefined,
+    single: best !== undefined && !both?.includes(OTHER),
   };
 }
 
@@ -67,17 +75,17 @@ export async function callStyle(template: ChatTemplate): Promise<CallStyle> {
 const isWhole = (call: string) =>
   [NAME, KEY, VALUE].every((word) => call.includes(word)) && !/\\["']|'probe_key'\s*:|\bNone\b/.test(call);
 
-/** What the template makes of a call; undefined where it fails. */
+/** What the template makes of calls; undefined where it fails. */
 async function callIn(
   template: ChatTemplate,
-  { content, argumentsAs, id = SHORT_ID }: Variant,
+  { content, argumentsAs, ids = IDS.slice(0, 1) }: Variant,
 ): Promise<string | undefined> {
-  const given = { [KEY]: VALUE };
-  const call = { name: NAME, arguments: argumentsAs === 'object' ? given : `{"${KEY}": "${VALUE}"}` };
+  const given = argumentsAs === 'object' ? { [KEY]: VALUE } : `{"${KEY}": "${VALUE}"}`;
+  const calls = ids.map((id, i) => ({ id, type: 'function', function: { name: NAMES[i], arguments: given } }));
   const messages: ChatMessage[] = [
     { role: 'user', content: QUESTION },
-    { role: 'assistant', content, tool_calls: [{ id, type: 'function', function: call }] },
-    { role: 'tool', tool_call_id: id, name: NAME, content: RESULT },
+    { role: 'assistant', content, tool_calls: calls },
+    ...ids.map((id, i) => ({ role: 'tool', tool_call_id: id, name: NAMES[i], content: RESULT })),
   ];
   try {
     const prompt = await template.render(messages, { tools: [TOOL] });

@@ -5,11 +5,11 @@
 import { RealizarError, STATUS } from '../addon/errors.js';
 import { type ChatTemplate, ChatTemplateError, type ChatOptions as RenderOptions } from '../text/chat_template.js';
 import type { ToolFormat } from './answer/formats/format.js';
-import { TOOL_FORMATS, type ToolFormatName } from './answer/formats/registry.js';
+import { TOOL_FORMATS } from './answer/formats/registry.js';
 import { namedReasoning, styledCalls } from './answer/history.js';
 import { type CallStyle, callStyle } from './answer/probe.js';
 import type { Reading } from './answer/reader.js';
-import { marksIn } from './answer/reasoning.js';
+import { delimitersIn } from './answer/reasoning.js';
 import { Tools } from './answer/tools.js';
 import { TemplateLackError } from './errors.js';
 import { checkMessage, checkMessages, hasCalls, templateMessage } from './messages.js';
@@ -77,7 +77,7 @@ export class ChatPrompt {
   constructor(
     private readonly template: ChatTemplate,
     private readonly path: string,
-    private readonly toolFormat: ToolFormatName = 'auto',
+    private readonly toolFormat = 'auto',
   ) {}
 
   /** Throws INVALID_ARGUMENT. */
@@ -107,13 +107,13 @@ export class ChatPrompt {
     const readsCalls = calls !== 'none' && tools.length > 0;
     const whole = TOOL_FORMATS.find((one) => one.readsReasoning && sources.some(one.isIn));
     const format = readsCalls ? await this.#format(calls) : reasoning ? whole : undefined;
-    const marks = reasoning && !format?.readsReasoning ? marksIn(sources) : undefined;
-    const isOpen = marks !== undefined && addGenerationPrompt && prompt.trimEnd().endsWith(marks.open);
-    if (!format && !marks) return undefined;
+    const delimiters = reasoning && !format?.readsReasoning ? delimitersIn(sources) : undefined;
+    const isOpen = delimiters !== undefined && addGenerationPrompt && prompt.trimEnd().endsWith(delimiters.open);
+    if (!format && !delimiters) return undefined;
     return {
       format,
       tools: new Tools(readsCalls ? tools : []),
-      reasoning: marks && { ...marks, isOpen, alsoEnds: format?.opens ?? [] },
+      reasoning: delimiters && { ...delimiters, isOpen, alsoEnds: format?.opens ?? [] },
       reasoningIsText: !reasoning,
       single: single || (readsCalls && (await this.#callStyle()).single),
     };

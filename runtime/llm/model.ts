@@ -6,7 +6,6 @@ import type { EngineStatistics, Model } from '../addon/index.js';
 import type { ChatTemplate, ChatOptions as RenderOptions } from '../text/chat_template.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
-import type { ToolFormatName } from './answer/formats/registry.js';
 import type { Reading } from './answer/reader.js';
 import { Conversation, type Host } from './chat.js';
 import { ChatPrompt, type ReadOptions } from './chat_prompt.js';
@@ -42,7 +41,8 @@ interface Parts {
   readonly encoder: Encoder;
   /** Absent where the file has no template. */
   readonly template: ChatTemplate | undefined;
-  readonly toolFormat?: ToolFormatName | undefined;
+  /** As {@link LoadOptions.toolFormat}. */
+  readonly toolFormat?: string | undefined;
 }
 
 type Encode = () => Promise<PreparedPrompt>;

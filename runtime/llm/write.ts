@@ -2,7 +2,7 @@
 import type { EngineEvent, EngineRequest, EngineTokenLogprob } from '../addon/index.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { AnswerPieces } from './answer/pieces.js';
-import { marksOf, type Reading } from './answer/reader.js';
+import { delimitersOf, type Reading } from './answer/reader.js';
 import type { Settings } from './options.js';
 import { type Choice, PieceStream } from './pieces.js';
 import type { Sequence } from './shared_prompt.js';
@@ -47,7 +47,7 @@ export async function write(
   emit: (piece: Piece) => void,
 ): Promise<GenerationResult> {
   const { prompt, settings, reading } = request;
-  const shown = new Set(reading && tokenizer.controlIds(marksOf(reading)));
+  const shown = new Set(reading && tokenizer.controlIds(delimitersOf(reading)));
   const pieces = new PieceStream(tokenizer, settings.stops, { ...request, shown });
   const answer = reading && new AnswerPieces(reading);
   const tokens: number[] = [];

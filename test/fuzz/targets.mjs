@@ -163,13 +163,13 @@ async function request(bytes) {
 const TOOLS = new Tools([
   { function: { name: 'add', parameters: { properties: { a: { type: 'integer' }, text: { type: 'string' } } } } },
 ]);
-const MARKS = { open: '<think>', close: '</think>', isOpen: false, alsoEnds: ['<tool_call>'] };
+const DELIMITERS = { open: '<think>', close: '</think>', isOpen: false, alsoEnds: ['<tool_call>'] };
 
 /** What a model wrote, read whole and a character at a time. */
 async function answer(bytes) {
   const text = bytes.toString('utf8');
   for (const format of [undefined, ...TOOL_FORMATS]) {
-    const reading = { format, tools: TOOLS, reasoning: MARKS, reasoningIsText: false, single: false };
+    const reading = { format, tools: TOOLS, reasoning: DELIMITERS, reasoningIsText: false, single: false };
     const [whole, cut] = [[text], [...text]].map((pieces) => {
       const reader = new AnswerReader(reading);
       const deltas = [...pieces.map((piece) => reader.push(piece)), reader.end()];

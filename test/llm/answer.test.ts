@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TOOL_FORMATS } from '../../runtime/llm/answer/formats/registry.js';
 import type { ToolCallDelta } from '../../runtime/llm/answer/parts.js';
-import { AnswerReader, marksOf, type Reading } from '../../runtime/llm/answer/reader.js';
+import { AnswerReader, delimitersOf, type Reading } from '../../runtime/llm/answer/reader.js';
 import { Tools } from '../../runtime/llm/answer/tools.js';
 
 const TOOLS = [
@@ -298,7 +298,7 @@ const CASES: readonly Case[] = [
   },
   {
     format: 'mistral',
-    says: 'no mark between name and arguments',
+    says: 'no delimiter between name and arguments',
     answer: `[TOOL_CALLS]get_weather${PARIS}`,
     calls: [paris],
   },
@@ -416,7 +416,12 @@ describe('reasoning', () => {
   const call = '<tool_call>{"name": "now"}</tool_call>';
   test.each([
     ['before the answer', THINK, '<think>\nHm.\n</think>\n\nYes. ', { reasoning: 'Hm.', text: 'Yes. ', calls: [] }],
-    ['none', THINK, '\nYes. <think> is a mark.', { reasoning: '', text: '\nYes. <think> is a mark.', calls: [] }],
+    [
+      'none',
+      THINK,
+      '\nYes. <think> is a delimiter.',
+      { reasoning: '', text: '\nYes. <think> is a delimiter.', calls: [] },
+    ],
     ['an empty one', THINK, '<think>\n\n</think>\n\nYes.', { reasoning: '', text: 'Yes.', calls: [] }],
     ['that the prompt began', open, 'Hm.\n</think>\n\nYes.', { reasoning: 'Hm.', text: 'Yes.', calls: [] }],
     [
@@ -454,7 +459,7 @@ describe('anything that a model may write', () => {
     ),
   );
   const pieces = [
-    ...new Set(TOOL_FORMATS.flatMap(({ marks }) => marks)),
+    ...new Set(TOOL_FORMATS.flatMap(({ delimiters }) => delimiters)),
     ...CASES.map(({ answer }) => answer),
     ...[
       '<think>',
@@ -542,13 +547,13 @@ describe('anything that a model may write', () => {
   });
 });
 
-test('the marks that are handed over though they are control tokens', () => {
-  expect(marksOf(readingOf('mistral', { reasoning: THINK }))).toEqual([
+test('the delimiters that are handed over though they are control tokens', () => {
+  expect(delimitersOf(readingOf('mistral', { reasoning: THINK }))).toEqual([
     '[TOOL_CALLS]',
     '[CALL_ID]',
     '[ARGS]',
     '<think>',
     '</think>',
   ]);
-  expect(marksOf(readingOf(undefined))).toEqual([]);
+  expect(delimitersOf(readingOf(undefined))).toEqual([]);
 });

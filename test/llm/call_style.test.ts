@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type CallStyle, callStyle } from '../../runtime/llm/answer/probe.js';
-import { marksIn } from '../../runtime/llm/answer/reasoning.js';
+import { delimitersIn } from '../../runtime/llm/answer/reasoning.js';
 import { ChatTemplate } from '../../runtime/text/chat_template.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';
 import { ROOT } from '../support/artifacts.js';
@@ -85,8 +85,8 @@ describe('published templates', () => {
     ['deepseek-r1:8b', '<think>'],
     ['qwen2.5:0.5b', undefined],
     ['llama3.1:8b', undefined],
-  ])('%s thinks between %s', (name, mark) => {
-    expect(marksIn(open(published.get(name)!).sources)?.open).toBe(mark);
+  ])('%s thinks between %s', (name, delimiter) => {
+    expect(delimitersIn(open(published.get(name)!).sources)?.open).toBe(delimiter);
   });
 });
 

@@ -67,7 +67,7 @@ describe('reasoning', () => {
     return { text, reasoning };
   };
 
-  test('between marks, whether or not they are control tokens', async () => {
+  test('between delimiters, whether or not they are control tokens', async () => {
     for (const options of [{}, { control: ['<think>', '</think>'] }, { visible: ['<think>', '</think>'] }])
       expect(await answer(QWEN, `${THOUGHT}Yes.`, options)).toEqual({ text: 'Yes.', reasoning: 'Hm. Well.' });
   });

@@ -37,7 +37,7 @@ async function ask(options: WrittenModelOptions, says: string, more: object = {}
 const apart = { content: 'Yes.', reasoning_content: 'Hm.', reasoning: 'Hm.' };
 
 test.each([
-  ['marks', QWEN, QWEN_ANSWER],
+  ['delimiters', QWEN, QWEN_ANSWER],
   ["gpt-oss's messages", HARMONY, HARMONY_ANSWER],
 ] as const)('%s: apart, in the text, or left out', async (_, model, says) => {
   const { message, usage } = await ask(model, says);

@@ -1,4 +1,4 @@
-/** Arguments that a model writes one by one, each as text between marks: as the JSON of an object, by what the function's schema says. */
+/** Arguments that a model writes one by one, each as text between delimiters: as the JSON of an object, by what the function's schema says. */
 import type { Input } from './input.js';
 import { type Step, written } from './parts.js';
 import type { Tools } from './tools.js';

@@ -32,8 +32,8 @@ function* read(input: Input, { format, tools, reasoning }: Reading): Step {
 }
 
 /** Control tokens that are spelled so take part in it. */
-export const marksOf = ({ format, reasoning }: Reading): readonly string[] => [
-  ...(format?.marks ?? []),
+export const delimitersOf = ({ format, reasoning }: Reading): readonly string[] => [
+  ...(format?.delimiters ?? []),
   ...(reasoning ? [reasoning.open, reasoning.close] : []),
 ];
 

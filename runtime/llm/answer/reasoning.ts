@@ -1,24 +1,24 @@
-/** What a model thinks before it answers, between marks. */
+/** What a model thinks before it answers, between delimiters. */
 import type { Input } from './input.js';
 import { type Part, type Step, text } from './parts.js';
 
-export interface ReasoningMarks {
+export interface ReasoningDelimiters {
   readonly open: string;
   readonly close: string;
 }
 
-const MARKS: readonly ReasoningMarks[] = [
+const DELIMITERS: readonly ReasoningDelimiters[] = [
   { open: '<think>', close: '</think>' },
   { open: '[THINK]', close: '[/THINK]' },
   { open: '<seed:think>', close: '</seed:think>' },
 ];
 
 /** Those that a chat template has: one that takes the reasoning out of the history may have the second alone. */
-export const marksIn = (sources: readonly string[]): ReasoningMarks | undefined =>
-  MARKS.find(({ open, close }) => sources.some((source) => source.includes(open) || source.includes(close)));
+export const delimitersIn = (sources: readonly string[]): ReasoningDelimiters | undefined =>
+  DELIMITERS.find(({ open, close }) => sources.some((source) => source.includes(open) || source.includes(close)));
 
-export interface Reasoning extends ReasoningMarks {
-  /** The prompt ends with the opening mark. */
+export interface Reasoning extends ReasoningDelimiters {
+  /** The prompt ends with the opening delimiter. */
   readonly isOpen: boolean;
   /** What ends it where the model does not end it itself. */
   readonly alsoEnds: readonly string[];

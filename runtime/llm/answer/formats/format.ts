@@ -7,8 +7,8 @@ export interface ToolFormat {
   /** As it is forced by. */
   readonly name: string;
   /** What frames a call: control tokens that are spelled so are handed to the parser, though they are no text. */
-  readonly marks: readonly string[];
-  /** Of the marks, those that no prose has: they end the reasoning that a model has not ended itself. */
+  readonly delimiters: readonly string[];
+  /** Of the delimiters, those that no prose has: they end the reasoning that a model has not ended itself. */
   readonly opens: readonly string[];
   /** The answer is made of messages, with reasoning among them: this parser reads all of it, also where no tools are given. */
   readonly readsReasoning?: true;

@@ -15,7 +15,7 @@ const CLOSES = ['</tool_call>', '</seed:tool_call>'];
 
 export const functionParameters: ToolFormat = {
   name: 'function-parameters',
-  marks: [...OPENS, ...CLOSES, FUNCTION, FUNCTION_END, PARAMETER, PARAMETER_END],
+  delimiters: [...OPENS, ...CLOSES, FUNCTION, FUNCTION_END, PARAMETER, PARAMETER_END],
   opens: OPENS,
   isIn: (call) => call.includes(FUNCTION) && call.includes(PARAMETER),
   read,

@@ -10,7 +10,7 @@ const [KEY, KEY_END, VALUE, VALUE_END] = ['<arg_key>', '</arg_key>', '<arg_value
 
 export const glm: ToolFormat = {
   name: 'glm',
-  marks: [OPEN, CLOSE, KEY, KEY_END, VALUE, VALUE_END],
+  delimiters: [OPEN, CLOSE, KEY, KEY_END, VALUE, VALUE_END],
   opens: [OPEN],
   isIn: (call) => call.includes(KEY) && call.includes(VALUE),
   read,

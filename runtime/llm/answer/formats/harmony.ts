@@ -17,7 +17,7 @@ const HEADS = [START, CHANNEL, ' to='];
 
 export const harmony: ToolFormat = {
   name: 'harmony',
-  marks: [START, CHANNEL, CONSTRAIN, MESSAGE, ...ENDS],
+  delimiters: [START, CHANNEL, CONSTRAIN, MESSAGE, ...ENDS],
   opens: [],
   readsReasoning: true,
   isIn: (call) => call.includes(CHANNEL) && call.includes(MESSAGE),

@@ -9,7 +9,7 @@ const [OPEN, CLOSE] = ['<tool_call>', '</tool_call>'];
 
 export const hermes: ToolFormat = {
   name: 'hermes',
-  marks: [OPEN, CLOSE],
+  delimiters: [OPEN, CLOSE],
   opens: [OPEN],
   isIn: (call) => call.includes(OPEN) && /\bname\\?"\s*:/.test(call),
   read,

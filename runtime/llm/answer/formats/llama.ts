@@ -11,14 +11,14 @@ const INTERPRETERS = ['python', 'code_interpreter', 'ipython'];
 
 export const llama: ToolFormat = {
   name: 'llama',
-  marks: [TAG],
+  delimiters: [TAG],
   opens: [TAG],
   isIn: (call) => call.includes(TAG) || /\{\s*"name"\s*:\s*"[^"]*"\s*,\s*"parameters"\s*:/.test(call),
   read,
 };
 
 function* read(input: Input, tools: Tools): Step {
-  // Without a mark only what an answer begins with can be a call, of a function that there is.
+  // Without a delimiter only what an answer begins with can be a call, of a function that there is.
   let mayBeBare = true;
   do {
     input.keep();

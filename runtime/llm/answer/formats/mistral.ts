@@ -8,7 +8,7 @@ const [CALLS, ID, ARGUMENTS] = ['[TOOL_CALLS]', '[CALL_ID]', '[ARGS]'];
 
 export const mistral: ToolFormat = {
   name: 'mistral',
-  marks: [CALLS, ID, ARGUMENTS],
+  delimiters: [CALLS, ID, ARGUMENTS],
   opens: [CALLS],
   isIn: (call) => call.includes(CALLS),
   read,

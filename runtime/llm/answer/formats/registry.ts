@@ -11,4 +11,3 @@ export const TOOL_FORMATS: readonly ToolFormat[] = [harmony, glm, functionParame
 
 /** `auto`: what the chat template says; `none`: calls are text. */
 export const TOOL_FORMAT_NAMES = ['auto', 'none', ...TOOL_FORMATS.map(({ name }) => name)] as const;
-export type ToolFormatName = string;

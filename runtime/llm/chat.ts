@@ -2,10 +2,12 @@
 import { invalid } from '../addon/arguments.js';
 import { failure } from '../addon/errors.js';
 import type { ChatOptions as RenderOptions } from '../text/chat_template.js';
+import type { ToolCall } from './answer/parts.js';
 import type { ChatPrompt } from './chat_prompt.js';
 import type { RunningGeneration, Work } from './generation.js';
 import { checkTemplateOptions } from './messages.js';
 import { checkOptions, type Settings, TEMPLATE_NAMES } from './options.js';
+import type { PreparedPrompt } from './prepared_prompt.js';
 import type { Chat, ChatOptions, GenerateOptions, Message } from './types.js';
 
 /** What a conversation needs of its model. */
@@ -13,9 +15,9 @@ export interface Host {
   readonly info: { readonly context: number };
   settings(options: GenerateOptions): Settings;
   chatPrompt(): ChatPrompt;
-  encodeMessages(messages: readonly Message[], options: RenderOptions): Promise<number[]>;
+  prepareMessages(messages: readonly Message[], options: RenderOptions): Promise<PreparedPrompt>;
   /** Writes what follows the tokens, a text of its own. */
-  answer(encode: () => Promise<readonly number[]>, settings: Settings): Work;
+  answer(encode: () => Promise<PreparedPrompt>, settings: Settings): Work;
   start(work: Work, settings: Settings): RunningGeneration;
 }
 
@@ -51,12 +53,9 @@ export class Conversation implements Chat {
     return this.#dropped;
   }
 
-  send(message: string | Message, options: GenerateOptions = {}): RunningGeneration {
+  send(message: string | Message | readonly Message[], options: GenerateOptions = {}): RunningGeneration {
     const settings = this.host.settings(options);
-    const sent =
-      typeof message === 'string'
-        ? { role: 'user', content: message }
-        : this.host.chatPrompt().checkOne(message, 'message');
+    const sent = this.#checkSent(message);
     this.#requireIdle();
     const generation = this.host.start(this.#answer(sent, settings), settings);
     this.#busy = true;
@@ -65,6 +64,12 @@ export class Conversation implements Chat {
     };
     generation.result.then(idle, idle);
     return generation;
+  }
+
+  #checkSent(message: string | Message | readonly Message[]): Message[] {
+    if (typeof message === 'string') return [{ role: 'user', content: message }];
+    const prompt = this.host.chatPrompt();
+    return Array.isArray(message) ? prompt.check(message, 'message') : [prompt.checkOne(message, 'message')];
   }
 
   reset(messages: readonly Message[] = this.#first): void {
@@ -78,26 +83,32 @@ export class Conversation implements Chat {
     if (this.#busy) throw failure('BUSY', 'the chat is still answering: await the generation before, or abort it');
   }
 
-  #answer(sent: Message, settings: Settings): Work {
+  #answer(sent: readonly Message[], settings: Settings): Work {
     return async (signal, emit) => {
       let dropped = this.#dropped;
-      let text = '';
-      const keep = () => {
-        this.#messages.push(sent, { role: 'assistant', content: text });
+      let [text, reasoning] = ['', ''];
+      const keep = (toolCalls: readonly ToolCall[] = []) => {
+        this.#messages.push(...sent, {
+          role: 'assistant',
+          content: text,
+          ...(reasoning !== '' && { reasoning_content: reasoning }),
+          ...(toolCalls.length > 0 && { tool_calls: toolCalls }),
+        });
         this.#dropped = dropped;
       };
       const encode = async () => {
-        const fitted = await this.#fit([...this.#messages, sent], settings);
+        const fitted = await this.#fit([...this.#messages, ...sent], settings);
         dropped = fitted.dropped;
-        return fitted.tokens;
+        return fitted.prompt;
       };
       const write = this.host.answer(encode, settings);
       try {
         const result = await write(signal, (piece) => {
           text += piece.text;
+          reasoning += piece.reasoning ?? '';
           emit(piece);
         });
-        keep();
+        keep(result.toolCalls);
         return result;
       } catch (error) {
         if (signal.aborted && text !== '') keep();
@@ -107,25 +118,28 @@ export class Conversation implements Chat {
   }
 
   /** The prompt, without as many of the oldest turns as have to go. */
-  async #fit(messages: readonly Message[], { maxTokens }: Settings): Promise<{ tokens: number[]; dropped: number }> {
+  async #fit(
+    messages: readonly Message[],
+    { maxTokens }: Settings,
+  ): Promise<{ prompt: PreparedPrompt; dropped: number }> {
     const { context } = this.host.info;
     const first = messages.findIndex(({ role }) => role !== 'system' && role !== 'developer');
     const turns = messages.slice(first);
     let dropped = this.#dropped;
-    const encode = () =>
-      this.host.encodeMessages([...messages.slice(0, first), ...turns.slice(dropped)], this.#template);
-    let tokens = await encode();
+    const prepare = () =>
+      this.host.prepareMessages([...messages.slice(0, first), ...turns.slice(dropped)], this.#template);
+    let prompt = await prepare();
     const answer = Math.min(Number.isFinite(maxTokens) ? maxTokens : context * ANSWER_SHARE, context - 1);
-    if (!this.#shifts || tokens.length + answer <= context) return { tokens, dropped };
+    if (!this.#shifts || prompt.tokens.length + answer <= context) return { prompt, dropped };
     // More than has to go, so that the turns after this one find what they share with it in the KV cache.
     const most = Math.min(context - answer, context * SHIFTED_SHARE);
-    while (tokens.length > most) {
+    while (prompt.tokens.length > most) {
       const next = turns.findIndex(({ role }, i) => i > dropped && role === 'user');
       if (next < 0) break; // it may fit with a shorter answer; if not, it is refused with both numbers
       dropped = next;
-      tokens = await encode();
+      prompt = await prepare();
     }
-    return { tokens, dropped };
+    return { prompt, dropped };
   }
 
   #checkHistory(messages: readonly Message[], name: string): Message[] {

@@ -1,6 +1,17 @@
-/** Messages to a prompt by the model's template. What the template would leave out in silence is refused. */
-import { failure, RealizarError, STATUS } from '../addon/errors.js';
+/**
+ * Messages to a prompt by the model's template, and how what follows it is read. What the template would leave out in silence is
+ * refused.
+ */
+import { RealizarError, STATUS } from '../addon/errors.js';
 import { type ChatTemplate, ChatTemplateError, type ChatOptions as RenderOptions } from '../text/chat_template.js';
+import type { ToolFormat } from './answer/formats/format.js';
+import { TOOL_FORMATS } from './answer/formats/registry.js';
+import { namedReasoning, styledCalls } from './answer/history.js';
+import { type CallStyle, callStyle } from './answer/probe.js';
+import type { Reading } from './answer/reader.js';
+import { delimitersIn } from './answer/reasoning.js';
+import { Tools } from './answer/tools.js';
+import { TemplateLackError } from './errors.js';
 import { checkMessage, checkMessages, hasCalls, templateMessage } from './messages.js';
 import type { Message } from './types.js';
 
@@ -11,6 +22,7 @@ interface Given {
 
 /** Something that not every template shows: whether it is given, and the same without it. */
 interface Extra {
+  readonly subject: TemplateLackError['subject'];
   readonly name: string;
   readonly instead: string;
   isIn(given: Given): boolean;
@@ -21,18 +33,21 @@ const isResult = ({ role }: Message) => role === 'tool' || role === 'function';
 
 const EXTRAS: readonly Extra[] = [
   {
+    subject: 'tools',
     name: 'options.tools',
     instead: 'leave them out, or describe the functions in a system message',
     isIn: ({ options }) => options.tools !== undefined,
     without: ({ messages, options: { tools: _, ...options } }) => ({ messages, options }),
   },
   {
+    subject: 'calls',
     name: 'the tool_calls of messages',
     instead: 'write what they say into the content',
     isIn: ({ messages }) => messages.some(hasCalls),
     without: ({ messages, options }) => ({ messages: messages.map(({ tool_calls: _, ...rest }) => rest), options }),
   },
   {
+    subject: 'results',
     name: 'the content of messages with the role tool',
     instead: 'put what the functions returned into messages of the user',
     isIn: ({ messages }) => messages.some(isResult),
@@ -43,14 +58,26 @@ const EXTRAS: readonly Extra[] = [
   },
 ];
 
+/** What of an answer is taken apart. */
+export interface ReadOptions {
+  /** Calls of functions, where tools are given: `known`, unless given, where their format is known; `needed`: else it fails. */
+  readonly calls?: 'known' | 'needed' | 'none';
+  /** What the model thinks; true unless given. */
+  readonly reasoning?: boolean;
+  /** The answer ends where a second call begins. */
+  readonly single?: boolean;
+}
+
 export class ChatPrompt {
   /** What the template was seen to show: it is asked once. */
   readonly #shown = new Set<Extra>();
+  #style: Promise<CallStyle> | undefined;
 
-  /** `path`: the model's, for messages. */
+  /** `path`: the model's, for messages. `toolFormat`: a format's name, in place of what the template says; `none` is none. */
   constructor(
     private readonly template: ChatTemplate,
     private readonly path: string,
+    private readonly toolFormat = 'auto',
   ) {}
 
   /** Throws INVALID_ARGUMENT. */
@@ -65,10 +92,49 @@ export class ChatPrompt {
 
   /** Of messages that were checked: the prompt, to be read or to be tokenized. */
   async make(how: 'render' | 'prepare', messages: readonly Message[], options: RenderOptions): Promise<string> {
-    const given = { messages: messages.map((message) => templateMessage(message, this.#knows)), options };
+    const shown = messages.map((message) => namedReasoning(templateMessage(message, this.#knows), this.#knows));
+    const given = { messages: shown.some(hasCalls) ? styledCalls(shown, await this.#callStyle()) : shown, options };
     const prompt = await this.#fill(how, given);
     for (const extra of EXTRAS) if (extra.isIn(given)) await this.#requireShown(extra, how, given, prompt);
     return prompt;
+  }
+
+  /** How answers to this prompt are read. */
+  async reading(prompt: string, options: RenderOptions, read: ReadOptions = {}): Promise<Reading | undefined> {
+    const { calls = 'known', reasoning = true, single = false } = read;
+    const { tools = [], addGenerationPrompt = true } = options;
+    const { sources } = this.template;
+    const readsCalls = calls !== 'none' && tools.length > 0;
+    const whole = TOOL_FORMATS.find((one) => one.readsReasoning && sources.some(one.isIn));
+    const format = readsCalls ? await this.#format(calls) : reasoning ? whole : undefined;
+    const delimiters = reasoning && !format?.readsReasoning ? delimitersIn(sources) : undefined;
+    const isOpen = delimiters !== undefined && addGenerationPrompt && prompt.trimEnd().endsWith(delimiters.open);
+    if (!format && !delimiters) return undefined;
+    return {
+      format,
+      tools: new Tools(readsCalls ? tools : []),
+      reasoning: delimiters && { ...delimiters, isOpen, alsoEnds: format?.opens ?? [] },
+      reasoningIsText: !reasoning,
+      single: single || (readsCalls && (await this.#callStyle()).single),
+    };
+  }
+
+  async #format(calls: 'known' | 'needed'): Promise<ToolFormat | undefined> {
+    if (this.toolFormat !== 'auto') return TOOL_FORMATS.find(({ name }) => name === this.toolFormat);
+    const { format } = await this.#callStyle();
+    if (format || calls === 'known') return format;
+    const known = TOOL_FORMATS.map(({ name }) => name).join(', ');
+    const problem = `its chat template writes calls of functions in a format that is not known; those known are ${known}`;
+    throw new TemplateLackError(this.path, 'tools', problem);
+  }
+
+  /** It is asked once. */
+  #callStyle(): Promise<CallStyle> {
+    this.#style ??= callStyle(this.template).catch((error: unknown) => {
+      this.#style = undefined;
+      throw error;
+    });
+    return this.#style;
   }
 
   readonly #knows = (role: string) => this.template.names(role);
@@ -77,9 +143,10 @@ export class ChatPrompt {
     if (this.#shown.has(extra)) return;
     const other = await this.#fill(how, extra.without(given)).catch(() => undefined); // it cannot do without
     if (other === prompt)
-      throw failure(
-        'CHAT_TEMPLATE',
-        `${this.path}: its chat template shows the model nothing of ${extra.name}; ${extra.instead}`,
+      throw new TemplateLackError(
+        this.path,
+        extra.subject,
+        `its chat template shows the model nothing of ${extra.name}; ${extra.instead}`,
       );
     this.#shown.add(extra);
   }

@@ -19,3 +19,17 @@ export class ContextOverflowError extends RealizarError {
     );
   }
 }
+
+/** A chat template would leave out what was given, or write what cannot be read; `statusName` is CHAT_TEMPLATE. */
+export class TemplateLackError extends RealizarError {
+  override name = 'TemplateLackError';
+  constructor(
+    path: string,
+    /** What it is about. */
+    readonly subject: 'tools' | 'calls' | 'results',
+    /** Without the model. */
+    readonly problem: string,
+  ) {
+    super(STATUS.CHAT_TEMPLATE, 'CHAT_TEMPLATE', `${path}: ${problem}`);
+  }
+}

@@ -12,6 +12,7 @@ import { ChatTemplate } from '../text/chat_template.js';
 import { modelSizes, textSource } from '../text/open.js';
 import { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
+import { TOOL_FORMAT_NAMES } from './answer/formats/registry.js';
 import { Encoder } from './encoder.js';
 import { EngineHost } from './engine_host.js';
 import { LoadedModel } from './model.js';
@@ -37,6 +38,7 @@ export async function openLanguageModel(artifactDir: string | URL, options: Load
   signal?.throwIfAborted();
   const engine = checkEngineOptions(options);
   checkTemplate(options.chatTemplate);
+  checkToolFormat(options.toolFormat);
   const givenModel = options.model === undefined ? undefined : checkPath('options.model', options.model);
   requireArtifact(artifactPath);
   const modelPath = givenModel ?? (await findModel(artifactPath));
@@ -74,7 +76,7 @@ async function load(options: Load): Promise<LoadedModel> {
     text.value.template?.warm();
     const { tokenizer, template } = text.value;
     const encoder = new Encoder(tokenizer, options.modelPath);
-    return new LoadedModel({ model, info, engine, tokenizer, encoder, template });
+    return new LoadedModel({ model, info, engine, tokenizer, encoder, template, toolFormat: options.toolFormat });
   } catch (error) {
     await model.close();
     throw error;
@@ -164,6 +166,11 @@ function checkTemplate(value: unknown): void {
   if (value === undefined || value === 'chatml' || isText('source') || isText('name')) return;
   const expected = "'chatml', {source} with a Jinja template, {name} of one that the model has, or left out";
   throw invalid('options.chatTemplate', expected, value);
+}
+
+function checkToolFormat(value: unknown): void {
+  if (value === undefined || TOOL_FORMAT_NAMES.includes(value as string)) return;
+  throw invalid('options.toolFormat', `one of ${TOOL_FORMAT_NAMES.join(', ')}`, value);
 }
 
 const isFilled = (value: unknown) => typeof value === 'string' && value !== '';

@@ -6,14 +6,16 @@ import type { EngineStatistics, Model } from '../addon/index.js';
 import type { ChatTemplate, ChatOptions as RenderOptions } from '../text/chat_template.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
+import type { Reading } from './answer/reader.js';
 import { Conversation, type Host } from './chat.js';
-import { ChatPrompt } from './chat_prompt.js';
+import { ChatPrompt, type ReadOptions } from './chat_prompt.js';
 import type { Encoder } from './encoder.js';
 import type { EngineHost } from './engine_host.js';
 import { ContextOverflowError } from './errors.js';
 import { RunningGeneration, type Work } from './generation.js';
 import { checkTemplateOptions } from './messages.js';
 import { checkOptions, readGenerateOptions, type Settings, TEMPLATE_NAMES } from './options.js';
+import type { PreparedPrompt } from './prepared_prompt.js';
 import { SharedPrompt } from './shared_prompt.js';
 import type {
   Activity,
@@ -39,9 +41,11 @@ interface Parts {
   readonly encoder: Encoder;
   /** Absent where the file has no template. */
   readonly template: ChatTemplate | undefined;
+  /** As {@link LoadOptions.toolFormat}. */
+  readonly toolFormat?: string | undefined;
 }
 
-type Encode = () => Promise<readonly number[]>;
+type Encode = () => Promise<PreparedPrompt>;
 
 export class LoadedModel implements LanguageModel, Host {
   readonly info: LanguageModelInfo;
@@ -53,7 +57,7 @@ export class LoadedModel implements LanguageModel, Host {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.info = parts.info;
-    this.#chatPrompt = parts.template && new ChatPrompt(parts.template, parts.info.modelPath);
+    this.#chatPrompt = parts.template && new ChatPrompt(parts.template, parts.info.modelPath, parts.toolFormat);
   }
 
   get activity(): Activity {
@@ -72,20 +76,21 @@ export class LoadedModel implements LanguageModel, Host {
 
   /**
    * @internal Several texts that follow one prompt, which is computed once; each draws with the seed plus its index.
-   * `onPiece` hears that a piece was made, which may be long before it is read.
+   * `onPiece` hears that a piece was made, which may be long before it is read. `reading`: how each is taken apart.
    */
   generateMany(
     prompt: string | readonly number[],
     options: ContinueOptions,
     count: number,
     onPiece: (index: number) => void = () => {},
+    reading?: Reading,
   ): RunningGeneration[] {
-    const given = this.settings(options, ['continues', 'promptLogprobs']);
+    const checked = this.settings(options, ['continues', 'promptLogprobs']);
     const promptLogprobs = checkBoolean('options.promptLogprobs', options.promptLogprobs ?? false);
-    const settings = { ...given, promptLogprobs };
+    const settings = { ...checked, promptLogprobs };
     const continues = checkBoolean('options.continues', options.continues ?? true);
-    const tokens = typeof prompt === 'string' ? undefined : this.#checkedTokens('prompt', prompt);
-    const encode = async () => tokens ?? this.#encodeText(prompt as string, settings);
+    const given = typeof prompt === 'string' ? undefined : this.#checkedTokens('prompt', prompt);
+    const encode = async () => ({ tokens: given ?? (await this.#encodeText(prompt as string, settings)), reading });
     return this.#writes(encode, settings, { continues, count }).map((work, index) => {
       const heard: Work = (signal, emit) =>
         work(signal, (piece) => {
@@ -102,7 +107,7 @@ export class LoadedModel implements LanguageModel, Host {
     const template = checkTemplateOptions({ tools, templateVariables });
     const shown = this.chatPrompt().check(messages);
     return this.start(
-      this.answer(() => this.encodeMessages(shown, template), settings),
+      this.answer(() => this.prepareMessages(shown, template), settings),
       settings,
     );
   }
@@ -137,7 +142,16 @@ export class LoadedModel implements LanguageModel, Host {
   }
 
   async encodeChat(messages: readonly Message[], options: TemplateOptions = {}): Promise<number[]> {
-    return this.encodeMessages(this.chatPrompt().check(messages), readTemplateOptions(options));
+    return (await this.prepareChat(messages, options)).tokens;
+  }
+
+  /** @internal The prompt as tokens, and how its answers are to be read. */
+  async prepareChat(
+    messages: readonly Message[],
+    options: TemplateOptions = {},
+    read: ReadOptions = {},
+  ): Promise<PreparedPrompt> {
+    return this.prepareMessages(this.chatPrompt().check(messages), readTemplateOptions(options), read);
   }
 
   close(): Promise<void> {
@@ -155,10 +169,16 @@ export class LoadedModel implements LanguageModel, Host {
   }
 
   /** @internal */
-  async encodeMessages(messages: readonly Message[], options: RenderOptions): Promise<number[]> {
-    const text = await this.chatPrompt().make('prepare', messages, options);
+  async prepareMessages(
+    messages: readonly Message[],
+    options: RenderOptions,
+    read?: ReadOptions,
+  ): Promise<PreparedPrompt> {
+    const chatPrompt = this.chatPrompt();
+    const text = await chatPrompt.make('prepare', messages, options);
+    const reading = await chatPrompt.reading(text, options, read);
     this.#requireOpen();
-    return this.#parts.encoder.encode(text, 'prompt');
+    return { tokens: await this.#parts.encoder.encode(text, 'prompt'), reading };
   }
 
   /** @internal */
@@ -201,9 +221,9 @@ export class LoadedModel implements LanguageModel, Host {
     const { context } = this.info;
     const shared = new SharedPrompt(count);
     const submit = async () => {
-      const prompt = await encode();
+      const { tokens: prompt, reading } = await encode();
       this.#requireRoom(prompt.length, settings);
-      const request = { prompt, settings, continues, context };
+      const request = { prompt, reading, settings, continues, context };
       if (settings.maxTokens > 0 || settings.promptLogprobs)
         await shared.submit(engine, engineRequest(request, tokenizer));
       else for (const sequence of shared.sequences) sequence.end(); // there is nothing to compute

@@ -46,6 +46,7 @@ export const LOAD_NAMES = names<LoadOptions>({
   kvMemory: true,
   deterministic: true,
   chatTemplate: true,
+  toolFormat: true,
   onProgress: true,
   signal: true,
 });

@@ -14,13 +14,16 @@ export class PieceStream {
   /** The stop string that came. After it, nothing else comes. */
   stopString: string | undefined;
 
-  /** `continues`: the tokens go on with a text, so that a space before their first word is kept. */
+  /**
+   * `continues`: the tokens go on with a text, so that a space before their first word is kept. `shown`: control tokens that are
+   * text all the same.
+   */
   constructor(
     tokenizer: Tokenizer,
     private readonly stops: readonly string[],
-    { continues }: { continues: boolean },
+    { continues, shown }: { continues: boolean; shown?: ReadonlySet<number> },
   ) {
-    this.#stream = new TextStream(tokenizer, { continues });
+    this.#stream = new TextStream(tokenizer, { continues, shown });
   }
 
   /** What can be handed over now that this token has been chosen. */

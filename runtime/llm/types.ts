@@ -1,5 +1,8 @@
 /** What a program sees of a model that writes text; `loadModel` makes one. */
 import type { EngineStatistics, Sampling } from '../addon/index.js';
+import type { ToolCall, ToolCallDelta } from './answer/parts.js';
+
+export type { ToolCall, ToolCallDelta };
 
 /** What `loadModel` is doing. */
 export interface LoadProgress {
@@ -57,6 +60,11 @@ export interface LoadOptions {
         /** Of several templates of the model, such as "rag". */
         readonly name: string;
       };
+  /**
+   * How the model writes calls of functions: `auto`, what its chat template says; `none`, calls are text; or a format by name:
+   * hermes, function-parameters, glm, mistral, llama, harmony.
+   */
+  readonly toolFormat?: string;
   /** Called on the event loop while the model is loaded; never after the promise has settled. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Gives the load up: it rejects with the signal's reason, and what has been loaded by then is freed. */
@@ -158,9 +166,13 @@ export interface PromptToken extends Omit<TokenLogprob, 'logprob'> {
 export interface Piece {
   /**
    * The text that this token completes: whole characters, empty where a character goes on in the next token or the text is
-   * part of a stop string. All of them together are the text of the result.
+   * part of a stop string, of a call or of what the model thinks. All of them together are the text of the result.
    */
   readonly text: string;
+  /** Of a chat: what the model thinks before it answers, where this token completes some of that. */
+  readonly reasoning?: string;
+  /** Of a chat with tools: what this token completes of calls. */
+  readonly toolCalls?: readonly ToolCallDelta[];
   /** Its id. */
   readonly token: number;
   /** With `logprobs`: of this token. */
@@ -191,6 +203,12 @@ export interface Timings {
 export interface GenerationResult {
   /** Of all pieces, without a stop string. */
   readonly text: string;
+  /** Of a chat: what the model thought before it answered, where it did. */
+  readonly reasoning?: string;
+  /** Of a chat: tokens of that, and of what frames it. */
+  readonly reasoningTokens?: number;
+  /** Of a chat with tools: the calls that the model wrote, where it wrote any. */
+  readonly toolCalls?: readonly ToolCall[];
   /** Those handed over, without the end token, with those of a stop string. */
   readonly tokens: readonly number[];
   /** Tokens of the prompt. */
@@ -238,7 +256,11 @@ export interface Message {
 export interface TemplateOptions {
   /** End with what starts the model's answer; true unless given. */
   readonly addGenerationPrompt?: boolean;
-  /** Functions that the model may call, as JSON schemas. Refused with CHAT_TEMPLATE where the template shows nothing of them. */
+  /**
+   * Functions that the model may call, as the chat APIs have them: `{type: 'function', function: {name, description, parameters}}`.
+   * Refused with CHAT_TEMPLATE where the template shows nothing of them. Calls stay text where the template writes them in a
+   * format that is not known.
+   */
   readonly tools?: readonly unknown[];
   /** Further variables of the template: enable_thinking, reasoning_effort, documents, ...; any JSON. */
   readonly templateVariables?: Readonly<Record<string, unknown>>;
@@ -261,11 +283,11 @@ export interface ChatOptions extends Omit<TemplateOptions, 'addGenerationPrompt'
 /** A conversation with its history. What the model has seen of it is not computed again while its KV cache is not needed for others. */
 export interface Chat {
   /**
-   * Adds a message of the user, or another, and generates the answer. When that has ended, message and answer are in the
-   * history. A generation that is aborted leaves its text so far there; one that fails, or ends before its first text,
+   * Adds a message of the user, or another, or several, such as what functions returned, and generates the answer. When that has
+   * ended, message and answer are in the history, with what the model thought and its calls. A generation that is aborted leaves its text so far there; one that fails, or ends before its first text,
    * leaves the history as it was. One at a time: another is refused with BUSY until it has ended.
    */
-  send(message: string | Message, options?: GenerateOptions): Generation;
+  send(message: string | Message | readonly Message[], options?: GenerateOptions): Generation;
   /** The history, a new array. */
   readonly messages: readonly Message[];
   /** How many of the oldest messages the model does not see any more (`whenFull: 'shift'`), system messages not counted. */

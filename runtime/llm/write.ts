@@ -1,6 +1,8 @@
 /** The one place where a prompt becomes a text: a sequence's events to pieces and a result. */
 import type { EngineEvent, EngineRequest, EngineTokenLogprob } from '../addon/index.js';
 import type { Tokenizer } from '../text/tokenizer.js';
+import { AnswerPieces } from './answer/pieces.js';
+import { delimitersOf, type Reading } from './answer/reader.js';
 import type { Settings } from './options.js';
 import { type Choice, PieceStream } from './pieces.js';
 import type { Sequence } from './shared_prompt.js';
@@ -15,6 +17,8 @@ export interface WriteRequest {
   readonly context: number;
   /** Which of several texts that follow the prompt. */
   readonly index: number;
+  /** How an answer is taken apart; not at all unless given. */
+  readonly reading?: Reading | undefined;
 }
 
 type TokenEvent = Extract<EngineEvent, { readonly kind: 'prompt' | 'token' }>;
@@ -42,8 +46,10 @@ export async function write(
   request: WriteRequest,
   emit: (piece: Piece) => void,
 ): Promise<GenerationResult> {
-  const { prompt, settings } = request;
-  const pieces = new PieceStream(tokenizer, settings.stops, request);
+  const { prompt, settings, reading } = request;
+  const shown = new Set(reading && tokenizer.controlIds(delimitersOf(reading)));
+  const pieces = new PieceStream(tokenizer, settings.stops, { ...request, shown });
+  const answer = reading && new AnswerPieces(reading);
   const tokens: number[] = [];
   const texts: string[] = [];
   const promptLogprobs: PromptToken[] = [];
@@ -76,17 +82,20 @@ export async function write(
         continue; // its end follows
       }
       tokens.push(event.token);
-      handOver(pieces.push(describe(event, settings, tokenizer)));
-      if (pieces.stopString !== undefined) {
+      const ready = pieces.push(describe(event, settings, tokenizer));
+      handOver(answer ? ready.flatMap((piece) => answer.push(piece)) : ready);
+      if (pieces.stopString !== undefined || answer?.ended) {
         stopReason = 'stop';
         break;
       }
     }
   }
-  handOver(pieces.end());
+  const rest = pieces.end();
+  handOver(answer ? [...rest.flatMap((piece) => answer.push(piece)), ...answer.end()] : rest);
   const end = performance.now();
   return {
     text: texts.join(''),
+    ...answer?.summary,
     tokens,
     promptTokens: prompt.length,
     cachedTokens,

@@ -55,7 +55,10 @@ export function addModelOptions(command: Command): Command {
 export async function withModel<T>(
   dir: string,
   { model: file, context, deterministic, device, checkLibrary, key }: ModelFlags,
-  { onProgress, ...more }: Pick<LoadOptions, 'sequences' | 'kvMemory' | 'chatTemplate' | 'signal' | 'onProgress'>,
+  {
+    onProgress,
+    ...more
+  }: Pick<LoadOptions, 'sequences' | 'kvMemory' | 'chatTemplate' | 'toolFormat' | 'signal' | 'onProgress'>,
   use: (model: LoadedModel) => Promise<T>,
 ): Promise<T> {
   const path = await modelFile(dir, file);

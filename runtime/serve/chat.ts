@@ -2,8 +2,9 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { GenerationResult, Piece } from '../llm/index.js';
+import { deltasOf, messageOf } from './answer_message.js';
 import { chatPrompt } from './chat_prompt.js';
-import { answerText, choiceEvents, collect, finishReason, type Job, stopTextOf, usageOf } from './choices.js';
+import { choiceEvents, collect, finishReason, type Job, stopTextOf, usageOf } from './choices.js';
 import { ApiError, unsupported } from './errors.js';
 import { sendEvents } from './events.js';
 import { fitted, maxTokensOf } from './lengths.js';
@@ -11,7 +12,8 @@ import { chatLogprobs } from './logprobs.js';
 import { agreed, choicesOf, defined, samplingOptions } from './sampling.js';
 import { CHAT_BODY, type ChatBody } from './schemas.js';
 import type { Service, Visit } from './service.js';
-import { refuseUnsupported, refuseUnsupportedMessage } from './unsupported.js';
+import { checkToolChoice } from './tools.js';
+import { checkMessage, refuseUnsupported } from './unsupported.js';
 
 export function chatRoutes(app: FastifyInstance, service: Service): void {
   app.post(
@@ -21,7 +23,8 @@ export function chatRoutes(app: FastifyInstance, service: Service): void {
       const { body } = request;
       service.checkModel(body.model);
       refuseUnsupported('chat', body);
-      body.messages.forEach(refuseUnsupportedMessage);
+      body.messages.forEach(checkMessage);
+      checkToolChoice(body);
       if (body.echo) throw unsupported('echo', 'A chat is not repeated before its answer; see /v1/completions.');
       if (!service.model.info.canChat) throw cannotChat(service.modelId);
       return answer(service, body, service.admit(request, reply, choicesOf(body)), reply);
@@ -40,7 +43,7 @@ async function answer(service: Service, body: ChatBody, visit: Visit, reply: Fas
     object: 'chat.completion',
     choices: choices.map(({ pieces, result }, index) => ({
       index,
-      message: { role: 'assistant', content: answerText(result, body), refusal: null },
+      message: messageOf(result, body),
       logprobs: job.options.logprobs === undefined ? null : chatLogprobs(pieces),
       finish_reason: finishReason(result),
     })),
@@ -54,9 +57,10 @@ async function answer(service: Service, body: ChatBody, visit: Visit, reply: Fas
 async function jobOf(service: Service, body: ChatBody, visit: Visit): Promise<Job> {
   const { info } = service.model;
   const maxTokens = maxTokensOf(body, undefined);
-  const prompt = fitted(await chatPrompt(service, body, visit), body, info, { maxTokens, param: 'messages' });
+  const { tokens, reading } = await chatPrompt(service, body, visit);
+  const prompt = fitted(tokens, body, info, { maxTokens, param: 'messages' });
   const options = defined({ maxTokens, logprobs: logprobsOf(body), continues: false });
-  return { prompt, options: { ...samplingOptions(body, info.vocabSize), ...options }, count: choicesOf(body) };
+  return { prompt, reading, options: { ...samplingOptions(body, info.vocabSize), ...options }, count: choicesOf(body) };
 }
 
 async function* chunks(service: Service, body: ChatBody, visit: Visit, job: Job, head: object) {
@@ -81,8 +85,10 @@ async function* chunks(service: Service, body: ChatBody, visit: Visit, job: Job,
       const stop = stopTextOf(event.result, body);
       if (stop !== '') yield part(event.index, { content: stop }, []);
       yield part(event.index, {}, [], finishReason(event.result));
-    } else if (event.piece.text !== '' || withLogprobs) {
-      yield part(event.index, { content: event.piece.text }, [event.piece]);
+    } else {
+      const deltas = deltasOf(event.piece, body);
+      if (deltas.length === 0 && withLogprobs) deltas.push({ content: '' });
+      for (const [i, delta] of deltas.entries()) yield part(event.index, delta, i === 0 ? [event.piece] : []);
     }
   }
   if (withUsage) yield chunk([], usageOf(results, 1));

@@ -1,25 +1,29 @@
 /** Messages, and what else a chat template is given, as the tokens of a prompt. */
 import type { Message } from '../llm/index.js';
 import { textOf } from '../llm/messages.js';
+import type { PreparedPrompt } from '../llm/prepared_prompt.js';
 import { exactBody } from './body.js';
 import { ApiError, unsupported } from './errors.js';
 import { defined } from './sampling.js';
 import type { ChatBody, MessageBody } from './schemas.js';
 import type { Service, Visit } from './service.js';
+import { readOptions, toolsFor } from './tools.js';
 
 /** Errors: 400 for what the template does not take. */
-export async function chatPrompt(service: Service, body: ChatBody, visit: Visit): Promise<readonly number[]> {
+export async function chatPrompt(service: Service, body: ChatBody, visit: Visit): Promise<PreparedPrompt> {
   if (body.add_special_tokens)
     throw unsupported('add_special_tokens', 'A chat has the control tokens that its template puts there.');
   const messages = body.messages.map(templateMessage);
   const variables = variablesOf(body);
-  const encode = (templateVariables: Readonly<Record<string, unknown>>) => {
-    const options = defined({ templateVariables, addGenerationPrompt: body.add_generation_prompt });
-    return service.withText(visit, sizeOf(messages, body), () => service.model.encodeChat(messages, options));
+  const tools = toolsFor(body);
+  const prepare = (templateVariables: Readonly<Record<string, unknown>>) => {
+    const options = defined({ templateVariables, addGenerationPrompt: body.add_generation_prompt, tools });
+    const work = () => service.model.prepareChat(messages, options, readOptions(body));
+    return service.withText(visit, sizeOf(messages, body), work);
   };
-  const prompt = await encode(variables);
+  const prompt = await prepare(variables);
   const { documents, ...others } = variables;
-  if (Array.isArray(documents) && documents.length > 0 && isSame(prompt, await encode(others)))
+  if (Array.isArray(documents) && documents.length > 0 && isSame(prompt.tokens, (await prepare(others)).tokens))
     throw unsupported(
       'documents',
       "This model's chat template has no place for documents; put them into the messages.",
@@ -51,16 +55,17 @@ function openVariables(body: ChatBody): Readonly<Record<string, unknown>> {
 }
 
 /** `developer` is OpenAI's newer name for `system`. */
-function templateMessage({ role, content, name, reasoning_content }: MessageBody): Message {
+function templateMessage(message: MessageBody): Message {
+  const { role, content, name, reasoning_content, reasoning, tool_calls, tool_call_id } = message;
   return {
     role: role === 'developer' ? 'system' : role,
-    content: textOf(content ?? ''),
-    ...defined({ name, reasoning_content }),
+    content: content == null && tool_calls ? null : textOf(content ?? ''),
+    ...defined({ name, reasoning_content, reasoning, tool_calls, tool_call_id }),
   };
 }
 
-const sizeOf = (messages: readonly Message[], { documents, chat_template_kwargs }: ChatBody) =>
-  JSON.stringify([documents, chat_template_kwargs]).length +
+const sizeOf = (messages: readonly Message[], { documents, chat_template_kwargs, tools }: ChatBody) =>
+  JSON.stringify([documents, chat_template_kwargs, tools]).length +
   messages.reduce((total, { content }) => total + String(content).length, 0);
 
 const isSame = (a: readonly number[], b: readonly number[]) =>

@@ -1,4 +1,5 @@
 /** The generations of one request: started, collected or merged, and counted. */
+import type { Reading } from '../llm/answer/reader.js';
 import type { ContinueOptions, Generation, GenerationResult, Piece } from '../llm/index.js';
 import { merge } from './merge.js';
 import type { SamplingBody } from './schemas.js';
@@ -7,6 +8,8 @@ import type { Service, Visit } from './service.js';
 export interface Job {
   readonly prompt: readonly number[];
   readonly options: ContinueOptions;
+  /** How answers are taken apart; not at all unless given. */
+  readonly reading?: Reading | undefined;
   /** How many choices follow the prompt. */
   readonly count: number;
 }
@@ -21,8 +24,10 @@ export type ChoiceEvent =
   | { readonly index: number; readonly piece: Piece }
   | { readonly index: number; readonly result: GenerationResult };
 
-export const finishReason = ({ stopReason }: GenerationResult): 'stop' | 'length' =>
-  stopReason === 'eos' || stopReason === 'stop' ? 'stop' : 'length';
+export function finishReason({ stopReason, toolCalls }: GenerationResult): 'stop' | 'length' | 'tool_calls' {
+  if (stopReason !== 'eos' && stopReason !== 'stop') return 'length';
+  return toolCalls ? 'tool_calls' : 'stop';
+}
 
 /** The stop string, appended where the request asks for it. */
 export const stopTextOf = ({ stopString = '' }: GenerationResult, body: SamplingBody): string =>
@@ -38,12 +43,14 @@ export function usageOf(results: readonly GenerationResult[], prompts: number) {
   const stride = results.length / prompts;
   const firsts = results.filter((_, i) => i % stride === 0);
   const prompt = sum(firsts, (result) => result.promptTokens);
+  const reasoning = sum(results, (result) => result.reasoningTokens ?? 0);
   const completion = sum(results, (result) => result.completionTokens);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
     prompt_tokens_details: { cached_tokens: sum(firsts, (result) => result.cachedTokens) },
+    ...(reasoning > 0 && { completion_tokens_details: { reasoning_tokens: reasoning } }),
   };
 }
 
@@ -79,13 +86,14 @@ export async function* choiceEvents(service: Service, visit: Visit, jobs: readon
 }
 
 /** The choices of a job. Their tokens are counted when they are made, whenever they are read. */
-function start({ model, metrics }: Service, { prompt, options, count }: Job, signal: AbortSignal) {
+function start({ model, metrics }: Service, { prompt, options, count, reading }: Job, signal: AbortSignal) {
   const last = new Map<number, number>();
-  return model.generateMany(prompt, { ...options, signal }, count, (index) => {
+  const onPiece = (index: number) => {
     const [now, before] = [performance.now(), last.get(index)];
     metrics.token(before === undefined ? undefined : now - before);
     last.set(index, now);
-  });
+  };
+  return model.generateMany(prompt, { ...options, signal }, count, onPiece, reading);
 }
 
 async function* eventsOf(

@@ -1,6 +1,7 @@
 /** Failures as OpenAI's API words them: a status, and {"error": {message, type, param, code}}. */
 
 import { RealizarError } from '../addon/index.js';
+import { TemplateLackError } from '../llm/errors.js';
 import { ContextOverflowError } from '../llm/index.js';
 
 export interface ErrorBody {
@@ -64,6 +65,20 @@ export function contextLengthExceeded(
 /** Names of RealizarError that the request is to blame for. */
 const CLIENT_FAULTS = new Set(['INVALID_ARGUMENT', 'CHAT_TEMPLATE', 'CONTEXT_FULL']);
 
+/** Of the request, and what it can do. */
+const LACKS: Readonly<Record<TemplateLackError['subject'], string>> = {
+  tools: 'tools',
+  calls: 'messages',
+  results: 'messages',
+};
+
+/** What the model's chat template cannot do is no failure of the server's. */
+const lacking = ({ subject, problem }: TemplateLackError) =>
+  new ApiError(400, `This model cannot do that: ${problem.replace('options.tools', 'tools')}.`, {
+    param: LACKS[subject],
+    code: 'unsupported_parameter',
+  });
+
 /** Templates' errors begin with the path of the model, which is nobody else's business. */
 const MODEL_PATH = /^.*?: (?=chat template: )/s;
 
@@ -89,6 +104,7 @@ export function toApiError(error: unknown, bodyLimit: number): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof ContextOverflowError)
     return contextLengthExceeded(error.context, error.promptTokens, 1, 'prompt');
+  if (error instanceof TemplateLackError) return lacking(error);
   if (error instanceof RealizarError && CLIENT_FAULTS.has(error.statusName))
     return new ApiError(400, error.message.replace(MODEL_PATH, ''));
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string };

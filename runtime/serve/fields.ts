@@ -16,6 +16,7 @@ import {
   withoutPenalties,
 } from './harmless.js';
 import { boolean, integer, nullable, number, type Schema } from './schema_parts.js';
+import { toolChoice, tools } from './tool_schemas.js';
 
 /** Bodies that have it; both unless said. */
 type Where = 'chat' | 'completion';
@@ -31,11 +32,11 @@ export type Field = { readonly only?: Where } & (
 const MAX_INT32 = 2 ** 31 - 1;
 const text = nullable('string');
 
-const TOOLS = 'Tool calls are not supported by this server; describe what you need in the messages.';
+const FUNCTIONS = 'The older form of tool calls is not supported by this server; see tools.';
 const CONSTRAINED = 'This server cannot constrain an answer to a grammar, a schema or a choice.';
 const SAMPLER = 'This way of sampling is not supported by this server.';
 const THINKING =
-  'This server cannot limit or cut out what a model thinks; see chat_template_kwargs for what the template knows.';
+  'This server cannot limit what a model thinks; see reasoning_effort and enable_thinking for what the template knows.';
 
 export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   // What is asked, and how much is written.
@@ -104,6 +105,14 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['add_special_tokens', { does: boolean }],
   ['truncate_prompt_tokens', { does: integer(-1, MAX_INT32) }],
 
+  // What of the answer is calls of functions, and what the model thinks.
+  ['tools', { only: 'chat', does: tools }],
+  ['tool_choice', { only: 'chat', does: toolChoice }],
+  ['parallel_tool_calls', { only: 'chat', does: boolean }],
+  ['parse_tool_calls', { only: 'chat', does: boolean }],
+  ['include_reasoning', { only: 'chat', does: boolean }],
+  ['reasoning_format', { only: 'chat', does: { enum: ['none', 'auto', 'deepseek', null] } }],
+
   // For the service's own ends: OpenAI's.
   ['user', { ignored: text }],
   ['safety_identifier', { ignored: text }],
@@ -112,7 +121,6 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['service_tier', { ignored: text }],
   ['metadata', { ignored: nullable('object') }],
   ['store', { ignored: boolean }],
-  ['parallel_tool_calls', { ignored: boolean }],
   // Where, when and how fast it is computed: llama.cpp's.
   ['cache_prompt', { ignored: boolean }],
   ['id_slot', { ignored: integer(-1, MAX_INT32) }],
@@ -128,7 +136,6 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['return_progress', { ignored: boolean }],
   ['return_tokens', { ignored: boolean }],
   ['verbose', { ignored: boolean }],
-  ['parse_tool_calls', { ignored: boolean }],
   // Of samplers that are off.
   ['mirostat_tau', { ignored: nullable('number') }],
   ['mirostat_eta', { ignored: nullable('number') }],
@@ -149,10 +156,8 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['guided_whitespace_pattern', { ignored: text }],
 
   // OpenAI's.
-  ['tools', { refused: TOOLS, unless: empty }],
-  ['tool_choice', { refused: TOOLS, unless: oneOf('none', 'auto') }],
-  ['functions', { refused: TOOLS, unless: empty }],
-  ['function_call', { refused: TOOLS, unless: oneOf('none', 'auto') }],
+  ['functions', { refused: FUNCTIONS, unless: empty }],
+  ['function_call', { refused: FUNCTIONS, unless: oneOf('none', 'auto') }],
   [
     'response_format',
     {
@@ -212,8 +217,6 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['return_tokens_as_token_ids', { refused: 'Tokens are named by their texts on this server.', unless: oneOf(false) }],
   ['return_token_ids', { refused: 'Ids of tokens are not given by this server; see /tokenize.', unless: oneOf(false) }],
   ['response_fields', { refused: 'Answers have all of their fields on this server.', unless: empty }],
-  ['include_reasoning', { refused: THINKING, unless: oneOf(true) }],
-  ['reasoning_format', { refused: THINKING, unless: oneOf('none', 'auto') }],
   ['reasoning_budget', { refused: THINKING, unless: oneOf(-1) }],
   ['thinking_budget_tokens', { refused: THINKING, unless: oneOf(-1) }],
   ['thinking_token_budget', { refused: THINKING, unless: oneOf(-1) }],

@@ -1,14 +1,20 @@
-import type { ContinueOptions, Generation, LanguageModel } from '../llm/index.js';
+import type { Reading } from '../llm/answer/reader.js';
+import type { ReadOptions } from '../llm/chat_prompt.js';
+import type { ContinueOptions, Generation, LanguageModel, Message, TemplateOptions } from '../llm/index.js';
+import type { PreparedPrompt } from '../llm/prepared_prompt.js';
 
 /** What the server needs of a model; tests bring their own. */
 export interface ServedModel
-  extends Pick<LanguageModel, 'info' | 'activity' | 'statistics' | 'encodeChat' | 'tokenizeAsync' | 'detokenize'> {
-  /** So many texts that follow one prompt; each draws with the seed plus its index. `onPiece` hears a piece when it is made. */
+  extends Pick<LanguageModel, 'info' | 'activity' | 'statistics' | 'tokenizeAsync' | 'detokenize'> {
+  /** The prompt of a chat, and how its answers are read. */
+  prepareChat(messages: readonly Message[], options?: TemplateOptions, read?: ReadOptions): Promise<PreparedPrompt>;
+  /** So many texts that follow one prompt; each draws with the seed plus its index. `onPiece` hears a piece when it is made; `reading`: how each is taken apart. */
   generateMany(
     prompt: readonly number[],
     options: ContinueOptions,
     count: number,
     onPiece?: (index: number) => void,
+    reading?: Reading,
   ): readonly Generation[];
 }
 

@@ -1,4 +1,5 @@
 /** Bodies of requests as JSON schemas. Parameters of completions are in fields.ts. */
+import type { ToolCall } from '../llm/index.js';
 import { schemasOf } from './fields.js';
 import { integer, nullable, type Schema } from './schema_parts.js';
 
@@ -12,6 +13,20 @@ const contentPart: Schema = {
   properties: { type: { type: 'string' }, text: { type: 'string' } },
 };
 
+const toolCall: Schema = {
+  type: 'object',
+  required: ['id', 'type', 'function'],
+  properties: {
+    id: { type: 'string' },
+    type: { enum: ['function'] },
+    function: {
+      type: 'object',
+      required: ['name', 'arguments'],
+      properties: { name: { type: 'string' }, arguments: { type: 'string' } },
+    },
+  },
+};
+
 const message: Schema = {
   type: 'object',
   required: ['role'],
@@ -23,6 +38,9 @@ const message: Schema = {
     },
     name: nullable('string'),
     reasoning_content: nullable('string'),
+    reasoning: nullable('string'),
+    tool_calls: nullable('array', { items: toolCall }),
+    tool_call_id: nullable('string'),
   },
 };
 
@@ -107,6 +125,9 @@ export interface MessageBody {
   readonly content?: string | readonly ContentPart[] | null;
   readonly name?: string | null;
   readonly reasoning_content?: string | null;
+  readonly reasoning?: string | null;
+  readonly tool_calls?: readonly ToolCall[] | null;
+  readonly tool_call_id?: string | null;
   readonly [key: string]: unknown;
 }
 
@@ -120,6 +141,12 @@ export interface ChatBody extends SamplingBody {
   readonly enable_thinking?: boolean | null;
   readonly documents?: readonly object[] | null;
   readonly add_generation_prompt?: boolean | null;
+  readonly tools?: readonly object[] | null;
+  readonly tool_choice?: string | object | null;
+  readonly parallel_tool_calls?: boolean | null;
+  readonly parse_tool_calls?: boolean | null;
+  readonly include_reasoning?: boolean | null;
+  readonly reasoning_format?: string | null;
 }
 
 export interface CompletionBody extends SamplingBody {

@@ -3,8 +3,7 @@ import { ApiError, unsupported } from './errors.js';
 import { FIELDS } from './fields.js';
 import { CHAT_BODY, COMPLETION_BODY, type MessageBody } from './schemas.js';
 
-const TOOLS = 'Tool calls are not supported by this server; describe what you need in the messages.';
-const isEmpty = (value: unknown) => Array.isArray(value) && value.length === 0;
+const OLDER = 'The older form of tool calls is not supported by this server; see tool_calls and the role tool.';
 
 const KNOWN = {
   chat: new Set(Object.keys(CHAT_BODY.properties as object)),
@@ -25,15 +24,14 @@ export function refuseUnsupported(kind: keyof typeof KNOWN, body: object): void 
   }
 }
 
-/** Errors: 400 for messages of tools, and parts that are no text. */
-export function refuseUnsupportedMessage(message: MessageBody, index: number): void {
+/** Errors: 400 for messages of functions' older form, for what is missing, and for parts that are no text. */
+export function checkMessage(message: MessageBody, index: number): void {
   const at = `messages[${index}]`;
-  if (message.role === 'tool' || message.role === 'function') throw unsupported(`${at}.role`, TOOLS);
-  for (const field of ['tool_calls', 'function_call'])
-    if (message[field] != null && !isEmpty(message[field])) throw unsupported(`${at}.${field}`, TOOLS);
+  if (message.role === 'function') throw unsupported(`${at}.role`, OLDER);
+  if (message.function_call != null) throw unsupported(`${at}.function_call`, OLDER);
+  if (message.role === 'tool' && message.tool_call_id == null) throw missing(`${at}.tool_call_id`);
   if (!Array.isArray(message.content)) {
-    if (message.content == null && message.role !== 'assistant')
-      throw new ApiError(400, `Missing '${at}.content': expected a string.`, { param: `${at}.content` });
+    if (message.content == null && message.role !== 'assistant') throw missing(`${at}.content`);
     return;
   }
   for (const [part, { type, text }] of message.content.entries()) {
@@ -41,3 +39,5 @@ export function refuseUnsupportedMessage(message: MessageBody, index: number): v
     if (type !== 'text' || text === undefined) throw unsupported(`${at}.content[${part}]`, what);
   }
 }
+
+const missing = (param: string) => new ApiError(400, `Missing '${param}': expected a string.`, { param });

@@ -79,9 +79,12 @@ export class ChatTemplate {
 
   /** Whether its source has this text as a literal, as of a role that it asks for. */
   names(text: string): boolean {
-    return [this.#template, this.#toolTemplate].some((source) =>
-      ["'", '"'].some((quote) => source?.includes(`${quote}${text}${quote}`)),
-    );
+    return this.sources.some((source) => ["'", '"'].some((quote) => source.includes(`${quote}${text}${quote}`)));
+  }
+
+  /** Of what it may be rendered from. */
+  get sources(): readonly string[] {
+    return [this.#template, this.#toolTemplate].filter((source) => source !== undefined);
   }
 
   #named(name: string): string {

@@ -2,10 +2,11 @@ import type { Tokenizer } from './tokenizer.js';
 
 /**
  * Text of tokens that come one by one. A character whose bytes are spread over several tokens appears, whole, with the
- * last of them. Control tokens do not appear. All of it together is what `decode` makes of the tokens.
+ * last of them. Control tokens do not appear, but for those in `shown`. All of it together is what `decode` makes of the tokens.
  */
 export class TextStream {
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+  readonly #shown: ReadonlySet<number>;
   #continues: boolean;
   /** The last bytes, as many as can be the beginning of a character. */
   #tail: Uint8Array = new Uint8Array();
@@ -13,14 +14,15 @@ export class TextStream {
   /** `continues`: the tokens go on with a text, so that a space before their first word is kept. */
   constructor(
     private readonly tokenizer: Tokenizer,
-    { continues = false }: { continues?: boolean } = {},
+    { continues = false, shown = NONE }: { continues?: boolean; shown?: ReadonlySet<number> | undefined } = {},
   ) {
+    this.#shown = shown;
     this.#continues = continues;
   }
 
   /** The text that this token completes; often its own, sometimes none. */
   push(id: number): string {
-    const bytes = this.tokenizer.bytes(id, { skipControl: true, continues: this.#continues });
+    const bytes = this.tokenizer.bytes(id, { skipControl: !this.#shown.has(id), continues: this.#continues });
     if (!this.tokenizer.isControl(id)) this.#continues = true;
     this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-LONGEST_PART);
     return this.#decoder.decode(bytes, { stream: true });
@@ -40,6 +42,7 @@ export class TextStream {
 }
 
 const LONGEST_PART = 3;
+const NONE: ReadonlySet<number> = new Set();
 
 /** Of the UTF-8 character that begins with this byte. */
 const characterBytes = (first: number): number => (first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4);

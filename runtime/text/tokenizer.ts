@@ -29,6 +29,7 @@ export class Tokenizer {
   readonly #before: readonly number[];
   readonly #after: readonly number[];
   #longest: number | undefined;
+  #controls: ReadonlyMap<string, number> | undefined;
 
   /** Rows of the model's embedding: ids that it takes and gives. */
   readonly rows: number;
@@ -115,6 +116,14 @@ export class Tokenizer {
   isControl(id: number): boolean {
     this.#check(id);
     return isHidden(this.#vocabulary.types[id] ?? TokenType.UNUSED);
+  }
+
+  /** Ids of the control tokens that are spelled so, as far as there are such. */
+  controlIds(texts: readonly string[]): number[] {
+    this.#controls ??= new Map(
+      this.#vocabulary.tokens.flatMap((token, id) => (this.isControl(id) ? [[token, id]] : [])),
+    );
+    return texts.flatMap((text) => this.#controls!.get(text) ?? []);
   }
 
   /** The model ends a text or a turn with this token. */

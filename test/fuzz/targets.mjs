@@ -13,6 +13,9 @@ import { findLibrary } from '../../dist/runtime/addon/artifact.js';
 import { RealizarError } from '../../dist/runtime/addon/errors.js';
 import { sealed, sha256 } from '../../dist/runtime/artifact_folder/manifest.js';
 import { CompileError } from '../../dist/runtime/common/errors.js';
+import { TOOL_FORMATS } from '../../dist/runtime/llm/answer/formats/registry.js';
+import { AnswerReader } from '../../dist/runtime/llm/answer/reader.js';
+import { Tools } from '../../dist/runtime/llm/answer/tools.js';
 import { createServer } from '../../dist/runtime/serve/server.js';
 import { JinjaError } from '../../dist/runtime/text/jinja/errors.js';
 import { readJson } from '../../dist/runtime/text/jinja/json.js';
@@ -126,7 +129,7 @@ async function template(bytes) {
 const SILENT = {
   activity: { running: 0, waiting: 0 },
   info: { name: 'silent', sequences: 1, context: 64, vocabSize: 256, canChat: true, parameters: 0, weightsBytes: 0 },
-  encodeChat: async () => [1],
+  prepareChat: async () => ({ tokens: [1] }),
   tokenizeAsync: async () => [1],
   detokenize: () => 'a',
   generateMany: (_prompt, _options, count) => Array.from({ length: count }, nothing),
@@ -154,6 +157,31 @@ async function request(bytes) {
     if (answer.statusCode >= 500) throw new Error(`${url} answers ${answer.statusCode}: ${answer.body}`);
     if (answer.statusCode >= 400 && answer.json().error.message.length > LONGEST_MESSAGE)
       throw new Error(`${url} answers at length: ${answer.body.length} bytes`);
+  }
+}
+
+const TOOLS = new Tools([
+  { function: { name: 'add', parameters: { properties: { a: { type: 'integer' }, text: { type: 'string' } } } } },
+]);
+const DELIMITERS = { open: '<think>', close: '</think>', isOpen: false, alsoEnds: ['<tool_call>'] };
+
+/** What a model wrote, read whole and a character at a time. */
+async function answer(bytes) {
+  const text = bytes.toString('utf8');
+  for (const format of [undefined, ...TOOL_FORMATS]) {
+    const reading = { format, tools: TOOLS, reasoning: DELIMITERS, reasoningIsText: false, single: false };
+    const [whole, cut] = [[text], [...text]].map((pieces) => {
+      const reader = new AnswerReader(reading);
+      const deltas = [...pieces.map((piece) => reader.push(piece)), reader.end()];
+      const calls = reader.calls.map((call) => call.function);
+      return JSON.stringify([
+        deltas.map((delta) => delta.text).join(''),
+        deltas.map((delta) => delta.reasoning).join(''),
+        calls,
+      ]);
+    });
+    if (whole !== cut)
+      throw new Error(`${format?.name}: ${whole.slice(0, 200)} is ${cut.slice(0, 200)} where it is cut`);
   }
 }
 
@@ -189,4 +217,4 @@ async function plan(bytes) {
   await readArtifact(folder('plan', { 'manifest.json': text, 'plan.json': bytes, 'lib.so': '' }));
 }
 
-export const TARGETS = { gguf, safetensors, config, tokenizer, template, request, manifest, plan };
+export const TARGETS = { gguf, safetensors, config, tokenizer, template, request, answer, manifest, plan };

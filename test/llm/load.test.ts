@@ -159,6 +159,7 @@ describe('what cannot be loaded', () => {
     [{ chatTemplate: 'llama' }, 'INVALID_ARGUMENT', /options\.chatTemplate/],
     [{ chatTemplate: { source: '' } }, 'INVALID_ARGUMENT', /options\.chatTemplate must be .*Jinja/],
     [{ chatTemplate: { file: 'a.jinja' } }, 'INVALID_ARGUMENT', /options\.chatTemplate/],
+    [{ toolFormat: 'other' }, 'INVALID_ARGUMENT', /options\.toolFormat must be one of auto, none, harmony, /],
     [{ onProgress: 1 }, 'INVALID_ARGUMENT', /options\.onProgress must be a function/],
     [{ signal: 1 }, 'INVALID_ARGUMENT', /options\.signal/],
     [{ modle: 'x' }, 'INVALID_ARGUMENT', /each name must be one of model, context/],

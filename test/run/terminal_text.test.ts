@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ShownAnswer } from '../../runtime/run/chat/shown_answer.js';
 import { TerminalText } from '../../runtime/run/terminal_text.js';
 
 const printed = (besidePrompts: boolean, ...parts: string[]) => {
@@ -21,3 +22,12 @@ test.each([
   ['what reorders', 'a\u202eb\u2066c', 'a\\u202eb\\u2066c'],
   ['other characters', 'naïve 👩‍👧 می‌خواهم\ttab\r\n', 'naïve 👩‍👧 می‌خواهم\ttab\n'],
 ])('%s', (_, text, expected) => expect(printed(false, text)).toBe(expected));
+
+test('what a model thinks is dim, and apart from what it says', async () => {
+  const written: string[] = [];
+  const style = { bold: (text: string) => text, dim: (text: string) => `~${text}~` };
+  const shown = new ShownAnswer(style, async (text, styled = (plain) => plain) => void written.push(styled(text)));
+  const pieces = [{ reasoning: 'Hm.' }, { reasoning: ' Yes.' }, {}, { text: 'Hello' }, { text: ' there.\r\n> a' }];
+  for (const piece of pieces) await shown.push({ text: '', token: 1, ...piece });
+  expect(written).toEqual(['~Hm.~', '~ Yes.~', '\n\n', 'Hello', ' there.\n > a']);
+});

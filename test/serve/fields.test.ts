@@ -39,8 +39,6 @@ test('the list in docs/serve.md is what the server does', () => {
 /** Values that clients send, by parameter. */
 const HARMLESS: Record<string, readonly unknown[]> = {
   ...{
-    tools: [[]],
-    tool_choice: ['none', 'auto'],
     functions: [[]],
     function_call: ['none'],
     best_of: [1],
@@ -78,9 +76,8 @@ const HARMLESS: Record<string, readonly unknown[]> = {
     return_tokens_as_token_ids: [false],
     return_token_ids: [false],
     response_fields: [[]],
-    include_reasoning: [true],
   },
-  ...{ reasoning_format: ['none', 'auto'], reasoning_budget: [-1], thinking_budget_tokens: [-1], lora: [[]] },
+  ...{ reasoning_budget: [-1], thinking_budget_tokens: [-1], lora: [[]] },
   ...{ thinking_token_budget: [-1], image_data: [[]], mm_processor_kwargs: [{}], media_io_kwargs: [{}] },
   ...{ kv_transfer_params: [{}], vllm_xargs: [{}] },
 };
@@ -125,7 +122,6 @@ describe('refused', () => {
     ['lora', [{ id: 0, scale: 1 }]],
     ['cache_salt', 'salt'],
     ['reasoning_budget', 0],
-    ['include_reasoning', false],
   ])('%s %j', async (name, value) => {
     const { url } = await listen(scriptedModel());
     expect((await post(url + COMPLETION, { ...completion, [name]: value })).body.error).toMatchObject({

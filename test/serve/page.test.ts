@@ -1,9 +1,12 @@
 /** The chat page in a headless Chromium: what a person sees and does. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { LoadedModel } from '../../runtime/llm/model.js';
 import { storyteller } from '../llm/support.js';
+import { writtenModel } from '../llm/written_model.js';
+import { ROOT } from '../support/artifacts.js';
 import { scriptedModel } from './scripted_model.js';
 import { closeServers, listen, until } from './support.js';
 
@@ -72,6 +75,29 @@ describe.skipIf(executable === undefined)('the chat page', () => {
     await page.getByLabel(/^Temperature/).fill(value);
     await page.getByText('Settings').click();
   }
+
+  test('what a model thinks is folded, and kept with the chat', async () => {
+    const templates = join(ROOT, 'test/fixtures/jinja/templates.json');
+    const { template } = JSON.parse(readFileSync(templates, 'utf8')).families['qwen-3'];
+    const thinking = await writtenModel({ template });
+    thinking.says.push('<think>\nHm. <b>Well.\n</think>\n\nYes.');
+    const { url } = await listen(thinking.model);
+    const page = await openPage(url);
+    await message(page).fill('Well?');
+    await message(page).press('Enter');
+    await answers(page).first().locator('small', { hasText: 'tokens' }).waitFor();
+    for (const _ of ['as it came', 'as it was kept']) {
+      expect((await answerText(page, 0).textContent())!.trim()).toBe('Yes.');
+      const thought = answers(page).first().locator('.thought');
+      expect(await thought.isVisible()).toBe(false);
+      await answers(page).first().getByText('Thinking').click();
+      expect(await thought.textContent()).toBe('Hm. <b>Well.');
+      expect(await thought.isVisible()).toBe(true);
+      await page.reload();
+      await answers(page).first().waitFor();
+    }
+    await thinking.model.close();
+  });
 
   test('answers, remembers, and starts anew', async () => {
     const { url } = await listen(model);

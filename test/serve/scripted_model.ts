@@ -136,10 +136,10 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
       counts.push(count);
       return Array.from({ length: count }, (_, index) => generate(prompt, given, () => onPiece(index)));
     },
-    encodeChat: async (messages: readonly Message[], how: TemplateOptions = {}) => {
+    prepareChat: async (messages: readonly Message[], how: TemplateOptions = {}) => {
       rendered.push(how);
       const documents = script.showsDocuments ? JSON.stringify(how.templateVariables?.documents ?? '') : '';
-      return tokenize(messages.map(({ content }) => String(content)).join('') + documents);
+      return { tokens: tokenize(messages.map(({ content }) => String(content)).join('') + documents) };
     },
     tokenizeAsync: async (text, how = {}) => {
       rendered.push(how);

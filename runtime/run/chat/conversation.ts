@@ -7,9 +7,9 @@ import { Interrupted, RunError } from '../exit.js';
 import { withFlags } from '../model.js';
 import { describeResult } from '../result.js';
 import { type Style, styleOf } from '../style.js';
-import { TerminalText } from '../terminal_text.js';
 import { writeMessages } from './history.js';
 import { LineInput } from './input.js';
+import { ShownAnswer } from './shown_answer.js';
 
 export interface ConversationOptions {
   /** What /reset leaves. */
@@ -126,8 +126,8 @@ export class TerminalChat {
       signal: AbortSignal.any([signal, stop]),
     });
     try {
-      const shown = this.#input.terminal ? new TerminalText(true) : undefined;
-      for await (const { text } of generation) await writeWriting(shown?.push(text) ?? text);
+      const shown = this.#input.terminal ? new ShownAnswer(this.#style) : undefined;
+      for await (const piece of generation) await (shown ? shown.push(piece) : writeWriting(piece.text));
       await write('\n');
       const result = await generation.result;
       if (result.text === '') await this.#note('no text');

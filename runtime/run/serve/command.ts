@@ -1,6 +1,7 @@
 /** The subcommand `serve` of realizar-run: parse and call. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { compiledTarget } from '../../addon/artifact.js';
+import { TOOL_FORMAT_NAMES } from '../../llm/answer/formats/registry.js';
 import { LineSink } from '../../serve/line_sink.js';
 import { DEFAULTS } from '../../serve/options.js';
 import { type ListenOptions, type Load, serveUntilSignal } from '../../serve/serve.js';
@@ -24,6 +25,7 @@ interface Flags extends ModelFlags, ChatTemplateFlags {
   readonly maxConnections: number;
   readonly cors?: readonly string[];
   readonly allowedHost?: readonly string[];
+  readonly toolFormat: string;
   readonly log: 'text' | 'json' | 'none';
 }
 
@@ -74,6 +76,11 @@ export function serveCommand(): Command {
       integer(0, 100_000),
       DEFAULTS.queueLimit,
     )
+    .addOption(
+      new Option('--tool-format <name>', 'how the model writes calls of functions; auto: what its chat template says')
+        .choices(TOOL_FORMAT_NAMES)
+        .default('auto'),
+    )
     .option(
       '--body-limit <mib>',
       'largest body of a request, in MiB; more gets 413',
@@ -111,11 +118,11 @@ async function serve(directory: string, flags: Flags): Promise<void> {
   const note = (line: string) => flags.log === 'none' || say(stderr, line);
   if (flags.apiKey === undefined && !LOCAL.test(flags.host)) note(`warning: ${flags.host} ${OPEN_TO_ALL}`);
   const model = await modelFile(directory, flags.model);
-  const template = chatTemplateOf(flags);
+  const chat = { ...chatTemplateOf(flags), toolFormat: flags.toolFormat };
   const load: Load = (signal, use) => {
     const { parallel = USUAL[compiledTarget(directory)], kvMemory } = flags;
     const engine = { sequences: parallel, ...defined({ kvMemory }) };
-    return withModel(directory, { ...flags, model }, { ...engine, signal, ...template }, (loaded) => {
+    return withModel(directory, { ...flags, model }, { ...engine, signal, ...chat }, (loaded) => {
       note(describeCapacity(loaded));
       return use(loaded);
     });

@@ -39,14 +39,14 @@ export async function servedModel(key) {
 }
 
 /**
- * Answers a request. `onText` hears each part. Resolves with the finish reason and the usage. Errors: Refused, what fetch throws,
+ * Answers a request. `onPart` hears each part of the text, and of what the model thinks. Resolves with the finish reason and the usage. Errors: Refused, what fetch throws,
  * and Error where the answer broke off.
  * @param {object} request
  * @param {string} key
  * @param {AbortSignal} signal
- * @param {(text: string) => void} onText
+ * @param {(text: string, reasoning: string) => void} onPart
  */
-export async function complete(request, key, signal, onText) {
+export async function complete(request, key, signal, onPart) {
   const options = { method: 'POST', headers: headersOf(key), body: JSON.stringify(request), signal };
   const response = await checked(await fetch('v1/chat/completions', options));
   /** @type {End} */
@@ -57,7 +57,8 @@ export async function complete(request, key, signal, onText) {
     if (error) throw new Error(error.message);
     end.finish = choices[0]?.finish_reason ?? end.finish;
     end.usage = usage ?? end.usage;
-    onText(choices[0]?.delta.content ?? '');
+    const { content, reasoning_content: reasoning } = choices[0]?.delta ?? {};
+    onPart(content ?? '', reasoning ?? '');
   }
   throw new Error('The connection ended before the answer did.');
 }

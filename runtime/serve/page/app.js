@@ -36,7 +36,7 @@ async function ask() {
   if (content === '' || running) return;
   text.value = '';
   chat.messages.push({ role: 'user', content });
-  const question = new Shown('user', content);
+  const question = new Shown('user', { content });
   const answered = await answer();
   if (answered) return;
   // Nothing came: the message goes back to where it was written, to be changed or sent again.
@@ -54,21 +54,22 @@ async function answer() {
   begin(shown, controller);
   let [note, failed] = ['', false];
   try {
-    const { finish, usage } = await completed(mine, controller.signal, (part) => {
-      pace.note(part);
+    const { finish, usage } = await completed(mine, controller.signal, (part, thought) => {
+      pace.note(part || thought);
+      shown.think(thought);
       shown.add(part);
     });
     note = noteOf(shown.text, finish, usage, pace);
     if (isNearlyFull(usage, model.context))
       mine.dropped = shifted(mine, usage.total_tokens, model.context) ?? mine.dropped;
   } catch (failure) {
-    failed = shown.text === '';
+    failed = shown.text === '' && shown.thought === '';
     note = controller.signal.aborted ? 'stopped' : 'not finished';
     if (!controller.signal.aborted && chat === mine) showError(failure);
   }
   running = undefined;
   if (chat !== mine) {
-    if (shown.text !== '' && !mine.deleted) keepAnswer(mine, shown.text, note);
+    if (shown.text !== '' && !mine.deleted) keepAnswer(mine, shown, note);
     listChats();
     return true;
   }
@@ -104,9 +105,7 @@ function end(shown, note, failed) {
     return;
   }
   shown.busy = false;
-  shown.note = keepAnswer(chat, shown.text, note)
-    ? note
-    : `${note}; this chat is not kept: the browser has no room for it`;
+  shown.note = keepAnswer(chat, shown, note) ? note : `${note}; this chat is not kept: the browser has no room for it`;
   listChats();
   markUnseen(chat.dropped);
   offerAgain(shown);
@@ -116,11 +115,11 @@ function end(shown, note, failed) {
 /**
  * Returns whether the chat could be kept.
  * @param {Chat} answered
- * @param {string} content
+ * @param {Shown} shown
  * @param {string} note
  */
-function keepAnswer(answered, content, note) {
-  answered.messages.push({ role: 'assistant', content, note });
+function keepAnswer(answered, { text: content, thought }, note) {
+  answered.messages.push({ role: 'assistant', content, note, ...(thought && { thought }) });
   return keep(answered);
 }
 
@@ -128,12 +127,12 @@ function keepAnswer(answered, content, note) {
  * The answer to a chat. Where the context is full, the oldest turns are left out.
  * @param {Chat} mine
  * @param {AbortSignal} signal
- * @param {(text: string) => void} onText
+ * @param {(text: string, reasoning: string) => void} onPart
  */
-async function completed(mine, signal, onText) {
+async function completed(mine, signal, onPart) {
   for (;;) {
     try {
-      return await complete(request(), settings().key, signal, onText);
+      return await complete(request(), settings().key, signal, onPart);
     } catch (failure) {
       if (!(failure instanceof Refused) || failure.code !== 'context_length_exceeded') throw failure;
       const dropped = shifted(mine, promptTokens(failure.message, model.context), model.context);
@@ -222,7 +221,7 @@ function show(shownChat) {
   chat = shownChat;
   clearMessages();
   let last;
-  for (const { role, content, note } of chat.messages) last = new Shown(role, content, note);
+  for (const message of chat.messages) last = new Shown(message.role, message);
   if (last?.role === 'assistant') offerAgain(last);
   if (!running || running.signal.aborted) {
     element('send').hidden = false;

@@ -7,6 +7,8 @@ export interface Message {
   readonly content: string;
   /** Below an answer: its length and pace, or why it is not whole. */
   readonly note?: string;
+  /** What the model thought before its answer. */
+  readonly thought?: string;
 }
 
 export interface Chat {

@@ -1,5 +1,5 @@
 /** Messages on the page. */
-/** @import { Role } from './types.js' */
+/** @import { Message, Role } from './types.js' */
 import { copyButton, element, make } from './dom.js';
 import { elementsOf } from './markdown.js';
 
@@ -11,29 +11,52 @@ export class Shown {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #drawing;
   #cost = 0;
+  #thought = '';
+  #thoughtText = make('div', { className: 'thought' });
+  #thinking = make(
+    'details',
+    { className: 'thinking' },
+    make('summary', { textContent: 'Thinking' }),
+    this.#thoughtText,
+  );
   #content = make('div', { className: 'content' });
   #note = make('small', {});
   #footer = make('footer', {}, this.#note);
 
   /**
    * @param {Role} role
-   * @param {string} [text]
-   * @param {string} [note]
+   * @param {Partial<Message>} [message]
    */
-  constructor(role, text = '', note = '') {
+  constructor(role, { content = '', note = '', thought = '' } = {}) {
     this.role = role;
     this.item = make('li', { className: `message ${role}` });
     this.item.append(make('h2', { textContent: role === 'user' ? 'You' : 'Assistant' }), this.#content, this.#footer);
     if (role === 'assistant') this.#footer.append(copyButton('Copy', () => this.#text));
     this.#footer.hidden = role === 'user';
     messages.append(this.item);
-    this.#text = text;
+    this.#text = content;
     this.#draw();
+    this.think(thought);
     this.note = note;
   }
 
   get text() {
     return this.#text;
+  }
+
+  get thought() {
+    return this.#thought;
+  }
+
+  /**
+   * More of what the model thinks: plain text, folded.
+   * @param {string} text
+   */
+  think(text) {
+    if (text === '') return;
+    this.#thought += text;
+    this.#thoughtText.append(text);
+    if (!this.#thinking.isConnected) this.#content.before(this.#thinking);
   }
 
   /**

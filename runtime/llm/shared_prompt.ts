@@ -1,5 +1,6 @@
 /** Sequences that follow one prompt: one request to the engine, of which each ends when nobody hears it any more. */
-import type { EngineEvent, EngineRequest, EngineRun } from '../addon/index.js';
+import type { RunControl } from '../addon/engine.js';
+import type { EngineEvent, EngineRequest } from '../addon/index.js';
 import { Queue } from '../addon/queue.js';
 import type { EngineHost } from './engine_host.js';
 
@@ -12,7 +13,7 @@ export interface Sequence {
 export class SharedPrompt {
   readonly sequences: readonly SequenceFeed[];
   #heard: number;
-  #run: Pick<EngineRun, 'cancel'> | undefined;
+  #run: RunControl | undefined;
 
   constructor(count: number) {
     this.sequences = Array.from({ length: count }, (_, index) => new SequenceFeed(() => this.#left(index)));

@@ -14,6 +14,7 @@ import { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
 import { Encoder } from './encoder.js';
 import { EngineHost } from './engine_host.js';
+import { Formats } from './formats.js';
 import { LoadedModel } from './model.js';
 import { checkOptions, checkSignal, LOAD_NAMES } from './options.js';
 import type { LanguageModel, LanguageModelInfo, LoadOptions } from './types.js';
@@ -74,7 +75,8 @@ async function load(options: Load): Promise<LoadedModel> {
     text.value.template?.warm();
     const { tokenizer, template } = text.value;
     const encoder = new Encoder(tokenizer, options.modelPath);
-    return new LoadedModel({ model, info, engine, tokenizer, encoder, template });
+    const formats = new Formats(tokenizer, options.modelPath);
+    return new LoadedModel({ model, info, engine, tokenizer, encoder, formats, template });
   } catch (error) {
     await model.close();
     throw error;

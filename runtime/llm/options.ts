@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { checkBoolean, checkInteger, invalid } from '../addon/arguments.js';
 import type { Sampling } from '../addon/index.js';
 import { packSampling } from '../addon/sampling.js';
+import { type Format, KINDS } from '../format/format.js';
 import type { GenerateOptions, LoadOptions, TemplateOptions } from './types.js';
 
 const MAX_STOPS = 16;
@@ -29,6 +30,7 @@ const GENERATE_NAMES = names<GenerateOptions>({
   logitBias: true,
   logprobs: true,
   ignoreEos: true,
+  format: true,
   signal: true,
 });
 export const TEMPLATE_NAMES = names<Omit<TemplateOptions, 'addGenerationPrompt'>>({
@@ -73,6 +75,7 @@ export interface Settings {
   readonly logprobs: number | undefined;
   readonly promptLogprobs: boolean;
   readonly ignoreEos: boolean;
+  readonly format: Format | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -109,8 +112,26 @@ export function readGenerateOptions(
     logprobs: logprobs === undefined ? undefined : checkInteger('options.logprobs', logprobs, MAX_LOGPROBS),
     promptLogprobs: false,
     ignoreEos,
+    format: options.format === undefined ? undefined : readFormat(options.format, ignoreEos),
     signal: checkSignal(options.signal),
   };
+}
+
+/** Its shape; whether a text can be held to it is a longer question. */
+export function readFormat(format: unknown, ignoreEos = false): Format {
+  const names = typeof format === 'object' && format !== null ? Object.keys(format) : [];
+  const [kind] = names;
+  const value = (format as Record<string, unknown> | null)?.[kind ?? ''];
+  const isRight =
+    kind === 'schema'
+      ? typeof value === 'boolean' || (typeof value === 'object' && value !== null && !Array.isArray(value))
+      : kind === 'choice'
+        ? Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string')
+        : typeof value === 'string';
+  if (names.length !== 1 || !KINDS.includes(kind as never) || !isRight)
+    throw invalid('options.format', '{schema}, {regex}, {grammar} or {choice}, one of them', format);
+  if (ignoreEos) throw invalid('options.ignoreEos', 'false with a format, which says where the text ends', ignoreEos);
+  return format as Format;
 }
 
 function readStops(stop: unknown): string[] {

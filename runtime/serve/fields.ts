@@ -3,6 +3,8 @@
  * done with it, what is ignored because no answer depends on it, and what is refused because ignoring it would give another
  * answer than the one that was asked for. docs/serve.md lists the same.
  */
+
+import { FORMAT_FIELDS } from './format_schemas.js';
 import {
   asMany,
   atLeast,
@@ -12,7 +14,6 @@ import {
   oneOf,
   samplerOrder,
   textAlone,
-  textFormat,
   withoutPenalties,
 } from './harmless.js';
 import { boolean, integer, nullable, number, type Schema } from './schema_parts.js';
@@ -32,7 +33,8 @@ const MAX_INT32 = 2 ** 31 - 1;
 const text = nullable('string');
 
 const TOOLS = 'Tool calls are not supported by this server; describe what you need in the messages.';
-const CONSTRAINED = 'This server cannot constrain an answer to a grammar, a schema or a choice.';
+const CONSTRAINED =
+  'This server constrains answers by response_format, structured_outputs and grammar alone, from their beginning.';
 const SAMPLER = 'This way of sampling is not supported by this server.';
 const THINKING =
   'This server cannot limit or cut out what a model thinks; see chat_template_kwargs for what the template knows.';
@@ -104,6 +106,9 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['add_special_tokens', { does: boolean }],
   ['truncate_prompt_tokens', { does: integer(-1, MAX_INT32) }],
 
+  // Of which format the answer is.
+  ...Object.entries(FORMAT_FIELDS).map(([name, does]): [string, Field] => [name, { does }]),
+
   // For the service's own ends: OpenAI's.
   ['user', { ignored: text }],
   ['safety_identifier', { ignored: text }],
@@ -153,14 +158,6 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['tool_choice', { refused: TOOLS, unless: oneOf('none', 'auto') }],
   ['functions', { refused: TOOLS, unless: empty }],
   ['function_call', { refused: TOOLS, unless: oneOf('none', 'auto') }],
-  [
-    'response_format',
-    {
-      refused:
-        'Only the response format {"type": "text"} is supported by this server: it cannot constrain an answer to JSON or a schema.',
-      unless: textFormat,
-    },
-  ],
   ['modalities', { refused: 'Only text is supported by this server.', unless: textAlone }],
   ['audio', { refused: 'Audio is not supported by this server.' }],
   ['prediction', { refused: 'Predicted outputs are not supported by this server.' }],
@@ -169,10 +166,9 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['moderation', { refused: 'Moderation is not supported by this server.' }],
   ['best_of', { refused: 'Choosing the best of several completions is not supported by this server.', unless: asMany }],
   ['suffix', { refused: 'Inserting before a suffix is not supported by this server.', unless: oneOf('') }],
-  // Answers that are constrained.
-  ...['json_schema', 'guided_json', 'structured_outputs', 'guided_decoding'].map((name) => constrained(name)),
-  ...['grammar', 'structural_tag', 'guided_regex', 'guided_grammar'].map((name) => constrained(name, oneOf(''))),
-  constrained('guided_choice', empty),
+  // Answers that are constrained in other ways.
+  ['guided_decoding', { refused: CONSTRAINED }],
+  ['structural_tag', { refused: CONSTRAINED, unless: oneOf('') }],
   ['grammar_lazy', { refused: CONSTRAINED, unless: oneOf(false) }],
   // Samplers, and when to stop.
   ['samplers', { refused: 'Samplers are applied in one order by this server.', unless: samplerOrder }],
@@ -227,10 +223,6 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['kv_transfer_params', { refused: 'KV caches are not handed on by this server.', unless: empty }],
   ['vllm_xargs', { refused: 'Extensions are not supported by this server.', unless: empty }],
 ]);
-
-function constrained(name: string, unless?: Harmless): [string, Field] {
-  return [name, { refused: CONSTRAINED, ...(unless && { unless }) }];
-}
 
 /** Schemas of what a kind of body does and ignores, by name. */
 export function schemasOf(kind: Where): Readonly<Record<string, Schema>> {

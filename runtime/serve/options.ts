@@ -2,7 +2,10 @@ import type { ContinueOptions, Generation, LanguageModel } from '../llm/index.js
 
 /** What the server needs of a model; tests bring their own. */
 export interface ServedModel
-  extends Pick<LanguageModel, 'info' | 'activity' | 'statistics' | 'encodeChat' | 'tokenizeAsync' | 'detokenize'> {
+  extends Pick<
+    LanguageModel,
+    'info' | 'activity' | 'statistics' | 'checkFormat' | 'encodeChat' | 'tokenizeAsync' | 'detokenize'
+  > {
   /** So many texts that follow one prompt; each draws with the seed plus its index. `onPiece` hears a piece when it is made. */
   generateMany(
     prompt: readonly number[],

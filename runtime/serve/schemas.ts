@@ -1,5 +1,6 @@
 /** Bodies of requests as JSON schemas. Parameters of completions are in fields.ts. */
 import { schemasOf } from './fields.js';
+import type { FormatBody } from './format_schemas.js';
 import { integer, nullable, type Schema } from './schema_parts.js';
 
 const MAX_INT32 = 2 ** 31 - 1;
@@ -69,7 +70,7 @@ export const DETOKENIZE_BODY: Schema = {
 };
 
 /** What the schemas let through. */
-export interface SamplingBody {
+export interface SamplingBody extends FormatBody {
   readonly model?: string;
   readonly temperature?: number | null;
   readonly top_p?: number | null;

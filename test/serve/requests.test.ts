@@ -47,7 +47,6 @@ const BAD_CHATS: Case[] = [
     /Tool calls are not/,
   ],
   ['tools', { messages, tools: [{ type: 'function' }] }, 'tools', /Tool calls are not supported/],
-  ['JSON mode', { messages, response_format: { type: 'json_object' } }, 'response_format', /Only the response format/],
   ['a parameter nobody knows', { messages, temprature: 1 }, 'temprature', /Unrecognized request argument/],
   ['temperature as a text', { messages, temperature: '1' }, 'temperature', /expected number or null, found "1"/],
   ['temperature 3', { messages, temperature: 3 }, 'temperature', /a number <= 2, found 3/],

@@ -51,8 +51,11 @@ class Converter {
 
   #simple(all: Conjunction): Expression {
     const values = valuesOf(all);
-    if (values) return choice(...values.filter((value) => this.#holds(all, value)).map((value) => text(value)));
-    return choice(...this.#types(all).map((type) => this.#ofType(all, type)));
+    if (!values) return choice(...this.#types(all).map((type) => this.#ofType(all, type)));
+    const types = typesOf(all);
+    const isString = onceAsked(() => acceptor(stringsOf(all)));
+    const allowed = values.filter((value) => this.#holds(all, value, types, isString));
+    return choice(...allowed.map((value) => text(value)));
   }
 
   /** Numbers that are no integers are written where integers are, too. */
@@ -76,12 +79,12 @@ class Converter {
   }
 
   /** Whether a value of enum or const is what the other keywords say. */
-  #holds(all: Conjunction, written: string): boolean {
+  #holds(all: Conjunction, written: string, types: ReadonlySet<Type>, isString: () => Accepts): boolean {
     const value: unknown = JSON.parse(written);
     const type = typeOf(value);
-    if (!typesOf(all).has(type)) return false;
+    if (!types.has(type)) return false;
     if (type === 'number' || type === 'integer') return isWithin(value as number, boundsOf(all));
-    if (type === 'string') return accepts(stringsOf(all), written);
+    if (type === 'string') return isString()(written);
     if (type !== 'object' && type !== 'array') return true;
     for (const { schema, pointer } of all)
       for (const name of Object.keys(schema))
@@ -94,14 +97,25 @@ class Converter {
 const OBJECTS = ['properties', 'required', 'additionalProperties', 'minProperties', 'maxProperties'];
 const ARRAYS = ['items', 'prefixItems', 'minItems', 'maxItems'];
 
-function accepts(expression: Expression, written: string): boolean {
-  const start = new Rule('text', expression);
-  if (expression.kind === 'choice' && expression.options.length === 0) return false;
-  const automaton = new Automaton(buildNetwork(start));
-  let state = Automaton.start;
-  for (const byte of Buffer.from(written)) {
-    if (state === DEAD) return false;
-    state = automaton.step(state, byte);
-  }
-  return state !== DEAD && automaton.isFinal(state);
+type Accepts = (written: string) => boolean;
+
+const onceAsked = <T>(make: () => T): (() => T) => {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+};
+
+function acceptor(expression: Expression): Accepts {
+  if (expression.kind === 'choice' && expression.options.length === 0) return () => false;
+  const automaton = new Automaton(buildNetwork(new Rule('text', expression)));
+  return (written) => {
+    let state = Automaton.start;
+    for (const byte of Buffer.from(written)) {
+      state = automaton.step(state, byte);
+      if (state === DEAD) return false;
+    }
+    return automaton.isFinal(state);
+  };
 }

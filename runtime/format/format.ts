@@ -1,9 +1,10 @@
 /** What a text is to be, as a caller says it. */
-import { choice, Rule, text } from './expression.js';
+import { choice, Rule, rule, sequence, text } from './expression.js';
 import { FormatError } from './format_error.js';
 import { gbnf } from './gbnf.js';
 import { regex } from './regex.js';
 import { schemaRule } from './schema/schema.js';
+import { through } from './through.js';
 
 /** One of these. */
 export type Format =
@@ -20,11 +21,30 @@ export type Format =
       readonly grammar: string;
     }
   | {
-      /** One of these texts. */
-      readonly choice: readonly string[];
+      /** One of these, texts or texts of these formats. */
+      readonly choice: readonly (string | Format)[];
+    }
+  | {
+      /** One after the other, texts or texts of these formats. */
+      readonly parts: readonly (string | Format)[];
+    }
+  | {
+      /** Any text that ends with this one, which comes once: what is thought before an answer, in `parts`. */
+      readonly through: string;
     };
 
-export const KINDS = ['schema', 'regex', 'grammar', 'choice'] as const;
+/** Whether it looks like one; whether a text can be held to it is a longer question. */
+export function isFormat(value: unknown): value is Format {
+  if (typeof value !== 'object' || value === null) return false;
+  const [[kind, said] = [], other] = Object.entries(value);
+  if (other !== undefined) return false;
+  if (kind === 'schema')
+    return typeof said === 'boolean' || (typeof said === 'object' && said !== null && !Array.isArray(said));
+  if (kind === 'regex' || kind === 'grammar') return typeof said === 'string';
+  if (kind === 'through') return typeof said === 'string' && said !== '';
+  if (kind !== 'choice' && kind !== 'parts') return false;
+  return Array.isArray(said) && said.length > 0 && said.every((one) => typeof one === 'string' || isFormat(one));
+}
 
 /** Errors: FormatError. */
 export function formatRule(format: Format): Rule {
@@ -35,8 +55,10 @@ export function formatRule(format: Format): Rule {
       named('regex', () => regex(format.regex, { whole: true })),
     );
   if ('grammar' in format) return gbnf(format.grammar);
-  if (format.choice.length === 0) throw new FormatError('a choice has at least one text');
-  return new Rule('choice', choice(...format.choice.map((one) => text(one))));
+  if ('through' in format) return through(format.through);
+  const expressionOf = (one: string | Format) => (typeof one === 'string' ? text(one) : rule(formatRule(one)));
+  if ('choice' in format) return new Rule('choice', choice(...format.choice.map(expressionOf)));
+  return new Rule('parts', sequence(...format.parts.map(expressionOf)));
 }
 
 function named<T>(what: string, make: () => T): T {
@@ -46,5 +68,3 @@ function named<T>(what: string, make: () => T): T {
     throw error instanceof FormatError ? new FormatError(`the ${what}: ${error.message}`) : error;
   }
 }
-
-export const ANY_OBJECT: Format = { schema: { type: 'object' } };

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { checkBoolean, checkInteger, invalid } from '../addon/arguments.js';
 import type { Sampling } from '../addon/index.js';
 import { packSampling } from '../addon/sampling.js';
-import { type Format, KINDS } from '../format/format.js';
+import { type Format, isFormat } from '../format/format.js';
 import type { GenerateOptions, LoadOptions, TemplateOptions } from './types.js';
 
 const MAX_STOPS = 16;
@@ -117,21 +117,16 @@ export function readGenerateOptions(
   };
 }
 
-/** Its shape; whether a text can be held to it is a longer question. */
+/** Errors: INVALID_ARGUMENT where it does not look like one. */
 export function readFormat(format: unknown, ignoreEos = false): Format {
-  const names = typeof format === 'object' && format !== null ? Object.keys(format) : [];
-  const [kind] = names;
-  const value = (format as Record<string, unknown> | null)?.[kind ?? ''];
-  const isRight =
-    kind === 'schema'
-      ? typeof value === 'boolean' || (typeof value === 'object' && value !== null && !Array.isArray(value))
-      : kind === 'choice'
-        ? Array.isArray(value) && value.length > 0 && value.every((text) => typeof text === 'string')
-        : typeof value === 'string';
-  if (names.length !== 1 || !KINDS.includes(kind as never) || !isRight)
-    throw invalid('options.format', '{schema}, {regex}, {grammar} or {choice}, one of them', format);
+  if (!isFormat(format))
+    throw invalid(
+      'options.format',
+      '{schema}, {regex}, {grammar}, {choice}, {parts} or {through}, one of them',
+      format,
+    );
   if (ignoreEos) throw invalid('options.ignoreEos', 'false with a format, which says where the text ends', ignoreEos);
-  return format as Format;
+  return format;
 }
 
 function readStops(stop: unknown): string[] {

@@ -25,6 +25,7 @@ const FORMATS: readonly Format[] = [
   { regex: '[ab]{1,3}(?:-\\d+)?|\\p{L}+' },
   { grammar: 'root ::= ("x" | "(" root ")")' },
   { choice: ['yes', 'no', 'yesterday'] },
+  { parts: [{ through: '](]' }, 'x', { choice: ['a', { regex: '1{2}' }] }] },
 ];
 
 /** Of random pieces of JSON, bytes that are no characters among them, some of them twice. */
@@ -95,6 +96,8 @@ describe('a text by masks', () => {
       expect(text).not.toContain('\ufffd');
       if ('regex' in format && written.length <= 400) expect(text).toMatch(new RegExp(`^(?:${format.regex})$`, 'u'));
       if ('choice' in format) expect(format.choice).toContain(text);
+      if ('parts' in format && written.length <= 400)
+        expect(text.slice(text.indexOf('](]'))).toMatch(/^\]\(\]x(a|11)$/);
     }
   });
 });

@@ -1,9 +1,12 @@
 /** What is written of a schema, against ajv; and what is refused, by keyword and pointer. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import Ajv2020 from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { describe, expect, it } from 'vitest';
 import { ANNOTATIONS, ENFORCED } from '../../runtime/format/schema/keywords.js';
 import { FORMATS } from '../../runtime/format/schema/strings.js';
+import { ROOT } from '../support/artifacts.js';
 import { Random } from '../support/random.js';
 import { accepts, randomText, schemaAutomaton } from './support.js';
 
@@ -157,6 +160,18 @@ describe.each(ENFORCED)('%s', (name) => {
       for (const text of forbidden) expect(accepts(automaton, text), text).toBe(false);
     },
   );
+});
+
+it('docs/format.md lists them, and what is let through', () => {
+  const [, section] = readFileSync(join(ROOT, 'docs/format.md'), 'utf8').split('\n## JSON schemas\n');
+  const [table, rest] = section!.split('\n\nThese say nothing');
+  const names = (part: string) => [...part.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+  const rows = [...table!.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, cell]) => names(cell!));
+  expect(rows.sort()).toEqual([...ENFORCED].sort());
+  const through = names(rest!.split('\n\n')[0]!);
+  expect(through.sort()).toEqual([...ANNOTATIONS, 'x-', '$id'].sort());
+  const formats = names(/^\| `format` \| (.*?); others/m.exec(table!)![1]!);
+  expect(formats.sort()).toEqual(Object.keys(FORMATS).sort());
 });
 
 it('every value and any object can be written', () => {

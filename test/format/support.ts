@@ -34,13 +34,17 @@ export function randomText(automaton: Automaton, random: Random, most = 120): st
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes));
 }
 
-export function accepts(automaton: Automaton, text: string): boolean {
+function stateAfter(automaton: Automaton, text: string): number {
   let state = Automaton.start;
-  for (const byte of Buffer.from(text)) {
-    state = automaton.step(state, byte);
-    if (state === DEAD) return false;
-  }
-  return automaton.isFinal(state);
+  for (const byte of Buffer.from(text)) if (state !== DEAD) state = automaton.step(state, byte);
+  return state;
 }
+
+export function accepts(automaton: Automaton, text: string): boolean {
+  const state = stateAfter(automaton, text);
+  return state !== DEAD && automaton.isFinal(state);
+}
+
+export const begins = (automaton: Automaton, text: string): boolean => stateAfter(automaton, text) !== DEAD;
 
 export const schemaAutomaton = (schema: unknown): Automaton => automatonOf(schemaRule(schema));

@@ -1,8 +1,11 @@
 /** Texts of a format: the bundled model on the host target, whose own stories are never JSON. */
 import Ajv2020 from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Format } from '../../runtime/index.js';
 import type { LoadedModel } from '../../runtime/llm/model.js';
+import { begins, schemaAutomaton } from '../format/support.js';
+import { TOOLS } from '../format/tools.js';
 import { collect, joined, storyteller } from './support.js';
 
 const PROMPT = 'Once upon a time';
@@ -13,6 +16,8 @@ beforeAll(async () => {
 });
 
 const ajv = new Ajv2020.default();
+const toolAjv = new Ajv2020.default({ strict: false });
+addFormats.default(toolAjv);
 const PERSON = {
   type: 'object',
   properties: {
@@ -90,6 +95,21 @@ describe('a text with a format', () => {
     const { stopReason, tokens } = await write({ regex: '[a-z]{100}' }, { maxTokens: 5 });
     expect([stopReason, tokens.length]).toEqual(['length', 5]);
   });
+});
+
+describe('parameters of tools', () => {
+  const tools = Object.entries(TOOLS).filter((_, i) => i % 6 === 0);
+
+  it('are valid, or the beginning of it where the text is cut', async () => {
+    const written = tools.map(async ([name, schema], seed) => {
+      const { text, stopReason } = await write({ schema }, { temperature: 1, seed, maxTokens: 300 });
+      if (stopReason === 'eos') expect(toolAjv.validate(schema, JSON.parse(text)), `${name}: ${text}`).toBe(true);
+      else expect(begins(schemaAutomaton(schema), text), `${name}: ${text}`).toBe(true);
+      return stopReason;
+    });
+    const whole = (await Promise.all(written)).filter((reason) => reason === 'eos');
+    expect(whole.length).toBeGreaterThan(tools.length / 2);
+  }, 300_000);
 });
 
 describe('what cannot be enforced', () => {

@@ -208,29 +208,14 @@ Request request_of(uint64_t id, const vector<int32_t>& tokens, uint32_t i, uint3
   return {.id = id, .tokens = tokens, .sampling = sampling_of(i), .limit = limit};
 }
 
-// A constrained sequence's next token: one in four, by the tokens that it has.
-TokenMask mask_after(const vector<int32_t>& tokens) {
-  uint32_t key = uint32_t(tokens.size());
-  for (const int32_t token : tokens) key = key * 31 + uint32_t(token);
-  TokenMask mask = {uint32_t(tokens.size()), vector<uint32_t>(mask_words(artifact.n_vocab))};
-  for (uint32_t token = 0; token < artifact.n_vocab; token++)
-    if ((token * 2654435761u ^ key) >> 7 & 3) mask.words[token / 32] |= 1u << token % 32;
-  for (uint32_t& word : mask.words) word = ~word;
-  mask.words[key % artifact.n_vocab / 32] |= 1u << key % artifact.n_vocab % 32;
-  return mask;
-}
-bool allows(const TokenMask& mask, int32_t token) { return mask.words[size_t(token) / 32] >> token % 32 & 1; }
-
 // What an engine makes of a request, alone and a row at a time where `by_token`.
 vector<int32_t> answer_alone(const SharedModel& model, const Request& request, bool by_token = false) {
   Engine engine(model, {artifact.n_ctx, !by_token}, whole_contexts(artifact, 1));
   vector<int32_t> tokens;
   engine.submit(request);
-  for (size_t n_mask = 0; !engine.idle();) {
-    if (request.constrained && n_mask == tokens.size()) engine.set_mask(request.id, mask_after(tokens)), n_mask++;
+  while (!engine.idle())
     for (const EngineEvent& event : engine.advance())
       if (event.kind == REALIZAR_EVENT_TOKEN) tokens.push_back(event.token);
-  }
   return tokens;
 }
 
@@ -323,8 +308,8 @@ void prefixes(const SharedModel& model) {
   }
 }
 
-// Requests that come and go at any time, some of them constrained, with too few pages and slots for all: each gets the
-// tokens that it gets alone, or the first of them where it was cancelled; no page is lost.
+// Requests that come and go at any time, with too few pages and slots for all: each gets the tokens that it gets alone,
+// or the first of them where it was cancelled; no page is lost.
 void engine(const SharedModel& model) {
   constexpr uint32_t n = 8;
   std::mt19937 random(13);
@@ -335,7 +320,6 @@ void engine(const SharedModel& model) {
     // Most begin in one page and end in two.
     const size_t n_prompt = i % 4 ? 45 + random() % 15 : 1 + random() % 130;
     requests.push_back(request_of(i, random_tokens(n_prompt, random), i, 1 + uint32_t(random() % 40)));
-    if (i % 3 == 1) requests[i].constrained = true, requests[i].mask_milliseconds = 1000000;
     alone.push_back(answer_alone(model, requests[i]));
     if (i % 3) continue;
     requests[i].stop = {alone[i][alone[i].size() / 2]};
@@ -343,11 +327,8 @@ void engine(const SharedModel& model) {
   }
   Engine engine(model, {artifact.n_ctx, true}, {5, artifact.page_bytes ? 4u : 0, artifact.window_page_bytes ? 9u : 0});
   uint32_t submitted = 0;
-  vector<size_t> n_mask(n);
   while (submitted < n || !engine.idle()) {
     if (submitted < n && random() % 3) engine.submit(requests[submitted++]);
-    for (uint32_t i = 1; i < submitted; i += 3)  // masks may be late
-      if (n_mask[i] == got[i].size() && random() % 2) engine.set_mask(i, mask_after(got[i])), n_mask[i]++;
     if (submitted > 0 && random() % 40 == 0) engine.cancel(random() % submitted);
     for (const EngineEvent& event : engine.advance()) {
       EXPECT(ends[event.id] == REALIZAR_END_NONE);
@@ -356,8 +337,6 @@ void engine(const SharedModel& model) {
     }
   }
   for (uint32_t i = 0; i < n; i++) {
-    for (size_t k = 0; k < got[i].size() && requests[i].constrained; k++)
-      EXPECT(allows(mask_after({got[i].begin(), got[i].begin() + ptrdiff_t(k)}), got[i][k]));
     EXPECT(got[i].size() <= alone[i].size() && std::equal(got[i].begin(), got[i].end(), alone[i].begin()));
     if (ends[i] == REALIZAR_END_CANCELLED) continue;
     EXPECT(got[i].size() == alone[i].size());

@@ -74,12 +74,14 @@ export class Formats {
 
   #ask(thread: Thread, job: Job): Promise<Answer> {
     if (this.#thread !== thread) return Promise.reject(gone(this.path));
-    thread.worker.ref();
-    return new Promise((resolve, reject) => {
-      thread.waiting.push({ resolve, reject });
+    try {
       thread.worker.postMessage(job);
-      thread.timer ??= this.#patience(thread);
-    });
+    } catch (error) {
+      return Promise.reject(failure('INVALID_ARGUMENT', `the format cannot be copied: ${(error as Error).message}`));
+    }
+    thread.worker.ref();
+    thread.timer ??= this.#patience(thread);
+    return new Promise((resolve, reject) => thread.waiting.push({ resolve, reject }));
   }
 
   #start(): Thread {

@@ -124,6 +124,15 @@ describe('what cannot be enforced', () => {
     await expect(write({ grammar: 'root ::= x' })).rejects.toThrow('the grammar has no rule "x"');
   });
 
+  it('is what nests too deeply, or is no data; the next one works', async () => {
+    let deep: object = {};
+    for (let i = 0; i < 50_000; i++) deep = { items: deep };
+    await expect(model.checkFormat({ schema: deep })).rejects.toMatchObject({ statusName: 'INVALID_ARGUMENT' });
+    const schema = { type: 'object', not: () => {} };
+    await expect(model.checkFormat({ schema })).rejects.toThrow('the format cannot be copied');
+    expect((await write({ choice: ['small'] })).text).toBe('small');
+  });
+
   it('is no format', () => {
     for (const format of [{}, { schema: 3 }, { regex: 'a', choice: ['a'] }, { choice: [] }, 'json', null])
       expect(() => model.generate(PROMPT, { format: format as never })).toThrow('options.format must be');

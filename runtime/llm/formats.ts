@@ -88,6 +88,7 @@ export class Formats {
     if (this.#thread) return this.#thread;
     const worker = new Worker(join(packageRoot(), MODULE), {
       workerData: { path: this.path, rows: this.tokenizer.rows },
+      execArgv: [], // those of a program that is given as text are refused
     });
     const thread: Thread = { worker, waiting: [], timer: undefined };
     worker.on('message', (answer: Answer) => {
@@ -119,5 +120,7 @@ export class Formats {
   }
 }
 
-const gone = (path: string, cause?: unknown) =>
-  new Error(`${path}: the thread that holds texts to their formats has ended`, { cause });
+const gone = (path: string, cause?: Error) => {
+  const why = cause ? `: ${cause.message}` : '';
+  return new Error(`${path}: the thread that holds texts to their formats has ended${why}`, { cause });
+};

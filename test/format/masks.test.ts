@@ -93,11 +93,12 @@ describe('a text by masks', () => {
         if (written.length > 400) break;
       }
       const text = STORYTELLER.decode(written, { continues: i % 2 === 0 });
-      expect(text).not.toContain('\ufffd');
-      if ('regex' in format && written.length <= 400) expect(text).toMatch(new RegExp(`^(?:${format.regex})$`, 'u'));
-      if ('choice' in format) expect(format.choice).toContain(text);
-      if ('parts' in format && written.length <= 400)
-        expect(text.slice(text.indexOf('](]'))).toMatch(/^\]\(\]x(a|11)$/);
+      const bytes = Buffer.concat(written.map((id) => tokens.bytesOf[id]!));
+      const isCut = written.length > 400; // maybe within a character
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: isCut });
+      if ('regex' in format && !isCut) expect(text).toMatch(new RegExp(`^(?:${format.regex})$`, 'u'));
+      if ('choice' in format && !isCut) expect(format.choice).toContain(text);
+      if ('parts' in format && !isCut) expect(text.slice(text.indexOf('](]'))).toMatch(/^\]\(\]x(a|11)$/);
     }
   });
 });

@@ -164,8 +164,9 @@ const char* realizar_status_name(int status) {
                                       "REALIZAR_DAMAGED_PLAN",
                                       "REALIZAR_NOT_A_NUMBER",
                                       "REALIZAR_BUSY",
-                                      "REALIZAR_CLOSED"};
-  return status >= 0 && status <= REALIZAR_CLOSED ? names[status] : "unknown status";
+                                      "REALIZAR_CLOSED",
+                                      "REALIZAR_NO_MASK"};
+  return status >= 0 && status <= REALIZAR_NO_MASK ? names[status] : "unknown status";
 }
 
 int realizar_model_open(const char* gguf_path, const realizar_model_options* options, realizar_model** out) {

@@ -38,7 +38,7 @@
 extern "C" {
 #endif
 
-#define REALIZAR_ABI_VERSION 8
+#define REALIZAR_ABI_VERSION 9
 
 typedef enum realizar_status {
   REALIZAR_OK = 0,
@@ -57,7 +57,8 @@ typedef enum realizar_status {
                                  no token */
   REALIZAR_BUSY = 13,         /* the session is in another call: its callback's, or another thread's; the engine is in
                                  on_step, and the call would wait for it */
-  REALIZAR_CLOSED = 14        /* the handle was closed, or is none of this library's */
+  REALIZAR_CLOSED = 14,       /* the handle was closed, or is none of this library's */
+  REALIZAR_NO_MASK = 15       /* a constrained sequence got no mask in time */
 } realizar_status;
 
 typedef enum realizar_mode { REALIZAR_GRAPH = 0, REALIZAR_EAGER = 1 } realizar_mode;
@@ -293,6 +294,9 @@ typedef struct realizar_request {
   uint32_t prompt_logprobs; /* 1: those of the prompt's tokens too, of the first sequence; the prompt is then computed
                                whole */
   int32_t priority;         /* of two requests that wait the one with more is first; then who came first */
+  uint32_t constrained;     /* 1: each chosen token of each sequence waits for realizar_engine_set_mask */
+  uint32_t mask_milliseconds; /* how long a sequence that could go on waits for its mask before it ends with
+                                 REALIZAR_NO_MASK; 0: 10 seconds */
 } realizar_request;
 
 /* Queues a request; *id is what its events say, which may be there before this call returns. What cannot be computed is
@@ -304,6 +308,15 @@ REALIZAR_API int realizar_engine_submit(realizar_engine* engine, const realizar_
 REALIZAR_API int realizar_engine_cancel(realizar_engine* engine, uint64_t id);
 /* The same of one of them. */
 REALIZAR_API int realizar_engine_cancel_sequence(realizar_engine* engine, uint64_t id, uint32_t index);
+
+/* Which tokens may come next in a constrained sequence that has had events of n_chosen chosen tokens: the first mask,
+ * of 0, may come as soon as the request is submitted, each later one after the event of the token before it. Token t
+ * may be chosen where bit t % 32 of words[t / 32] is 1; at least one may. n_word is ceil(n_vocab / 32). Biases,
+ * penalties and sampling are of the tokens that may be chosen; log probabilities are of all. Returns before the mask is
+ * used: a mask that is out of turn, or of a sequence that is not constrained, ends the sequence with
+ * REALIZAR_INVALID_ARGUMENT. Of a sequence that is not known, or has ended: does nothing, and returns REALIZAR_OK. */
+REALIZAR_API int realizar_engine_set_mask(realizar_engine* engine, uint64_t id, uint32_t index, uint32_t n_chosen,
+                                          const uint32_t* words, uint32_t n_word);
 
 typedef enum realizar_event_kind {
   REALIZAR_EVENT_BEGUN = 0,  /* the sequence waits no more; its first event, once, unless it ends before */
@@ -322,7 +335,7 @@ typedef enum realizar_end {
 
 typedef struct realizar_token_logprob {
   int32_t token;
-  float logprob; /* natural, among all tokens, before biases, penalties and sampling */
+  float logprob; /* natural, among all tokens, before mask, biases, penalties and sampling */
 } realizar_token_logprob;
 
 typedef struct realizar_event {

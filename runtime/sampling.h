@@ -18,14 +18,16 @@ struct SlotHead {
   State state;
   uint64_t ring;
   SlotEnd end;
-  char reserved[slot_stop_offset - slot_end_offset - sizeof(SlotEnd)];
+  uint64_t mask;
+  char reserved[slot_stop_offset - slot_mask_offset - sizeof(uint64_t)];
   int32_t stop[max_stop_tokens];
   DeviceSampling sampling;
 
   uint64_t used_bytes() const { return offsetof(SlotHead, sampling) + sampling.used_bytes(); }
 };
 static_assert(offsetof(SlotHead, ring) == slot_ring_offset && offsetof(SlotHead, end) == slot_end_offset &&
-              offsetof(SlotHead, stop) == slot_stop_offset && offsetof(SlotHead, sampling) == slot_sampling_offset);
+              offsetof(SlotHead, mask) == slot_mask_offset && offsetof(SlotHead, stop) == slot_stop_offset &&
+              offsetof(SlotHead, sampling) == slot_sampling_offset);
 static_assert(offsetof(DeviceSampling, bias) == slot_bias_offset - slot_sampling_offset);
 static_assert(max_logit_bias == REALIZAR_MAX_LOGIT_BIAS);
 

@@ -9,10 +9,13 @@
 namespace realizar {
 namespace {
 
-// The largest thing that is sent at once.
+// The largest thing that is sent at once, but for masks: those of a step fit a block of staging memory, so that no step
+// waits for the copies of another one.
 uint64_t most_sent() {
   return std::max({step_bytes(artifact), uint64_t(sizeof(SlotHead)), artifact.n_ctx * sizeof(int32_t)});
 }
+
+uint64_t mask_bytes() { return mask_words(artifact.n_vocab) * sizeof(uint32_t); }
 
 DeviceMemory cleared(const Model& model, uint64_t bytes, Stream stream, const char* what) {
   if (bytes == 0) return {};
@@ -41,9 +44,10 @@ Slots::Slots(const Model& model, const SlotCounts& counts, Stream stream)
           format("the KV cache of layers with a window, %u pages of 64 positions", counts.window_pages).c_str())),
       state_(cleared(model, artifact.state_bytes, stream, "the state of a session")),
       slots_(cleared(model, counts.slots * artifact.slot_bytes, stream, "the slots of a session")),
+      masks_(allocate(model.device, counts.slots * mask_bytes(), "the masks of a session")),
       bases_{model.weights.get(), arena_.get(), kv_cache_.get(), kv_window_.get(), state_.get(), slots_.get()},
       rings_(allocate_pinned(model.device, counts.slots * token_ring_size * sizeof(uint64_t), "the token rings")),
-      staging_(model.device, most_sent(), stream),
+      staging_(model.device, std::max(most_sent(), counts.slots * mask_bytes()), stream),
       pages_(counts.pages),
       window_pages_(counts.window_pages),
       cache_(pages_, window_pages_, artifact.window),
@@ -59,8 +63,10 @@ Slots::Slots(const Model& model, const SlotCounts& counts, Stream stream)
 // With unified addressing, which every 64-bit driver has, pinned memory has one address for host and device.
 uint64_t Slots::ring_address(uint32_t slot) const { return reinterpret_cast<uint64_t>(ring(slot)); }
 
+DevicePtr Slots::mask_address(uint32_t slot) const { return masks_.get() + slot * mask_bytes(); }
+
 uint32_t Slots::start(uint32_t slot, uint32_t position, int32_t token, const realizar_sampling& sampling,
-                      std::span<const int32_t> stop) {
+                      std::span<const int32_t> stop, bool constrained) {
   // What steps of an earlier sequence still leave in the ring is not taken for this one's.
   serials_[slot] += artifact.n_ctx + 1;
   auto& head = *static_cast<SlotHead*>(staging_.room(sizeof(SlotHead)));
@@ -68,10 +74,16 @@ uint32_t Slots::start(uint32_t slot, uint32_t position, int32_t token, const rea
       .token = token, .position = int32_t(position), .seq_len = int32_t(position + 1), .serial = serials_[slot]};
   head.ring = ring_address(slot);
   head.end = {.done = 0, .n_stop = uint32_t(stop.size())};
+  head.mask = constrained ? mask_address(slot) : 0;
   std::ranges::copy(stop, head.stop);
   describe_sampling(sampling, head.sampling);
+  head.sampling.sampling.adjusts |= constrained;
   staging_.send(address(slot), head.used_bytes(), "a slot");
   return serials_[slot];
+}
+
+void Slots::set_mask(uint32_t slot, std::span<const uint32_t> words) {
+  staging_.send(mask_address(slot), words.data(), words.size_bytes(), "a mask");
 }
 
 void Slots::feed(uint32_t slot, int32_t token, uint32_t position, uint32_t serial) {

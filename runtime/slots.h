@@ -33,8 +33,11 @@ class Slots : public SequenceMemory {
 
   // A sequence begins in a slot: steps that take the slot's token and position begin with these. Returns the serial of
   // the first token that will be chosen. The sampling has been checked; at most max_stop_tokens stop tokens.
+  // constrained: before each step that chooses a token, set_mask.
   uint32_t start(uint32_t slot, uint32_t position, int32_t token, const realizar_sampling& sampling,
-                 std::span<const int32_t> stop);
+                 std::span<const int32_t> stop, bool constrained = false);
+  // The tokens that the slot's next may be (kernels/state.h).
+  void set_mask(uint32_t slot, std::span<const uint32_t> words);
   // Where the slot's tokens arrive (kernels/state.h).
   const uint64_t* ring(uint32_t slot) const {
     return static_cast<const uint64_t*>(rings_.get()) + slot * token_ring_size;
@@ -61,12 +64,13 @@ class Slots : public SequenceMemory {
     PrefixCache::Place place = {};
   };
   uint64_t ring_address(uint32_t slot) const;
+  DevicePtr mask_address(uint32_t slot) const;
   void send_tables(uint32_t slot, size_t first, size_t first_window);
   void copy_page(DevicePtr cache, uint64_t page_bytes, const std::optional<PrefixCache::Copy>& copy);
 
   const Model& model_;
   const Stream stream_;
-  DeviceMemory arena_, kv_cache_, kv_window_, state_, slots_;
+  DeviceMemory arena_, kv_cache_, kv_window_, state_, slots_, masks_;
   RegionBases bases_;
   PinnedMemory rings_;  // u64[slots][token_ring_size]
   Staging staging_;

@@ -52,6 +52,11 @@ export interface EngineRequest {
   readonly promptLogprobs?: boolean;
   /** Of two requests that wait the one with more is first; 0 unless given. */
   readonly priority?: number;
+  /**
+   * Each chosen token of each sequence waits for {@link EngineRun.setMask}: at most so many milliseconds, then the sequence ends with
+   * an error; 0: 10 seconds.
+   */
+  readonly constrained?: number;
   /** Ends the request within a step; the iteration then throws the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -60,7 +65,16 @@ export interface EngineRequest {
 export interface EngineRun extends AsyncIterable<EngineEvent> {
   /** Ends its sequences, or the one with this index, within a step, with the reason `cancelled`. */
   cancel(index?: number): void;
+  /**
+   * Which tokens may come next in a constrained sequence that has so many chosen ones: token t where bit t % 32 of words[t / 32] is
+   * 1, of the whole vocabulary; at least one. The first, of 0, may come at once, each later one after the event of the token before
+   * it. One out of turn ends the sequence with an error; one of a sequence that has ended does nothing.
+   */
+  setMask(chosen: number, words: Uint32Array, index?: number): void;
 }
+
+/** What is done with a request that has a listener. */
+export type RunControl = Pick<EngineRun, 'cancel' | 'setMask'>;
 
 /**
  * Computes many sequences at once on one model, over one pool of KV cache: each step has a token of every sequence that
@@ -103,7 +117,7 @@ export class Engine {
     signal?.throwIfAborted();
     const events = new Queue<EngineEvent>();
     let left = request.sequences ?? 1;
-    const { cancel } = this.start(request, {
+    const { cancel, setMask } = this.start(request, {
       event: (event) => {
         events.push(event);
         if (event.kind === 'end' && --left === 0) end();
@@ -121,6 +135,7 @@ export class Engine {
     signal?.addEventListener('abort', abort, { once: true });
     return {
       cancel,
+      setMask,
       async *[Symbol.asyncIterator]() {
         try {
           yield* events;
@@ -132,7 +147,7 @@ export class Engine {
   }
 
   /** @internal The same for a listener, which must not throw. */
-  start(request: EngineRequest, listener: RequestListener): Pick<EngineRun, 'cancel'> {
+  start(request: EngineRequest, listener: RequestListener): RunControl {
     if (typeof request !== 'object' || request === null) throw invalid('request', 'an object', request);
     if (this.#closed) throw closed();
     const { vocabSize } = this.#info;
@@ -148,10 +163,15 @@ export class Engine {
       request.logprobs === undefined ? -1 : checkInteger('request.logprobs', request.logprobs, MAX_LOGPROBS),
       promptLogprobs,
       checkInteger('request.priority', request.priority ?? 0, MAX_INT32, -MAX_INT32 - 1),
+      request.constrained !== undefined,
+      checkInteger('request.constrained', request.constrained ?? 0, MAX_INT32),
       ...packSampling(request.sampling ?? {}, vocabSize, 'request.sampling'),
     );
     this.#listeners.add(id, { listener, left: sequences, owner: this });
-    return { cancel: (index) => this.#cancel(id, index) };
+    return {
+      cancel: (index) => this.#cancel(id, index),
+      setMask: (chosen, words, index = 0) => this.#setMask(id, index, chosen, words),
+    };
   }
 
   /** What it is doing, and has done. */
@@ -180,6 +200,18 @@ export class Engine {
   #submit(...request: Parameters<NativeEngine['submit']>): number {
     try {
       return this.#native.submit(...request);
+    } catch (error) {
+      throw typedError(error);
+    }
+  }
+
+  #setMask(request: number, index: number, chosen: number, words: Uint32Array): void {
+    checkInteger('chosen', chosen, MAX_UINT32);
+    checkInteger('index', index, MAX_SEQUENCES - 1);
+    if (!(words instanceof Uint32Array)) throw invalid('words', 'a Uint32Array', words);
+    if (this.#closed || !this.#listeners.has(request)) return;
+    try {
+      this.#native.setMask(request, index, chosen, words);
     } catch (error) {
       throw typedError(error);
     }

@@ -43,6 +43,7 @@ Failure closed(const char* what);
   X(engine_submit)            \
   X(engine_cancel)            \
   X(engine_cancel_sequence)   \
+  X(engine_set_mask)          \
   X(engine_wait)              \
   X(events_free)              \
   X(engine_get_statistics)    \

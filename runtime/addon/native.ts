@@ -155,9 +155,12 @@ export interface NativeEngine {
     logprobs: number,
     promptLogprobs: boolean,
     priority: number,
+    constrained: boolean,
+    maskMilliseconds: number,
     ...sampling: readonly [numbers: Float64Array, seed: bigint, tokens: Int32Array, biases: Float64Array]
   ): number;
   cancel(request: number, index: number | undefined): void;
+  setMask(request: number, index: number, chosen: number, words: Uint32Array): void;
   statistics(): EngineStatistics;
   close(): Promise<void>;
 }

@@ -42,7 +42,8 @@ Napi::Object to_object(Napi::Env env, const realizar_engine_statistics& s) {
 Napi::Function Engine::define(Napi::Env env) {
   return DefineClass(env, "NativeEngine",
                      {InstanceMethod<&Engine::submit>("submit"), InstanceMethod<&Engine::cancel>("cancel"),
-                      InstanceMethod<&Engine::statistics>("statistics"), InstanceMethod<&Engine::close>("close")});
+                      InstanceMethod<&Engine::set_mask>("setMask"), InstanceMethod<&Engine::statistics>("statistics"),
+                      InstanceMethod<&Engine::close>("close")});
 }
 
 Napi::Value Engine::open(const Napi::CallbackInfo& info, std::shared_ptr<ModelHandle> model) {
@@ -81,7 +82,7 @@ EngineHandle& Engine::open_handle(Napi::Env env) {
 Napi::Value Engine::submit(const Napi::CallbackInfo& info) {
   EngineHandle& engine = open_handle(info.Env());
   const std::vector<int32_t> tokens = token_list(info[0]), stop = token_list(info[3]);
-  const PackedSampling sampling(info, 7, engine.library());
+  const PackedSampling sampling(info, 9, engine.library());
   realizar_request request{};
   request.struct_size = sizeof request;
   request.tokens = tokens.data(), request.n_token = uint32_t(tokens.size());
@@ -91,6 +92,8 @@ Napi::Value Engine::submit(const Napi::CallbackInfo& info) {
   request.n_logprob = info[4].As<Napi::Number>();
   request.prompt_logprobs = info[5].As<Napi::Boolean>().Value();
   request.priority = info[6].As<Napi::Number>();
+  request.constrained = info[7].As<Napi::Boolean>().Value();
+  request.mask_milliseconds = info[8].As<Napi::Number>();
   request.sampling = sampling.get();
   uint64_t id = 0;
   check(info.Env(), engine.library(), engine.library().engine_submit(engine.get(), &request, &id));
@@ -105,6 +108,15 @@ void Engine::cancel(const Napi::CallbackInfo& info) {
   check(info.Env(), library,
         info[1].IsUndefined() ? library.engine_cancel(engine.get(), id)
                               : library.engine_cancel_sequence(engine.get(), id, info[1].As<Napi::Number>()));
+}
+
+void Engine::set_mask(const Napi::CallbackInfo& info) {
+  EngineHandle& engine = open_handle(info.Env());
+  const auto words = info[3].As<Napi::Uint32Array>();
+  check(info.Env(), engine.library(),
+        engine.library().engine_set_mask(engine.get(), uint64_t(info[0].As<Napi::Number>().DoubleValue()),
+                                         info[1].As<Napi::Number>(), info[2].As<Napi::Number>(), words.Data(),
+                                         uint32_t(words.ElementLength())));
 }
 
 Napi::Value Engine::statistics(const Napi::CallbackInfo& info) {

@@ -67,6 +67,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   // sampling.ts has them): the request's number. This and the next two throw, and do not wait.
   Napi::Value submit(const Napi::CallbackInfo& info);
   void cancel(const Napi::CallbackInfo& info);
+  void set_mask(const Napi::CallbackInfo& info);
   Napi::Value statistics(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
 

@@ -18,6 +18,7 @@ auto& engines() {
 // Of a library that has only the token program: sequences that take turns at most, and where nothing else is asked for.
 constexpr uint32_t most_in_turn = 64, default_in_turn = 4;
 constexpr uint32_t default_at_once = 64;
+constexpr uint32_t default_mask_milliseconds = 10000;
 
 uint32_t checked_sequences(uint32_t n) {
   const Program& largest = *largest_program(artifact);
@@ -70,17 +71,32 @@ Request checked_request(const realizar_request& wanted) {
     throw Error(REALIZAR_INVALID_ARGUMENT, format("n_logprob is %d; it must be from -1, which means none, to %d",
                                                   wanted.n_logprob, REALIZAR_MAX_LOGPROBS));
   check_sampling(wanted.sampling, artifact.n_vocab);  // before the biases are copied
-  Request request = {.id = 0,
-                     .tokens = copied(wanted.tokens, wanted.n_token, "tokens"),
-                     .sampling = wanted.sampling,
-                     .biases = copied(wanted.sampling.logit_bias, wanted.sampling.n_logit_bias, "logit_bias"),
-                     .stop = copied(wanted.stop, wanted.n_stop, "stop"),
-                     .limit = wanted.max_tokens,
-                     .n_logprob = wanted.n_logprob,
-                     .prompt_logprobs = wanted.prompt_logprobs != 0,
-                     .priority = wanted.priority};
+  Request request = {
+      .id = 0,
+      .tokens = copied(wanted.tokens, wanted.n_token, "tokens"),
+      .sampling = wanted.sampling,
+      .biases = copied(wanted.sampling.logit_bias, wanted.sampling.n_logit_bias, "logit_bias"),
+      .stop = copied(wanted.stop, wanted.n_stop, "stop"),
+      .limit = wanted.max_tokens,
+      .n_logprob = wanted.n_logprob,
+      .prompt_logprobs = wanted.prompt_logprobs != 0,
+      .priority = wanted.priority,
+      .constrained = wanted.constrained != 0,
+      .mask_milliseconds = wanted.mask_milliseconds ? wanted.mask_milliseconds : default_mask_milliseconds};
   request.sampling.logit_bias = nullptr;
   return request;
+}
+
+TokenMask checked_mask(uint32_t n_chosen, const uint32_t* words, uint32_t n_word) {
+  if (n_word != mask_words(artifact.n_vocab))
+    throw Error(REALIZAR_INVALID_ARGUMENT, format("n_word is %u; a mask of %u tokens has %u words", n_word,
+                                                  artifact.n_vocab, uint32_t(mask_words(artifact.n_vocab))));
+  TokenMask mask = {n_chosen, copied(words, n_word, "words")};
+  if (artifact.n_vocab % 32) mask.words.back() &= (1u << artifact.n_vocab % 32) - 1;
+  if (std::ranges::all_of(mask.words, [](uint32_t word) { return word == 0; }))
+    throw Error(REALIZAR_INVALID_ARGUMENT,
+                "the mask forbids every token: allow one that ends the sequence, or cancel it");
+  return mask;
 }
 
 std::optional<TimePoint> end_of_wait(int32_t milliseconds) {
@@ -153,6 +169,17 @@ int realizar_engine_cancel(realizar_engine* engine, uint64_t id) {
 
 int realizar_engine_cancel_sequence(realizar_engine* engine, uint64_t id, uint32_t index) {
   return guarded([&] { engines().get(engine)->cancel(id, index); });
+}
+
+int realizar_engine_set_mask(realizar_engine* engine, uint64_t id, uint32_t index, uint32_t n_chosen,
+                             const uint32_t* words, uint32_t n_word) {
+  return guarded([&] {
+    const std::shared_ptr<EngineThread> open = engines().get(engine);
+    if (index >= max_sequences_of_request)
+      throw Error(REALIZAR_INVALID_ARGUMENT,
+                  format("index is %u; a request has at most %u sequences", index, max_sequences_of_request));
+    open->set_mask(id, index, checked_mask(n_chosen, words, n_word));
+  });
 }
 
 int realizar_engine_wait(realizar_engine* engine, int32_t milliseconds, realizar_events** out) {

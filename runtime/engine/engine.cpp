@@ -9,7 +9,8 @@ namespace realizar {
 namespace {
 
 // Steps on their way: so that the device has the next one while the host looks at what the last one left.
-constexpr size_t most_queued = 3;
+// Fewer while a constrained sequence runs: its next step is behind those that are queued when its mask comes.
+constexpr size_t most_queued = 3, most_queued_beside_constrained = 2;
 
 uint32_t n_logits_of(const StepPart& part) {
   const Request& request = part.sequence->request;
@@ -71,6 +72,54 @@ void Engine::cancel(uint64_t id) {
   scheduler_->end(id, {.id = id, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_CANCELLED});
 }
 
+void Engine::end_with_error(uint64_t id, realizar_status status, std::string message) {
+  scheduler_->end(id, {.id = id,
+                       .kind = REALIZAR_EVENT_END,
+                       .end = REALIZAR_END_ERROR,
+                       .status = status,
+                       .message = std::move(message)});
+}
+
+void Engine::set_mask(uint64_t id, TokenMask mask) {
+  Sequence* sequence = scheduler_->find(id);
+  if (!sequence) return;
+  if (!sequence->request.constrained)
+    return end_with_error(id, REALIZAR_INVALID_ARGUMENT,
+                          "a mask came for a sequence that was not submitted as constrained");
+  if (!sequence->mask.empty() || mask.n_chosen != sequence->n_seen())
+    return end_with_error(
+        id, REALIZAR_INVALID_ARGUMENT,
+        format("a mask came for chosen token %u; wanted is one for token %u, after the event of the one before it",
+               mask.n_chosen, sequence->n_seen() + !sequence->mask.empty()));
+  sequence->mask = std::move(mask.words);
+  sequence->overdue.reset();
+}
+
+void Engine::end_overdue() {
+  const TimePoint now = TimePoint::clock::now();
+  std::vector<const Sequence*> late;
+  for (const auto& sequence : scheduler_->running()) {
+    if (!sequence->lacks_mask()) continue;
+    if (!sequence->overdue)
+      sequence->overdue = now + std::chrono::milliseconds(sequence->request.mask_milliseconds);
+    else if (*sequence->overdue <= now)
+      late.push_back(sequence.get());
+  }
+  for (const Sequence* sequence : late)
+    end_with_error(sequence->request.id, REALIZAR_NO_MASK,
+                   format("no mask came for chosen token %u within %u milliseconds", sequence->n_seen(),
+                          sequence->request.mask_milliseconds));
+}
+
+std::optional<TimePoint> Engine::sleeps_until() const {
+  std::optional<TimePoint> first;
+  if (!stalled_) return first;
+  for (const auto& sequence : scheduler_->running())
+    if (sequence->lacks_mask() && sequence->overdue && (!first || *sequence->overdue < *first))
+      first = sequence->overdue;
+  return first;
+}
+
 std::vector<EngineEvent> Engine::fail(realizar_status status, const std::string& message) {
   scheduler_->end_all(
       {.id = 0, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_ERROR, .status = status, .message = message});
@@ -88,7 +137,12 @@ EngineStatistics Engine::statistics() const {
 std::vector<EngineEvent> Engine::advance() {
   model_->device.make_current();
   const bool queued = queue_step();
-  if (!queued_.empty() && (!queued || queued_.size() >= most_queued)) collect();
+  end_overdue();
+  stalled_ = queued_.empty() && events_.empty();
+  const bool constrained =
+      std::ranges::any_of(scheduler_->running(), [](const auto& one) { return one->request.constrained; });
+  const size_t most = constrained ? most_queued_beside_constrained : most_queued;
+  if (!queued_.empty() && (!queued || queued_.size() >= most)) collect();
   return std::exchange(events_, {});
 }
 
@@ -103,6 +157,7 @@ bool Engine::queue_step() {
   for (const StepPart& part : step.parts) {
     Sequence& sequence = *part.sequence;
     if (sequence.started != sequence.begun) start(sequence);
+    if (sequence.request.constrained && part.run.chooses) slots_->set_mask(sequence.slot, sequence.mask);
     queued.awaited.push_back({.id = sequence.request.id,
                               .begun = sequence.begun,
                               .slot = sequence.slot,
@@ -127,8 +182,9 @@ bool Engine::queue_step() {
 // In the slot that it got when it began, this time.
 void Engine::start(Sequence& sequence) {
   const std::span<const int32_t> stop(sequence.request.stop);
-  sequence.serial = slots_->start(sequence.slot, 0, 0, sequence.request.sampling,
-                                  stop.first(std::min<size_t>(stop.size(), max_stop_tokens)));
+  sequence.serial =
+      slots_->start(sequence.slot, 0, 0, sequence.request.sampling,
+                    stop.first(std::min<size_t>(stop.size(), max_stop_tokens)), sequence.request.constrained);
   sequence.started = sequence.begun;
 }
 
@@ -249,16 +305,13 @@ void Engine::take_token(const QueuedStep& step, const Awaited& awaited, Sequence
   const int32_t token = token_of(awaited);
   sequence.ahead--;
   if (token == no_token)
-    return scheduler_->end(
-        request.id,
-        {.id = request.id,
-         .kind = REALIZAR_EVENT_END,
-         .end = REALIZAR_END_ERROR,
-         .status = REALIZAR_NOT_A_NUMBER,
-         .message = format("not one of the %u logits after position %zu is a number that can be chosen (each is NaN, "
-                           "or -infinity with its logit bias), so there is no token",
-                           artifact.n_vocab, sequence.tokens.size() - 1)});
+    return end_with_error(
+        request.id, REALIZAR_NOT_A_NUMBER,
+        format("not one of the %u logits after position %zu is a number that can be chosen (each is NaN, "
+               "or -infinity with its logit bias, or forbidden by a mask), so there is no token",
+               artifact.n_vocab, sequence.tokens.size() - 1));
   sequence.tokens.push_back(token);
+  sequence.mask.clear();
   EngineEvent event = {.id = request.id, .kind = REALIZAR_EVENT_TOKEN, .token = token};
   if (request.n_logprob >= 0) {
     const LogProbabilities probabilities(step.logits.logits(awaited.first_logits + awaited.n_logits - 1));

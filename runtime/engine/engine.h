@@ -41,12 +41,17 @@ class Engine {
   void submit(Request request) { scheduler_->submit(std::move(request)); }
   // Ends a request; its pages are free for the next step. One that has ended already stays as it was.
   void cancel(uint64_t id);
+  // Of a sequence that has been submitted as constrained, for its next token, of which it has none; else it ends with
+  // an error. One that has ended stays as it was.
+  void set_mask(uint64_t id, TokenMask mask);
   // Queues a step, where there is one, waits for the oldest where enough are queued, and returns what has come. Throws
   // where the device fails: nothing but fail() and the destructor may follow.
   std::vector<EngineEvent> advance();
   // Ends all requests with this error.
   std::vector<EngineEvent> fail(realizar_status status, const std::string& message);
   bool idle() const { return scheduler_->idle() && events_.empty(); }
+  // advance() had nothing to do, since all that run lack a mask: when the first of them is overdue.
+  std::optional<TimePoint> sleeps_until() const;
   EngineStatistics statistics() const;
   const Slots& slots() const { return *slots_; }
 
@@ -69,6 +74,8 @@ class Engine {
 
   bool queue_step();
   RowsProgram& smallest_program(const NextStep& step);
+  void end_overdue();
+  void end_with_error(uint64_t id, realizar_status status, std::string message);
   void start(Sequence& sequence);
   const Program& launch_token(const StepPart& part);
   const Program& launch_rows(const NextStep& step);
@@ -93,6 +100,7 @@ class Engine {
   OwnedStream stream_;
   std::vector<uint32_t> repeated_;  // slots of the step on the device, where all its rows take what these have
   const RowsProgram* repeats_ = nullptr;
+  bool stalled_ = false;  // nothing is queued, and nothing could be
   EngineStatistics statistics_;
 };
 

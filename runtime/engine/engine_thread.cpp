@@ -70,6 +70,11 @@ void EngineThread::cancel(uint64_t request, std::optional<uint32_t> index) {
   inbox_.push({request, {}, index});
 }
 
+void EngineThread::set_mask(uint64_t request, uint32_t index, TokenMask mask) {
+  check_open();
+  inbox_.push({request, {}, index, std::move(mask)});
+}
+
 EngineThread::Batches EngineThread::wait(std::optional<TimePoint> until) {
   for (;;) {
     const bool in_time = outbox_.wait(until);
@@ -94,7 +99,10 @@ void EngineThread::run() {
   engine_of_this_thread = this;
   for (;;) {
     const bool failed = failure_ != REALIZAR_OK;
-    if (failed ? open_.empty() : engine_->idle()) inbox_.wait();
+    if (failed ? open_.empty() : engine_->idle())
+      inbox_.wait();
+    else if (const std::optional<TimePoint> until = failed ? std::nullopt : engine_->sleeps_until())
+      inbox_.wait(until);
     if (inbox_.closed()) return;
     const int status = guarded([&] { failed ? end_all() : step(); });
     if (status != REALIZAR_OK && !failed) fail(realizar_status(status));
@@ -107,6 +115,7 @@ void EngineThread::step() {
 }
 
 void EngineThread::accept(Message message) {
+  if (message.mask) return engine_->set_mask(sequence_id(message.request, *message.index), std::move(*message.mask));
   for (const Request& one : message.sequences) open_.insert(one.id);
   for (Request& one : message.sequences) engine_->submit(std::move(one));
   if (!message.sequences.empty()) return;

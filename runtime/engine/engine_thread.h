@@ -36,6 +36,8 @@ class EngineThread {
   uint64_t submit(Request request, uint32_t n_sequence);
   // All of its sequences, or one.
   void cancel(uint64_t request, std::optional<uint32_t> index = {});
+  // Of a constrained one. One that is not known stays as it was.
+  void set_mask(uint64_t request, uint32_t index, TokenMask mask);
   // Their ids are sequence_id's. None: there were none until then.
   Batches wait(std::optional<TimePoint> until);
   realizar_engine_statistics statistics() const;
@@ -47,8 +49,9 @@ class EngineThread {
  private:
   struct Message {
     uint64_t request;
-    std::vector<Request> sequences;  // none: it is cancelled, all of it or this one
+    std::vector<Request> sequences;  // none, and no mask: it is cancelled, all of it or this one
     std::optional<uint32_t> index = {};
+    std::optional<TokenMask> mask = {};  // of this one
   };
 
   void check_open() const;

@@ -21,6 +21,14 @@ struct Request {
   int32_t n_logprob = -1;  // -1: no log probabilities
   bool prompt_logprobs = false;
   int32_t priority = 0;
+  bool constrained = false;        // each token needs a mask, which comes when those before it are known
+  uint32_t mask_milliseconds = 0;  // that a mask may take
+};
+
+// Which tokens may come next, for a constrained sequence that has so many chosen ones.
+struct TokenMask {
+  uint32_t n_chosen;
+  std::vector<uint32_t> words;  // kernels/state.h
 };
 
 // A realizar_event, of the request with this id.

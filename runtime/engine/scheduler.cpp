@@ -35,9 +35,14 @@ void Scheduler::move(Sequences& from, const Sequence& sequence, Sequences& to) {
   from.erase(at);
 }
 
-Sequence* Scheduler::find_running(uint64_t id) {
+Sequence* Scheduler::find(uint64_t id) {
   const auto at = by_id_.find(id);
-  return at != by_id_.end() && at->second->runs ? at->second : nullptr;
+  return at != by_id_.end() ? at->second : nullptr;
+}
+
+Sequence* Scheduler::find_running(uint64_t id) {
+  Sequence* sequence = find(id);
+  return sequence && sequence->runs ? sequence : nullptr;
 }
 
 void Scheduler::end(uint64_t id, EngineEvent event) {
@@ -97,7 +102,7 @@ void Scheduler::add_one_row(NextStep& step) {
 }
 
 bool Scheduler::add_decoding(NextStep& step, Sequence& sequence) {
-  if (!goes_on(sequence) || !step.has_room() || !reserve(step, sequence, 1)) return false;
+  if (!goes_on(sequence) || !sequence.may_choose() || !step.has_room() || !reserve(step, sequence, 1)) return false;
   step.add(sequence, {.slot = sequence.slot, .n_output = 1, .chooses = true, .n_seen = sequence.computed + 1});
   return true;
 }
@@ -116,9 +121,10 @@ Run Scheduler::chunk_of(const NextStep& step, const Sequence& sequence) const {
   uint32_t n = std::min(left, step.rows_left);
   // Of a prompt whose tokens' log probabilities are wanted: the rows from the first on whose next token has none yet.
   const uint32_t first_wanted = std::max({sequence.n_prompt_seen, sequence.computed + 1, 1u}) - 1;
+  if (sequence.wants_prompt()) n = std::min(n, first_wanted - sequence.computed + step.outputs_left);
+  bool chooses = n == left && sequence.request.limit > 0;
+  if (chooses && !sequence.may_choose()) chooses = false, n--;  // the last row waits
   const uint32_t before = std::min(first_wanted - sequence.computed, n);
-  if (sequence.wants_prompt()) n = std::min(n, before + step.outputs_left);
-  const bool chooses = n == left && sequence.request.limit > 0;
   Run run = {.slot = sequence.slot,
              .position = int32_t(sequence.computed),
              .tokens = std::span(sequence.tokens).subspan(sequence.computed, n),
@@ -140,6 +146,7 @@ void Scheduler::admit(NextStep& step) {
     Sequence& sequence = begin_first();
     if (limits_.rows == 1) continue;
     const Run run = chunk_of(step, sequence);
+    if (run.tokens.empty()) continue;  // it has one token, and waits for a mask
     if (!memory_.reserve(sequence.slot, sequence.computed, sequence.computed + run.n_row())) {
       if (running_.size() > 1) return put_back(step, sequence);
       return end_without_room(sequence);
@@ -200,6 +207,7 @@ void Scheduler::leave_slot(Sequence& sequence, bool keep) {
   free_slots_.push_back(sequence.slot);
   sequence.computed = sequence.ahead = 0;
   sequence.decodes = sequence.runs = false;
+  sequence.overdue.reset();
 }
 
 }  // namespace realizar

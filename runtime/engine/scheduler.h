@@ -21,6 +21,8 @@ struct SchedulerLimits {
 
 class Scheduler {
  public:
+  using Sequences = std::deque<std::unique_ptr<Sequence>>;
+
   // What begins and ends is added to `events`.
   Scheduler(SequenceMemory& memory, const SchedulerLimits& limits, std::vector<EngineEvent>& events);
 
@@ -30,8 +32,11 @@ class Scheduler {
   // Ends a sequence that runs or waits; its pages are free for the next step. Otherwise does nothing.
   void end(uint64_t id, EngineEvent event);
   void end_all(const EngineEvent& event);
-  // Null where it does not run.
+  // Null where it is not known, or does not run.
+  Sequence* find(uint64_t id);
   Sequence* find_running(uint64_t id);
+  // Those that run, in the order in which they are served.
+  const Sequences& running() const { return running_; }
 
   bool idle() const { return running_.empty() && waiting_.empty(); }
   // One sequence, and none that waits.
@@ -44,8 +49,6 @@ class Scheduler {
   uint64_t n_hit_token() const { return n_hit_token_; }
 
  private:
-  using Sequences = std::deque<std::unique_ptr<Sequence>>;
-
   static Sequences::iterator place(Sequences& sequences, const Sequence& sequence);
   void move(Sequences& from, const Sequence& sequence, Sequences& to);
   bool goes_on(const Sequence& sequence) const;

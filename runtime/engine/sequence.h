@@ -2,10 +2,12 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "../step_composer.h"
+#include "mailbox.h"
 #include "request.h"
 
 namespace realizar {
@@ -19,20 +21,29 @@ struct Sequence {
   Sequence& operator=(const Sequence&) = delete;
 
   Request request;
-  std::vector<int32_t> tokens;  // the prompt, and what has been chosen and seen
-  uint64_t order = 0;           // in which it came
-  bool runs = false;            // or waits
-  uint32_t begun = 0;           // so often: more than once after it was put back
-  uint32_t started = 0;         // as often its slot was told
-  uint32_t n_prompt_seen = 0;   // tokens of the prompt that had their events
+  std::vector<int32_t> tokens;      // the prompt, and what has been chosen and seen
+  uint64_t order = 0;               // in which it came
+  bool runs = false;                // or waits
+  uint32_t begun = 0;               // so often: more than once after it was put back
+  uint32_t started = 0;             // as often its slot was told
+  uint32_t n_prompt_seen = 0;       // tokens of the prompt that had their events
+  std::vector<uint32_t> mask = {};  // of the next token, until that is seen; empty: there is none
   // While it runs:
-  uint32_t slot = 0, computed = 0;  // positions that queued steps compute
-  uint32_t ahead = 0;               // tokens that queued steps choose and that have not been seen
-  uint32_t serial = 0;              // of the next that will be chosen
-  bool decodes = false;             // its next row takes what the slot has
+  uint32_t slot = 0, computed = 0;   // positions that queued steps compute
+  uint32_t ahead = 0;                // tokens that queued steps choose and that have not been seen
+  uint32_t serial = 0;               // of the next that will be chosen
+  bool decodes = false;              // its next row takes what the slot has
+  std::optional<TimePoint> overdue;  // when it ends, where all that it lacks is a mask
 
   uint32_t n_prompt() const { return uint32_t(request.tokens.size()); }
-  uint32_t n_chosen() const { return uint32_t(tokens.size()) - n_prompt() + ahead; }
+  uint32_t n_seen() const { return uint32_t(tokens.size()) - n_prompt(); }
+  uint32_t n_chosen() const { return n_seen() + ahead; }
+  // Its next token may be chosen: whoever is constrained has none on its way, and a mask.
+  bool may_choose() const { return !request.constrained || (ahead == 0 && !mask.empty()); }
+  // All that it lacks is a mask.
+  bool lacks_mask() const {
+    return runs && request.constrained && ahead == 0 && mask.empty() && request.limit > 0 && computed + 1 >= n_known();
+  }
   // Tokens that are fed as they are known. Where none is to be chosen, nobody asks what follows the last.
   uint32_t n_known() const { return uint32_t(tokens.size()) - (request.limit == 0); }
   // Tokens of the prompt have not had their events with log probabilities, so that none of it may come from elsewhere.

@@ -1,6 +1,6 @@
 // Chooses the next token, stores it, hands it to the host and moves the state on by one token, so that the next launch
-// needs no word from the host. Greedy without biases and penalties: the best of each block of the output projection, by
-// one warp of the first block. Else each block shares in biases and penalties (adjust.cuh), and then in sample.cuh.
+// needs no word from the host. Greedy without biases, penalties and a mask: the best of each block of the output
+// projection, by one warp of the first block. Else each block shares in these (adjust.cuh), and then in sample.cuh.
 // C: threads, blocks, candidates (blocks of the output projection), n_vocab.
 #pragma once
 #include "adjust.cuh"
@@ -35,8 +35,7 @@ DEVICE void select(const SelectArgs& a) {
     if (s.adjusts) {
       const auto fed = [&](int at) { return at == position ? fed_token : load_global(a.fed + at); };
       const SampleSlice<C::n_vocab, C::blocks> slice(block_index());
-      adjust<C::threads>(s, biases_of(a.state), slice, a.logits, a.adjusted, position, fed,
-                         [&](int t) { return a.seen + t; });
+      adjust<C::threads>(s, a.state, slice, a.logits, a.adjusted, position, fed, [&](int t) { return a.seen + t; });
     }
     Sampler<C::threads, C::n_vocab, C::blocks> sampler(shared_memory(), s.adjusts ? a.adjusted : a.logits, a.meeting,
                                                        block_index());

@@ -3,8 +3,8 @@
 // that the next step's rows can take their tokens and positions from there. A stop token, or logits of which none is a
 // number, makes the slot done. Its tests alone: npx vitest run test/runtime/sim.test.ts -t select_rows
 //
-// C::blocks blocks an output share biases and penalties, and the search for the largest logit. The last of them to be
-// ready goes on alone: greedy it has the token, else it draws (sample.cuh). Nobody waits.
+// C::blocks blocks an output share biases, penalties and the mask, and the search for the largest logit. The last of
+// them to be ready goes on alone: greedy it has the token, else it draws (sample.cuh). Nobody waits.
 //
 // C: int threads, blocks, n_vocab, slot_bytes.
 #pragma once
@@ -81,7 +81,7 @@ DEVICE void select_row(const SelectedRow<C>& row, const Sampling& s) {
     for (int i = thread_index(); i < Shape::Slice::length; i += C::threads) seen[i] = 0;
     block_sync();
     const auto fed = [&](int at) { return load_global(row.fed + at); };
-    adjust<C::threads>(s, biases_of(row.slot), slice, row.logits(), row.adjusted(), row.position, fed,
+    adjust<C::threads>(s, row.slot, slice, row.logits(), row.adjusted(), row.position, fed,
                        [&](int t) { return seen + (t - slice.first); });
   }
   const float* logits = s.adjusts ? row.adjusted() : row.logits();

@@ -11,9 +11,10 @@ using DevicePtrValue = uint64_t;  // an address in device memory
 constexpr uint32_t kv_page_positions = 64;
 constexpr uint64_t kv_pages(uint64_t n_ctx) { return (n_ctx + kv_page_positions - 1) / kv_page_positions; }
 
-// A slot, where a sequence is: State, the address of its ring, Sampling, its logit biases, and then, at offsets that
-// the plan knows, int32 history[n_ctx] and fed[n_ctx], and u32 page_table[kv_pages(n_ctx)] of each kind of pages. The
-// region `slots` has as many as it was opened with; the token program works on the first.
+// A slot, where a sequence is: State, the address of its ring, SlotEnd, the address of its mask, stop tokens, Sampling,
+// its logit biases, and then, at offsets that the plan knows, int32 history[n_ctx] and fed[n_ctx], and u32
+// page_table[kv_pages(n_ctx)] of each kind of pages. The region `slots` has as many as it was opened with; the token
+// program works on the first.
 struct State {
   int32_t token;     // fed by this step
   int32_t position;  // of that token, from 0: its rope angle and its row in the KV cache
@@ -28,6 +29,10 @@ struct SlotEnd {
   uint32_t done, n_stop;
 };
 constexpr uint64_t slot_end_offset = slot_ring_offset + 8, slot_stop_offset = 64;
+// u64, the address of a mask: a bit for each token of the vocabulary, 1 where the slot's next may be this one; 32 a
+// word, the lowest first. 0: every token may. What has one has Sampling::adjusts.
+constexpr uint64_t slot_mask_offset = slot_end_offset + sizeof(SlotEnd);
+constexpr uint64_t mask_words(uint64_t n_vocab) { return (n_vocab + 31) / 32; }
 constexpr uint32_t max_stop_tokens = 64;  // int32 each
 
 // Chosen tokens on their way to the host: u64 ring[token_ring_size] in host memory that the device writes to. The step
@@ -41,7 +46,7 @@ constexpr uint32_t state_counters = 1024;
 
 // How tokens are chosen, from realizar_sampling. All zero: the greedy token of the logits as they are.
 struct Sampling {
-  uint32_t adjusts;           // biases or penalties change the logits
+  uint32_t adjusts;           // biases, penalties or a mask change the logits
   uint32_t draws;             // temperature > 0
   float inverse_temperature;  // finite
   int32_t top_k;              // 0: all

@@ -1,6 +1,8 @@
 /** The engine that a model's texts come from, and how many of them run and wait. Where its device has failed it is replaced. */
+
+import type { RunControl } from '../addon/engine.js';
 import { RealizarError } from '../addon/errors.js';
-import type { Engine, EngineRequest, EngineRun, EngineStatistics } from '../addon/index.js';
+import type { Engine, EngineRequest, EngineStatistics } from '../addon/index.js';
 import type { RequestListener } from '../addon/listeners.js';
 import type { Activity } from './types.js';
 
@@ -36,7 +38,7 @@ export class EngineHost {
   }
 
   /** Queues a request. Rejects where it cannot be computed, or where no engine can be had. */
-  async start(request: EngineRequest, listener: RequestListener): Promise<Pick<EngineRun, 'cancel'>> {
+  async start(request: EngineRequest, listener: RequestListener): Promise<RunControl> {
     const sequences = request.sequences ?? 1;
     this.#waiting += sequences;
     try {
@@ -47,7 +49,7 @@ export class EngineHost {
     }
   }
 
-  async #start(request: EngineRequest, listener: RequestListener): Promise<Pick<EngineRun, 'cancel'>> {
+  async #start(request: EngineRequest, listener: RequestListener): Promise<RunControl> {
     const engine = this.#engine;
     try {
       return engine.start(request, listener);

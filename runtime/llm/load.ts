@@ -15,6 +15,7 @@ import { unlessAborted } from './abort.js';
 import { TOOL_FORMAT_NAMES } from './answer/formats/registry.js';
 import { Encoder } from './encoder.js';
 import { EngineHost } from './engine_host.js';
+import { Formats } from './formats.js';
 import { LoadedModel } from './model.js';
 import { checkOptions, checkSignal, LOAD_NAMES } from './options.js';
 import type { LanguageModel, LanguageModelInfo, LoadOptions } from './types.js';
@@ -76,7 +77,9 @@ async function load(options: Load): Promise<LoadedModel> {
     text.value.template?.warm();
     const { tokenizer, template } = text.value;
     const encoder = new Encoder(tokenizer, options.modelPath);
-    return new LoadedModel({ model, info, engine, tokenizer, encoder, template, toolFormat: options.toolFormat });
+    const formats = new Formats(tokenizer, options.modelPath);
+    const { toolFormat } = options;
+    return new LoadedModel({ model, info, engine, tokenizer, encoder, formats, template, toolFormat });
   } catch (error) {
     await model.close();
     throw error;

@@ -3,20 +3,23 @@ import '../addon/async_dispose.js';
 import { checkBoolean, checkTokens, invalid } from '../addon/arguments.js';
 import { failure } from '../addon/errors.js';
 import type { EngineStatistics, Model } from '../addon/index.js';
+import type { Format } from '../format/format.js';
 import type { ChatTemplate, ChatOptions as RenderOptions } from '../text/chat_template.js';
 import type { Tokenizer } from '../text/tokenizer.js';
 import { unlessAborted } from './abort.js';
 import type { Reading } from './answer/reader.js';
 import { Conversation, type Host } from './chat.js';
 import { ChatPrompt, type ReadOptions } from './chat_prompt.js';
+import { Constraint } from './constraint.js';
 import type { Encoder } from './encoder.js';
 import type { EngineHost } from './engine_host.js';
 import { ContextOverflowError } from './errors.js';
+import type { Formats } from './formats.js';
 import { RunningGeneration, type Work } from './generation.js';
 import { checkTemplateOptions } from './messages.js';
-import { checkOptions, readGenerateOptions, type Settings, TEMPLATE_NAMES } from './options.js';
+import { checkOptions, readFormat, readGenerateOptions, type Settings, TEMPLATE_NAMES } from './options.js';
 import type { PreparedPrompt } from './prepared_prompt.js';
-import { SharedPrompt } from './shared_prompt.js';
+import { type Constrain, SharedPrompt } from './shared_prompt.js';
 import type {
   Activity,
   Chat,
@@ -39,6 +42,7 @@ interface Parts {
   readonly engine: EngineHost;
   readonly tokenizer: Tokenizer;
   readonly encoder: Encoder;
+  readonly formats: Formats;
   /** Absent where the file has no template. */
   readonly template: ChatTemplate | undefined;
   /** As {@link LoadOptions.toolFormat}. */
@@ -110,6 +114,11 @@ export class LoadedModel implements LanguageModel, Host {
       this.answer(() => this.prepareMessages(shown, template), settings),
       settings,
     );
+  }
+
+  async checkFormat(format: Format): Promise<void> {
+    this.#requireOpen();
+    await this.#parts.formats.check(readFormat(format));
   }
 
   chat(options: ChatOptions = {}): Chat {
@@ -217,15 +226,19 @@ export class LoadedModel implements LanguageModel, Host {
 
   /** Texts that follow one prompt. `continues`: they go on with the prompt's text. */
   #writes(encode: Encode, settings: Settings, { continues, count }: { continues: boolean; count: number }): Work[] {
-    const { engine, tokenizer } = this.#parts;
+    const { engine, tokenizer, formats } = this.#parts;
     const { context } = this.info;
     const shared = new SharedPrompt(count);
     const submit = async () => {
       const { tokens: prompt, reading } = await encode();
       this.#requireRoom(prompt.length, settings);
       const request = { prompt, reading, settings, continues, context };
+      const { format } = settings;
+      if (format) await formats.check(format);
+      const constrain: Constrain | undefined =
+        format && ((count, onFailure) => new Constraint(formats, { format, continues, count }, onFailure));
       if (settings.maxTokens > 0 || settings.promptLogprobs)
-        await shared.submit(engine, engineRequest(request, tokenizer));
+        await shared.submit(engine, engineRequest(request, tokenizer), constrain);
       else for (const sequence of shared.sequences) sequence.end(); // there is nothing to compute
       return request;
     };
@@ -270,6 +283,7 @@ export class LoadedModel implements LanguageModel, Host {
     await Promise.allSettled(running.map(({ result }) => result));
     this.#parts.template?.close();
     await this.#parts.encoder.close(closed());
+    await this.#parts.formats.close(closed());
     await this.#parts.model.close();
   }
 }

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { checkBoolean, checkInteger, invalid } from '../addon/arguments.js';
 import type { Sampling } from '../addon/index.js';
 import { packSampling } from '../addon/sampling.js';
+import { type Format, isFormat } from '../format/format.js';
 import type { GenerateOptions, LoadOptions, TemplateOptions } from './types.js';
 
 const MAX_STOPS = 16;
@@ -29,6 +30,7 @@ const GENERATE_NAMES = names<GenerateOptions>({
   logitBias: true,
   logprobs: true,
   ignoreEos: true,
+  format: true,
   signal: true,
 });
 export const TEMPLATE_NAMES = names<Omit<TemplateOptions, 'addGenerationPrompt'>>({
@@ -74,6 +76,7 @@ export interface Settings {
   readonly logprobs: number | undefined;
   readonly promptLogprobs: boolean;
   readonly ignoreEos: boolean;
+  readonly format: Format | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -110,8 +113,21 @@ export function readGenerateOptions(
     logprobs: logprobs === undefined ? undefined : checkInteger('options.logprobs', logprobs, MAX_LOGPROBS),
     promptLogprobs: false,
     ignoreEos,
+    format: options.format === undefined ? undefined : readFormat(options.format, ignoreEos),
     signal: checkSignal(options.signal),
   };
+}
+
+/** Errors: INVALID_ARGUMENT where it does not look like one. */
+export function readFormat(format: unknown, ignoreEos = false): Format {
+  if (!isFormat(format))
+    throw invalid(
+      'options.format',
+      '{schema}, {regex}, {grammar}, {choice}, {parts} or {through}, one of them',
+      format,
+    );
+  if (ignoreEos) throw invalid('options.ignoreEos', 'false with a format, which says where the text ends', ignoreEos);
+  return format;
 }
 
 function readStops(stop: unknown): string[] {

@@ -1,7 +1,12 @@
 /** Sequences that follow one prompt: one request to the engine, of which each ends when nobody hears it any more. */
-import type { EngineEvent, EngineRequest, EngineRun } from '../addon/index.js';
+import type { RunControl } from '../addon/engine.js';
+import type { EngineEvent, EngineRequest } from '../addon/index.js';
 import { Queue } from '../addon/queue.js';
+import type { Constraint } from './constraint.js';
 import type { EngineHost } from './engine_host.js';
+
+/** Holds so many sequences to a format; `onFailure` hears why one cannot go on. */
+export type Constrain = (count: number, onFailure: (index: number, error: unknown) => void) => Constraint;
 
 /** One of them, for who hears it. */
 export interface Sequence {
@@ -12,26 +17,40 @@ export interface Sequence {
 export class SharedPrompt {
   readonly sequences: readonly SequenceFeed[];
   #heard: number;
-  #run: Pick<EngineRun, 'cancel'> | undefined;
+  #run: RunControl | undefined;
 
   constructor(count: number) {
     this.sequences = Array.from({ length: count }, (_, index) => new SequenceFeed(() => this.#left(index)));
     this.#heard = count;
   }
 
-  /** Submits the request, unless everybody has gone. */
-  async submit(engine: EngineHost, request: EngineRequest): Promise<void> {
+  /** Submits the request, unless everybody has gone. `constrain`: to hold its sequences to a format. */
+  async submit(engine: EngineHost, request: EngineRequest, constrain?: Constrain): Promise<void> {
     if (this.#heard === 0) return;
     const { sequences } = this;
-    this.#run = await engine.start(
-      { ...request, sequences: sequences.length },
-      {
-        event: (event) => sequences[event.index]!.push(event),
-        fail: (error) => {
-          for (const sequence of sequences) sequence.end(error);
+    const constraint = constrain?.(sequences.length, (index, error) => {
+      sequences[index]!.fail(error);
+      this.#run?.cancel(index);
+    });
+    try {
+      this.#run = await engine.start(
+        { ...request, sequences: sequences.length, ...(constraint && { constrained: 0 }) },
+        {
+          event: (event) => {
+            constraint?.hear(event);
+            sequences[event.index]!.push(event);
+          },
+          fail: (error) => {
+            constraint?.end();
+            for (const sequence of sequences) sequence.end(error);
+          },
         },
-      },
-    );
+      );
+    } catch (error) {
+      constraint?.end();
+      throw error;
+    }
+    constraint?.start(this.#run);
     for (const [index, sequence] of sequences.entries()) if (sequence.left) this.#run.cancel(index);
   }
 

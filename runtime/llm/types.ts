@@ -1,7 +1,9 @@
 /** What a program sees of a model that writes text; `loadModel` makes one. */
 import type { EngineStatistics, Sampling } from '../addon/index.js';
+import type { Format } from '../format/format.js';
 import type { ToolCall, ToolCallDelta } from './answer/parts.js';
 
+export type { Format } from '../format/format.js';
 export type { ToolCall, ToolCallDelta };
 
 /** What `loadModel` is doing. */
@@ -127,6 +129,12 @@ export interface GenerateOptions extends Omit<Sampling, 'logitBias' | 'seed'> {
   readonly logprobs?: number;
   /** Go on where the model wants to end: its end tokens are banned. */
   readonly ignoreEos?: boolean;
+  /**
+   * The text is of this format, unless `maxTokens`, the context or a stop string ends it before: a JSON schema, a regular expression,
+   * a grammar, or some texts. What cannot be enforced rejects with INVALID_ARGUMENT, and names it. Biases that ban all that the format
+   * allows end it with NOT_A_NUMBER.
+   */
+  readonly format?: Format;
   /** Ends the generation within a token and frees its KV cache; iteration and result reject with the signal's reason. */
   readonly signal?: AbortSignal;
 }
@@ -350,6 +358,11 @@ export interface LanguageModel {
   applyChatTemplate(messages: readonly Message[], options?: TemplateOptions): Promise<string>;
   /** The prompt as tokens, what control tokens messages spell out left as text. */
   encodeChat(messages: readonly Message[], options?: TemplateOptions): Promise<number[]>;
+  /**
+   * Whether texts can be held to this format: rejects with INVALID_ARGUMENT where they cannot, and names what is not enforced and where.
+   * Generations with a format do this themselves.
+   */
+  checkFormat(format: Format): Promise<void>;
   /** Ends what runs, with CLOSED, and frees the device's memory. Closing twice is allowed. */
   close(): Promise<void>;
   /** {@link LanguageModel.close}, for `await using`. */

@@ -5,6 +5,7 @@ import { refuseMisspelt } from '../common/hints.js';
 import { say } from '../common/stderr.js';
 import { write, writeWriting } from '../common/stdout.js';
 import type { Generation, GenerationResult, LanguageModel, Piece } from '../llm/index.js';
+import { addFormatOptions, type FormatFlags, formatOf } from './format_options.js';
 import { addGenerateOptions, type GenerateFlags, generateOptions } from './generate_options.js';
 import { interruptible } from './interrupt.js';
 import { logprobLine } from './logprobs.js';
@@ -14,7 +15,7 @@ import { describeResult } from './result.js';
 import { TerminalText } from './terminal_text.js';
 import { integer } from './values.js';
 
-interface Flags extends ModelFlags, GenerateFlags {
+interface Flags extends ModelFlags, GenerateFlags, FormatFlags {
   readonly prompt?: string;
   readonly echo?: boolean;
   readonly ignoreEos?: boolean;
@@ -26,7 +27,8 @@ interface Flags extends ModelFlags, GenerateFlags {
 /** Makes the program itself, without a command's name, continue texts. */
 export function addWriting(program: Command): Command {
   addModelOptions(program).option('-p, --prompt <text>', 'the text to continue; - reads it from stdin');
-  return addGenerateOptions(program)
+  return addFormatOptions(addGenerateOptions(program))
+    .optionsGroup('Length:')
     .option('--ignore-eos', 'go on where the model wants to end: its end tokens are banned')
     .optionsGroup('Output:')
     .option('--echo', 'print the prompt before what follows it')
@@ -45,7 +47,7 @@ export function addWriting(program: Command): Command {
 }
 
 async function continueText(model: LanguageModel, prompt: string, flags: Flags, signal: AbortSignal): Promise<void> {
-  const more = defined({ logprobs: flags.logprobs, ignoreEos: flags.ignoreEos, signal });
+  const more = defined({ logprobs: flags.logprobs, ignoreEos: flags.ignoreEos, format: formatOf(flags), signal });
   const generation = model.generate(prompt, { ...generateOptions(flags), ...more });
   if (flags.json) return printJson(generation);
   if (flags.echo) await writeWriting(prompt);

@@ -7,6 +7,7 @@ import { chatPrompt } from './chat_prompt.js';
 import { choiceEvents, collect, finishReason, type Job, stopTextOf, usageOf } from './choices.js';
 import { ApiError, unsupported } from './errors.js';
 import { sendEvents } from './events.js';
+import { formatOptions } from './formats.js';
 import { fitted, maxTokensOf } from './lengths.js';
 import { chatLogprobs } from './logprobs.js';
 import { agreed, choicesOf, defined, samplingOptions } from './sampling.js';
@@ -59,7 +60,8 @@ async function jobOf(service: Service, body: ChatBody, visit: Visit): Promise<Jo
   const maxTokens = maxTokensOf(body, undefined);
   const { tokens, reading } = await chatPrompt(service, body, visit);
   const prompt = fitted(tokens, body, info, { maxTokens, param: 'messages' });
-  const options = defined({ maxTokens, logprobs: logprobsOf(body), continues: false });
+  const format = await formatOptions(service.model, body);
+  const options = defined({ maxTokens, logprobs: logprobsOf(body), continues: false, ...format });
   return { prompt, reading, options: { ...samplingOptions(body, info.vocabSize), ...options }, count: choicesOf(body) };
 }
 

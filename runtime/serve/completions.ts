@@ -6,6 +6,7 @@ import { answerText, choiceEvents, collect, finishReason, type Job, stopTextOf, 
 import { type Echo, echoOf } from './echo.js';
 import { ApiError } from './errors.js';
 import { sendEvents } from './events.js';
+import { formatOptions } from './formats.js';
 import { fitted, maxTokensOf } from './lengths.js';
 import { completionLogprobs, joinLogprobs } from './logprobs.js';
 import { agreed, choicesOf, defined, samplingOptions } from './sampling.js';
@@ -94,7 +95,8 @@ async function readPrompt(service: Service, body: CompletionBody, visit: Visit, 
   const stranger = tokens.find((token) => token >= info.vocabSize);
   if (stranger !== undefined) throw badPrompt(`token ids from 0 to ${info.vocabSize - 1}, found ${stranger}`);
   const fitting = fitted(tokens, body, info, { maxTokens: maxTokensOf(body, undefined), param: 'prompt' });
-  const options = defined({ maxTokens: maxTokensOf(body, MAX_TOKENS), logprobs: logprobsOf(body) });
+  const format = await formatOptions(service.model, body);
+  const options = defined({ maxTokens: maxTokensOf(body, MAX_TOKENS), logprobs: logprobsOf(body), ...format });
   const job = {
     prompt: fitting,
     options: { ...samplingOptions(body, info.vocabSize), ...options },

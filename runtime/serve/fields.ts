@@ -3,6 +3,8 @@
  * done with it, what is ignored because no answer depends on it, and what is refused because ignoring it would give another
  * answer than the one that was asked for. docs/serve.md lists the same.
  */
+
+import { FORMAT_FIELDS } from './format_schemas.js';
 import {
   asMany,
   atLeast,
@@ -12,7 +14,6 @@ import {
   oneOf,
   samplerOrder,
   textAlone,
-  textFormat,
   withoutPenalties,
 } from './harmless.js';
 import { boolean, integer, nullable, number, type Schema } from './schema_parts.js';
@@ -33,7 +34,8 @@ const MAX_INT32 = 2 ** 31 - 1;
 const text = nullable('string');
 
 const FUNCTIONS = 'The older form of tool calls is not supported by this server; see tools.';
-const CONSTRAINED = 'This server cannot constrain an answer to a grammar, a schema or a choice.';
+const CONSTRAINED =
+  'This server constrains answers by response_format, structured_outputs and grammar alone, from their beginning.';
 const SAMPLER = 'This way of sampling is not supported by this server.';
 const THINKING =
   'This server cannot limit what a model thinks; see reasoning_effort and enable_thinking for what the template knows.';
@@ -113,6 +115,9 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['include_reasoning', { only: 'chat', does: boolean }],
   ['reasoning_format', { only: 'chat', does: { enum: ['none', 'auto', 'deepseek', null] } }],
 
+  // Of which format the answer is.
+  ...Object.entries(FORMAT_FIELDS).map(([name, does]): [string, Field] => [name, { does }]),
+
   // For the service's own ends: OpenAI's.
   ['user', { ignored: text }],
   ['safety_identifier', { ignored: text }],
@@ -158,14 +163,6 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   // OpenAI's.
   ['functions', { refused: FUNCTIONS, unless: empty }],
   ['function_call', { refused: FUNCTIONS, unless: oneOf('none', 'auto') }],
-  [
-    'response_format',
-    {
-      refused:
-        'Only the response format {"type": "text"} is supported by this server: it cannot constrain an answer to JSON or a schema.',
-      unless: textFormat,
-    },
-  ],
   ['modalities', { refused: 'Only text is supported by this server.', unless: textAlone }],
   ['audio', { refused: 'Audio is not supported by this server.' }],
   ['prediction', { refused: 'Predicted outputs are not supported by this server.' }],
@@ -174,10 +171,9 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['moderation', { refused: 'Moderation is not supported by this server.' }],
   ['best_of', { refused: 'Choosing the best of several completions is not supported by this server.', unless: asMany }],
   ['suffix', { refused: 'Inserting before a suffix is not supported by this server.', unless: oneOf('') }],
-  // Answers that are constrained.
-  ...['json_schema', 'guided_json', 'structured_outputs', 'guided_decoding'].map((name) => constrained(name)),
-  ...['grammar', 'structural_tag', 'guided_regex', 'guided_grammar'].map((name) => constrained(name, oneOf(''))),
-  constrained('guided_choice', empty),
+  // Answers that are constrained in other ways.
+  ['guided_decoding', { refused: CONSTRAINED }],
+  ['structural_tag', { refused: CONSTRAINED, unless: oneOf('') }],
   ['grammar_lazy', { refused: CONSTRAINED, unless: oneOf(false) }],
   // Samplers, and when to stop.
   ['samplers', { refused: 'Samplers are applied in one order by this server.', unless: samplerOrder }],
@@ -230,10 +226,6 @@ export const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
   ['kv_transfer_params', { refused: 'KV caches are not handed on by this server.', unless: empty }],
   ['vllm_xargs', { refused: 'Extensions are not supported by this server.', unless: empty }],
 ]);
-
-function constrained(name: string, unless?: Harmless): [string, Field] {
-  return [name, { refused: CONSTRAINED, ...(unless && { unless }) }];
-}
 
 /** Schemas of what a kind of body does and ignores, by name. */
 export function schemasOf(kind: Where): Readonly<Record<string, Schema>> {

@@ -1,6 +1,4 @@
 /** Values of parameters that ask for nothing beyond what this server does. */
-import type { Schema } from './schema_parts.js';
-
 /** In words, and as a question. */
 export interface Harmless {
   readonly words: string;
@@ -31,11 +29,6 @@ const OFF = new Set(['dry', 'top_n_sigma', 'typ_p', 'typical_p', 'xtc', 'adaptiv
 export const samplerOrder: Harmless = {
   words: "llama.cpp's order: penalties, top_k, top_p, min_p, temperature, whatever is off between them",
   holds: (value) => Array.isArray(value) && value.filter((name) => !OFF.has(name)).join() === SAMPLERS.join(),
-};
-export const textFormat: Harmless = {
-  words: '{"type": "text"}',
-  holds: (value) =>
-    typeof value === 'object' && value !== null && Object.hasOwn(value, 'type') && (value as Schema).type === 'text',
 };
 export const textAlone: Harmless = {
   words: '["text"]',

@@ -5,7 +5,7 @@ import type { PreparedPrompt } from '../llm/prepared_prompt.js';
 
 /** What the server needs of a model; tests bring their own. */
 export interface ServedModel
-  extends Pick<LanguageModel, 'info' | 'activity' | 'statistics' | 'tokenizeAsync' | 'detokenize'> {
+  extends Pick<LanguageModel, 'info' | 'activity' | 'statistics' | 'checkFormat' | 'tokenizeAsync' | 'detokenize'> {
   /** The prompt of a chat, and how its answers are read. */
   prepareChat(messages: readonly Message[], options?: TemplateOptions, read?: ReadOptions): Promise<PreparedPrompt>;
   /** So many texts that follow one prompt; each draws with the seed plus its index. `onPiece` hears a piece when it is made; `reading`: how each is taken apart. */

@@ -1,6 +1,7 @@
 /** Bodies of requests as JSON schemas. Parameters of completions are in fields.ts. */
 import type { ToolCall } from '../llm/index.js';
 import { schemasOf } from './fields.js';
+import type { FormatBody } from './format_schemas.js';
 import { integer, nullable, type Schema } from './schema_parts.js';
 
 const MAX_INT32 = 2 ** 31 - 1;
@@ -87,7 +88,7 @@ export const DETOKENIZE_BODY: Schema = {
 };
 
 /** What the schemas let through. */
-export interface SamplingBody {
+export interface SamplingBody extends FormatBody {
   readonly model?: string;
   readonly temperature?: number | null;
   readonly top_p?: number | null;

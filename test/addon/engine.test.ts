@@ -301,3 +301,46 @@ describe('arguments of an engine', () => {
     expect(script.calls().filter((line) => line.startsWith('submitted'))).toEqual([]);
   });
 });
+
+describe('a constrained sequence', () => {
+  const only = (token: number) => Uint32Array.of(2 ** token);
+
+  it('waits for the mask of each token', async () => {
+    const engine = await openEngine();
+    const run = engine.submit({ prompt: [1, 2, 3], maxTokens: 4, sequences: 2, constrained: 0 });
+    const scripts = [
+      [7, 7, 1, 0],
+      [15, 3, 2, 9],
+    ];
+    const said: number[][] = [[], []];
+    for (const index of [0, 1]) run.setMask(0, only(scripts[index]![0]!), index);
+    for await (const event of run) {
+      if (event.kind !== 'token') continue;
+      const tokens = said[event.index]!;
+      tokens.push(event.token);
+      if (tokens.length < 4) run.setMask(tokens.length, only(scripts[event.index]![tokens.length]!), event.index);
+    }
+    expect(said).toEqual(scripts);
+    run.setMask(4, only(1)); // it has ended: nothing
+  });
+
+  it('goes when it is cancelled, and when the engine is closed', async () => {
+    const engine = await openEngine();
+    const run = engine.submit({ prompt: [1, 2, 3], constrained: 0 });
+    run.cancel();
+    expect(endsOf(await events(run))).toEqual([[0, 'cancelled']]);
+    const rest = expect(events(engine.submit({ prompt: [1, 2, 3], constrained: 1000 }))).rejects;
+    const closing = engine.close();
+    await rest.toMatchObject({ statusName: 'CLOSED' });
+    await closing;
+  });
+
+  it('takes masks of the right kind and size', async () => {
+    const engine = await openEngine();
+    const run = engine.submit({ prompt: [1, 2, 3], constrained: 0 });
+    expect(() => run.setMask(0, [1] as never)).toThrow('words must be a Uint32Array');
+    expect(() => run.setMask(-1, only(1))).toThrow('chosen must be an integer from 0');
+    expect(() => run.setMask(0, new Uint32Array(2))).toThrow('n_word is 2');
+    run.cancel();
+  });
+});

@@ -4,14 +4,15 @@
  *   (5 * token + position + 1 + draw) % n_vocab    draw: the seed and the sequence's index where a temperature is set
  *
  * A token's log probability is that of every place: -token / 4, so that 0, 1, 2, ... are the most probable ones. What
- * is in the KV cache of sequences before is found again by 4 tokens.
+ * is in the KV cache of sequences before is found again by 4 tokens. A constrained sequence waits for its masks; it
+ * gets the first token that its mask allows from that one on, after the last the first.
  *
  * Calls of the script: "engine_open", "engine_submit", "engine token" (a step; fails the second token of each
  * sequence), "engine device" (fails the second step, all sequences, and what is submitted then). */
 #include <math.h>
 #include <pthread.h>
 
-enum { N_SEQUENCE = 8, N_KEPT = 64, PAGE = 4, MAX_EVENTS = 512 };
+enum { N_SEQUENCE = 8, N_KEPT = 64, PAGE = 4, MAX_EVENTS = 512, N_MASK = (N_VOCAB + 31) / 32 };
 
 typedef struct sequence {
   struct sequence* next;
@@ -19,7 +20,8 @@ typedef struct sequence {
   uint32_t index, n_prompt, n_token, max_tokens, n_stop;
   int32_t tokens[2 * N_CTX], stop[N_VOCAB];
   uint64_t draw;
-  int n_logprob, prompt_logprobs, begun, cancelled;
+  int n_logprob, prompt_logprobs, begun, cancelled, constrained, has_mask;
+  uint32_t mask[N_MASK];
 } sequence;
 
 struct realizar_engine {
@@ -115,7 +117,8 @@ int realizar_engine_submit(realizar_engine* e, const realizar_request* r, uint64
                         .n_stop = r->n_stop,
                         .draw = r->sampling.temperature > 0 ? r->sampling.seed + i : 0,
                         .n_logprob = r->n_logprob,
-                        .prompt_logprobs = r->prompt_logprobs && i == 0};
+                        .prompt_logprobs = r->prompt_logprobs && i == 0,
+                        .constrained = r->constrained};
       memcpy((*at)->tokens, r->tokens, r->n_token * sizeof *r->tokens);
       memcpy((*at)->stop, r->stop, r->n_stop * sizeof *r->stop);
     }
@@ -138,6 +141,28 @@ static int cancel(realizar_engine* e, uint64_t id, int all, uint32_t index) {
 }
 int realizar_engine_cancel(realizar_engine* e, uint64_t id) { return cancel(e, id, 1, 0); }
 int realizar_engine_cancel_sequence(realizar_engine* e, uint64_t id, uint32_t index) { return cancel(e, id, 0, index); }
+
+int realizar_engine_set_mask(realizar_engine* e, uint64_t id, uint32_t index, uint32_t n_chosen, const uint32_t* words,
+                             uint32_t n_word) {
+  if (n_word != N_MASK) return fail(REALIZAR_INVALID_ARGUMENT, "n_word is %u", n_word);
+  pthread_mutex_lock(&e->mutex);
+  for (sequence* s = e->sequences; s; s = s->next) {
+    if (s->request != id || s->index != index) continue;
+    if (!s->constrained || s->has_mask || n_chosen != s->n_token - s->n_prompt) abort();
+    memcpy(s->mask, words, sizeof s->mask);
+    s->has_mask = 1;
+  }
+  pthread_cond_broadcast(&e->changed);
+  pthread_mutex_unlock(&e->mutex);
+  return REALIZAR_OK;
+}
+
+static int goes_on(const sequence* s) { return s->cancelled || !s->constrained || s->has_mask; }
+static int has_work(const realizar_engine* e) {
+  const sequence* s = e->sequences;
+  while (s && !goes_on(s)) s = s->next;
+  return s != NULL;
+}
 
 /* What a step brings: events with room for what they point to. */
 typedef struct batch {
@@ -190,6 +215,8 @@ static int choose(realizar_engine* e, batch* b, sequence* s, int* status) {
   if (s->max_tokens == 0) return REALIZAR_END_LENGTH;
   if (n_chosen == 1 && (*status = scripted_status(e->model, "engine token"))) return REALIZAR_END_ERROR;
   int32_t token = (5 * s->tokens[s->n_token - 1] + s->n_token + s->draw) % N_VOCAB;
+  while (s->constrained && !(s->mask[token / 32] >> token % 32 & 1)) token = (token + 1) % N_VOCAB;
+  s->has_mask = 0;
   s->tokens[s->n_token++] = token;
   e->statistics.n_chosen_token++;
   add_token(b, s, REALIZAR_EVENT_TOKEN, token, 1);
@@ -207,7 +234,9 @@ static void compute(realizar_engine* e, batch* b) {
     sequence* s = *at;
     int end = s->cancelled ? REALIZAR_END_CANCELLED : REALIZAR_END_NONE, status = failed ? e->device_failed : 0;
     if (failed) end = REALIZAR_END_ERROR;
-    if (!end && (s->begun || n_running < stats->n_sequence)) {
+    if (!end && !goes_on(s)) {
+      n_running += s->begun, n_waiting += !s->begun;
+    } else if (!end && (s->begun || n_running < stats->n_sequence)) {
       if (!s->begun) begin(e, b, s);
       end = choose(e, b, s, &status);
       stats->n_row++;
@@ -233,7 +262,7 @@ static void compute(realizar_engine* e, batch* b) {
 int realizar_engine_wait(realizar_engine* e, int32_t milliseconds, realizar_events** out) {
   if (milliseconds != -1) abort();
   pthread_mutex_lock(&e->mutex);
-  while (e->state == ALIVE && !e->sequences) pthread_cond_wait(&e->changed, &e->mutex);
+  while (e->state == ALIVE && !has_work(e)) pthread_cond_wait(&e->changed, &e->mutex);
   if (e->state == ALIVE) {
     e->stepping = 1;
     pthread_mutex_unlock(&e->mutex);

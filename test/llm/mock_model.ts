@@ -5,6 +5,7 @@ import { readGguf } from '../../runtime/files/gguf.js';
 import type { LanguageModelInfo } from '../../runtime/index.js';
 import { Encoder } from '../../runtime/llm/encoder.js';
 import { EngineHost } from '../../runtime/llm/engine_host.js';
+import { Formats } from '../../runtime/llm/formats.js';
 import { LoadedModel } from '../../runtime/llm/model.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';
 import { mockModels, Script } from '../addon/support.js';
@@ -23,8 +24,9 @@ export function mockLanguageModels(): (script?: Script, options?: EngineOptions)
     const { vocabSize, contextLength: context } = model.info;
     const info = { vocabSize, context, compiledContext: context, endTokens: tokenizer.endIds } as LanguageModelInfo;
     const encoder = new Encoder(tokenizer, STORYTELLER);
+    const formats = new Formats(tokenizer, STORYTELLER);
     const engine = await EngineHost.open(() => model.createEngine(options));
-    const loaded = new LoadedModel({ model, info, engine, tokenizer, encoder, template: undefined });
+    const loaded = new LoadedModel({ model, info, engine, tokenizer, encoder, formats, template: undefined });
     opened.push(loaded);
     return loaded;
   };

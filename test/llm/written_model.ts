@@ -8,6 +8,7 @@ import type { RequestListener } from '../../runtime/addon/listeners.js';
 import type { LanguageModelInfo } from '../../runtime/index.js';
 import { Encoder } from '../../runtime/llm/encoder.js';
 import { EngineHost } from '../../runtime/llm/engine_host.js';
+import { Formats } from '../../runtime/llm/formats.js';
 import { LoadedModel } from '../../runtime/llm/model.js';
 import { ChatTemplate } from '../../runtime/text/chat_template.js';
 import { Tokenizer } from '../../runtime/text/tokenizer.js';
@@ -77,6 +78,7 @@ export async function writtenModel(options: WrittenModelOptions): Promise<Writte
   const engine = { start, statistics: () => STATISTICS } as unknown as Engine;
   const model = new LoadedModel({
     ...{ info, tokenizer, template, toolFormat, encoder: new Encoder(tokenizer, file.path) },
+    formats: new Formats(tokenizer, file.path),
     model: { close: async () => {} } as unknown as Model,
     engine: await EngineHost.open(async () => engine),
   });

@@ -12,6 +12,7 @@ const ROOMS = [
   'runtime/artifact_folder',
   'runtime/addon',
   'runtime/text',
+  'runtime/format',
   'runtime/llm',
   'runtime',
   'runtime/serve',

@@ -53,6 +53,26 @@ describe('a text', () => {
     expect(written).toBeLessThan(300);
   });
 
+  test('is of the format that a file or a pattern says', async () => {
+    const [schema, grammar, broken] = ['schema.json', 'list.gbnf', 'broken.json'].map((name) => join(scratch, name));
+    writeFileSync(schema!, '{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}');
+    writeFileSync(grammar!, 'root ::= ("- " [a-z]+ "\\n"){2}');
+    writeFileSync(broken!, '{');
+    const { stdout } = await continued('--schema', schema!);
+    expect(Number.isInteger(JSON.parse(stdout).a)).toBe(true);
+    expect((await continued('--grammar', grammar!, '-n', '60')).stdout).toMatch(/^- [a-z]+/);
+    expect((await continued('--regex', '[A-Z]{3}')).stdout).toMatch(/^[A-Z]{3}\n$/);
+    for (const [args, message] of [
+      [['--schema', broken!], 'it is no JSON'],
+      [['--schema', 'gone.json'], 'gone.json cannot be read'],
+      [['--regex', '(?=a)'], 'a lookahead is not supported'],
+      [['--regex', 'a', '--ignore-eos'], 'cannot be used with'],
+    ] as const) {
+      const { code, stderr } = await continued(...args);
+      expect([code !== 0, stderr]).toEqual([true, expect.stringContaining(message)]);
+    }
+  });
+
   test('of a prompt from stdin, with the prompt before it', async () => {
     const { code, stdout } = await withInput(PROMPT, [folder, '-p', '-', '--echo', '-n', '5']);
     expect({ code, stdout }).toEqual({

@@ -95,6 +95,45 @@ realizar_engine_statistics statistics_of(const Engine& engine) {
   return now;
 }
 
+// A mask of these tokens.
+std::vector<uint32_t> mask_of(const std::vector<int32_t>& tokens) {
+  std::vector<uint32_t> words((tiny::n_vocab + 31) / 32);
+  for (const int32_t token : tokens) words[size_t(token) / 32] |= 1u << token % 32;
+  return words;
+}
+
+int set_mask(const Engine& engine, uint64_t id, uint32_t index, uint32_t n_chosen, const std::vector<int32_t>& tokens) {
+  const std::vector<uint32_t> words = mask_of(tokens);
+  return realizar_engine_set_mask(engine.get(), id, index, n_chosen, words.data(), uint32_t(words.size()));
+}
+
+// Two sequences that may say their script and nothing else, each mask after the event of the token before it.
+void check_scripts(const Engine& engine, float temperature) {
+  const std::vector<int32_t> scripts[] = {{9, 0, 2, 2}, {1, 7, 7, 3}};
+  realizar_request request = request_of(prompt, 4);
+  request.n_sequence = 2, request.constrained = 1;
+  request.sampling.temperature = temperature;
+  const uint64_t id = submit(engine, request);
+  std::vector<int32_t> said[2];
+  for (uint32_t i : {0, 1}) CHECK_EQUAL(set_mask(engine, id, i, 0, {scripts[i][0]}), int(REALIZAR_OK));
+  for (int n_end = 0; n_end < 2;) {
+    realizar_events* events = nullptr;
+    CHECK_EQUAL(realizar_engine_wait(engine.get(), -1, &events), int(REALIZAR_OK));
+    for (uint32_t e = 0; events && e < events->n_event; e++) {
+      const realizar_event& event = events->events[e];
+      if (event.kind == REALIZAR_EVENT_END) CHECK_EQUAL(event.end, int(REALIZAR_END_LENGTH)), n_end++;
+      if (event.kind != REALIZAR_EVENT_TOKEN) continue;
+      std::vector<int32_t>& tokens = said[event.index];
+      tokens.push_back(event.token);
+      if (tokens.size() < 4)
+        CHECK_EQUAL(set_mask(engine, id, event.index, uint32_t(tokens.size()), {scripts[event.index][tokens.size()]}),
+                    int(REALIZAR_OK));
+    }
+    realizar_events_free(events);
+  }
+  for (uint32_t i : {0, 1}) CHECK(said[i] == scripts[i]);
+}
+
 #define CHECK_REFUSED(call, status, part)   \
   do {                                      \
     CHECK_EQUAL(call, int(status));         \
@@ -436,4 +475,70 @@ TEST(a_process_may_exit_while_an_engine_runs) {
   while (!held.reached) std::this_thread::yield();
   remove(file.path());  // exit does not unwind
   exit_in_calls();
+}
+
+TEST(constrained_sequences_say_what_their_masks_allow) {
+  const tiny::File file;
+  const Model model = open_model(file);
+  const Engine engine = open_engine(model);
+  check_scripts(engine, 0);
+  check_scripts(engine, 1.5f);
+  // Beside others.
+  const uint64_t plain = submit(engine, request_of(prompt, 5));
+  realizar_request request = request_of(prompt, 1);
+  request.constrained = 1;
+  const uint64_t id = submit(engine, request);
+  CHECK_EQUAL(set_mask(engine, id, 0, 0, {8}), int(REALIZAR_OK));
+  Answers answers = wait_for(engine, 2);
+  CHECK((answers[{plain, 0}].tokens == tiny::expected_continuation(prompt, 5)));
+  CHECK((answers[{id, 0}].tokens == std::vector<int32_t>{8}));
+}
+
+TEST(a_mask_that_does_not_come_ends_its_sequence_alone) {
+  const tiny::File file;
+  const Model model = open_model(file);
+  const Engine engine = open_engine(model);
+  realizar_request request = request_of(prompt, 4);
+  request.constrained = 1, request.mask_milliseconds = 1;
+  const uint64_t late = submit(engine, request), plain = submit(engine, request_of(prompt, 5));
+  Answers answers = wait_for(engine, 2);
+  CHECK_EQUAL((answers[{late, 0}].status), int(REALIZAR_NO_MASK));
+  CHECK_HAS((answers[{late, 0}].message.c_str()), "no mask came for chosen token 0 within 1 milliseconds");
+  CHECK((answers[{plain, 0}].tokens == tiny::expected_continuation(prompt, 5)));
+  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_NO_MASK)), std::string("REALIZAR_NO_MASK"));
+  // Cancelled, it is gone at once, whatever its limit; closing does not wait for masks either.
+  request.mask_milliseconds = 0;
+  const uint64_t id = submit(engine, request);
+  CHECK_EQUAL(realizar_engine_cancel(engine.get(), id), int(REALIZAR_OK));
+  CHECK_EQUAL((wait_for(engine, 1)[{id, 0}].end), int(REALIZAR_END_CANCELLED));
+  CHECK_EQUAL(set_mask(engine, id, 0, 0, {1}), int(REALIZAR_OK));  // nobody has it any more
+  submit(engine, request);
+  check_whole(engine);
+}
+
+TEST(bad_masks_are_refused) {
+  const tiny::File file;
+  const Model model = open_model(file);
+  const Engine engine = open_engine(model);
+  realizar_request request = request_of(prompt, 4);
+  request.constrained = 1;
+  const uint32_t words[] = {0xfffffc00, 1};  // beyond the vocabulary
+  const auto given = [&](const uint32_t* at, uint32_t n, uint32_t index = 0) {
+    return realizar_engine_set_mask(engine.get(), 1, index, 0, at, n);
+  };
+  CHECK_REFUSED(given(words, 2), REALIZAR_INVALID_ARGUMENT, "n_word is 2; a mask of 10 tokens has 1 words");
+  CHECK_REFUSED(given(words, 1), REALIZAR_INVALID_ARGUMENT, "forbids every token");
+  CHECK_REFUSED(given(nullptr, 1), REALIZAR_INVALID_ARGUMENT, "words is null");
+  CHECK_REFUSED(given(words, 1, 1024), REALIZAR_INVALID_ARGUMENT, "index is 1024");
+  // Out of turn, twice, and of one that takes none.
+  const uint64_t early = submit(engine, request);
+  CHECK_EQUAL(set_mask(engine, early, 0, 1, {1}), int(REALIZAR_OK));
+  CHECK_HAS((wait_for(engine, 1)[{early, 0}].message.c_str()), "for chosen token 1; wanted is one for token 0");
+  request.n_sequence = 4;  // have all slots, so that the next one cannot end by itself
+  const uint64_t holding = submit(engine, request), plain = submit(engine, request_of(prompt, 4));
+  CHECK_EQUAL(set_mask(engine, plain, 0, 0, {1}), int(REALIZAR_OK));
+  CHECK_HAS((wait_for(engine, 1)[{plain, 0}].message.c_str()), "was not submitted as constrained");
+  CHECK_EQUAL(set_mask(engine, holding, 1, 0, {1}), int(REALIZAR_OK));
+  CHECK_EQUAL(realizar_engine_cancel(engine.get(), holding), int(REALIZAR_OK));
+  wait_for(engine, 4);
 }

@@ -34,7 +34,7 @@ TEST(every_call_of_opening_a_session_may_fail) {
     realizar_session_close(session);
     return status;
   };
-  CHECK_EQUAL(fail_each_call(driver, open, [&](int) { CHECK_EQUAL(realizar::host_live_objects(), before); }), 22);
+  CHECK_EQUAL(fail_each_call(driver, open, [&](int) { CHECK_EQUAL(realizar::host_live_objects(), before); }), 23);
 }
 
 TEST(every_call_of_building_a_graph_may_fail) {

@@ -44,13 +44,11 @@ const HARMLESS: Record<string, readonly unknown[]> = {
     best_of: [1],
   },
   ...{
-    response_format: [{ type: 'text' }],
     modalities: [['text']],
     verbosity: ['medium'],
     suffix: [''],
-    grammar: [''],
   },
-  ...{ structural_tag: [''], guided_regex: [''], guided_grammar: [''], guided_choice: [[]], grammar_lazy: [false] },
+  ...{ structural_tag: [''], grammar_lazy: [false] },
   samplers: [
     ['penalties', 'dry', 'top_n_sigma', 'top_k', 'typ_p', 'top_p', 'min_p', 'xtc', 'temperature'],
     ['penalties', 'top_k', 'top_p', 'min_p', 'temperature'],
@@ -112,9 +110,8 @@ describe('refused', () => {
     ['dry_multiplier', 0.8],
     ['min_tokens', 5],
     ['stop_token_ids', [13]],
-    ['json_schema', {}],
-    ['guided_json', {}],
-    ['guided_choice', ['a', 'b']],
+    ['grammar_lazy', true],
+    ['structural_tag', '{}'],
     ['skip_special_tokens', false],
     ['continue_final_message', true],
     ['prompt_logprobs', 0],
@@ -189,6 +186,74 @@ describe('done', () => {
       });
       expect((await optionsOf(path, { ...base, repeat_penalty: 1.2 })).options).not.toHaveProperty('repeatLastN');
       expect((await optionsOf(path, { ...base, repetition_penalty: 1.2, repeat_penalty: 1.1 })).status).toBe(400);
+    }
+  });
+
+  const PERSON = { type: 'object', properties: { name: { type: 'string' } } };
+  const ANY = { type: 'object' };
+  test.each([
+    [{ response_format: { type: 'json_object' } }, { schema: ANY }],
+    [{ response_format: { type: 'json_object', schema: PERSON } }, { schema: PERSON }],
+    [
+      { response_format: { type: 'json_schema', json_schema: { name: 'p', strict: true, schema: PERSON } } },
+      { schema: PERSON },
+    ],
+    [{ json_schema: PERSON }, { schema: PERSON }],
+    [{ grammar: 'root ::= "a"' }, { grammar: 'root ::= "a"' }],
+    [{ guided_json: PERSON }, { schema: PERSON }],
+    [{ guided_json: JSON.stringify(PERSON) }, { schema: PERSON }],
+    [{ guided_regex: 'a+' }, { regex: 'a+' }],
+    [{ guided_choice: ['a', 'b'] }, { choice: ['a', 'b'] }],
+    [{ guided_grammar: 'root ::= "a"' }, { grammar: 'root ::= "a"' }],
+    [{ structured_outputs: { json: PERSON } }, { schema: PERSON }],
+    [{ structured_outputs: { json_object: true, regex: null } }, { schema: ANY }],
+    [{ structured_outputs: { choice: ['a'] } }, { choice: ['a'] }],
+    [{ structured_outputs: { regex: 'a' } }, { regex: 'a' }],
+    [
+      { response_format: { type: 'text' }, grammar: '', guided_choice: [], guided_json: null, structured_outputs: {} },
+      undefined,
+    ],
+  ])('%j is a format', async (more, format) => {
+    for (const [path, base] of BODIES)
+      expect((await optionsOf(path, { ...base, ...more })).options.format).toEqual(format);
+  });
+
+  test.each([
+    [
+      { response_format: { type: 'json_schema', json_schema: { schema: PERSON } } },
+      'response_format.json_schema.schema',
+    ],
+    [{ response_format: { type: 'json_object', schema: PERSON } }, 'response_format.schema'],
+    [{ guided_json: PERSON }, 'guided_json'],
+    [{ structured_outputs: { regex: 'a' } }, 'structured_outputs.regex'],
+    [{ grammar: 'root ::= "a"' }, 'grammar'],
+  ])('%j that cannot be enforced is refused before anything is sent, with the reason', async (more, param) => {
+    const { url } = await listen(scriptedModel({ refuses: 'the schema at "/x": not is not enforced' }));
+    for (const [path, base] of BODIES)
+      for (const stream of [false, true]) {
+        const { status, body } = await post(url + path, { ...base, ...more, stream });
+        expect([status, body.error.param, body.error.code]).toEqual([400, param, 'invalid_value']);
+        expect(body.error.message).toContain(`Invalid '${param}': the schema at "/x": not is not enforced`);
+      }
+  });
+
+  test.each([
+    [{ response_format: { type: 'json' } }, 'response_format.type'],
+    [{ response_format: { type: 'json_schema' } }, 'response_format.json_schema.schema'],
+    [{ response_format: { type: 'json_schema', json_schema: { name: 'x' } } }, 'response_format.json_schema.schema'],
+    [{ response_format: 'json_object' }, 'response_format'],
+    [{ guided_json: '{' }, 'guided_json'],
+    [{ guided_json: '[]' }, 'guided_json'],
+    [{ guided_choice: [1] }, 'guided_choice[0]'],
+    [{ structured_outputs: { structural_tag: '{}' } }, 'structured_outputs.structural_tag'],
+    [{ structured_outputs: { choice: [1] } }, 'structured_outputs.choice'],
+    [{ grammar: 'root ::= "a"', json_schema: {} }, 'grammar'],
+    [{ grammar: 'root ::= "a"', ignore_eos: true }, 'ignore_eos'],
+  ])('%j is no format', async (more, param) => {
+    const { url } = await listen(scriptedModel());
+    for (const [path, base] of BODIES) {
+      const { status, body } = await post(url + path, { ...base, ...more });
+      expect([status, body.error.param]).toEqual([400, param]);
     }
   });
 

@@ -275,8 +275,44 @@ describe('what the client makes of the rest', () => {
     expect(long).toMatchObject({ code: 'context_length_exceeded', message: expect.stringContaining('512 tokens') });
     const tools = await failure({ tools: [{ type: 'function', function: { name: 'f' } }] });
     expect(tools).toMatchObject({ status: 400, param: 'tools' });
-    const json = await failure({ response_format: { type: 'json_object' } });
-    expect(json).toMatchObject({ status: 400, param: 'response_format' });
+    const json_schema = { name: 'n', schema: { type: 'object', not: {} } };
+    const json = await failure({ response_format: { type: 'json_schema', json_schema } });
+    expect(json).toBeInstanceOf(OpenAI.BadRequestError);
+    expect(json).toMatchObject({
+      param: 'response_format.json_schema.schema',
+      message: expect.stringContaining('the schema at "/not": not is not enforced'),
+    });
+  });
+
+  test('answers of a format', async () => {
+    const client = await connect();
+    const schema = {
+      type: 'object',
+      properties: {
+        sum: { type: 'integer', maximum: 99, minimum: 0 },
+        words: { type: 'array', items: { type: 'string', maxLength: 8 }, maxItems: 2 },
+      },
+      required: ['sum', 'words'],
+      additionalProperties: false,
+    };
+    const asked = {
+      ...{
+        model: NAME,
+        messages: [{ role: 'user' as const, content: 'What is 3 plus 4?' }],
+        max_tokens: 100,
+      },
+      response_format: { type: 'json_schema' as const, json_schema: { name: 'sum', strict: true, schema } },
+    };
+    const { choices } = await client.chat.completions.create({ ...asked, n: 2 });
+    let streamed = '';
+    for await (const chunk of await client.chat.completions.create({ ...asked, stream: true }))
+      streamed += chunk.choices[0]?.delta.content ?? '';
+    for (const text of [...choices.map(({ message }) => message.content!), streamed]) {
+      const { sum, words, ...others } = JSON.parse(text);
+      expect(Number.isInteger(sum) && sum >= 0 && sum < 100 && words.length <= 2, text).toBe(true);
+      expect(others).toEqual({});
+    }
+    expect(choices.map(({ finish_reason }) => finish_reason)).toEqual(['stop', 'stop']);
   });
 
   test('an API key that is right, wrong or missing', async () => {

@@ -48,7 +48,6 @@ const BAD_CHATS: Case[] = [
   ['a message of a function', { messages: [{ role: 'function', content: '' }] }, 'messages[0].role', /older form/],
   ['tool calls', { messages: [{ role: 'assistant', tool_calls: [{}] }] }, 'messages[0].tool_calls[0].id', /Missing/],
   ['tools that are none', { messages, tools: [{ type: 'function' }] }, 'tools[0].function', /Missing/],
-  ['JSON mode', { messages, response_format: { type: 'json_object' } }, 'response_format', /Only the response format/],
   ['a parameter nobody knows', { messages, temprature: 1 }, 'temprature', /Unrecognized request argument/],
   ['temperature as a text', { messages, temperature: '1' }, 'temperature', /expected number or null, found "1"/],
   ['temperature 3', { messages, temperature: 3 }, 'temperature', /a number <= 2, found 3/],

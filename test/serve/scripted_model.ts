@@ -1,13 +1,14 @@
 /** A model whose answers a test decides, for what a real one cannot be made to do at will: wait, fail, write for ever. */
-import type {
-  ContinueOptions,
-  EngineStatistics,
-  GenerateOptions,
-  Generation,
-  GenerationResult,
-  Message,
-  Piece,
-  TemplateOptions,
+import {
+  type ContinueOptions,
+  type EngineStatistics,
+  type GenerateOptions,
+  type Generation,
+  type GenerationResult,
+  type Message,
+  type Piece,
+  RealizarError,
+  type TemplateOptions,
 } from '../../runtime/index.js';
 import type { ServedModel } from '../../runtime/serve/options.js';
 
@@ -23,6 +24,8 @@ export interface Script {
   readonly stopString?: string;
   /** The template puts documents into the prompt. */
   readonly showsDocuments?: boolean;
+  /** No format can be enforced, for this reason. */
+  readonly refuses?: string;
   readonly statistics?: Partial<EngineStatistics>;
 }
 
@@ -140,6 +143,10 @@ export function scriptedModel(script: Script = {}): ScriptedModel {
       rendered.push(how);
       const documents = script.showsDocuments ? JSON.stringify(how.templateVariables?.documents ?? '') : '';
       return { tokens: tokenize(messages.map(({ content }) => String(content)).join('') + documents) };
+    },
+    checkFormat: async (format) => {
+      if (script.refuses !== undefined)
+        throw new RealizarError(1, 'INVALID_ARGUMENT', `${script.refuses}: ${JSON.stringify(format)}`);
     },
     tokenizeAsync: async (text, how = {}) => {
       rendered.push(how);

@@ -113,7 +113,28 @@ Request random_request(Random& random) {
   if (random() % 6 == 0) request.prompt_logprobs = true;
   if (random() % 16 == 0 && request.prompt_logprobs && request.tokens.size() > 1) request.limit = 0;
   if (random() % 4 == 0) request.priority = int32_t(random() % 3) - 1;
+  if (random() % 3 == 0) request.constrained = true, request.mask_milliseconds = 1000000;
   return request;
+}
+
+// What may follow these tokens: a word in a language that depends on each of them; mostly few tokens, sometimes one.
+vector<uint32_t> mask_after(const vector<int32_t>& tokens) {
+  uint32_t key = 0;
+  for (size_t i = 0; i < tokens.size(); i++) key += schedules::part(schedules::kept(tokens[i]), int(i) + 7);
+  vector<uint32_t> words(mask_words(schedules::n_vocab));
+  for (int token = 0; token < schedules::n_vocab; token++)
+    if (schedules::mixed(key + uint32_t(token) * 31) % 8 == 0) words[size_t(token) / 32] |= 1u << token % 32;
+  const uint32_t one = key % schedules::n_vocab;
+  words[one / 32] |= 1u << one % 32;
+  return words;
+}
+bool allowed(const vector<uint32_t>& words, int32_t token) { return words[size_t(token) / 32] >> token % 32 & 1; }
+
+// Of a request's prompt and the tokens that have followed.
+vector<int32_t> all_tokens(const Request& request, const vector<EngineEvent>& chosen) {
+  vector<int32_t> tokens = request.tokens;
+  for (const EngineEvent& event : chosen) tokens.push_back(event.token);
+  return tokens;
 }
 
 // By the model's formulas where tokens are chosen greedily and nothing is adjusted; else by an engine of one slot,
@@ -123,8 +144,12 @@ Answer answer_by_formula(const Request& request) {
   vector<int32_t> tokens = request.tokens;
   for (bool more = true; more;) {
     const vector<float> logits = schedules::logits_after(tokens);
-    const auto best = std::ranges::max_element(logits);
-    EngineEvent event = {.id = 0, .kind = REALIZAR_EVENT_TOKEN, .token = int32_t(best - logits.begin())};
+    vector<float> choice = logits;
+    if (const vector<uint32_t> mask = mask_after(tokens); request.constrained)
+      for (int32_t token = 0; token < schedules::n_vocab; token++)
+        if (!allowed(mask, token)) choice[size_t(token)] = -INFINITY;
+    const auto best = std::ranges::max_element(choice);
+    EngineEvent event = {.id = 0, .kind = REALIZAR_EVENT_TOKEN, .token = int32_t(best - choice.begin())};
     if (std::isnan(logits[0])) {
       answer.end = {.id = 0, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_ERROR, .status = REALIZAR_NOT_A_NUMBER};
       break;
@@ -155,8 +180,11 @@ Answer answer_alone(const SharedModel& model, const Request& request) {
   Engine engine(model, {schedules::n_ctx, true}, whole_contexts(artifact, 1));
   engine.submit(request);
   Answer answer;
-  while (!engine.idle())
+  for (size_t masked = 0; !engine.idle();) {
+    if (request.constrained && masked == answer.tokens.size())
+      engine.set_mask(request.id, {uint32_t(masked++), mask_after(all_tokens(request, answer.tokens))});
     for (const EngineEvent& event : engine.advance()) answer.take(event);
+  }
   return answer;
 }
 
@@ -166,11 +194,17 @@ struct Wanted {
   Request request;
   Answer alone, got = {};
   bool submitted = false, cancelled = false;
+  uint32_t n_mask = 0;  // that it was given
+
+  bool wants_mask() const {
+    return submitted && request.constrained && got.end.end == REALIZAR_END_NONE && n_mask == got.tokens.size();
+  }
 };
 
 // What all schedules together have seen.
 struct Seen {
   uint64_t preemptions = 0, hits = 0, cancelled = 0, failed = 0, stopped = 0, not_a_number = 0, token_steps = 0;
+  uint64_t masked = 0, sleeps = 0;
 };
 
 // No step has a sequence twice, or more rows than its program.
@@ -183,7 +217,7 @@ void check_step(const realizar_step_info& step, Seen& seen) {
 }
 
 void check(const Wanted& wanted, bool failed) {
-  const auto& [request, alone, got, submitted, cancelled] = wanted;
+  const auto& [request, alone, got, submitted, cancelled, n_mask] = wanted;
   EXPECT(begins(got.tokens, alone.tokens) && begins(got.prompt, alone.prompt));
   if (got.end.end == REALIZAR_END_CANCELLED) {
     EXPECT(cancelled);
@@ -227,8 +261,15 @@ void run(const SharedModel& model, test::FaultyDriver& driver, Seen& seen) {
         engine.cancel(one.request.id);
         if (random() % 2) engine.cancel(one.request.id);
       }
+      // Masks come late, and in any order.
+      for (Wanted& one : all)
+        if (one.wants_mask() && random() % 3 == 0) {
+          engine.set_mask(one.request.id, {one.n_mask++, mask_after(all_tokens(one.request, one.got.tokens))});
+          seen.masked++;
+        }
       try {
         hear(engine.advance());
+        seen.sleeps += engine.sleeps_until().has_value();
       } catch (const Error& error) {
         EXPECT(fails && error.status() == REALIZAR_DRIVER);
         driver.arm(-1);
@@ -271,10 +312,11 @@ int main(int argc, char** argv) try {
   const uint32_t first = uint32_t(atoi(argv[1])), n = argc > 2 ? uint32_t(atoi(argv[2])) : 1;
   for (schedule = first; schedule < first + n; schedule++) run(model, driver, seen);
   printf(
-      "preemptions %llu, hits %llu, cancelled %llu, stopped %llu, failed %llu, not a number %llu, token steps %llu\n",
+      "preemptions %llu, hits %llu, cancelled %llu, stopped %llu, failed %llu, not a number %llu, token steps %llu, "
+      "masked %llu, sleeps %llu\n",
       (unsigned long long)seen.preemptions, (unsigned long long)seen.hits, (unsigned long long)seen.cancelled,
       (unsigned long long)seen.stopped, (unsigned long long)seen.failed, (unsigned long long)seen.not_a_number,
-      (unsigned long long)seen.token_steps);
+      (unsigned long long)seen.token_steps, (unsigned long long)seen.masked, (unsigned long long)seen.sleeps);
 } catch (const std::exception& error) {
   fprintf(stderr, "schedule %u: %s\n", schedule, error.what());
   return 1;

@@ -57,6 +57,26 @@ class Choosers {
     std::copy(stop.begin(), stop.end(), slots[slot].head.stop);
     slots[slot].head.end = {0, uint32_t(stop.size())};
   }
+  // Some slots are constrained: to few tokens, to most, or to one.
+  void constrain(int slot, std::mt19937& random) {
+    vector<uint32_t> words(mask_words(n));
+    const uint32_t share = random() % 3;
+    for (int t = 0; t < n; t++)
+      if (share == 0 ? random() % 16 == 0 : share == 1 && random() % 8) words[size_t(t) / 32] |= 1u << t % 32;
+    const uint32_t one = random() % n;
+    words[one / 32] |= 1u << one % 32;
+    slots[slot].head.mask = (uint64_t)device.upload(words);
+    slots[slot].head.sampling.sampling.adjusts = 1;
+  }
+  // The same without a mask: the logits of what it forbids are -infinity.
+  int32_t by_logits(Slot slot, int position, const float* of) {
+    const uint32_t* words = (const uint32_t*)slot.head.mask;
+    vector<float> left(of, of + n);
+    for (int t = 0; t < n; t++)
+      if (!(words[t / 32] >> t % 32 & 1)) left[size_t(t)] = -INFINITY;
+    slot.head.mask = 0;
+    return alone(slot, position, left.data())->history[position];
+  }
   // What the token program leaves in a copy of the slot.
   std::unique_ptr<Slot> alone(const Slot& slot, int position, const float* of) {
     Slot* copy = device.upload(vector<Slot>{slot});
@@ -134,6 +154,8 @@ void check() {
       vector<realizar_logit_bias> biases;
       Slot& slot = chooser.slots[i];
       chooser.set(i, random_sampling(random, biases, C::n_vocab), {});
+      slot.head.mask = 0;
+      if (random() % 3) chooser.constrain(i, random);
       for (int32_t& token : slot.fed) token = int32_t(random() % 20) % C::n_vocab;
       slot.head.state = {7, position, position + 1, uint32_t(random() % 100)};
       rows.push_back({random() % 2 ? take_slots : 3, random() % 2 ? take_slots : position, i, true});
@@ -151,6 +173,7 @@ void check() {
       const auto alone = chooser.alone(slot, position, &logits[size_t(output) * C::n_vocab]);
       expected[size_t(row.slot)].head.state = alone->head.state;
       const int32_t token = tokens[size_t(row.slot)] = alone->history[position];
+      if (slot.head.mask) EXPECT_EQ(token, chooser.by_logits(slot, position, &logits[size_t(output) * C::n_vocab]));
       if (output == 1 && token >= 0) slot.head.stop[slot.head.end.n_stop++] = token;
       expected[size_t(row.slot)].head.end.done = token == no_token || output == 1;
     }

@@ -93,7 +93,11 @@ std::optional<TimePoint> end_of_wait(int32_t milliseconds) {
 
 // What the events point to is here, too.
 struct Events : realizar_events {
-  explicit Events(EngineThread::Batches taken) : realizar_events() {
+  // Throws for want of memory, and has taken nothing then.
+  explicit Events(EngineThread::Batches& taken) : realizar_events() {
+    size_t n = 0, n_batch = 0;
+    taken.each([&](const std::vector<EngineEvent>& batch) { n += batch.size(), n_batch++; });
+    batches.reserve(n_batch), list.reserve(n);
     while (!taken.empty()) batches.push_back(taken.pop());
     for (const std::vector<EngineEvent>& batch : batches)
       for (const EngineEvent& event : batch) list.push_back(as_told(event));
@@ -161,7 +165,13 @@ int realizar_engine_wait(realizar_engine* engine, int32_t milliseconds, realizar
     const std::shared_ptr<EngineThread> open = engines().get(engine);
     open->check_not_in_step("realizar_engine_wait");
     EngineThread::Batches batches = open->wait(end_of_wait(milliseconds));
-    if (!batches.empty()) *out = new Events(std::move(batches));
+    if (batches.empty()) return;
+    try {
+      *out = new Events(batches);
+    } catch (const std::bad_alloc&) {
+      open->put_back(std::move(batches));
+      throw;
+    }
   });
 }
 

@@ -53,8 +53,8 @@ void Engine::check_request(const Request& request) const {
   if (const PagePool& pages = slots_->pages(); artifact.page_bytes && kv_pages(request.tokens.size()) > pages.total())
     throw Error(REALIZAR_CONTEXT_FULL, format("the request has %zu tokens; the pool has pages for %u positions",
                                               request.tokens.size(), pages.total() * kv_page_positions));
-  for (const std::vector<int32_t>* tokens : {&request.tokens, &request.stop})
-    for (const int32_t token : *tokens)
+  for (const std::span<const int32_t>& tokens : {request.tokens, request.stop})
+    for (const int32_t token : tokens)
       if (token < 0 || uint32_t(token) >= artifact.n_vocab)
         throw Error(REALIZAR_INVALID_ARGUMENT,
                     format("token %d is outside the vocabulary of %u tokens", token, artifact.n_vocab));
@@ -71,10 +71,9 @@ void Engine::cancel(uint64_t id) {
   scheduler_->end(id, {.id = id, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_CANCELLED});
 }
 
-std::vector<EngineEvent> Engine::fail(realizar_status status, const std::string& message) {
+void Engine::fail(realizar_status status, const std::string& message) {
   scheduler_->end_all(
       {.id = 0, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_ERROR, .status = status, .message = message});
-  return std::exchange(events_, {});
 }
 
 EngineStatistics Engine::statistics() const {
@@ -85,11 +84,10 @@ EngineStatistics Engine::statistics() const {
   return now;
 }
 
-std::vector<EngineEvent> Engine::advance() {
+void Engine::advance() {
   model_->device.make_current();
   const bool queued = queue_step();
   if (!queued_.empty() && (!queued || queued_.size() >= most_queued)) collect();
-  return std::exchange(events_, {});
 }
 
 // ------------------------------------------------------------------ steps
@@ -257,8 +255,8 @@ void Engine::take_token(const QueuedStep& step, const Awaited& awaited, Sequence
          .status = REALIZAR_NOT_A_NUMBER,
          .message = format("not one of the %u logits after position %zu is a number that can be chosen (each is NaN, "
                            "or -infinity with its logit bias), so there is no token",
-                           artifact.n_vocab, sequence.tokens.size() - 1)});
-  sequence.tokens.push_back(token);
+                           artifact.n_vocab, sequence.tokens().size() - 1)});
+  sequence.append(token);
   EngineEvent event = {.id = request.id, .kind = REALIZAR_EVENT_TOKEN, .token = token};
   if (request.n_logprob >= 0) {
     const LogProbabilities probabilities(step.logits.logits(awaited.first_logits + awaited.n_logits - 1));
@@ -267,10 +265,10 @@ void Engine::take_token(const QueuedStep& step, const Awaited& awaited, Sequence
   }
   events_.push_back(std::move(event));
   statistics_.chosen_tokens++;
-  const realizar_end end = std::ranges::find(request.stop, token) != request.stop.end()    ? REALIZAR_END_STOP
-                           : sequence.tokens.size() - sequence.n_prompt() == request.limit ? REALIZAR_END_LENGTH
-                           : sequence.tokens.size() > limits_.n_ctx                        ? REALIZAR_END_CONTEXT
-                                                                                           : REALIZAR_END_NONE;
+  const realizar_end end = std::ranges::find(request.stop, token) != request.stop.end()      ? REALIZAR_END_STOP
+                           : sequence.tokens().size() - sequence.n_prompt() == request.limit ? REALIZAR_END_LENGTH
+                           : sequence.tokens().size() > limits_.n_ctx                        ? REALIZAR_END_CONTEXT
+                                                                                             : REALIZAR_END_NONE;
   if (end != REALIZAR_END_NONE) scheduler_->end(request.id, {.id = request.id, .kind = REALIZAR_EVENT_END, .end = end});
 }
 

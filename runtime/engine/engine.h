@@ -41,11 +41,12 @@ class Engine {
   void submit(Request request) { scheduler_->submit(std::move(request)); }
   // Ends a request; its pages are free for the next step. One that has ended already stays as it was.
   void cancel(uint64_t id);
-  // Queues a step, where there is one, waits for the oldest where enough are queued, and returns what has come. Throws
-  // where the device fails: nothing but fail() and the destructor may follow.
-  std::vector<EngineEvent> advance();
-  // Ends all requests with this error.
-  std::vector<EngineEvent> fail(realizar_status status, const std::string& message);
+  // Queues a step, where there is one, waits for the oldest where enough are queued, so that there are new events.
+  // Throws where the device fails: nothing but fail(), take_events() and the destructor may follow.
+  void advance();
+  // Ends all requests with this error; their events are the next that are taken.
+  void fail(realizar_status status, const std::string& message);
+  std::vector<EngineEvent> take_events() noexcept { return std::exchange(events_, {}); }
   bool idle() const { return scheduler_->idle() && events_.empty(); }
   EngineStatistics statistics() const;
   const Slots& slots() const { return *slots_; }

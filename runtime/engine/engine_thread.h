@@ -38,6 +38,8 @@ class EngineThread {
   void cancel(uint64_t request, std::optional<uint32_t> index = {});
   // Their ids are sequence_id's. None: there were none until then.
   Batches wait(std::optional<TimePoint> until);
+  // What was waited for and could not be handed on: the next wait has it.
+  void put_back(Batches batches) noexcept { outbox_.put_back(std::move(batches)); }
   realizar_engine_statistics statistics() const;
   // Throws REALIZAR_BUSY in on_step.
   void check_not_in_step(const char* what) const;
@@ -47,7 +49,8 @@ class EngineThread {
  private:
   struct Message {
     uint64_t request;
-    std::vector<Request> sequences;  // none: it is cancelled, all of it or this one
+    std::vector<Request> sequences = {};  // none: it is cancelled, all of it or this one
+    std::set<uint64_t> ids = {};          // of these
     std::optional<uint32_t> index = {};
   };
 
@@ -58,7 +61,8 @@ class EngineThread {
   void accept(Message message);
   void fail(realizar_status status);
   void end_all();
-  void publish(std::vector<EngineEvent> events);
+  void prepare();
+  void publish(std::vector<EngineEvent> events) noexcept;
   void publish_statistics();
 
   const EngineLimits limits_;
@@ -81,6 +85,7 @@ class EngineThread {
   // Of the engine's thread.
   Mailbox<Message>::Letters taken_;
   std::set<uint64_t> open_;  // sequences that have no end yet
+  Mailbox<std::vector<EngineEvent>>::Envelope envelope_;
   uint64_t n_ended_ = 0;
 
   std::thread thread_;

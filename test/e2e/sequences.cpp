@@ -213,9 +213,11 @@ vector<int32_t> answer_alone(const SharedModel& model, const Request& request, b
   Engine engine(model, {artifact.n_ctx, !by_token}, whole_contexts(artifact, 1));
   vector<int32_t> tokens;
   engine.submit(request);
-  while (!engine.idle())
-    for (const EngineEvent& event : engine.advance())
+  while (!engine.idle()) {
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events())
       if (event.kind == REALIZAR_EVENT_TOKEN) tokens.push_back(event.token);
+  }
   return tokens;
 }
 
@@ -242,7 +244,8 @@ void alone(const SharedModel& model) {
   bool is_beside = false;
   for (size_t ended = 0; ended < 2;) {
     if (tokens[0].size() == 6 && !is_beside) engine.submit(requests[1]), is_beside = true;
-    for (const EngineEvent& event : engine.advance()) {
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events()) {
       if (event.kind == REALIZAR_EVENT_TOKEN) tokens[event.id - 1].push_back(event.token);
       ended += event.kind == REALIZAR_EVENT_END;
     }
@@ -264,13 +267,15 @@ struct Answer {
 vector<Answer> answers_of(Engine& engine, const vector<Request>& requests) {
   vector<Answer> answers(requests.size());
   for (const Request& request : requests) engine.submit(request);
-  while (!engine.idle())
-    for (const EngineEvent& event : engine.advance()) {
+  while (!engine.idle()) {
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events()) {
       Answer& answer = answers[event.id];
       if (event.kind == REALIZAR_EVENT_BEGUN) answer.n_cached = event.n_cached;
       if (event.kind == REALIZAR_EVENT_TOKEN)
         answer.tokens.push_back(event.token), answer.logprobs.push_back(event.logprob);
     }
+  }
   return answers;
 }
 
@@ -330,7 +335,8 @@ void engine(const SharedModel& model) {
   while (submitted < n || !engine.idle()) {
     if (submitted < n && random() % 3) engine.submit(requests[submitted++]);
     if (submitted > 0 && random() % 40 == 0) engine.cancel(random() % submitted);
-    for (const EngineEvent& event : engine.advance()) {
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events()) {
       EXPECT(ends[event.id] == REALIZAR_END_NONE);
       ends[event.id] = event.end;
       if (event.kind == REALIZAR_EVENT_TOKEN) got[event.id].push_back(event.token);

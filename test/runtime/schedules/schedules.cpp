@@ -108,7 +108,7 @@ Request random_request(Random& random) {
       .id = 0, .tokens = random_prompt(random), .sampling = sampling, .limit = 1 + uint32_t(random() % 50)};
   if (random() % 8 == 0) request.limit = 1000;  // as many as there is room for
   if (random() % 4 == 0) request.stop = random_tokens(1 + random() % 3, random);
-  if (random() % 4 == 0) request.biases = {{int32_t(random() % schedules::n_vocab), 3.f}};
+  if (random() % 4 == 0) request.biases = vector<realizar_logit_bias>{{int32_t(random() % schedules::n_vocab), 3.f}};
   if (random() % 3 == 0) request.n_logprob = int32_t(random() % 4);
   if (random() % 6 == 0) request.prompt_logprobs = true;
   if (random() % 16 == 0 && request.prompt_logprobs && request.tokens.size() > 1) request.limit = 0;
@@ -120,7 +120,7 @@ Request random_request(Random& random) {
 // which keeps no other sequence.
 Answer answer_by_formula(const Request& request) {
   Answer answer;
-  vector<int32_t> tokens = request.tokens;
+  vector<int32_t> tokens(request.tokens.begin(), request.tokens.end());
   for (bool more = true; more;) {
     const vector<float> logits = schedules::logits_after(tokens);
     const auto best = std::ranges::max_element(logits);
@@ -155,8 +155,10 @@ Answer answer_alone(const SharedModel& model, const Request& request) {
   Engine engine(model, {schedules::n_ctx, true}, whole_contexts(artifact, 1));
   engine.submit(request);
   Answer answer;
-  while (!engine.idle())
-    for (const EngineEvent& event : engine.advance()) answer.take(event);
+  while (!engine.idle()) {
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events()) answer.take(event);
+  }
   return answer;
 }
 
@@ -228,11 +230,13 @@ void run(const SharedModel& model, test::FaultyDriver& driver, Seen& seen) {
         if (random() % 2) engine.cancel(one.request.id);
       }
       try {
-        hear(engine.advance());
+        engine.advance();
+        hear(engine.take_events());
       } catch (const Error& error) {
         EXPECT(fails && error.status() == REALIZAR_DRIVER);
         driver.arm(-1);
-        hear(engine.fail(error.status(), error.what()));
+        engine.fail(error.status(), error.what());
+        hear(engine.take_events());
         failed = true;
         break;
       }

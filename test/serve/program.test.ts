@@ -173,7 +173,9 @@ describe('started by npx', () => {
       })!;
 
   test.each(['SIGTERM', 'SIGKILL'] as const)('it ends when npx was ended by %s', async (signal) => {
-    const program = await startCommand(['npx', 'realizar-run', 'serve', bundled.folder, '--port', '0'], { cwd: ROOT });
+    // By its path: of a name npx first looks whether there is a newer version on the network.
+    const command = `${process.execPath} ${RUN} serve ${bundled.folder} --port 0`;
+    const program = await startCommand(['npx', '-c', command], { cwd: ROOT });
     const pid = serverOf(bundled.folder);
     expect(pid).not.toBe(program.pid);
     program.kill(signal);

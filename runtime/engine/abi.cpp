@@ -25,7 +25,7 @@ uint32_t checked_sequences(uint32_t n) {
   const uint32_t most = at_once ? largest.outputs : most_in_turn;
   if (n > most)
     throw Error(REALIZAR_INVALID_ARGUMENT,
-                format("n_sequence is %u; at most %u run at once: %s", n, most,
+                format("n_sequence is %u; at most %u run at once: %s; requests beyond that wait", n, most,
                        at_once ? "a step chooses as many tokens" : "this library has only the program \"token\""));
   return n ? n : at_once ? std::min(most, default_at_once) : default_in_turn;
 }

@@ -17,6 +17,9 @@ template <typename T>
 class SharedList : public std::span<const T> {
  public:
   SharedList() = default;
+  // Not moved: what is left would still say where the list was.
+  SharedList(const SharedList&) = default;
+  SharedList& operator=(const SharedList&) = default;
   SharedList(std::vector<T> values) : SharedList(std::make_shared<const std::vector<T>>(std::move(values))) {}
 
  private:

@@ -327,7 +327,7 @@ void engine(const SharedModel& model) {
     requests.push_back(request_of(i, random_tokens(n_prompt, random), i, 1 + uint32_t(random() % 40)));
     alone.push_back(answer_alone(model, requests[i]));
     if (i % 3) continue;
-    requests[i].stop = {alone[i][alone[i].size() / 2]};
+    requests[i].stop = vector<int32_t>{alone[i][alone[i].size() / 2]};
     alone[i].resize(size_t(std::ranges::find(alone[i], requests[i].stop[0]) - alone[i].begin()) + 1);
   }
   Engine engine(model, {artifact.n_ctx, true}, {5, artifact.page_bytes ? 4u : 0, artifact.window_page_bytes ? 9u : 0});

@@ -324,7 +324,7 @@ void engine(const SharedModel& model) {
   for (uint32_t i = 0; i < n; i++) {
     // Most begin in one page and end in two.
     const size_t n_prompt = i % 4 ? 45 + random() % 15 : 1 + random() % 130;
-    requests.push_back(request_of(i, random_tokens(n_prompt, random), i, 1 + uint32_t(random() % 40)));
+    requests.push_back(request_of(i, random_tokens(n_prompt, random), i, 1 + uint32_t(random() % 24)));
     alone.push_back(answer_alone(model, requests[i]));
     if (i % 3) continue;
     requests[i].stop = vector<int32_t>{alone[i][alone[i].size() / 2]};

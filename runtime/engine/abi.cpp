@@ -26,7 +26,7 @@ uint32_t checked_sequences(uint32_t n) {
   const uint32_t most = at_once ? largest.outputs : most_in_turn;
   if (n > most)
     throw Error(REALIZAR_INVALID_ARGUMENT,
-                format("n_sequence is %u; at most %u run at once: %s", n, most,
+                format("n_sequence is %u; at most %u run at once: %s; requests beyond that wait", n, most,
                        at_once ? "a step chooses as many tokens" : "this library has only the program \"token\""));
   return n ? n : at_once ? std::min(most, default_at_once) : default_in_turn;
 }
@@ -109,7 +109,11 @@ std::optional<TimePoint> end_of_wait(int32_t milliseconds) {
 
 // What the events point to is here, too.
 struct Events : realizar_events {
-  explicit Events(EngineThread::Batches taken) : realizar_events() {
+  // Throws for want of memory, and has taken nothing then.
+  explicit Events(EngineThread::Batches& taken) : realizar_events() {
+    size_t n = 0, n_batch = 0;
+    taken.each([&](const std::vector<EngineEvent>& batch) { n += batch.size(), n_batch++; });
+    batches.reserve(n_batch), list.reserve(n);
     while (!taken.empty()) batches.push_back(taken.pop());
     for (const std::vector<EngineEvent>& batch : batches)
       for (const EngineEvent& event : batch) list.push_back(as_told(event));
@@ -188,7 +192,13 @@ int realizar_engine_wait(realizar_engine* engine, int32_t milliseconds, realizar
     const std::shared_ptr<EngineThread> open = engines().get(engine);
     open->check_not_in_step("realizar_engine_wait");
     EngineThread::Batches batches = open->wait(end_of_wait(milliseconds));
-    if (!batches.empty()) *out = new Events(std::move(batches));
+    if (batches.empty()) return;
+    try {
+      *out = new Events(batches);
+    } catch (const std::bad_alloc&) {
+      open->put_back(std::move(batches));
+      throw;
+    }
   });
 }
 

@@ -54,8 +54,8 @@ void Engine::check_request(const Request& request) const {
   if (const PagePool& pages = slots_->pages(); artifact.page_bytes && kv_pages(request.tokens.size()) > pages.total())
     throw Error(REALIZAR_CONTEXT_FULL, format("the request has %zu tokens; the pool has pages for %u positions",
                                               request.tokens.size(), pages.total() * kv_page_positions));
-  for (const std::vector<int32_t>* tokens : {&request.tokens, &request.stop})
-    for (const int32_t token : *tokens)
+  for (const std::span<const int32_t>& tokens : {request.tokens, request.stop})
+    for (const int32_t token : tokens)
       if (token < 0 || uint32_t(token) >= artifact.n_vocab)
         throw Error(REALIZAR_INVALID_ARGUMENT,
                     format("token %d is outside the vocabulary of %u tokens", token, artifact.n_vocab));
@@ -120,10 +120,9 @@ std::optional<TimePoint> Engine::sleeps_until() const {
   return first;
 }
 
-std::vector<EngineEvent> Engine::fail(realizar_status status, const std::string& message) {
+void Engine::fail(realizar_status status, const std::string& message) {
   scheduler_->end_all(
       {.id = 0, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_ERROR, .status = status, .message = message});
-  return std::exchange(events_, {});
 }
 
 EngineStatistics Engine::statistics() const {
@@ -134,7 +133,7 @@ EngineStatistics Engine::statistics() const {
   return now;
 }
 
-std::vector<EngineEvent> Engine::advance() {
+void Engine::advance() {
   model_->device.make_current();
   const bool queued = queue_step();
   end_overdue();
@@ -143,7 +142,6 @@ std::vector<EngineEvent> Engine::advance() {
       std::ranges::any_of(scheduler_->running(), [](const auto& one) { return one->request.constrained; });
   const size_t most = constrained ? most_queued_beside_constrained : most_queued;
   if (!queued_.empty() && (!queued || queued_.size() >= most)) collect();
-  return std::exchange(events_, {});
 }
 
 // ------------------------------------------------------------------ steps
@@ -309,8 +307,8 @@ void Engine::take_token(const QueuedStep& step, const Awaited& awaited, Sequence
         request.id, REALIZAR_NOT_A_NUMBER,
         format("not one of the %u logits after position %zu is a number that can be chosen (each is NaN, "
                "or -infinity with its logit bias, or forbidden by a mask), so there is no token",
-               artifact.n_vocab, sequence.tokens.size() - 1));
-  sequence.tokens.push_back(token);
+               artifact.n_vocab, sequence.tokens().size() - 1));
+  sequence.append(token);
   sequence.mask.clear();
   EngineEvent event = {.id = request.id, .kind = REALIZAR_EVENT_TOKEN, .token = token};
   if (request.n_logprob >= 0) {
@@ -320,10 +318,10 @@ void Engine::take_token(const QueuedStep& step, const Awaited& awaited, Sequence
   }
   events_.push_back(std::move(event));
   statistics_.chosen_tokens++;
-  const realizar_end end = std::ranges::find(request.stop, token) != request.stop.end()    ? REALIZAR_END_STOP
-                           : sequence.tokens.size() - sequence.n_prompt() == request.limit ? REALIZAR_END_LENGTH
-                           : sequence.tokens.size() > limits_.n_ctx                        ? REALIZAR_END_CONTEXT
-                                                                                           : REALIZAR_END_NONE;
+  const realizar_end end = std::ranges::find(request.stop, token) != request.stop.end()      ? REALIZAR_END_STOP
+                           : sequence.tokens().size() - sequence.n_prompt() == request.limit ? REALIZAR_END_LENGTH
+                           : sequence.tokens().size() > limits_.n_ctx                        ? REALIZAR_END_CONTEXT
+                                                                                             : REALIZAR_END_NONE;
   if (end != REALIZAR_END_NONE) scheduler_->end(request.id, {.id = request.id, .kind = REALIZAR_EVENT_END, .end = end});
 }
 

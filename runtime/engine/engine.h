@@ -44,11 +44,12 @@ class Engine {
   // Of a sequence that has been submitted as constrained, for its next token, of which it has none; else it ends with
   // an error. One that has ended stays as it was.
   void set_mask(uint64_t id, TokenMask mask);
-  // Queues a step, where there is one, waits for the oldest where enough are queued, and returns what has come. Throws
-  // where the device fails: nothing but fail() and the destructor may follow.
-  std::vector<EngineEvent> advance();
-  // Ends all requests with this error.
-  std::vector<EngineEvent> fail(realizar_status status, const std::string& message);
+  // Queues a step, where there is one, waits for the oldest where enough are queued, so that there are new events.
+  // Throws where the device fails: nothing but fail(), take_events() and the destructor may follow.
+  void advance();
+  // Ends all requests with this error; their events are the next that are taken.
+  void fail(realizar_status status, const std::string& message);
+  std::vector<EngineEvent> take_events() noexcept { return std::exchange(events_, {}); }
   bool idle() const { return scheduler_->idle() && events_.empty(); }
   // advance() had nothing to do, since all that run lack a mask: when the first of them is overdue.
   std::optional<TimePoint> sleeps_until() const;

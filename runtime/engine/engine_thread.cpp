@@ -53,26 +53,28 @@ uint64_t EngineThread::submit(Request request, uint32_t n_sequence) {
   if (const realizar_status status = failure_.load(std::memory_order_acquire)) throw Error(status, failure_text_);
   const uint64_t number = ++n_request_;
   engine_->check_request(request);
-  Message message{number, std::vector<Request>(n_sequence, request)};
+  Message message = {.request = number, .sequences = std::vector<Request>(n_sequence, request)};
   for (uint32_t i = 0; i < n_sequence; i++) {
     Request& one = message.sequences[i];
     one.id = sequence_id(number, i);
+    message.ids.insert(one.id);
     one.sampling.seed += i;
     one.prompt_logprobs = request.prompt_logprobs && i == 0;
   }
+  auto envelope = inbox_.envelope();
   n_submitted_ += n_sequence;
-  inbox_.push(std::move(message));
+  inbox_.push(std::move(message), std::move(envelope));
   return number;
 }
 
 void EngineThread::cancel(uint64_t request, std::optional<uint32_t> index) {
   check_open();
-  inbox_.push({request, {}, index});
+  inbox_.push({.request = request, .index = index});
 }
 
 void EngineThread::set_mask(uint64_t request, uint32_t index, TokenMask mask) {
   check_open();
-  inbox_.push({request, {}, index, std::move(mask)});
+  inbox_.push({.request = request, .index = index, .mask = std::move(mask)});
 }
 
 EngineThread::Batches EngineThread::wait(std::optional<TimePoint> until) {
@@ -110,13 +112,15 @@ void EngineThread::run() {
 }
 
 void EngineThread::step() {
+  prepare();
   for (taken_ = inbox_.take(); !taken_.empty();) accept(taken_.pop());
-  publish(engine_->advance());
+  engine_->advance();
+  publish(engine_->take_events());
 }
 
 void EngineThread::accept(Message message) {
   if (message.mask) return engine_->set_mask(sequence_id(message.request, *message.index), std::move(*message.mask));
-  for (const Request& one : message.sequences) open_.insert(one.id);
+  open_.merge(message.ids);
   for (Request& one : message.sequences) engine_->submit(std::move(one));
   if (!message.sequences.empty()) return;
   for (auto at = open_.lower_bound(sequence_id(message.request, 0));
@@ -124,20 +128,26 @@ void EngineThread::accept(Message message) {
     if (!message.index || index_of(*at) == *message.index) engine_->cancel(*at);
 }
 
-// The engine is of no use any more. Its last events, then an end for every sequence that has none.
+// The engine is of no use any more. Where memory has run out in the middle of something, even what it knows is not to
+// be relied on: end_all ends its sequences.
 void EngineThread::fail(realizar_status status) {
   snprintf(failure_text_, sizeof failure_text_, "%s", last_error());
   failure_.store(status, std::memory_order_release);
-  guarded([&] { publish(engine_->fail(status, failure_text_)); });
+  if (status == REALIZAR_OUT_OF_MEMORY) return;
+  guarded([&] {
+    prepare();
+    engine_->fail(status, failure_text_);
+    publish(engine_->take_events());
+  });
 }
 
-// Those that the engine never got. Tried again until there is memory for it.
+// Its last events, then an end for every sequence that has none. Tried again until there is memory for it.
 void EngineThread::end_all() {
-  const auto note = [&](const Message& message) {
-    for (const Request& one : message.sequences) open_.insert(one.id);
-  };
-  while (!taken_.empty()) note(taken_.pop());
-  for (taken_ = inbox_.take(); !taken_.empty();) note(taken_.pop());
+  prepare();
+  publish(engine_->take_events());
+  while (!taken_.empty()) open_.merge(taken_.pop().ids);
+  for (taken_ = inbox_.take(); !taken_.empty();) open_.merge(taken_.pop().ids);
+  prepare();
   std::vector<EngineEvent> events;
   for (const uint64_t id : open_)
     events.push_back({.id = id,
@@ -148,12 +158,17 @@ void EngineThread::end_all() {
   publish(std::move(events));
 }
 
+// Before anything comes into being that is to be published: for want of memory nothing is lost.
+void EngineThread::prepare() {
+  if (!envelope_) envelope_ = outbox_.envelope();
+}
+
 // Statistics first: who has seen a sequence's end does not find it among those that run.
-void EngineThread::publish(std::vector<EngineEvent> events) {
+void EngineThread::publish(std::vector<EngineEvent> events) noexcept {
   for (const EngineEvent& event : events)
     if (event.kind == REALIZAR_EVENT_END) n_ended_ += open_.erase(event.id);
   publish_statistics();
-  if (!events.empty()) outbox_.push(std::move(events));
+  if (!events.empty()) outbox_.push(std::move(events), std::move(envelope_));
 }
 
 void EngineThread::publish_statistics() {
@@ -162,7 +177,7 @@ void EngineThread::publish_statistics() {
   published_.write({{.struct_size = sizeof(realizar_engine_statistics),
                      .n_sequence = engine_->slots().size(),
                      .n_ctx = limits_.n_ctx,
-                     .n_running = now.running,
+                     .n_running = failure_ == REALIZAR_OK ? now.running : 0,
                      .n_waiting = now.waiting,
                      .n_page = pages.total(),
                      .n_window_page = window.total(),

@@ -40,6 +40,8 @@ class EngineThread {
   void set_mask(uint64_t request, uint32_t index, TokenMask mask);
   // Their ids are sequence_id's. None: there were none until then.
   Batches wait(std::optional<TimePoint> until);
+  // What was waited for and could not be handed on: the next wait has it.
+  void put_back(Batches batches) noexcept { outbox_.put_back(std::move(batches)); }
   realizar_engine_statistics statistics() const;
   // Throws REALIZAR_BUSY in on_step.
   void check_not_in_step(const char* what) const;
@@ -49,7 +51,8 @@ class EngineThread {
  private:
   struct Message {
     uint64_t request;
-    std::vector<Request> sequences;  // none, and no mask: it is cancelled, all of it or this one
+    std::vector<Request> sequences = {};  // none, and no mask: it is cancelled, all of it or this one
+    std::set<uint64_t> ids = {};          // of these
     std::optional<uint32_t> index = {};
     std::optional<TokenMask> mask = {};  // of this one
   };
@@ -61,7 +64,8 @@ class EngineThread {
   void accept(Message message);
   void fail(realizar_status status);
   void end_all();
-  void publish(std::vector<EngineEvent> events);
+  void prepare();
+  void publish(std::vector<EngineEvent> events) noexcept;
   void publish_statistics();
 
   const EngineLimits limits_;
@@ -84,6 +88,7 @@ class EngineThread {
   // Of the engine's thread.
   Mailbox<Message>::Letters taken_;
   std::set<uint64_t> open_;  // sequences that have no end yet
+  Mailbox<std::vector<EngineEvent>>::Envelope envelope_;
   uint64_t n_ended_ = 0;
 
   std::thread thread_;

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,13 +12,29 @@
 
 namespace realizar {
 
+// A list that its copies share: the sequences of a request have one prompt.
+template <typename T>
+class SharedList : public std::span<const T> {
+ public:
+  SharedList() = default;
+  // Not moved: what is left would still say where the list was.
+  SharedList(const SharedList&) = default;
+  SharedList& operator=(const SharedList&) = default;
+  SharedList(std::vector<T> values) : SharedList(std::make_shared<const std::vector<T>>(std::move(values))) {}
+
+ private:
+  explicit SharedList(std::shared_ptr<const std::vector<T>> owner)
+      : std::span<const T>(*owner), owner_(std::move(owner)) {}
+  std::shared_ptr<const std::vector<T>> owner_;
+};
+
 // One of a realizar_request's sequences.
 struct Request {
   uint64_t id;  // the caller's, of its events
-  std::vector<int32_t> tokens;
+  SharedList<int32_t> tokens;
   realizar_sampling sampling;  // logit_bias is not looked at, biases are
-  std::vector<realizar_logit_bias> biases = {};
-  std::vector<int32_t> stop = {};
+  SharedList<realizar_logit_bias> biases = {};
+  SharedList<int32_t> stop = {};
   uint32_t limit;          // of tokens that are chosen
   int32_t n_logprob = -1;  // -1: no log probabilities
   bool prompt_logprobs = false;

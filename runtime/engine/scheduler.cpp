@@ -127,7 +127,7 @@ Run Scheduler::chunk_of(const NextStep& step, const Sequence& sequence) const {
   const uint32_t before = std::min(first_wanted - sequence.computed, n);
   Run run = {.slot = sequence.slot,
              .position = int32_t(sequence.computed),
-             .tokens = std::span(sequence.tokens).subspan(sequence.computed, n),
+             .tokens = sequence.tokens().subspan(sequence.computed, n),
              .chooses = chooses};
   if (sequence.wants_prompt())
     run.first_output = before, run.n_output = n - before;
@@ -139,7 +139,7 @@ Run Scheduler::chunk_of(const NextStep& step, const Sequence& sequence) const {
 // Those that wait, in order, while there is room for all that they have.
 void Scheduler::admit(NextStep& step) {
   while (!waiting_.empty() && !free_slots_.empty() && step.has_room()) {
-    const std::span<const int32_t> tokens = waiting_.front()->tokens;
+    const std::span<const int32_t> tokens = waiting_.front()->tokens();
     const uint32_t rows = std::min(step.rows_left, uint32_t(tokens.size()));
     // Alone, it tries: whether it fits shows.
     if (!running_.empty() && !memory_.has_room(tokens, rows)) return;
@@ -160,7 +160,7 @@ Sequence& Scheduler::begin_first() {
   Sequence& sequence = *waiting_.front();
   sequence.slot = free_slots_.back();
   free_slots_.pop_back();
-  if (!sequence.wants_prompt()) sequence.computed = memory_.adopt(sequence.slot, sequence.tokens);
+  if (!sequence.wants_prompt()) sequence.computed = memory_.adopt(sequence.slot, sequence.tokens());
   if (sequence.begun++ == 0) {
     n_prompt_token_ += sequence.n_prompt(), n_hit_token_ += sequence.computed;
     events_.push_back({.id = sequence.request.id, .kind = REALIZAR_EVENT_BEGUN, .n_cached = sequence.computed});

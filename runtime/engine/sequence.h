@@ -12,8 +12,9 @@
 
 namespace realizar {
 
-struct Sequence {
-  explicit Sequence(Request wanted) : request(std::move(wanted)), tokens(request.tokens) {
+class Sequence {
+ public:
+  explicit Sequence(Request wanted) : request(std::move(wanted)) {
     request.sampling.logit_bias = request.biases.data();
     request.sampling.n_logit_bias = uint32_t(request.biases.size());
   }
@@ -21,7 +22,6 @@ struct Sequence {
   Sequence& operator=(const Sequence&) = delete;
 
   Request request;
-  std::vector<int32_t> tokens;      // the prompt, and what has been chosen and seen
   uint64_t order = 0;               // in which it came
   bool runs = false;                // or waits
   uint32_t begun = 0;               // so often: more than once after it was put back
@@ -36,7 +36,7 @@ struct Sequence {
   std::optional<TimePoint> overdue;  // when it ends, where all that it lacks is a mask
 
   uint32_t n_prompt() const { return uint32_t(request.tokens.size()); }
-  uint32_t n_seen() const { return uint32_t(tokens.size()) - n_prompt(); }
+  uint32_t n_seen() const { return uint32_t(tokens().size()) - n_prompt(); }
   uint32_t n_chosen() const { return n_seen() + ahead; }
   // Its next token may be chosen: whoever is constrained has none on its way, and a mask.
   bool may_choose() const { return !request.constrained || (ahead == 0 && !mask.empty()); }
@@ -44,18 +44,29 @@ struct Sequence {
   bool lacks_mask() const {
     return runs && request.constrained && ahead == 0 && mask.empty() && request.limit > 0 && computed + 1 >= n_known();
   }
+  // The prompt, and what has been chosen and seen.
+  std::span<const int32_t> tokens() const {
+    return with_chosen_.empty() ? std::span<const int32_t>(request.tokens) : with_chosen_;
+  }
+  void append(int32_t token) {
+    if (with_chosen_.empty()) with_chosen_.assign(request.tokens.begin(), request.tokens.end());
+    with_chosen_.push_back(token);
+  }
   // Tokens that are fed as they are known. Where none is to be chosen, nobody asks what follows the last.
-  uint32_t n_known() const { return uint32_t(tokens.size()) - (request.limit == 0); }
+  uint32_t n_known() const { return uint32_t(tokens().size()) - (request.limit == 0); }
   // Tokens of the prompt have not had their events with log probabilities, so that none of it may come from elsewhere.
   bool wants_prompt() const { return request.prompt_logprobs && n_prompt_seen < n_prompt(); }
   // Positions that queued steps compute, of tokens that are known.
   std::span<const int32_t> computed_tokens() const {
-    return std::span(tokens).first(std::min<size_t>(computed, tokens.size()));
+    return tokens().first(std::min<size_t>(computed, tokens().size()));
   }
   // Before it in the order in which sequences are served.
   bool is_before(const Sequence& other) const {
     return request.priority != other.request.priority ? request.priority > other.request.priority : order < other.order;
   }
+
+ private:
+  std::vector<int32_t> with_chosen_;  // empty until there is a chosen one: before, the request's prompt is enough
 };
 
 // A part of a step: rows of a sequence.

@@ -42,9 +42,9 @@ describe.each(['llama-q8_0', 'llama-q4_k_m', 'qwen2-q8_0', 'qwen3-q4_k_m', 'gemm
           '--model',
           model,
           '--tokens',
-          tokens.join(),
+          tokens.slice(0, 4).join(),
           '--generate',
-          '12',
+          '8',
           ...sampling,
           ...args,
         );

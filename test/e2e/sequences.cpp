@@ -213,9 +213,11 @@ vector<int32_t> answer_alone(const SharedModel& model, const Request& request, b
   Engine engine(model, {artifact.n_ctx, !by_token}, whole_contexts(artifact, 1));
   vector<int32_t> tokens;
   engine.submit(request);
-  while (!engine.idle())
-    for (const EngineEvent& event : engine.advance())
+  while (!engine.idle()) {
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events())
       if (event.kind == REALIZAR_EVENT_TOKEN) tokens.push_back(event.token);
+  }
   return tokens;
 }
 
@@ -242,14 +244,15 @@ void alone(const SharedModel& model) {
   bool is_beside = false;
   for (size_t ended = 0; ended < 2;) {
     if (tokens[0].size() == 6 && !is_beside) engine.submit(requests[1]), is_beside = true;
-    for (const EngineEvent& event : engine.advance()) {
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events()) {
       if (event.kind == REALIZAR_EVENT_TOKEN) tokens[event.id - 1].push_back(event.token);
       ended += event.kind == REALIZAR_EVENT_END;
     }
   }
   EXPECT(tokens[0].size() == 30 && tokens[1].size() == 12);
-  // Until the other came, what the token program chooses, by its own logits; they are a little different. The second one
-  // was never alone.
+  // Until the other came, what the token program chooses, by its own logits; they are a little different. The second
+  // one was never alone.
   EXPECT(std::equal(tokens[0].begin(), tokens[0].begin() + 6, session.begin()));
   EXPECT(tokens[1] == answer_alone(model, requests[1]));
   EXPECT(std::ranges::count(programs, "token") > 12 && std::ranges::count(programs, "batch_8") > 6);
@@ -265,13 +268,15 @@ struct Answer {
 vector<Answer> answers_of(Engine& engine, const vector<Request>& requests) {
   vector<Answer> answers(requests.size());
   for (const Request& request : requests) engine.submit(request);
-  while (!engine.idle())
-    for (const EngineEvent& event : engine.advance()) {
+  while (!engine.idle()) {
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events()) {
       Answer& answer = answers[event.id];
       if (event.kind == REALIZAR_EVENT_BEGUN) answer.n_cached = event.n_cached;
       if (event.kind == REALIZAR_EVENT_TOKEN)
         answer.tokens.push_back(event.token), answer.logprobs.push_back(event.logprob);
     }
+  }
   return answers;
 }
 
@@ -328,10 +333,10 @@ void engine(const SharedModel& model, const Room& room, uint32_t seed) {
     const size_t n_prompt = i % 4 ? 45 + random() % 15 : 1 + random() % 130;
     vector<int32_t> prompt = random_tokens(n_prompt, random);
     if (i % 3 == 1) std::copy_n(start.begin(), std::min(start.size(), n_prompt), prompt.begin());
-    requests.push_back(request_of(i, prompt, i, 1 + uint32_t(random() % 40)));
+    requests.push_back(request_of(i, prompt, i, 1 + uint32_t(random() % 24)));
     alone.push_back(answer_alone(model, requests[i]));
     if (i % 3) continue;
-    requests[i].stop = {alone[i][alone[i].size() / 2]};
+    requests[i].stop = vector<int32_t>{alone[i][alone[i].size() / 2]};
     alone[i].resize(size_t(std::ranges::find(alone[i], requests[i].stop[0]) - alone[i].begin()) + 1);
   }
   const uint32_t n_page = artifact.page_bytes ? room.n_page : 0;
@@ -341,7 +346,8 @@ void engine(const SharedModel& model, const Room& room, uint32_t seed) {
   while (submitted < n || !engine.idle()) {
     while (submitted < n && random() % 3) engine.submit(requests[submitted++]);
     if (submitted > 0 && random() % 40 == 0) engine.cancel(random() % submitted);
-    for (const EngineEvent& event : engine.advance()) {
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events()) {
       EXPECT(ends[event.id] == REALIZAR_END_NONE);
       ends[event.id] = event.end;
       if (event.kind == REALIZAR_EVENT_TOKEN) got[event.id].push_back(event.token);

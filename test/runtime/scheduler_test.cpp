@@ -58,8 +58,8 @@ struct World {
     for (const uint64_t id : chosen) {
       Sequence& sequence = *scheduler.find_running(id);
       sequence.ahead--;
-      sequence.tokens.push_back(2);
-      if (sequence.tokens.size() - sequence.n_prompt() == sequence.request.limit)
+      sequence.append(2);
+      if (sequence.tokens().size() - sequence.n_prompt() == sequence.request.limit)
         scheduler.end(id, {.id = id, .kind = REALIZAR_EVENT_END, .end = REALIZAR_END_LENGTH});
     }
     return rows;
@@ -170,7 +170,7 @@ TEST(a_thousand_sequences_are_served_fairly) {
       const auto before = last_row.find(sequence);
       const Sequence* running = world.scheduler.find_running(sequence);
       if (before != last_row.end() && running && running->begun == 1 && running->decodes &&
-          running->tokens.size() > running->n_prompt() + 1)
+          running->tokens().size() > running->n_prompt() + 1)
         CHECK(before->second + 1 == step);
       last_row[sequence] = step;
     }

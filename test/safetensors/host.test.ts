@@ -11,7 +11,9 @@ test.each(TRANSFORMERS_NAMES)('%s', async (name) => {
   const found = await replayLogits(folder, model, tokens);
   expect(nmse(found, logits)).toBeLessThanOrEqual(1e-5);
   expect(greedyTokens(found, vocabSize)).toEqual(greedyTokens(logits, vocabSize));
-  expect(firstDifference(found, await replayLogits(folder, model, tokens, '--mode', 'eager'))).toBeUndefined();
+  // Goldens have all their tokens kernel by kernel, too.
+  const eager = await replayLogits(folder, model, tokens.slice(0, 4), '--mode', 'eager');
+  expect(firstDifference(found.slice(0, eager.length), eager)).toBeUndefined();
 });
 
 test('the text part of a model with a vision part', async () => {

@@ -9,8 +9,8 @@ import { until } from './support.js';
 
 const CLIENTS = 64;
 const WARM_UP = 300;
-const REQUESTS = 1000;
-/** What V8 takes and gives back by itself is some 20 MiB; 50 KiB kept for each request would be 35 MiB more. */
+const REQUESTS = 2000;
+/** What V8 takes and gives back by itself is some 20 MiB; 30 KiB kept for each request would be 50 MiB. */
 const GROWTH_MIB = 50;
 
 const bundled = storyteller('serve-load');
@@ -43,7 +43,12 @@ test(`${CLIENTS} clients at once: each gets the answer to its own question`, { t
   expect(await health()).toMatchObject({ slots: 2, slots_busy: 0, queue_length: 0 });
 });
 
-test('a client that is killed frees its slot', { timeout: 600_000 }, async () => {
+const usage = async () => {
+  const metrics = await (await fetch(`${program.url}/metrics`)).text();
+  return Number(/^realizar_kv_cache_usage_perc (\S+)$/m.exec(metrics)![1]);
+};
+
+test('a client that is killed frees its slot, and its pages', { timeout: 600_000 }, async () => {
   const controller = new AbortController();
   const stories = Array.from({ length: 3 }, () =>
     connect().completions.create(
@@ -54,27 +59,28 @@ test('a client that is killed frees its slot', { timeout: 600_000 }, async () =>
   const settled = Promise.allSettled(stories);
   await (await stories[0]!)[Symbol.asyncIterator]().next();
   await until(async () => (await health()).slots_busy === 2, 'both slots to be busy');
+  expect(await usage()).toBeGreaterThan(0);
   controller.abort();
   await until(async () => (await health()).slots_busy === 0, 'the slots to be free');
+  await until(async () => (await usage()) === 0, 'the pages to be free');
   await settled;
 });
 
 test(`memory is flat over ${REQUESTS} requests of every kind`, { timeout: 1_200_000 }, async () => {
   const client = connect();
   const base = { model: 'storyteller-q8_0', prompt: 'Once', max_tokens: 1 };
+  const ask = async (body: object, signal?: AbortSignal) => {
+    const headers = { 'content-type': 'application/json' };
+    const sent = { method: 'POST', headers, body: JSON.stringify({ ...base, ...body }), ...(signal && { signal }) };
+    await (await fetch(`${program.url}/v1/completions`, sent)).text();
+  };
   const kinds: ((i: number) => Promise<unknown>)[] = [
-    () => client.completions.create({ ...base, temperature: 0 }),
-    async () => {
-      for await (const _ of await client.completions.create({ ...base, stream: true }));
-    },
-    (i) => client.completions.create({ ...base, logprobs: 5, seed: i, logit_bias: { 5: 1 } }),
-    () => client.completions.create({ ...base, max_tokens: -1 }).catch(() => {}),
-    async () => {
-      const controller = new AbortController();
-      const request = client.completions.create({ ...base, max_tokens: 300 }, { signal: controller.signal });
-      setTimeout(() => controller.abort(), 5);
-      await request.catch(() => {});
-    },
+    () => ask({ temperature: 0 }),
+    () => ask({ stream: true }),
+    (i) => ask({ logprobs: 5, seed: i, logit_bias: { 5: 1 } }),
+    (i) => ask({ prompt: `Once upon ${i}`, echo: true, logprobs: 1, n: 2, temperature: 1 }),
+    () => ask({ max_tokens: -1 }),
+    (i) => ask({ max_tokens: 300, stream: i % 2 === 0 }, AbortSignal.timeout(5)).catch(() => {}),
   ];
   const send = async (count: number) => {
     let next = 0;

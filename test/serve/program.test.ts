@@ -111,6 +111,14 @@ test('what is wrong is said, with an exit code', async () => {
     ['--colour'],
   ];
   for (const args of wrong) expect(await serve(bundled.folder, ...args)).toMatchObject({ code: 2, stdout: '' });
+  const small = await serve(bundled.folder, '--port', '0', '--kv-memory', '1K');
+  expect(small).toMatchObject({ code: 1, stderr: expect.stringContaining('a sequence of 512 positions takes') });
+  const wide = await serve(bundled.folder, '--port', '0', '--parallel', '65');
+  expect(wide).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringContaining('--parallel is 65; at most 64 run at once'),
+  });
   const missing = await serve('/nowhere/at/all');
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('/nowhere/at/all') });
   expect((await serve('--help')).stdout).toContain('Examples:');
@@ -173,7 +181,9 @@ describe('started by npx', () => {
       })!;
 
   test.each(['SIGTERM', 'SIGKILL'] as const)('it ends when npx was ended by %s', async (signal) => {
-    const program = await startCommand(['npx', 'realizar-run', 'serve', bundled.folder, '--port', '0'], { cwd: ROOT });
+    // By its path: of a name npx first looks whether there is a newer version on the network.
+    const command = `${process.execPath} ${RUN} serve ${bundled.folder} --port 0`;
+    const program = await startCommand(['npx', '-c', command], { cwd: ROOT });
     const pid = serverOf(bundled.folder);
     expect(pid).not.toBe(program.pid);
     program.kill(signal);

@@ -135,7 +135,10 @@ function compileReplay(folder: string, { objects }: Kit, flags: readonly string[
   return cxx(...flags, ...LINKER, source, ...objects, '-o', join(folder, 'replay'));
 }
 
-/** The same with a program of a test in replay's place, which sees the runtime's insides. Returns the program. */
+/**
+ * The same with a program of a test in replay's place, which sees the runtime's insides. Returns the program. It computes far more
+ * than a few tokens, so its kernels are compiled as the runtime is.
+ */
 export async function hostProgram(
   name: string,
   model: string,
@@ -147,12 +150,18 @@ export async function hostProgram(
   const { folder } = await compile(model, { ...rest, target: 'host', build: false, output });
   const { objects, key: kitKey } = await kitFor(sanitize);
   const program = join(folder, 'program');
-  const key = sha256([kitKey, readFileSync(source), ...SOURCES.map((file) => readFileSync(join(folder, file)))]);
+  const flags = [...kernelFlags(sanitize), ...(sanitize ? [] : ['-O2'])];
+  const key = sha256([
+    kitKey,
+    ...flags,
+    readFileSync(source),
+    ...SOURCES.map((file) => readFileSync(join(folder, file))),
+  ]);
   const stamp = join(folder, 'program.key');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return program;
   const sources = ['-x', 'c++', join(folder, 'kernels.cu'), join(folder, 'graph.cpp'), source, '-x', 'none'];
   const runtime = objects.filter((object) => !/\/replay_[^/]*$/.test(object));
-  await cxx(...kernelFlags(sanitize), ...sources, ...runtime, '-o', program);
+  await cxx(...flags, ...sources, ...runtime, '-o', program);
   writeFileSync(stamp, key);
   return program;
 }

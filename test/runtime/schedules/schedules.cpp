@@ -108,7 +108,7 @@ Request random_request(Random& random) {
       .id = 0, .tokens = random_prompt(random), .sampling = sampling, .limit = 1 + uint32_t(random() % 50)};
   if (random() % 8 == 0) request.limit = 1000;  // as many as there is room for
   if (random() % 4 == 0) request.stop = random_tokens(1 + random() % 3, random);
-  if (random() % 4 == 0) request.biases = {{int32_t(random() % schedules::n_vocab), 3.f}};
+  if (random() % 4 == 0) request.biases = vector<realizar_logit_bias>{{int32_t(random() % schedules::n_vocab), 3.f}};
   if (random() % 3 == 0) request.n_logprob = int32_t(random() % 4);
   if (random() % 6 == 0) request.prompt_logprobs = true;
   if (random() % 16 == 0 && request.prompt_logprobs && request.tokens.size() > 1) request.limit = 0;
@@ -132,7 +132,7 @@ bool allowed(const vector<uint32_t>& words, int32_t token) { return words[size_t
 
 // Of a request's prompt and the tokens that have followed.
 vector<int32_t> all_tokens(const Request& request, const vector<EngineEvent>& chosen) {
-  vector<int32_t> tokens = request.tokens;
+  vector<int32_t> tokens(request.tokens.begin(), request.tokens.end());
   for (const EngineEvent& event : chosen) tokens.push_back(event.token);
   return tokens;
 }
@@ -141,7 +141,7 @@ vector<int32_t> all_tokens(const Request& request, const vector<EngineEvent>& ch
 // which keeps no other sequence.
 Answer answer_by_formula(const Request& request) {
   Answer answer;
-  vector<int32_t> tokens = request.tokens;
+  vector<int32_t> tokens(request.tokens.begin(), request.tokens.end());
   for (bool more = true; more;) {
     const vector<float> logits = schedules::logits_after(tokens);
     vector<float> choice = logits;
@@ -183,7 +183,8 @@ Answer answer_alone(const SharedModel& model, const Request& request) {
   for (size_t masked = 0; !engine.idle();) {
     if (request.constrained && masked == answer.tokens.size())
       engine.set_mask(request.id, {uint32_t(masked++), mask_after(all_tokens(request, answer.tokens))});
-    for (const EngineEvent& event : engine.advance()) answer.take(event);
+    engine.advance();
+    for (const EngineEvent& event : engine.take_events()) answer.take(event);
   }
   return answer;
 }
@@ -268,12 +269,14 @@ void run(const SharedModel& model, test::FaultyDriver& driver, Seen& seen) {
           seen.masked++;
         }
       try {
-        hear(engine.advance());
+        engine.advance();
+        hear(engine.take_events());
         seen.sleeps += engine.sleeps_until().has_value();
       } catch (const Error& error) {
         EXPECT(fails && error.status() == REALIZAR_DRIVER);
         driver.arm(-1);
-        hear(engine.fail(error.status(), error.what()));
+        engine.fail(error.status(), error.what());
+        hear(engine.take_events());
         failed = true;
         break;
       }

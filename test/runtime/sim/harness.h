@@ -37,6 +37,16 @@ void expect_equal(const char* file, int line, const char* what, const A& got, co
 }
 #define EXPECT_EQ(got, want) realizar::test::expect_equal(__FILE__, __LINE__, #got, got, want)
 
+// How often a case does again what it does with other numbers. Sanitizers look for what no number changes, and take
+// their time: what is counted is counted without them.
+constexpr int repeated(int times) {
+#ifdef __SANITIZE_ADDRESS__
+  return (times + 9) / 10;
+#else
+  return times;
+#endif
+}
+
 // Of the normal distribution.
 inline std::vector<float> random_floats(size_t n, std::mt19937& random) {
   std::vector<float> values(n);

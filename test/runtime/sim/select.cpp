@@ -14,6 +14,7 @@ namespace realizar {
 namespace {
 
 using std::vector;
+using test::repeated;
 using test::TestDevice;
 
 constexpr int n_ctx = 64;
@@ -250,15 +251,15 @@ CASE(weights_are_exponentials) {
   }
 }
 
-CASE(draws_from_7_by_4_blocks) { check_draws<Shape<128, 7, 4>>(300); }
-CASE(draws_from_4099_by_16_blocks) { check_draws<Shape<32, 4099, 16>>(200); }
-CASE(draws_from_128256_by_32_blocks) { check_draws<Shape<32, 128256, 32>>(16); }
-CASE(draws_from_7) { check_draws<Shape<128, 7>>(300); }
-CASE(draws_from_1000) { check_draws<Shape<128, 1000>>(300); }
-CASE(draws_from_4099_with_512_threads) { check_draws<Shape<512, 4099>>(60); }
-CASE(draws_from_50257) { check_draws<Shape<128, 50257>>(16); }
-CASE(draws_from_151936) { check_draws<Shape<128, 151936>>(8); }
-CASE(draws_from_256000) { check_draws<Shape<512, 256000>>(6); }
+CASE(draws_from_7_by_4_blocks) { check_draws<Shape<128, 7, 4>>(repeated(300)); }
+CASE(draws_from_4099_by_16_blocks) { check_draws<Shape<32, 4099, 16>>(repeated(200)); }
+CASE(draws_from_128256_by_32_blocks) { check_draws<Shape<32, 128256, 32>>(repeated(16)); }
+CASE(draws_from_7) { check_draws<Shape<128, 7>>(repeated(300)); }
+CASE(draws_from_1000) { check_draws<Shape<128, 1000>>(repeated(300)); }
+CASE(draws_from_4099_with_512_threads) { check_draws<Shape<512, 4099>>(repeated(60)); }
+CASE(draws_from_50257) { check_draws<Shape<128, 50257>>(repeated(16)); }
+CASE(draws_from_151936) { check_draws<Shape<128, 151936>>(repeated(8)); }
+CASE(draws_from_256000) { check_draws<Shape<512, 256000>>(repeated(6)); }
 
 // The upper tail of the chi-square distribution, by Wilson and Hilferty's approximation.
 double chi_square_tail(double statistic, double degrees) {
@@ -272,7 +273,7 @@ void check_distribution(realizar_sampling s, float spread) {
   const vector<float> logits = random_logits(random, C::n_vocab, spread);
   Chooser<C> chooser;
   chooser.set_logits(logits);
-  constexpr int draws = 10000;
+  constexpr int draws = repeated(10000);
   std::map<int32_t, int> counts;
   for (int i = 0; i < draws; i++) {
     if (i % n_ctx == 0) {
@@ -438,17 +439,18 @@ CASE(the_same_seed_draws_the_same_in_any_order_and_by_any_number_of_threads_and_
   Chooser<Shape<32, 3000, 16>> blocks;
   few.set(s), many.set(s), blocks.set(s);
   few.set_logits(logits), many.set_logits(logits), blocks.set_logits(logits);
+  constexpr int n = repeated(n_ctx);
   vector<int32_t> first, other;
-  for (int i = 0; i < n_ctx; i++) first.push_back(few.choose_at(i));
+  for (int i = 0; i < n; i++) first.push_back(few.choose_at(i));
   for (uint32_t order : {1, 2, 3}) {
     set_execution_order(order);
-    for (int i = 0; i < n_ctx; i++) EXPECT_EQ(few.choose_at(i), first[size_t(i)]);
-    for (int i = 0; i < n_ctx; i++) EXPECT_EQ(blocks.choose_at(i), first[size_t(i)]);
+    for (int i = 0; i < n; i++) EXPECT_EQ(few.choose_at(i), first[size_t(i)]);
+    for (int i = 0; i < n; i++) EXPECT_EQ(blocks.choose_at(i), first[size_t(i)]);
   }
-  for (int i = 0; i < n_ctx; i++) EXPECT_EQ(many.choose_at(i), first[size_t(i)]);
+  for (int i = 0; i < n; i++) EXPECT_EQ(many.choose_at(i), first[size_t(i)]);
   s.seed++;
   few.set(s);
-  for (int i = 0; i < n_ctx; i++) other.push_back(few.choose_at(i));
+  for (int i = 0; i < n; i++) other.push_back(few.choose_at(i));
   EXPECT(other != first);
 }
 
@@ -461,7 +463,7 @@ CASE(meetings_go_on_when_their_count_wraps) {
   s.temperature = 1.5f, s.top_p = 0.9f;
   chooser.set(s), wrapped.set(s);
   wrapped.meeting->arrivals = 0u - 16 * C::blocks;
-  for (int i = 0; i < n_ctx; i++) {
+  for (int i = 0; i < repeated(n_ctx); i++) {
     const vector<float> logits = random_logits(random, C::n_vocab, i % 2 ? 3 : 0.01f);
     chooser.set_logits(logits), wrapped.set_logits(logits);
     EXPECT_EQ(wrapped.choose_at(i), chooser.choose_at(i));

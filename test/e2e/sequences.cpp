@@ -333,7 +333,7 @@ void engine(const SharedModel& model, const Room& room, uint32_t seed) {
     const size_t n_prompt = i % 4 ? 45 + random() % 15 : 1 + random() % 130;
     vector<int32_t> prompt = random_tokens(n_prompt, random);
     if (i % 3 == 1) std::copy_n(start.begin(), std::min(start.size(), n_prompt), prompt.begin());
-    requests.push_back(request_of(i, prompt, i, 1 + uint32_t(random() % 24)));
+    requests.push_back(request_of(i, prompt, i, 8 + uint32_t(random() % 24)));
     alone.push_back(answer_alone(model, requests[i]));
     if (i % 3) continue;
     requests[i].stop = vector<int32_t>{alone[i][alone[i].size() / 2]};

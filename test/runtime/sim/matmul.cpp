@@ -53,6 +53,11 @@ template <class C, int TileRows, int Warpgroups, int Blocks, int Stages>
 struct Tiled : C {
   static constexpr int tile_rows = TileRows, warpgroups = Warpgroups, blocks = Blocks, stages = Stages;
 };
+// Weights are not fetched into L2 first.
+template <class C>
+struct Unfetched : C {
+  static constexpr int prefetch_steps = 0;
+};
 template <class C, int Steps, bool Apart>
 struct Split : C {
   static constexpr int split_steps = Steps;
@@ -228,6 +233,7 @@ void expect_row_invariance() {
   expect_same<Tiled<C, 8, 1, 1, 3>>(want, 40, false);
   expect_same<Tiled<C, 8, 2, 4, 5>>(want, 9, true);
   expect_same<Tiled<C, 32, 1, 2, 3>>(want, 33, true);
+  expect_same<Unfetched<Tiled<C, 16, 4, 2, 4>>>(want, 23, false);
   for (const uint32_t seed : {1u, 2u}) {
     set_execution_order(seed);
     expect_same<Tiled<C, 64, 1, 5, 3>>(want, 40, true);

@@ -115,10 +115,12 @@ describe('a layer of many rows', () => {
     expect(append).toMatchObject({
       scale: 0.3,
       gates: 2,
-      output: { name: 'blk.0.attn_query', cols: 2 * 16, form: 'f16' },
+      rests: true, // of weights in F32
+      output: { name: 'blk.0.attn_query', cols: 2 * (2 * 16), form: 'f16' },
     });
     expect(attend).toMatchObject({
       gates: 2,
+      rests: true,
       softCap: 5,
       qkv: { name: 'blk.0.attn_qkv' },
       output: { form: 'operand' },

@@ -40,7 +40,8 @@ TEST(names_every_status) {
   CHECK_EQUAL(std::string(realizar_status_name(-1)), "unknown status");
   CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_BUSY)), "REALIZAR_BUSY");
   CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_CLOSED)), "REALIZAR_CLOSED");
-  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_CLOSED + 1)), "unknown status");
+  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_NO_MASK)), "REALIZAR_NO_MASK");
+  CHECK_EQUAL(std::string(realizar_status_name(REALIZAR_NO_MASK + 1)), "unknown status");
 }
 
 TEST(reports_phases_and_the_weights_in_bytes_of_the_file) {

@@ -65,8 +65,10 @@ export class Encoder {
     if (this.#worker) return this.#worker;
     const worker = new Worker(join(packageRoot(), MODULE), {
       workerData: { path: this.path, rows: this.tokenizer.rows },
+      execArgv: [], // those of a program that is given as text are refused
     });
     worker.on('message', (answer: Answer) => {
+      if (this.#worker !== worker) return; // given up: whoever ends the thread waits for that
       const waiting = this.#waiting.shift();
       if ('failed' in answer) waiting?.reject(failure('INVALID_ARGUMENT', answer.failed));
       else waiting?.resolve([...answer]);

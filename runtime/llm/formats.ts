@@ -92,6 +92,7 @@ export class Formats {
     });
     const thread: Thread = { worker, waiting: [], timer: undefined };
     worker.on('message', (answer: Answer) => {
+      if (this.#thread !== thread) return; // given up: whoever ends the thread waits for that
       clearTimeout(thread.timer);
       const waiting = thread.waiting.shift();
       if ('failed' in answer) waiting?.reject(failure('INVALID_ARGUMENT', answer.failed));

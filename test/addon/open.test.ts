@@ -206,7 +206,7 @@ describe('a directory that is no artifact', () => {
     writeFileSync(source, 'int other(void) { return 0; }\n');
     await expectBad(buildArtifact(temporaryDirectory(), { source }), /exports no realizar_get_info/);
     const newer = buildArtifact(temporaryDirectory(), { flags: ['-DMOCK_ABI_VERSION=99'] });
-    await expectBad(newer, /ABI version 99, but this addon needs 8; compile the model again/);
+    await expectBad(newer, /ABI version 99, but this addon needs 9; compile the model again/);
   });
 
   it('was built again after it had been opened: the old code is not used silently', async () => {

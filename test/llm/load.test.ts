@@ -291,6 +291,18 @@ describe('a process', () => {
     expect(Number(printed)).toBeLessThan(60); // one load has 3.4 MiB of weights and 2 MiB of KV caches: 40 lose 80 of either
   });
 
+  it('closes, whatever its threads are still doing', async () => {
+    const printed = await inProcess(`
+      const model = await loadModel(folder);
+      console.log((await model.tokenizeAsync('Once '.repeat(5000))).length > 5000 - 1);
+      await model.generate('Once', { maxTokens: 2, format: { regex: '[a-z ]+' } }).result;
+      const asked = model.tokenizeAsync('Once '.repeat(5000)).catch(() => {}); // an answer may come late
+      await model.close();
+      await asked;
+      console.log('closed');`);
+    expect(printed).toBe('true\nclosed\n');
+  });
+
   it('ends by itself, whatever was left open', async () => {
     const printed = await inProcess(`
       const model = await loadModel(folder);

@@ -10,7 +10,7 @@ import type { Answer, Job } from './format_worker.js';
 /** The compiled module, also where this one runs as TypeScript: threads of Node 20 run JavaScript alone. */
 const MODULE = 'dist/runtime/llm/format_worker.js';
 /** Milliseconds after which a thread that answers nothing is given up, and what it was asked for fails. */
-const PATIENCE = 30_000;
+export const PATIENCE = 30_000;
 
 interface Waiting {
   resolve(answer: Answer): void;

@@ -4,6 +4,10 @@ import type { EngineEvent, EngineRequest } from '../addon/index.js';
 import { Queue } from '../addon/queue.js';
 import type { Constraint } from './constraint.js';
 import type { EngineHost } from './engine_host.js';
+import { PATIENCE } from './formats.js';
+
+/** The engine waits longer for a mask than the thread that makes it is waited for, which says more when it is late. */
+const MASK_MILLISECONDS = 2 * PATIENCE;
 
 /** Holds so many sequences to a format; `onFailure` hears why one cannot go on. */
 export type Constrain = (count: number, onFailure: (index: number, error: unknown) => void) => Constraint;
@@ -34,7 +38,7 @@ export class SharedPrompt {
     });
     try {
       this.#run = await engine.start(
-        { ...request, sequences: sequences.length, ...(constraint && { constrained: 0 }) },
+        { ...request, sequences: sequences.length, ...(constraint && { constrained: MASK_MILLISECONDS }) },
         {
           event: (event) => {
             constraint?.hear(event);

@@ -8,7 +8,7 @@
 --build: compiles what bundle.sh --source has only emitted, all of it side by side.
 For every golden model, and small models in safetensors files: NMSE of the logits against theirs at most 1e-5, eager equal
 to the graph bit for bit; and of programs of many rows, in steps of other sizes, the same bits as of one another.
---sanitize: compute-sanitizer memcheck and racecheck on these golden models. --engine: the programs of test/e2e that run
+--sanitize: compute-sanitizer memcheck and racecheck on these golden models, by the token program, the smallest and the largest. --engine: the programs of test/e2e that run
 engines, on these: up to 64 sequences that come and go, and threads, against each sequence alone. --bench: writes the models with
 synth_gguf.py, checks that their logits are finite, prints `replay --bench` at these depths, and at the end the
 table of docs/performance.md. --profile: `replay --profile` besides. --sequences: so many at once in an engine, 128 tokens
@@ -19,6 +19,7 @@ measured, into files. --tune: nothing of that, but `replay --profile` of each ca
 import argparse
 import concurrent.futures
 import datetime
+import itertools
 import json
 import os
 import pathlib
@@ -97,13 +98,18 @@ def check_golden(folder):
     check_rows(folder, spec, model, want)
 
 
+def many_rows(folder):
+    """Rows and name of each program of many rows, the smallest first."""
+    programs = json.loads((folder / "plan.json").read_text())["programs"]
+    return sorted((one["rows"], f"{one['name']}_{one['rows']}") for one in programs if one["rows"] > 1)
+
+
 def check_rows(folder, spec, model, want):
     """Every way through the programs of many rows is as exact as the token program, and gives the same bits."""
-    plan = json.loads((folder / "plan.json").read_text())
-    programs = sorted((program["rows"], program["name"]) for program in plan["programs"] if program["rows"] > 1)
+    programs = many_rows(folder)
     if not programs:
         return
-    smallest, largest = ((f"{name}_{rows}", rows) for rows, name in (programs[0], programs[-1]))
+    smallest, largest = ((name, rows) for rows, name in (programs[0], programs[-1]))
     # Where two experts' scores are nearly equal, another choice is as right.
     clear = np.setdiff1d(np.arange(len(want)), spec.get("ties", []))
     first = None
@@ -122,10 +128,12 @@ def check_rows(folder, spec, model, want):
 def sanitize(folder):
     spec = json.loads((folder / f"{folder.name}.json").read_text())
     tokens = ",".join(map(str, spec["tokens"][:6]))
-    for tool in ("memcheck", "racecheck"):
+    rows = many_rows(folder)
+    programs = ["token", *dict.fromkeys(name for _, name in rows[:1] + rows[-1:])]
+    for tool, program in itertools.product(("memcheck", "racecheck"), programs):
         out = run("compute-sanitizer", "--tool", tool, "--error-exitcode", 9, folder / "replay", "--model",
-                  folder / spec["model"], "--tokens", tokens, "--mode", "graph")
-        check(folder.name, out is not None, tool)
+                  folder / spec["model"], "--tokens", tokens, "--program", program)
+        check(folder.name, out is not None, f"{tool}, {program}")
 
 
 ENGINE_CASES = {

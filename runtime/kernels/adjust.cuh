@@ -9,6 +9,7 @@ DEVICE const LogitBias* biases_of(const State* slot) {
   return (const LogitBias*)((const char*)slot + slot_bias_offset);
 }
 
+// state.h's, or null.
 DEVICE const uint32_t* mask_of(const State* slot) {
   return *(const uint32_t* const*)((const char*)slot + slot_mask_offset);
 }
